@@ -1,0 +1,200 @@
+"""The figures. Each function returns a matplotlib Figure; `save` writes it."""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lab.errors import UserError
+from lab.files import atomic
+
+DPI = 120
+ROWS, COLUMNS = 3, 5
+
+
+def save(figure, path):
+    """Write a figure as PNG."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=DPI)
+
+
+def show(paths):
+    """Show saved figures in windows and wait until they are closed; UserError where there is no display."""
+    from matplotlib import pyplot
+
+    if pyplot.get_backend().lower() == "agg":  # what pyplot falls back to
+        raise UserError("--show: there is no display to show figures on; they are saved all the same")
+    for path in paths:
+        picture = pyplot.imread(path)
+        height, width = picture.shape[:2]
+        figure = pyplot.figure(str(path), figsize=(width / DPI, height / DPI))
+        axis = figure.add_axes((0, 0, 1, 1))
+        axis.set_axis_off()
+        axis.imshow(picture)
+    pyplot.show()
+
+
+def examples(images, captions, title, colours=None):
+    """Up to 3 x 5 images with a caption under each.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, channels)
+    captions : list of str
+    title : str
+    colours : list of str, optional
+        One to a caption.
+    """
+    figure = Figure(figsize=(COLUMNS * 1.7, ROWS * 1.95 + 0.5), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(ROWS, COLUMNS)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for index, (axis, image, caption) in enumerate(zip(axes.flat, images, captions)):
+        _draw(axis, image)
+        axis.set_title(caption, fontsize=10, color=colours[index] if colours else "black")
+    return figure
+
+
+def class_counts(train_labels, validation_labels, classes, title):
+    """Bars: how many images of each class there are."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axis = figure.subplots()
+    place = np.arange(len(classes))
+    for offset, labels, name in ((-0.2, train_labels, "training"), (0.2, validation_labels, "validation")):
+        bars = axis.bar(place + offset, np.bincount(labels, minlength=len(classes)), 0.4, label=name)
+        axis.bar_label(bars, fontsize=7)
+    axis.set_xticks(place, classes, rotation=30 if max(map(len, classes)) > 2 else 0)
+    axis.set(ylabel="images", title=title)
+    axis.margins(y=0.1)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def class_means(images, labels, classes, title):
+    """The mean image of each class."""
+    means = [images[labels == index].mean(axis=0) for index in range(len(classes))]
+    figure = Figure(figsize=(8.5, 4), layout="constrained")
+    figure.suptitle(title)
+    for axis, mean, name in zip(figure.subplots(2, math.ceil(len(classes) / 2)).flat, means, classes):
+        _draw(axis, mean.astype(np.uint8))
+        axis.set_title(name, fontsize=10)
+        axis.set_axis_off()
+    return figure
+
+
+def embedding(points, labels, classes, explained, title):
+    """A scatter plot of images as points, coloured by class.
+
+    Parameters
+    ----------
+    points : float array, shape (n, 2)
+    labels : int array, shape (n,)
+    classes : sequence of str
+    explained : pair of float
+        Share of the variance along each axis.
+    """
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    axis = figure.subplots()
+    for index, name in enumerate(classes):
+        axis.scatter(*points[labels == index].T, s=8, alpha=0.7, color=f"C{index}", label=name)
+    axis.set(title=title)
+    axis.set_xlabel(f"first principal component ({explained[0]:.0%} of the variance)")
+    axis.set_ylabel(f"second principal component ({explained[1]:.0%})")
+    figure.legend(loc="outside right upper", markerscale=2)
+    return figure
+
+
+def learning_curve(history, title):
+    """Accuracy above, loss below, by epoch, for training and validation images.
+
+    Parameters
+    ----------
+    history : dict
+        With lists "accuracy", "val_accuracy", "loss", "val_loss"; what is not finite is left out.
+    """
+    figure = Figure(figsize=(7, 7), layout="constrained")
+    figure.suptitle(title, wrap=True)
+    axes = figure.subplots(2, sharex=True)
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    for axis, name in zip(axes, ("accuracy", "loss")):
+        for key, label, style in ((name, "training", "C0--"), (f"val_{name}", "validation", "C1-")):
+            axis.plot(epochs, np.array(history[key], float), style, marker=".", label=label)
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
+    axes[0].legend(loc="lower right")
+    axes[1].legend(loc="upper right")
+    axes[1].set_xlabel("epoch")
+    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def confusion(counts, classes, title):
+    """A confusion matrix: rows true, columns predicted.
+
+    Parameters
+    ----------
+    counts : int array, shape (classes, classes)
+    """
+    figure = Figure(figsize=(7.5, 7), layout="constrained")
+    axis = figure.subplots()
+    # Coloured by the share of the row, with the many right answers capped, so that mistakes show.
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    axis.imshow(np.where(np.eye(len(classes), dtype=bool), 0, shares), cmap="Reds", vmin=0, vmax=max(0.02, _off(shares)))
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            bright = row != column and shares[row, column] > 0.6 * max(0.02, _off(shares))
+            weight = "bold" if row == column else "normal"
+            axis.text(column, row, count, ha="center", va="center", size=8, weight=weight, color="w" if bright else "k")
+    places = np.arange(len(classes))
+    axis.set_xticks(places, classes, rotation=45 if max(map(len, classes)) > 2 else 0)
+    axis.set_yticks(places, classes)
+    axis.set(xlabel="predicted", ylabel="true", title=title)
+    return figure
+
+
+def first_layer(kernel, input_shape, title):
+    """The weights of a network's first layer as pictures.
+
+    Parameters
+    ----------
+    kernel : float array
+        Shape (height, width, channels, filters) of a convolution, or (inputs, units) of a dense layer, of which at most 100
+        units are drawn.
+    input_shape : (height, width, channels)
+        Of the images.
+    """
+    if kernel.ndim == 2:
+        kernel = kernel[:, :100].reshape(*input_shape, -1)
+    count = kernel.shape[-1]
+    columns = 10 if count > 25 else 5
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(columns * 0.9 + 1, rows * 0.9 + 0.6), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    largest = np.abs(kernel).max() or 1.0
+    for index, axis in enumerate(axes.flat):
+        axis.set_axis_off()
+        if index >= count:
+            continue
+        picture = kernel[..., index]
+        if picture.shape[-1] == 1:
+            drawn = axis.imshow(picture[..., 0], cmap="RdBu_r", vmin=-largest, vmax=largest)
+        else:
+            picture = picture - picture.min()
+            axis.imshow(picture / (picture.max() or 1.0))
+    if kernel.shape[-2] == 1:
+        figure.colorbar(drawn, ax=axes, label="weight", aspect=40)
+    return figure
+
+
+def _off(shares):
+    return shares[~np.eye(len(shares), dtype=bool)].max(initial=0.0)
+
+
+def _draw(axis, image):
+    if image.shape[-1] == 1:
+        axis.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=255)
+    else:
+        axis.imshow(image)

@@ -1,0 +1,205 @@
+"""Runs on disk: one folder each under the results folder. Written atomically, read with suspicion.
+
+config.json            settings, parameters, data set, versions, device, commit of the code
+history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
+model.keras            the trained model
+learning_curve.png     and whatever evaluate.py adds
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import simplejson
+
+from lab.config import RunConfig
+from lab.errors import UserError
+
+# "training" while it lasts and when the process was killed; the others are final.
+TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
+STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
+
+_NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]*")
+_FILES = (
+    "config.json",
+    "history.json",
+    "model.keras",
+    "learning_curve.png",
+    "evaluation.json",
+    "mistakes.png",
+    "confusion.png",
+    "weights.png",
+)
+
+
+def folder_of(results_dir, name):
+    """The folder of a run.
+
+    Parameters
+    ----------
+    results_dir : path
+    name : str
+        One or more plain parts (letters, digits, ``. _ - = ,``) with slashes between them.
+
+    Raises
+    ------
+    UserError
+        If the name is no such name, or leads out of the results folder.
+    """
+    parts = name.split("/")
+    if not all(_NAME_PART.fullmatch(part) for part in parts):
+        raise UserError(
+            f"not a run's name: {name!r}; use letters, digits, . _ - = , and do not start with a dot (/ makes a subfolder)"
+        )
+    folder = Path(results_dir, *parts)
+    if not folder.resolve().is_relative_to(Path(results_dir).resolve()):
+        raise UserError(f"{folder} lies outside of the results folder: it is, or passes through, a link")
+    return folder
+
+
+def check_free(folder, overwrite=False):
+    """Raise UserError if a run cannot be written to ``folder``, or another is there and must not be overwritten."""
+    ancestor = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to {ancestor}: choose another --results-dir")
+    if not overwrite and any((folder / file).exists() for file in _FILES):
+        raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
+
+
+@contextlib.contextmanager
+def writing(folder):
+    """Make the folder of a new run, emptied of an older run's files and closed to any other process."""
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --results-dir") from error
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
+    with lock:
+        for file in _FILES:
+            (folder / file).unlink(missing_ok=True)
+        yield
+    (folder / ".lock").unlink(missing_ok=True)
+
+
+def load_config(folder):
+    """A run's settings, and the whole of its config.json.
+
+    Returns
+    -------
+    config : RunConfig
+    record : dict
+        With "parameters" (int), "dataset" {name, sha256, train, validation} and more.
+    """
+    record = _read_json(folder, "config.json")
+    path = folder / "config.json"
+    try:
+        config = RunConfig.from_json(record.get("settings"))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    dataset = record.get("dataset")
+    expected = {"name": str, "sha256": str, "train": int, "validation": int}
+    if not isinstance(dataset, dict) or any(not isinstance(dataset.get(key), kind) for key, kind in expected.items()):
+        raise UserError(f'{path}: expected "dataset" with {", ".join(expected)}')
+    if not isinstance(record.get("parameters"), int):
+        raise UserError(f'{path}: expected "parameters", a whole number')
+    return config, record
+
+
+def load_history(folder):
+    """A run's history.json: a dict of lists by epoch, and the rest."""
+    history = _read_json(folder, "history.json")
+    path = folder / "history.json"
+    if history.get("status") not in STATUSES:
+        raise UserError(f'{path}: expected "status", one of {", ".join(STATUSES)}')
+    lists = {key: value for key, value in history.items() if isinstance(value, list)}
+    if "loss" not in lists or len({len(values) for values in lists.values()}) != 1:
+        raise UserError(f'{path}: expected lists of equal length, "loss" among them')
+    if not all(value is None or type(value) in (int, float) for values in lists.values() for value in values):
+        raise UserError(f"{path}: expected numbers in its lists")
+    return history
+
+
+def load_model(folder):
+    """A run's trained model.
+
+    Before Keras builds anything from the file, every class that the file names is checked to be one of Keras's own
+    building blocks; Keras's safe mode alone would let a file call arbitrary functions of Keras.
+    """
+    import keras
+
+    path = folder / "model.keras"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_classes(simplejson.loads(archive.read("config.json")))
+        return keras.saving.load_model(path, safe_mode=True, compile=False)
+    except FileNotFoundError:
+        raise UserError(f"{folder} holds no model.keras: train the run again with --overwrite") from None
+    except Exception as error:  # a broken archive fails in as many ways as there are readers in Keras
+        fault = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"{path}: not a model that this project saved ({fault})") from error
+
+
+_KERAS_MODULES = ("layers", "initializers", "regularizers", "optimizers", "dtype_policies", "losses", "metrics")
+
+
+def _check_classes(node):
+    """Raise ValueError if a saved model's configuration names anything but Keras's own classes."""
+    if isinstance(node, list):
+        for item in node:
+            _check_classes(item)
+    elif isinstance(node, dict):
+        if "class_name" in node:
+            _check_class(node.get("module"), node["class_name"], node.get("registered_name"))
+        for item in node.values():
+            _check_classes(item)
+
+
+def _check_class(module, name, registered):
+    import keras
+
+    # The module says what a class is called there; where it is silent, Keras resolves the bare name, Lambda included.
+    package, _, section = str(module).partition(".")
+    known = package == "keras" and (section in _KERAS_MODULES or not section and name in ("Sequential", "Functional"))
+    if known and section:
+        known = isinstance(getattr(getattr(keras, section), str(name), None), type) and name != "Lambda"
+    if not known or registered not in (None, name):
+        raise ValueError(f"it names {module}.{name}, which is not a class of Keras")
+
+
+def commit():
+    """The commit of this code, "-dirty" behind it where files were changed since; None outside a git checkout."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _read_json(folder, file):
+    if not folder.is_dir():
+        raise UserError(f"no run at {folder}: train it first, as in `python train.py -m {folder.name}`")
+    path = folder / file
+    try:
+        content = simplejson.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a JSON object")
+    return content

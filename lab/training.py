@@ -1,0 +1,211 @@
+"""Train one run: settings and arrays in, a folder on disk out."""
+
+import math
+import statistics
+import time
+
+import keras
+import tensorflow as tf
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+import models
+from lab import datasets, devices, figures, runs
+from lab.errors import UserError
+from lab.files import atomic, write_json
+from models import resident
+
+
+def train(config, dataset, arrays, folder, device, *, tensorboard=False):
+    """Train a network and save the run.
+
+    Parameters
+    ----------
+    config : RunConfig
+    dataset : str
+        The data set's name.
+    arrays : datasets.Arrays
+        What to train and validate on, as `datasets.find_for` gives it.
+    folder : Path
+        Of the run, as `runs.folder_of` gives it; an older run in it is removed.
+    device : str
+        Name of the device in use.
+    tensorboard : bool
+        Also write TensorBoard's log, to ``folder / "tensorboard"``.
+
+    Returns
+    -------
+    dict
+        What is in the run's history.json.
+
+    Raises
+    ------
+    UserError
+        If memory does not suffice, or the loss became NaN or infinite; then the history so far is kept.
+    KeyboardInterrupt
+        After the model of the last finished epoch was saved.
+    """
+    try:
+        model = compiled_model(config, arrays.train_images.shape[1:], len(datasets.CLASSES[dataset]))
+        model.summary()
+        with runs.writing(folder):
+            write_json(folder / "config.json", _record(config, dataset, arrays, model, device))
+            return _fit(config, arrays, folder, device, model, tensorboard)
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
+
+
+def compiled_model(config, input_shape, classes):
+    """The network of a run, its weights drawn with the run's seed, ready for `resident.fit`."""
+    keras.utils.set_random_seed(config.seed)
+    shape = {"hidden": config.hidden} if config.net == "dense" else {}
+    model = models.build(
+        config.net,
+        regularizer_strength=config.regularizer_strength,
+        activation=config.activation,
+        regularizer=config.regularizer,
+        batch_norm=config.batch_norm,
+        dropout=config.dropout,
+        input_shape=input_shape,
+        classes=classes,
+        **shape,
+    )
+    optimizer = keras.optimizers.get(config.optimizer)
+    if config.learning_rate is not None:
+        optimizer.learning_rate = config.learning_rate
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def summary(history, folder):
+    """What a run took and where it lies, in two lines."""
+    first, *later = history["epoch_seconds"]
+    times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
+    files = ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")))
+    return f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{folder}: {files}"
+
+
+def _record(config, dataset, arrays, model, device):
+    return {
+        "settings": config.to_json(),
+        "parameters": model.count_params(),
+        "dataset": {
+            "name": dataset,
+            "sha256": datasets.fingerprint(arrays),
+            "train": len(arrays.train_images),
+            "validation": len(arrays.validation_images),
+        },
+        "device": device,
+        "versions": devices.versions(),
+        "commit": runs.commit(),
+    }
+
+
+def _fit(config, arrays, folder, device, model, tensorboard):
+    stopper = _EarlyStopping(config.early_stopping) if config.early_stopping else None
+    recorder = _Recorder(folder, device)
+    callbacks = [callback for callback in (stopper, recorder, _ProgressLines(config.epochs)) if callback]
+    if tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    try:
+        resident.fit(
+            model,
+            (arrays.train_images, arrays.train_labels),
+            validation_data=(arrays.validation_images, arrays.validation_labels),
+            batch_size=config.batch_size,
+            epochs=config.epochs,
+            seed=config.seed,
+            callbacks=callbacks,
+        )
+    except KeyboardInterrupt:
+        if recorder.weights:
+            model.set_weights(recorder.weights)
+            _finish(config, folder, model, recorder, runs.INTERRUPTED)
+        raise
+    if recorder.fault:
+        _finish(config, folder, None, recorder, runs.DIVERGED)
+        raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is in {folder}")
+    if stopper:
+        recorder.history["saved_epoch"] = stopper.best_epoch + 1
+    return _finish(config, folder, model, recorder, runs.COMPLETE)
+
+
+def _finish(config, folder, model, recorder, status):
+    """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
+    if model is not None:
+        with atomic(folder / "model.keras") as temporary:
+            model.save(temporary)
+    figure = figures.learning_curve(recorder.history, f"{folder.name}: {config.describe()}")
+    figures.save(figure, folder / "learning_curve.png")
+    recorder.write(status)
+    return recorder.history
+
+
+class _EarlyStopping(keras.callbacks.EarlyStopping):
+    def __init__(self, patience):
+        super().__init__(monitor="val_loss", patience=patience, restore_best_weights=True)
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Writes history.json after every epoch, keeps the epoch's weights, and stops when the loss is no number any more."""
+
+    def __init__(self, folder, device):
+        super().__init__()
+        self.folder = folder
+        self.history = {"status": runs.TRAINING, "device": device, "total_seconds": 0.0, "saved_epoch": 0}
+        self.history["epoch_seconds"] = []
+        self.weights = None
+        self.fault = None
+
+    def on_train_begin(self, logs=None):
+        self.begin = time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        if all(math.isfinite(logs[name]) for name in ("loss", "val_loss")):
+            self.history["saved_epoch"] = epoch + 1
+            self.weights = self.model.get_weights()
+        else:
+            self.fault = f"the loss is not a finite number after epoch {epoch + 1}"
+            self.model.stop_training = True
+        self.history["epoch_seconds"].append(time.perf_counter() - self.epoch_begin)
+        self.write(runs.TRAINING)
+
+    def write(self, status):
+        self.history["status"] = status
+        self.history["total_seconds"] = time.perf_counter() - self.begin
+        write_json(self.folder / "history.json", self.history)
+
+
+class _ProgressLines(keras.callbacks.Callback):
+    """A bar within the epoch, where there is a terminal to draw it on, and a line for each finished epoch."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_train_begin(self, logs=None):
+        columns = "{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+        self.bar = Progress(*columns, transient=True, refresh_per_second=4)
+        self.bar.disable = not self.bar.console.is_terminal
+        self.bar.start()
+        chunks = self.params["steps"]
+        self.task = self.bar.add_task("compiling", total=self.epochs * chunks)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begin = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update(self.task, advance=1, description="training")
+
+    def on_epoch_end(self, epoch, logs=None):
+        width = len(str(self.epochs))
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        line = f"epoch {epoch + 1:{width}}/{self.epochs}  {numbers}  {time.perf_counter() - self.begin:.2f} s"
+        self.bar.console.print(line, highlight=False, soft_wrap=True)
+
+    def on_train_end(self, logs=None):
+        self.bar.stop()

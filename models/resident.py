@@ -1,0 +1,172 @@
+"""Training that stays on the device: `keras.Model.fit`, but one Keras "step" is a chunk of many real steps.
+
+Stock `fit` on arrays spends most of a small net's epoch between the steps: slicing, copying and converting the next batch
+and going through Python. Here the images lie on the device once, as they are (uint8); what travels is a vector of image
+numbers; and the loop over the batches runs inside the graph, compiled with XLA where that helps. It is still `fit` that
+runs, so its callbacks, its history and early stopping work as ever, except that `on_train_batch_*` is called once a chunk.
+"""
+
+import gc
+import math
+
+import keras
+import tensorflow as tf
+
+# About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
+# progress bar and Ctrl-C.
+FLOPS_PER_CHUNK = 1e11
+EVALUATION_BATCH = 1000
+
+
+def fit(
+    model,
+    data,
+    *,
+    batch_size,
+    epochs,
+    seed=0,
+    validation_data=None,
+    initial_epoch=0,
+    steps_per_chunk=None,
+    callbacks=(),
+    verbose=0,
+):
+    """Train a compiled model as its own ``fit`` would, on arrays kept on the device.
+
+    Every epoch goes once through all examples, in the order of `epoch_order`; its last batch is smaller where
+    ``batch_size`` does not divide them.
+
+    Parameters
+    ----------
+    model : keras.Model, built and compiled
+        Its ``train_step`` and ``test_step`` get a tuple with one batch of each array.
+    data, validation_data : tuple of arrays of equal length
+        As a rule (images, labels).
+    batch_size, epochs, initial_epoch : int
+    seed : int
+        Of the order of the examples.
+    steps_per_chunk : int, optional
+        Real steps to one Keras step; by default about `FLOPS_PER_CHUNK`.
+    callbacks, verbose
+        As in ``keras.Model.fit``.
+
+    Returns
+    -------
+    keras.callbacks.History
+    """
+    examples = len(data[0])
+    steps = math.ceil(examples / batch_size)
+    if steps_per_chunk is None:
+        steps_per_chunk = suitable_chunk(model, batch_size, steps)
+    compiled = suits_xla(model)
+    data = _on_device(data)
+    _create_variables(model, data)
+    model.train_function = _over_chunk(model, model.train_step, data, batch_size, compiled)
+    orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
+        lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
+    )
+    everything = None
+    if validation_data is not None:
+        everything = tf.data.Dataset.from_tensors(tf.range(len(validation_data[0])))
+        # Not compiled: validation is too short to earn back the time that compiling it takes.
+        validation_data = _on_device(validation_data)
+        model.test_function = _over_chunk(model, model.test_step, validation_data, EVALUATION_BATCH, False)
+    # Importing TensorFlow leaves a million objects that live for ever; to visit them in every collection costs a tenth of
+    # a second, as much as half an epoch.
+    gc.freeze()
+    try:
+        return model.fit(
+            orders.prefetch(1),
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=math.ceil(steps / steps_per_chunk),
+            validation_data=everything,
+            callbacks=list(callbacks),
+            shuffle=False,  # it is shuffled already
+            verbose=verbose,
+        )
+    finally:
+        model.train_function = model.test_function = None  # from here on it takes batches again
+        gc.unfreeze()
+
+
+def epoch_order(examples, seed, epoch):
+    """The order in which an epoch visits the examples: it depends on the seed and the epoch only.
+
+    Returns
+    -------
+    int32 tensor, shape (examples,), a permutation
+    """
+    return tf.random.experimental.stateless_shuffle(tf.range(examples), seed=(seed, epoch))
+
+
+def suits_xla(model):
+    """Whether XLA makes this model's steps faster on the device in use.
+
+    On a GPU it does. On a CPU its convolutions are several times slower than TensorFlow's own.
+    """
+    if not tf.test.is_built_with_xla():
+        return False
+    return bool(tf.config.list_logical_devices("GPU")) or not any(
+        isinstance(layer, keras.layers.Conv2D) for layer in model._flatten_layers()
+    )
+
+
+def suitable_chunk(model, batch_size, steps):
+    """Steps to a chunk: about `FLOPS_PER_CHUNK`, in chunks of equal length."""
+    # A step's backward pass takes twice the arithmetic of its forward pass.
+    affordable = max(1, int(FLOPS_PER_CHUNK / (3 * batch_size * max(1, forward_flops(model)))))
+    return math.ceil(steps / math.ceil(steps / affordable))
+
+
+def forward_flops(model):
+    """Multiplications and additions in the kernels of a forward pass, for one example."""
+    return sum(
+        2 * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        for layer in model._flatten_layers()
+        if hasattr(layer, "kernel")
+    )
+
+
+def _on_device(arrays):
+    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from a uint8 tensor.
+    return tuple(tf.Variable(array, trainable=False) for array in arrays)
+
+
+def _create_variables(model, data):
+    # Metrics and optimizer make their variables when they are first used; were that inside the graph, TensorFlow would
+    # have to trace it twice.
+    model.test_step(tuple(tf.gather(array, [0]) for array in data))
+    model.optimizer.build(model.trainable_variables)
+
+
+def _cut(order, length):
+    starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), length)
+    return starts.map(lambda start: order[start : start + length])
+
+
+def _over_chunk(model, step, data, batch_size, compiled):
+    """What Keras calls as one step: takes a vector of example numbers from an iterator and goes through their batches."""
+
+    def batch(numbers):
+        return tuple(tf.gather(array, numbers) for array in data)
+
+    @tf.function(jit_compile=compiled)
+    def full_batches(numbers):
+        def body(row):
+            step(batch(numbers[row]))
+            return (row + 1,)
+
+        tf.while_loop(lambda row: row < tf.shape(numbers)[0], body, (0,))
+
+    @tf.function
+    def chunk(numbers):
+        full = tf.size(numbers) // batch_size * batch_size
+        if full > 0:
+            full_batches(tf.reshape(numbers[:full], (-1, batch_size)))
+        if full < tf.size(numbers):
+            # The smaller last batch, outside the compiled loop: to compile a second shape would take longer than to run it.
+            step(batch(numbers[full:]))
+        return model.get_metrics_result()
+
+    return lambda iterator: chunk(next(iterator))

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Train a network on images and save the run: settings, history, model and learning curve.
+
+examples:
+  python train.py -m first                              the dense net on MNIST, 10 epochs
+  python train.py -m conv -c --device gpu               the convolutional net, on a GPU
+  python train.py -m decay -r 1e-4 --hidden 100,50      weight decay, other hidden layers
+  python train.py @my.args -m mine                      flags from a file, one a line
+
+Everything is written to results/NAME/.
+"""
+
+from lab import cli, config
+
+
+def parse_args():
+    parser = cli.Parser(__doc__)
+    cli.add_name_flag(parser, "name of the run, and of the folder it is written to")
+    net = parser.add_argument_group("network")
+    which = net.add_mutually_exclusive_group()
+    which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (the default)")
+    which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
+    which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
+    net.add_argument("--hidden", type=cli.whole_numbers, metavar="N,N", help="units of each hidden layer (dense: 200,100)")
+    net.add_argument("--activation", metavar="NAME", default="relu", help=", ".join(config.ACTIVATIONS))
+    net.add_argument("--dropout", type=float, metavar="SHARE", default=0.0, help="share of hidden units dropped")
+    net.add_argument("--batch-norm", action="store_true", help="batch normalization before each hidden activation")
+    decay = parser.add_argument_group("weight decay")
+    decay.add_argument(
+        "-r", "--regularizer-strength", type=float, metavar="LAMBDA", default=0.0, help="its strength, on every kernel"
+    )
+    decay.add_argument("--regularizer", metavar="l1|l2", default="l2", help="lambda * sum(|w|) or lambda * sum(w^2)")
+    parser.set_defaults(net="dense")
+    fit = parser.add_argument_group("training")
+    fit.add_argument("--optimizer", metavar="NAME", default="adam", help=", ".join(config.OPTIMIZERS))
+    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(without it: the optimizer's own)")
+    fit.add_argument("--batch-size", type=int, metavar="N", default=128, help="images to a step")
+    fit.add_argument("--epochs", type=int, metavar="N", default=10, help="passes over the training images")
+    fit.add_argument(
+        "--early-stopping",
+        type=int,
+        metavar="PATIENCE",
+        help="stop after so many epochs without a better validation loss, and keep the best epoch's weights",
+    )
+    fit.add_argument("--seed", type=int, metavar="N", default=0, help="of weights, order of images and dropout")
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (without it: mnist)")
+    data.add_argument(
+        "--holdout", type=int, metavar="N", default=0, help="validate on N training images, not on the test images"
+    )
+    device = cli.add_device_flags(parser)
+    device.add_argument("--precision", metavar="|".join(config.PRECISIONS), default="float32", help="to compute in")
+    places = cli.add_place_flags(parser)
+    places.add_argument("--overwrite", action="store_true", help="replace an older run of this name")
+    places.add_argument("--tensorboard", action="store_true", help="also write a log for TensorBoard")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    settings = config.RunConfig(**{field: getattr(args, field) for field in config.RunConfig.__dataclass_fields__})
+    from lab import datasets, devices, figures, runs
+
+    folder = runs.folder_of(args.results_dir, args.model_name)
+    runs.check_free(folder, args.overwrite)
+    dataset, arrays = datasets.find_for(settings, args.data_dir)
+    device = devices.start(settings.device, settings.threads, settings.precision)
+    from lab import training
+
+    history = training.train(settings, dataset, arrays, folder, device, tensorboard=args.tensorboard)
+    print(training.summary(history, folder))
+    if args.show:
+        figures.show([folder / "learning_curve.png"])
+
+
+if __name__ == "__main__":
+    cli.run(main)
