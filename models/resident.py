@@ -6,7 +6,6 @@ numbers; and the loop over the batches runs inside the graph, compiled with XLA 
 runs, so its callbacks, its history and early stopping work as ever, except that `on_train_batch_*` is called once a chunk.
 """
 
-import gc
 import math
 
 import keras
@@ -65,18 +64,17 @@ def fit(
     orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
         lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
     )
+    options = tf.data.Options()
+    options.autotune.enabled = False  # there is nothing to tune, and to end its thread can take two seconds
     everything = None
     if validation_data is not None:
         everything = tf.data.Dataset.from_tensors(tf.range(len(validation_data[0])))
         # Not compiled: validation is too short to earn back the time that compiling it takes.
         validation_data = _on_device(validation_data)
         model.test_function = _over_chunk(model, model.test_step, validation_data, EVALUATION_BATCH, False)
-    # Importing TensorFlow leaves a million objects that live for ever; to visit them in every collection costs a tenth of
-    # a second, as much as half an epoch.
-    gc.freeze()
     try:
         return model.fit(
-            orders.prefetch(1),
+            orders.prefetch(1).with_options(options),
             epochs=epochs,
             initial_epoch=initial_epoch,
             steps_per_epoch=math.ceil(steps / steps_per_chunk),
@@ -87,7 +85,6 @@ def fit(
         )
     finally:
         model.train_function = model.test_function = None  # from here on it takes batches again
-        gc.unfreeze()
 
 
 def epoch_order(examples, seed, epoch):
