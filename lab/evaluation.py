@@ -1,11 +1,121 @@
-"""What a trained classifier can do: metrics, mistakes, predictions of a user's own pictures. NumPy, but for `predict`."""
+"""What a trained classifier can do: metrics, mistakes, predictions of a user's own pictures.
+
+Keras gives the logits; everything after them is NumPy.
+"""
+
+import dataclasses
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from rich.console import Console
+from rich.table import Table
 
+from lab import datasets, figures
 from lab.errors import UserError
+from lab.files import write_json
 
 BATCH_SIZE = 1000
+
+
+def data_of(config, record, data_dir=None):
+    """The arrays that a run was trained and validated on; says so if they are not the same any more.
+
+    Parameters
+    ----------
+    config, record
+        As `runs.load_config` gives them.
+    """
+    name = record["dataset"]["name"]
+    _, arrays = datasets.find_for(dataclasses.replace(config, dataset=name), data_dir)
+    if datasets.fingerprint(arrays) != record["dataset"]["sha256"]:
+        print(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
+    return arrays
+
+
+def evaluate(folder, model, arrays, record):
+    """Evaluate a classifier on its training and validation images, print the outcome, and write it into its folder.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    classes = datasets.CLASSES[record["dataset"]["name"]]
+    results = {}
+    for part, images, labels in (("training", *arrays[:2]), ("validation", *arrays[2:])):
+        logits = predict(model, images)
+        results[part] = loss_and_accuracy(logits, labels)
+        for figure in results[part]:
+            print(f"{part.capitalize()} {figure}: {results[part][figure]:.4f}")
+    results["penalty"] = penalty(model)
+    if results["penalty"]:
+        print(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
+    counts = confusion(logits.argmax(axis=-1), arrays.validation_labels, len(classes))
+    precision, recall = precision_and_recall(counts)
+    results |= {"classes": classes, "precision": precision.tolist(), "recall": recall.tolist(), "confusion": counts.tolist()}
+    _print_classes(classes, counts, precision, recall)
+    write_json(folder / "evaluation.json", results)
+    return [folder / "evaluation.json"] + _draw(folder, model, arrays, logits, counts, classes)
+
+
+def _draw(folder, model, arrays, logits, counts, classes):
+    worst = confident_mistakes(logits, arrays.validation_labels, figures.ROWS * figures.COLUMNS)
+    captions = [
+        f"Pred {classes[predicted]}\nTrue {classes[true]}"
+        for predicted, true in zip(logits[worst].argmax(axis=-1), arrays.validation_labels[worst])
+    ]
+    mistakes = len(arrays.validation_labels) - np.trace(counts)
+    title = f"{folder.name}: {mistakes:,} of {len(logits):,} validation images wrong" + (", the surest" if mistakes else "")
+    first = next(layer for layer in model.layers if hasattr(layer, "kernel"))
+    drawn = {
+        "mistakes": figures.examples(arrays.validation_images[worst], captions, title),
+        "confusion": figures.confusion(counts, classes, f"{folder.name}: validation images"),
+        "weights": figures.first_layer(
+            np.asarray(first.kernel), model.input_shape[1:], f"{folder.name}: weights of the first layer"
+        ),
+    }
+    for stem, figure in drawn.items():
+        figures.save(figure, folder / f"{stem}.png")
+    return [folder / f"{stem}.png" for stem in drawn]
+
+
+def _print_classes(classes, counts, precision, recall):
+    table = Table("class", title="Validation images by class", title_justify="left")
+    for column in ("images", "precision", "recall"):
+        table.add_column(column, justify="right")
+    for name, images, *shares in zip(classes, counts.sum(axis=1), precision, recall):
+        table.add_row(name, f"{images:,}", *("-" if np.isnan(share) else f"{share:.4f}" for share in shares))
+    Console().print(table)
+
+
+def predict_pictures(folder, model, paths, pictures, record):
+    """Predict a user's own pictures, print the outcome, and draw what the network saw.
+
+    Parameters
+    ----------
+    paths : list of path
+        Where the pictures are from.
+    pictures : uint8 array, shape (n, height, width, channels)
+        As `load_pictures` gives them.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    classes = datasets.CLASSES[record["dataset"]["name"]]
+    probabilities = np.exp(log_softmax(predict(model, pictures)))
+    table = Table("picture", "prediction")
+    for column in ("probability", "second", "probability"):
+        table.add_column(column, justify="right" if column == "probability" else "left")
+    captions = []
+    for path, row in zip(paths, probabilities):
+        first, second = row.argsort()[: -2 - 1 : -1]
+        table.add_row(str(path), classes[first], f"{row[first]:.4f}", classes[second], f"{row[second]:.4f}")
+        captions.append(f"{classes[first]} ({row[first]:.0%})")
+    Console().print(table)
+    figures.save(figures.examples(pictures, captions, f"What {folder.name} saw"), folder / "pictures.png")
+    return [folder / "pictures.png"]
 
 
 def predict(model, images):
@@ -23,7 +133,9 @@ def predict(model, images):
     import keras
 
     logits = keras.Model(model.inputs, model.get_layer("logits").output)
-    return logits.predict(images, batch_size=BATCH_SIZE, verbose=0).astype(np.float64)
+    # Not `predict`, which can take two seconds to end its input pipeline.
+    batches = [logits.predict_on_batch(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
+    return np.concatenate(batches).astype(np.float64)
 
 
 def log_softmax(logits):
@@ -78,26 +190,30 @@ def confident_mistakes(logits, labels, most):
     return wrong[np.argsort(-confidence, kind="stable")[:most]]
 
 
-def load_picture(path, shape):
-    """A picture of any size as an image that a network of this input shape understands.
+def load_pictures(paths, shape):
+    """Pictures of any size as images that a network of this input shape understands.
 
     For grey networks it is done as for MNIST (LeCun et al. 1998): ink light on black, scaled into a box of 20/28 of the
     side, its centre of mass in the middle. For colour networks it is cropped to a square and scaled.
 
     Parameters
     ----------
-    path : path of a PNG or JPEG file
+    paths : list of paths of PNG or JPEG files
     shape : (height, width, channels)
 
     Returns
     -------
-    uint8 array of that shape
+    uint8 array, shape (n, height, width, channels)
 
     Raises
     ------
     UserError
-        If it is not such a file, or shows nothing.
+        If one is not such a file, or shows nothing.
     """
+    return np.stack([_load_picture(path, shape) for path in paths])
+
+
+def _load_picture(path, shape):
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as file:
             picture = ImageOps.exif_transpose(file).convert("RGBA")

@@ -32,6 +32,7 @@ _FILES = (
     "mistakes.png",
     "confusion.png",
     "weights.png",
+    "pictures.png",
 )
 
 
@@ -114,6 +115,18 @@ def load_config(folder):
     return config, record
 
 
+def load_trained(folder):
+    """The settings and record of a run that has a trained model, as `load_config`; UserError for any other."""
+    history = load_history(folder)
+    if history["status"] == TRAINING:
+        raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then: --overwrite)")
+    if history["status"] == DIVERGED:
+        raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
+    if history["status"] == INTERRUPTED:
+        print(f"Note: this run was interrupted after {len(history['loss'])} epochs.")
+    return load_config(folder)
+
+
 def load_history(folder):
     """A run's history.json: a dict of lists by epoch, and the rest."""
     history = _read_json(folder, "history.json")
@@ -148,7 +161,11 @@ def load_model(folder):
         raise UserError(f"{path}: not a model that this project saved ({fault})") from error
 
 
-_KERAS_MODULES = ("layers", "initializers", "regularizers", "optimizers", "dtype_policies", "losses", "metrics")
+# Where the classes of a saved model may come from, which of Keras's top level are among them, and those layers that hold
+# foreign code.
+_KERAS_SECTIONS = ("layers", "initializers", "regularizers", "optimizers", "losses", "metrics", "dtype_policies")
+_KERAS_TOP = ("Sequential", "Functional", "DTypePolicy")
+_FOREIGN = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 
 def _check_classes(node):
@@ -166,13 +183,14 @@ def _check_classes(node):
 def _check_class(module, name, registered):
     import keras
 
-    # The module says what a class is called there; where it is silent, Keras resolves the bare name, Lambda included.
     package, _, section = str(module).partition(".")
-    known = package == "keras" and (section in _KERAS_MODULES or not section and name in ("Sequential", "Functional"))
-    if known and section:
-        known = isinstance(getattr(getattr(keras, section), str(name), None), type) and name != "Lambda"
+    if section:
+        found = isinstance(getattr(getattr(keras, section, None), str(name), None), type)
+        known = package == "keras" and section in _KERAS_SECTIONS and found and name not in _FOREIGN
+    else:
+        known = package == "keras" and name in _KERAS_TOP
     if not known or registered not in (None, name):
-        raise ValueError(f"it names {module}.{name}, which is not a class of Keras")
+        raise ValueError(f"it names {module}.{name}, which is not a building block of Keras")
 
 
 def commit():
