@@ -18,10 +18,12 @@ def parse_args():
     cli.add_name_flag(parser, "name of the run, and of the folder it is written to")
     net = parser.add_argument_group("network")
     which = net.add_mutually_exclusive_group()
-    which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (the default)")
+    which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (default)")
     which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
     which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
-    net.add_argument("--hidden", type=cli.whole_numbers, metavar="N,N", help="units of each hidden layer (dense: 200,100)")
+    net.add_argument(
+        "--hidden", type=cli.whole_numbers, metavar="N,N", help="units of each hidden layer of the dense net (default: 200,100)"
+    )
     net.add_argument("--activation", metavar="NAME", default="relu", help=", ".join(config.ACTIVATIONS))
     net.add_argument("--dropout", type=float, metavar="SHARE", default=0.0, help="share of hidden units dropped")
     net.add_argument("--batch-norm", action="store_true", help="batch normalization before each hidden activation")
@@ -33,18 +35,18 @@ def parse_args():
     parser.set_defaults(net="dense")
     fit = parser.add_argument_group("training")
     fit.add_argument("--optimizer", metavar="NAME", default="adam", help=", ".join(config.OPTIMIZERS))
-    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(without it: the optimizer's own)")
+    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)")
     fit.add_argument("--batch-size", type=int, metavar="N", default=128, help="images to a step")
     fit.add_argument("--epochs", type=int, metavar="N", default=10, help="passes over the training images")
     fit.add_argument(
         "--early-stopping",
         type=int,
         metavar="PATIENCE",
-        help="stop after so many epochs without a better validation loss, and keep the best epoch's weights",
+        help="stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)",
     )
     fit.add_argument("--seed", type=int, metavar="N", default=0, help="of weights, order of images and dropout")
     data = parser.add_argument_group("data")
-    data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (without it: mnist)")
+    data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")
     data.add_argument(
         "--holdout", type=int, metavar="N", default=0, help="validate on N training images, not on the test images"
     )

@@ -16,7 +16,7 @@ from lab import cli, config
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    parser.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (without it: mnist)")
+    parser.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")
     cli.add_place_flags(parser)
     return parser.parse_args()
 

@@ -4,6 +4,7 @@ Exit status: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug.
 """
 
 import argparse
+import os
 import shlex
 import sys
 
@@ -49,6 +50,9 @@ def run(main):
         if error.name.partition(".")[0] in ("lab", "models"):
             raise
         status = _complain(prog, f"the package {error.name} is not installed: run `pip install -r requirements.txt`")
+    except BrokenPipeError:  # whoever read our output, `head` perhaps, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     except OSError as error:  # a full disk, a missing permission
         status = _complain(prog, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
     except KeyboardInterrupt:
@@ -69,7 +73,7 @@ def add_name_flag(parser, help):
 def add_place_flags(parser):
     """Where to read and write, and what to show: the same for every script."""
     group = parser.add_argument_group("places")
-    group.add_argument("--data-dir", metavar="DIR", help="folder with NAME.npz files (without it: $LAB_DATA_DIR)")
+    group.add_argument("--data-dir", metavar="DIR", help="folder with NAME.npz files (default: $LAB_DATA_DIR)")
     group.add_argument("--results-dir", metavar="DIR", default="results", help="folder that everything is written to")
     group.add_argument("--show", action="store_true", help="also show the figures in windows")
     return group
@@ -78,7 +82,7 @@ def add_place_flags(parser):
 def add_device_flags(parser):
     group = parser.add_argument_group("device")
     group.add_argument("--device", metavar="|".join(config.DEVICES), default="auto", help="auto: the GPU if there is one")
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (without it: one a core)")
+    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: one a core)")
     return group
 
 

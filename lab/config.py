@@ -96,17 +96,16 @@ class RunConfig:
         hidden = DEFAULT_HIDDEN if self.hidden is None else self.hidden
         if not isinstance(hidden, (tuple, list)) or not hidden or not all(_is_int(n) and n >= 1 for n in hidden):
             raise UserError(f"hidden units must be whole numbers of at least 1, as in 200,100; got {hidden!r}")
-        object.__setattr__(self, "hidden", tuple(hidden))  # the one moment at which a frozen dataclass is still being made
+        object.__setattr__(self, "hidden", tuple(hidden))  # frozen, but still in the making
 
     def _check_numbers(self):
-        for field, least in (("batch_size", 1), ("epochs", 1), ("early_stopping", 1), ("threads", 1)) + (
-            ("holdout", 0),
-            ("seed", 0),
-        ):
+        least = {"batch_size": 1, "epochs": 1, "early_stopping": 1, "threads": 1, "holdout": 0, "seed": 0}
+        for field in least:
             value = getattr(self, field)
-            optional = field in ("early_stopping", "threads")
-            if not (optional and value is None or _is_int(value) and least <= value < 2**31):
-                raise UserError(f"{_words(field)} must be a whole number of at least {least}, got {value!r}")
+            if value is None and field in ("early_stopping", "threads"):
+                continue
+            if not _is_int(value) or not least[field] <= value < 2**31:
+                raise UserError(f"{_words(field)} must be a whole number of at least {least[field]}, got {value!r}")
         if not _is_finite(self.regularizer_strength) or self.regularizer_strength < 0:
             raise UserError(f"regularizer strength must be a number of at least 0, got {self.regularizer_strength!r}")
         if not _is_finite(self.dropout) or not 0 <= self.dropout < 1:

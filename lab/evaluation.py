@@ -55,7 +55,7 @@ def evaluate(folder, model, arrays, record):
     results |= {"classes": classes, "precision": precision.tolist(), "recall": recall.tolist(), "confusion": counts.tolist()}
     _print_classes(classes, counts, precision, recall)
     write_json(folder / "evaluation.json", results)
-    return [folder / "evaluation.json"] + _draw(folder, model, arrays, logits, counts, classes)
+    return [folder / "evaluation.json", *_draw(folder, model, arrays, logits, counts, classes)]
 
 
 def _draw(folder, model, arrays, logits, counts, classes):

@@ -46,7 +46,7 @@ def build_dense_net(
     stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), layers.Flatten()]
     for units in hidden:
         stack.append(layers.Dense(units, kernel_regularizer=penalty))
-        stack += _normalize(batch_norm) + [layers.Activation(activation)] + _drop(dropout)
+        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout)]
     return keras.Sequential(stack + _outputs(classes, penalty), name="dense")
 
 
@@ -70,8 +70,8 @@ def build_conv_net(
         stack.append(layers.Conv2D(filters, size, padding="same", kernel_regularizer=penalty))
         # A function that never falls commutes with the maximum: pooling first gives the same numbers and gradients, and
         # leaves a quarter of the values to activate.
-        stack += _normalize(batch_norm) + [layers.MaxPooling2D(), layers.Activation(activation)] + _drop(dropout)
-    return keras.Sequential(stack + [layers.Flatten()] + _outputs(classes, penalty), name="conv")
+        stack += [*_normalize(batch_norm), layers.MaxPooling2D(), layers.Activation(activation), *_drop(dropout)]
+    return keras.Sequential([*stack, layers.Flatten(), *_outputs(classes, penalty)], name="conv")
 
 
 def _outputs(classes, penalty):

@@ -1,0 +1,166 @@
+"""Resident training does what keras.Model.fit does."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import models
+from models import resident
+
+EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last batch is smaller
+
+
+def build(net, optimizer, **settings):
+    keras.utils.set_random_seed(0)
+    model = models.build(net, **settings)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def sgd():
+    return keras.optimizers.SGD(0.1, momentum=0.9)
+
+
+def stock_fit(model, images, labels, validation_data, epochs=range(EPOCHS)):
+    """keras.Model.fit on the same batches in the same order, one epoch a call."""
+    histories = []
+    for epoch in epochs:
+        order = resident.epoch_order(len(images), SEED, epoch).numpy()
+        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(BATCH)
+        histories.append(model.fit(batches, validation_data=validation_data, shuffle=False, verbose=0).history)
+    return {name: [history[name][0] for history in histories] for name in histories[0]}
+
+
+@pytest.fixture(scope="module")
+def data(mnist5k):
+    return mnist5k.train_images[:EXAMPLES], mnist5k.train_labels[:EXAMPLES]
+
+
+@pytest.fixture(scope="module")
+def validation_data(mnist5k):
+    return mnist5k.validation_images, mnist5k.validation_labels
+
+
+@pytest.mark.parametrize(
+    ("net", "settings"),
+    [
+        ("dense", {}),
+        ("dense", {"regularizer_strength": 1e-3, "batch_norm": True, "hidden": (30,)}),
+        ("dense", {"activation": "tanh", "hidden": (50, 40, 30)}),
+        ("conv", {}),
+        ("conv", {"regularizer_strength": 1e-3, "batch_norm": True, "dropout": 0.2}),
+    ],
+)
+@pytest.mark.parametrize("steps_per_chunk", [None, 4])
+def test_same_weights_and_history_as_stock_fit(net, settings, steps_per_chunk, data, validation_data):
+    ours, stock = build(net, sgd(), **settings), build(net, sgd(), **settings)
+    history = resident.fit(
+        ours,
+        data,
+        validation_data=validation_data,
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        seed=SEED,
+        steps_per_chunk=steps_per_chunk,
+    ).history
+    expected = stock_fit(stock, *data, validation_data)
+    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
+    assert history.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("net", ["dense", "conv"])
+def test_same_weights_as_stock_fit_with_adam(net, data, validation_data):
+    # Adam divides by the root of a small number in its first steps, which magnifies rounding: a coarser comparison.
+    ours, stock = build(net, "adam"), build(net, "adam")
+    resident.fit(ours, data, batch_size=BATCH, epochs=1, seed=SEED)
+    stock_fit(stock, *data, validation_data, epochs=[0])
+    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-2, atol=2e-4)
+
+
+def test_dropout_goes_on_from_batch_to_batch(data, validation_data):
+    # XLA draws other random numbers than TensorFlow's kernels do: compared with stock fit under XLA, on full batches only.
+    images, labels = data[0][: 10 * BATCH], data[1][: 10 * BATCH]
+    ours, stock = build("dense", sgd(), dropout=0.3), build("dense", sgd(), dropout=0.3)
+    stock.jit_compile = True
+    resident.fit(ours, (images, labels), batch_size=BATCH, epochs=1, seed=SEED)
+    stock_fit(stock, images, labels, validation_data, epochs=[0])
+    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
+
+
+def test_a_resumed_fit_goes_on_exactly(data):
+    whole, parts = build("dense", "adam"), build("dense", "adam")
+    resident.fit(whole, data, batch_size=BATCH, epochs=3, seed=SEED)
+    resident.fit(parts, data, batch_size=BATCH, epochs=1, seed=SEED)
+    resident.fit(parts, data, batch_size=BATCH, epochs=3, initial_epoch=1, seed=SEED)
+    for one, other in zip(parts.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_epoch_order_is_a_permutation_of_its_own_for_each_seed_and_epoch():
+    orders = {tuple(resident.epoch_order(50, seed, epoch).numpy()) for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
+    assert all(sorted(order) == list(range(50)) for order in orders)
+
+
+def test_chunks_cover_the_epoch_in_equal_parts():
+    dense, conv = build("dense", "adam"), build("conv", "adam")
+    assert resident.forward_flops(dense) == 2 * (784 * 200 + 200 * 100 + 100 * 10)
+    assert resident.forward_flops(conv) == 2 * (28 * 28 * 25 * 20 + 14 * 14 * 9 * 20 * 10 + 490 * 10)
+    assert resident.suitable_chunk(dense, batch_size=128, steps=469) == 469  # MNIST's epoch is short enough to be one
+    length = resident.suitable_chunk(conv, batch_size=128, steps=469)
+    chunks = math.ceil(469 / length)
+    assert chunks > 1 and length == math.ceil(469 / chunks)
+
+
+def test_callbacks_of_keras_work(data, validation_data, tmp_path):
+    model = build("dense", "adam")
+    seen = []
+    log = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(batch), on_epoch_end=lambda epoch, logs: seen.append(sorted(logs))
+    )
+    stopping = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10, patience=1, restore_best_weights=True)
+    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True)
+    board = keras.callbacks.TensorBoard(tmp_path / "board")
+    history = resident.fit(
+        model,
+        data,
+        validation_data=validation_data,
+        batch_size=BATCH,
+        epochs=9,
+        steps_per_chunk=4,
+        callbacks=[log, stopping, checkpoint, board],
+    )
+    names = ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert seen == [0, 1, 2, names] * 2  # 11 steps in chunks of 4; stopped after two epochs
+    assert len(history.history["loss"]) == 2
+    assert list(tmp_path.glob("board/train/events*"))
+    loaded = keras.saving.load_model(tmp_path / "best.keras")
+    best = min(history.history["val_loss"])
+    np.testing.assert_allclose(loaded.evaluate(*validation_data, verbose=0)[0], best, rtol=1e-5)
+
+
+def test_the_model_takes_batches_again_afterwards(data):
+    model = build("conv", "adam")
+    resident.fit(model, data, batch_size=BATCH, epochs=1)
+    model.fit(*data, batch_size=BATCH, epochs=1, verbose=0)
+    assert len(model.evaluate(*data, verbose=0)) == 2
+
+
+def test_fewer_examples_than_a_validation_batch_and_one_full_batch(data, validation_data):
+    few = tuple(array[:BATCH] for array in data)
+    history = resident.fit(
+        build("dense", "adam"),
+        few,
+        validation_data=(validation_data[0][:7], validation_data[1][:7]),
+        batch_size=BATCH,
+        epochs=1,
+    )
+    assert np.isfinite(history.history["val_loss"]).all()
