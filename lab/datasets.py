@@ -208,7 +208,7 @@ def _read_npz(path):
             return [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
     except KeyError as error:
         raise UserError(f"{path}: {error.args[0]}; expected x_train, y_train, x_test, y_test") from error
-    except (ValueError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: not a readable .npz file ({error}); delete it or get it again") from error
 
 
@@ -310,7 +310,8 @@ def _progress(file):
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
     columns = "[progress.description]{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield _PoochBar(bar, bar.add_task(f"downloading {file}", total=None))
 
 

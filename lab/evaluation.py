@@ -4,6 +4,7 @@ Keras gives the logits; everything after them is NumPy.
 """
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -111,7 +112,7 @@ def predict_pictures(folder, model, paths, pictures, record):
     captions = []
     for path, row in zip(paths, probabilities):
         first, second = row.argsort()[: -2 - 1 : -1]
-        table.add_row(str(path), classes[first], f"{row[first]:.4f}", classes[second], f"{row[second]:.4f}")
+        table.add_row(Path(path).name, classes[first], f"{row[first]:.4f}", classes[second], f"{row[second]:.4f}")
         captions.append(f"{classes[first]} ({row[first]:.0%})")
     Console().print(table)
     figures.save(figures.examples(pictures, captions, f"What {folder.name} saw"), folder / "pictures.png")

@@ -74,7 +74,8 @@ def class_counts(train_labels, validation_labels, classes, title):
 
 def class_means(images, labels, classes, title):
     """The mean image of each class."""
-    means = [images[labels == index].mean(axis=0) for index in range(len(classes))]
+    blank = np.zeros((1, *images.shape[1:]))  # for a class without images
+    means = [(images[labels == index] if index in labels else blank).mean(axis=0) for index in range(len(classes))]
     figure = Figure(figsize=(8.5, 4), layout="constrained")
     figure.suptitle(title)
     for axis, mean, name in zip(figure.subplots(2, math.ceil(len(classes) / 2)).flat, means, classes):

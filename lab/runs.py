@@ -15,7 +15,7 @@ from pathlib import Path
 
 import simplejson
 
-from lab.config import RunConfig
+from lab.config import DATASETS, RunConfig
 from lab.errors import UserError
 
 # "training" while it lasts and when the process was killed; the others are final.
@@ -84,11 +84,13 @@ def writing(folder):
         lock.acquire()
     except Timeout:
         raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
-    with lock:
+    try:
         for file in _FILES:
             (folder / file).unlink(missing_ok=True)
         yield
-    (folder / ".lock").unlink(missing_ok=True)
+    finally:
+        (folder / ".lock").unlink(missing_ok=True)
+        lock.release()
 
 
 def load_config(folder):
@@ -110,6 +112,8 @@ def load_config(folder):
     expected = {"name": str, "sha256": str, "train": int, "validation": int}
     if not isinstance(dataset, dict) or any(not isinstance(dataset.get(key), kind) for key, kind in expected.items()):
         raise UserError(f'{path}: expected "dataset" with {", ".join(expected)}')
+    if dataset["name"] not in DATASETS:
+        raise UserError(f"{path}: unknown data set {dataset['name']!r}")
     if not isinstance(record.get("parameters"), int):
         raise UserError(f'{path}: expected "parameters", a whole number')
     return config, record

@@ -6,6 +6,7 @@ import time
 
 import keras
 import tensorflow as tf
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 import models
@@ -103,19 +104,21 @@ def _record(config, dataset, arrays, model, device):
 def _fit(config, arrays, folder, device, model, tensorboard):
     stopper = _EarlyStopping(config.early_stopping) if config.early_stopping else None
     recorder = _Recorder(folder, device)
-    callbacks = [callback for callback in (stopper, recorder, _ProgressLines(config.epochs)) if callback]
+    lines = _ProgressLines(config.epochs)
+    callbacks = [callback for callback in (stopper, recorder, lines) if callback]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     try:
-        resident.fit(
-            model,
-            (arrays.train_images, arrays.train_labels),
-            validation_data=(arrays.validation_images, arrays.validation_labels),
-            batch_size=config.batch_size,
-            epochs=config.epochs,
-            seed=config.seed,
-            callbacks=callbacks,
-        )
+        with lines.bar:
+            resident.fit(
+                model,
+                (arrays.train_images, arrays.train_labels),
+                validation_data=(arrays.validation_images, arrays.validation_labels),
+                batch_size=config.batch_size,
+                epochs=config.epochs,
+                seed=config.seed,
+                callbacks=callbacks,
+            )
     except KeyboardInterrupt:
         if recorder.weights:
             model.set_weights(recorder.weights)
@@ -186,14 +189,13 @@ class _ProgressLines(keras.callbacks.Callback):
     def __init__(self, epochs):
         super().__init__()
         self.epochs = epochs
+        console = Console()
+        columns = "{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+        off = not console.is_terminal
+        self.bar = Progress(*columns, console=console, transient=True, refresh_per_second=4, disable=off)
 
     def on_train_begin(self, logs=None):
-        columns = "{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-        self.bar = Progress(*columns, transient=True, refresh_per_second=4)
-        self.bar.disable = not self.bar.console.is_terminal
-        self.bar.start()
-        chunks = self.params["steps"]
-        self.task = self.bar.add_task("compiling", total=self.epochs * chunks)
+        self.task = self.bar.add_task("compiling", total=self.epochs * self.params["steps"])
 
     def on_epoch_begin(self, epoch, logs=None):
         self.begin = time.perf_counter()
@@ -206,6 +208,3 @@ class _ProgressLines(keras.callbacks.Callback):
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         line = f"epoch {epoch + 1:{width}}/{self.epochs}  {numbers}  {time.perf_counter() - self.begin:.2f} s"
         self.bar.console.print(line, highlight=False, soft_wrap=True)
-
-    def on_train_end(self, logs=None):
-        self.bar.stop()

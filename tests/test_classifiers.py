@@ -1,0 +1,77 @@
+"""The networks: parameter counts, weight decay, and that pooling before the activation changes nothing."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import models
+from lab.config import ACTIVATIONS
+from models.classifiers import build_conv_net, build_dense_net
+
+
+def test_published_parameter_counts():
+    assert build_dense_net().count_params() == 178_110
+    assert build_conv_net().count_params() == 7_240
+    assert build_dense_net(hidden=(25, 50)).count_params() == 21_435
+
+
+def test_parameters_for_other_images():
+    assert build_dense_net(input_shape=(32, 32, 3)).count_params() == 178_110 + (3072 - 784) * 200
+    assert build_conv_net(input_shape=(32, 32, 3)).count_params() == 7_240 + 2 * 25 * 20 + (8 * 8 - 7 * 7) * 10 * 10
+
+
+@pytest.mark.parametrize("net", ["dense", "conv"])
+@pytest.mark.parametrize(("regularizer", "power"), [("l2", 2), ("l1", 1)])
+def test_penalty_is_on_every_kernel_and_on_no_bias(net, regularizer, power):
+    model = models.build(net, regularizer_strength=0.03, regularizer=regularizer, batch_norm=True)
+    for variable in model.trainable_variables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape))
+    kernels = [np.array(layer.kernel, float) for layer in model.layers if hasattr(layer, "kernel")]
+    assert len(kernels) == 3
+    expected = 0.03 * sum((np.abs(kernel) ** power).sum() for kernel in kernels)
+    np.testing.assert_allclose(float(sum(model.losses)), expected, rtol=1e-5)
+
+
+def test_no_weight_decay_no_penalty():
+    assert build_dense_net(0.0).losses == []
+
+
+def test_raw_images_are_rescaled_inside_and_probabilities_sum_to_one():
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1), np.uint8)
+    model = build_dense_net()
+    np.testing.assert_allclose(np.array(model.layers[0](images)), images / 255, rtol=1e-6)
+    np.testing.assert_allclose(np.array(model(images)).sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_pooling_before_the_activation_is_the_published_network(activation):
+    """The handout's order is convolution, activation, pooling; same outputs, same gradients."""
+    ours = build_conv_net(activation=activation)
+    layers, stack = keras.layers, []
+    for filters, size in ((20, 5), (10, 3)):
+        stack += [layers.Conv2D(filters, size, padding="same", activation=activation), layers.MaxPooling2D()]
+    textbook = keras.Sequential([keras.Input((28, 28, 1)), layers.Rescaling(1 / 255), *stack])
+    textbook = keras.Sequential([*textbook.layers, layers.Flatten(), layers.Dense(10, activation="softmax")])
+    textbook.build((None, 28, 28, 1))
+    textbook.set_weights(ours.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1), np.uint8)
+    outcome = []
+    for model in (ours, textbook):
+        with tf.GradientTape() as tape:
+            probabilities = model(images)
+            loss = -tf.reduce_mean(tf.math.log(probabilities[:, 3]))
+        outcome.append([probabilities, *tape.gradient(loss, model.trainable_variables)])
+    for one, other in zip(*outcome, strict=True):
+        np.testing.assert_allclose(np.array(one), np.array(other), rtol=1e-3, atol=1e-5)
+
+
+def test_bfloat16_computes_in_it_and_keeps_weights_and_probabilities_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_dense_net(batch_norm=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("logits").compute_dtype == "bfloat16"
+    assert model.outputs[0].dtype == "float32"
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}

@@ -1,0 +1,193 @@
+"""Finding, checking, downloading and splitting data sets."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+
+from lab import datasets
+from lab.config import RunConfig
+from lab.errors import UserError
+from tests.conftest import write_npz
+
+IMAGES = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
+LABELS = np.array([1, 2, 9], np.uint8)
+
+
+def test_mnist5k_is_stratified_and_always_the_same(mnist5k):
+    assert mnist5k.train_images.shape == (4000, 28, 28, 1) and mnist5k.train_images.dtype == np.uint8
+    assert mnist5k.validation_images.shape == (1000, 28, 28, 1)
+    assert np.bincount(mnist5k.train_labels).tolist() == [400] * 10
+    assert np.bincount(mnist5k.validation_labels).tolist() == [100] * 10
+    assert not {image.tobytes() for image in mnist5k.train_images} & {i.tobytes() for i in mnist5k.validation_images}
+    assert datasets.fingerprint(mnist5k).startswith("8c1be6441cea5d97")
+
+
+def test_mnist5k_is_mnist(mnist5k, full_mnist):
+    full = datasets.load("mnist", full_mnist)
+    known = {image.tobytes(): label for image, label in zip(full.train_images, full.train_labels)}
+    known |= {image.tobytes(): label for image, label in zip(full.validation_images, full.validation_labels)}
+    assert all(known[image.tobytes()] == label for image, label in zip(mnist5k.train_images, mnist5k.train_labels))
+
+
+def test_full_data_sets(full_mnist):
+    for name in ("mnist", "fashion_mnist"):
+        arrays = datasets.load(name, full_mnist)
+        assert arrays.train_images.shape == (60_000, 28, 28, 1)
+        assert arrays.validation_labels.shape == (10_000,) and arrays.validation_labels.dtype == np.int64
+
+
+def test_data_folder_from_flag_and_environment(data_dir, monkeypatch):
+    by_flag = datasets.load("mnist", data_dir)
+    monkeypatch.setenv("LAB_DATA_DIR", str(data_dir))
+    by_environment = datasets.load("mnist")
+    assert datasets.fingerprint(by_flag) == datasets.fingerprint(by_environment)
+    assert by_flag.train_images.shape == (640, 28, 28, 1)
+
+
+def pickled(path):
+    np.savez(path, x_train=np.array([{}], object), y_train=LABELS, x_test=IMAGES, y_test=LABELS)
+
+
+BROKEN = {
+    "truncated": lambda path: (write_npz(path, IMAGES, LABELS, IMAGES, LABELS), path.write_bytes(path.read_bytes()[:-900])),
+    "no archive": lambda path: path.write_text("hello"),
+    "empty": lambda path: path.write_bytes(b""),
+    "one array": lambda path: np.save(path.open("wb"), IMAGES),
+    "lacks an array": lambda path: np.savez(path, x_train=IMAGES, y_train=LABELS),
+    "pickled": pickled,
+    "wrong shape": lambda path: write_npz(path, IMAGES[:, 1:], LABELS, IMAGES, LABELS),
+    "wrong type": lambda path: write_npz(path, IMAGES / 255, LABELS, IMAGES, LABELS),
+    "no images": lambda path: write_npz(path, IMAGES[:0], LABELS[:0], IMAGES, LABELS),
+    "too few labels": lambda path: write_npz(path, IMAGES, LABELS[1:], IMAGES, LABELS),
+    "label too large": lambda path: write_npz(path, IMAGES, LABELS + 1, IMAGES, LABELS),
+    "labels no numbers": lambda path: write_npz(path, IMAGES, ["a", "b", "c"], IMAGES, LABELS),
+    "a folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_file_is_named_and_left_as_it_was(fault, tmp_path):
+    path = tmp_path / "mnist.npz"
+    BROKEN[fault](path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(UserError) as error:
+        datasets.find(None, tmp_path)  # never swapped for another data set
+    assert str(path) in str(error.value)
+    assert before is None or path.read_bytes() == before
+
+
+def test_a_data_folder_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="no data folder"):
+        datasets.load("mnist", tmp_path / "nowhere")
+
+
+def test_offline_only_an_unnamed_data_set_is_replaced(capsys):
+    name, arrays = datasets.find()
+    assert name == "mnist5k" and len(arrays.train_images) == 4000
+    assert capsys.readouterr().out.count("\n") == 1
+    with pytest.raises(UserError, match=r"put mnist\.npz .* --data-dir"):
+        datasets.find("mnist")
+    with pytest.raises(UserError, match=r"put cifar10\.npz"):
+        datasets.load("cifar10")
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Serve a folder on this machine, and let the sources point to it."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name)
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=folder)
+
+        def log_message(self, *args):
+            pass
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+
+    def serve(name, files, place="."):
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        url = f"http://127.0.0.1:{httpd.server_port}/"
+        sources = {file: (url, hashlib.sha256(content).hexdigest()) for file, content in files.items()}
+        monkeypatch.setitem(datasets._SOURCES, name, (place, sources))
+        return folder
+
+    yield serve
+    httpd.shutdown()
+
+
+def idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return gzip.compress(header + array.tobytes())
+
+
+def test_fashion_mnist_is_downloaded_once_and_read_from_the_cache(server):
+    parts = {"train-images-idx3-ubyte.gz": IMAGES, "train-labels-idx1-ubyte.gz": LABELS}
+    parts |= {"t10k-images-idx3-ubyte.gz": IMAGES[::-1], "t10k-labels-idx1-ubyte.gz": LABELS[::-1]}
+    folder = server("fashion_mnist", {file: idx(array) for file, array in parts.items()}, "fashion-mnist")
+    first = datasets.load("fashion_mnist")
+    np.testing.assert_array_equal(first.train_images[..., 0], IMAGES)
+    np.testing.assert_array_equal(first.validation_labels, LABELS[::-1])
+    for file in folder.iterdir():
+        file.unlink()
+    assert datasets.fingerprint(datasets.load("fashion_mnist")) == datasets.fingerprint(first)
+
+
+def test_cifar10_is_read_from_the_binary_archive(server):
+    rng = np.random.default_rng(0)
+    batches = {f"data_batch_{i}": rng.integers(0, 10, (2, 3073), np.uint8) for i in range(1, 6)}
+    batches["test_batch"] = rng.integers(0, 10, (2, 3073), np.uint8)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, records in batches.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            member.size = records.nbytes
+            archive.addfile(member, io.BytesIO(records.tobytes()))
+    server("cifar10", {"cifar-10-binary.tar.gz": packed.getvalue()})
+    arrays = datasets.load("cifar10")
+    assert arrays.train_images.shape == (10, 32, 32, 3)
+    record = batches["data_batch_3"][1]
+    assert arrays.train_labels[5] == record[0]
+    assert arrays.train_images[5, 4, 7].tolist() == [record[1 + colour * 1024 + 4 * 32 + 7] for colour in range(3)]
+
+
+def test_a_download_of_something_else_is_refused_and_not_kept(server, monkeypatch):
+    folder = server("mnist", {"mnist.npz": b"the right file"})
+    (folder / "mnist.npz").write_bytes(b"something else")
+    with pytest.raises(UserError, match="not the file it should be"):
+        datasets.load("mnist")
+    assert not [path for path in datasets._cache().iterdir() if not path.name.endswith(".lock")]
+
+
+def test_holdout_takes_training_images_and_no_test_images(mnist5k):
+    held = datasets.hold_out(mnist5k, 500)
+    assert len(held.train_images) == 3500 and len(held.validation_images) == 500
+    together = np.concatenate([held.train_images, held.validation_images])
+    assert sorted(i.tobytes() for i in together) == sorted(i.tobytes() for i in mnist5k.train_images)
+    assert datasets.fingerprint(held) == datasets.fingerprint(datasets.hold_out(mnist5k, 500))
+    with pytest.raises(UserError, match="4000"):
+        datasets.hold_out(mnist5k, 4000)
+
+
+def test_data_smaller_than_the_batch(data_dir):
+    with pytest.raises(UserError, match="640"):
+        datasets.find_for(RunConfig(batch_size=641), data_dir)
+    with pytest.raises(UserError, match="600"):
+        datasets.find_for(RunConfig(batch_size=601, holdout=40), data_dir)
+
+
+def test_the_fingerprint_sees_one_changed_label(mnist5k):
+    labels = mnist5k.train_labels.copy()
+    labels[17] = (labels[17] + 1) % 10
+    assert datasets.fingerprint(mnist5k._replace(train_labels=labels)) != datasets.fingerprint(mnist5k)

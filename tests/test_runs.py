@@ -1,0 +1,222 @@
+"""Runs on disk: names, broken and foreign files, atomic writing."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from lab import files, runs
+from lab.config import RunConfig
+from lab.errors import UserError
+from models.classifiers import build_dense_net
+
+DATASET = {"name": "mnist5k", "sha256": "0", "train": 4000, "validation": 1000}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A finished run."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    model = build_dense_net(1e-3, hidden=(5,), batch_norm=True, dropout=0.1)
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(folder / "model.keras")
+    record = {"settings": RunConfig().to_json(), "parameters": 1, "dataset": DATASET}
+    files.write_json(folder / "config.json", record)
+    files.write_json(folder / "history.json", {"status": "complete", "loss": [0.5], "val_loss": [float("nan")]})
+    return folder
+
+
+@pytest.mark.parametrize("name", ["a", "sweep/seed=0", "hidden=25,50_x", "A.b-c", "-x"])
+def test_plain_names(name, tmp_path):
+    assert runs.folder_of(tmp_path, name) == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "/x", "a/../b", "a//b", "a/", ".a", "a b", "a\n", "ü", "a\\b", "~", "a:b"]
+)
+def test_names_that_are_none(name, tmp_path):
+    with pytest.raises(UserError, match="not a run's name"):
+        runs.folder_of(tmp_path, name)
+
+
+def test_a_link_out_of_the_results_folder(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "out").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="outside"):
+        runs.folder_of(tmp_path / "results", "out/run")
+
+
+def test_an_older_run_is_only_replaced_on_request_and_other_files_stay(folder):
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="--overwrite"):
+        runs.check_free(folder)
+    runs.check_free(folder, overwrite=True)
+    with runs.writing(folder):
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "notes.txt"]
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_results_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        runs.check_free(tmp_path / "file" / "run")
+
+
+def test_two_processes_cannot_write_one_run(tmp_path):
+    with runs.writing(tmp_path / "run"), pytest.raises(UserError, match="another process"), runs.writing(tmp_path / "run"):
+        pass
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file.json"
+    files.write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        files.write_json(path, {"a": object()})
+    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nan_is_null(folder):
+    assert runs.load_history(folder)["val_loss"] == [None]
+    assert "NaN" not in (folder / "history.json").read_text()
+
+
+def test_a_saved_model_loads_and_is_the_same(folder):
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), np.uint8)
+    np.testing.assert_array_equal(
+        runs.load_model(folder).predict_on_batch(images),
+        keras.saving.load_model(folder / "model.keras").predict_on_batch(images),
+    )
+
+
+def test_a_run_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="train it first"):
+        runs.load_trained(tmp_path / "run")
+
+
+@pytest.mark.parametrize("file", ["config.json", "history.json"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '"x"', "{}", "\xff", "[" * 100_000])
+def test_broken_json_is_named_and_left_as_it_was(file, content, folder):
+    (folder / file).write_text(content, "latin-1")
+    with pytest.raises(UserError) as error:
+        runs.load_trained(folder)
+    assert str(folder / file) in str(error.value) and "\n" not in str(error.value)
+    assert (folder / file).read_text("latin-1") == content
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {"status": "done", "loss": [1.0]},
+        {"status": ["complete"], "loss": [1.0]},
+        {"status": "complete"},
+        {"status": "complete", "loss": [1.0], "val_loss": [1.0, 2.0]},
+        {"status": "complete", "loss": ["x"]},
+        {"status": "training", "loss": [1.0]},
+        {"status": "diverged", "loss": [1.0]},
+    ],
+)
+def test_histories_without_a_trained_model(history, folder):
+    (folder / "history.json").write_text(json.dumps(history))
+    with pytest.raises(UserError):
+        runs.load_trained(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"net": "cubist"}},
+        {"settings": None},
+        {"dataset": "mnist"},
+        {"dataset": {"name": "mnist"}},
+        {"dataset": DATASET | {"name": "../../etc"}},
+        {"parameters": "many"},
+    ],
+)
+def test_records_that_are_none(change, folder):
+    record = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(record | change))
+    with pytest.raises(UserError, match=r"config\.json"):
+        runs.load_trained(folder)
+
+
+def rewrite_model(path, change):
+    """Rewrite a saved model's configuration as an attacker would."""
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content["config.json"] = json.dumps(change(json.loads(content["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+
+def call(module, name, *arguments, **more):
+    return {"module": module, "class_name": name, "config": {"args": arguments}, "registered_name": None, **more}
+
+
+FOREIGN = {
+    "lambda": call("keras.layers", "Lambda"),
+    "saved model": call("keras.layers", "TFSMLayer"),
+    "a function of Keras": call("keras.utils", "get_file", "http://127.0.0.1/x"),
+    "a function among the layers": call("keras.layers", "deserialize"),
+    "another package": call("os", "system", "true"),
+    "a module inside Keras": call("keras.src.utils.file_utils", "get_file"),
+    "no module": {"class_name": "Lambda", "config": {}},
+    "a name for the builtins": call("builtins", "function"),
+    "a registered name": call("keras.layers", "Dense", registered_name="evil>Dense"),
+    "a name that is none": call("keras.layers", ["Dense"]),
+}
+
+
+@pytest.mark.parametrize("layer", FOREIGN)
+def test_a_model_with_foreign_code_is_refused_before_keras_sees_it(layer, folder, monkeypatch):
+    def add(config):
+        config["config"]["layers"].append(FOREIGN[layer])
+        return config
+
+    rewrite_model(folder / "model.keras", add)
+    monkeypatch.setattr(keras.saving, "load_model", lambda *args, **more: pytest.fail("Keras saw it"))
+    with pytest.raises(UserError, match="not a building block of Keras"):
+        runs.load_model(folder)
+
+
+@pytest.mark.parametrize("length", [0, 100, -100])
+def test_a_truncated_model(length, folder):
+    path = folder / "model.keras"
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(UserError, match="not a model"):
+        runs.load_model(folder)
+
+
+def test_a_model_with_the_weights_of_another(folder, tmp_path):
+    other = tmp_path / "other.keras"
+    build_dense_net(hidden=(7, 7)).save(other)
+    with zipfile.ZipFile(other) as archive:
+        weights = archive.read("model.weights.h5")
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        config = archive.read("config.json")
+        metadata = archive.read("metadata.json")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (("config.json", config), ("metadata.json", metadata), ("model.weights.h5", weights)):
+            archive.writestr(name, data)
+    with pytest.raises(UserError) as error:
+        runs.load_model(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_without_its_model(folder):
+    (folder / "model.keras").unlink()
+    with pytest.raises(UserError, match=r"no model\.keras"):
+        runs.load_model(folder)
+
+
+def test_the_commit_is_named_or_none():
+    commit = runs.commit()
+    assert commit is None or len(commit.removesuffix("-dirty")) == 40

@@ -1,0 +1,267 @@
+"""The three scripts, as a user runs them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, script, write_npz
+
+SMALL = ("--hidden", "20", "--epochs", "3", "--batch-size", "64")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, data_dir):
+    """A results folder with the finished run "first", with weight decay, and what its training printed."""
+    folder = tmp_path_factory.mktemp("results")
+    done = script("train", "-m", "first", "-r", "1e-3", *SMALL, "--data-dir", data_dir, "--results-dir", folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "printed.txt").write_text(done.stdout)
+    assert done.stderr == ""  # no framework log lines
+    return folder
+
+
+def snapshot(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def read(folder, file):
+    return json.loads((folder / file).read_text())
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "visualize"])
+def test_help_teaches_and_does_not_import_tensorflow(name):
+    command = [sys.executable, "-X", "importtime", str(ROOT / f"{name}.py"), "-h"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "examples:" in done.stdout and "--data-dir" in done.stdout
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert not imported & {"tensorflow", "keras", "numpy", "matplotlib"}
+
+
+def test_train_help_shows_every_default():
+    text = " ".join(script("train", "-h").stdout.split())
+    for flag, default in (("--batch-size", "128"), ("--epochs", "10"), ("--hidden", "200,100"), ("--device", "auto")):
+        assert re.search(rf"{flag} [^-]*\(default[^)]*: {default}\)", text), flag
+
+
+def test_train_writes_a_run_and_says_where(results):
+    folder = results / "first"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "history.json",
+        "learning_curve.png",
+        "model.keras",
+    ]
+    printed = (results / "printed.txt").read_text()
+    assert "Total params: 15,910" in printed
+    assert len(re.findall(r"^epoch +\d/3 .*loss .*val_accuracy .* s$", printed, re.M)) == 3
+    assert str(folder) in printed and "model.keras" in printed
+    config, history = read(folder, "config.json"), read(folder, "history.json")
+    assert config["parameters"] == 15_910 and config["settings"]["regularizer_strength"] == 1e-3
+    assert config["dataset"]["name"] == "mnist" and config["dataset"]["train"] == 640
+    assert history["status"] == "complete" and history["device"].startswith("CPU")
+    assert {len(history[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy", "epoch_seconds")} == {3}
+    with Image.open(folder / "learning_curve.png") as image:
+        assert image.format == "PNG"
+
+
+def test_evaluate_prints_what_training_recorded(results, data_dir):
+    done = script("evaluate", "-m", "first", "--data-dir", data_dir, "--results-dir", results)
+    assert done.returncode == 0 and done.stderr == ""
+    names = ("Training loss", "Training accuracy", "Validation loss", "Validation accuracy", "Weight decay penalty")
+    printed = {name: float(re.search(rf"^{name}: ([\d.]+)", done.stdout, re.M)[1]) for name in names}
+    history, evaluation = read(results / "first", "history.json"), read(results / "first", "evaluation.json")
+    assert printed["Validation accuracy"] == round(history["val_accuracy"][-1], 4)
+    assert evaluation["validation"]["loss"] + evaluation["penalty"] == pytest.approx(history["val_loss"][-1], rel=1e-5)
+    assert printed["Validation loss"] == round(evaluation["validation"]["loss"], 4)
+    assert np.sum(evaluation["confusion"]) == 200
+    for file in ("mistakes.png", "confusion.png", "weights.png"):
+        assert (results / "first" / file).stat().st_size > 1000
+
+
+def test_evaluate_predicts_a_users_own_pictures(results, tmp_path):
+    Image.fromarray(np.pad(np.zeros((30, 4), np.uint8), 10, constant_values=255)).save(tmp_path / "one.png")
+    done = script("evaluate", "-m", "first", "--results-dir", results, "--images", tmp_path / "one.png")
+    assert done.returncode == 0 and "one.png" in done.stdout
+    assert (results / "first" / "pictures.png").exists()
+
+
+def test_visualize_writes_its_figures_without_tensorflow(data_dir, tmp_path):
+    flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
+    command = [sys.executable, "-X", "importtime", str(ROOT / "visualize.py"), *map(str, flags)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert not re.search(r"\| +(tensorflow|keras)\b", done.stderr)
+    assert "(640, 28, 28, 1)" in done.stdout and "uint8" in done.stdout
+    names = ["classes", "embedding", "means", "training_examples", "validation_examples"]
+    assert sorted(path.stem for path in (tmp_path / "datasets" / "mnist").iterdir()) == names
+
+
+def test_the_same_seed_gives_the_same_history_and_flags_come_from_a_file(results, data_dir, tmp_path):
+    (tmp_path / "my.args").write_text("# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r 1e-3\n")
+    flags = ["--data-dir", data_dir, "--results-dir", tmp_path, f"@{tmp_path / 'my.args'}"]
+    assert script("train", "-m", "again", *flags).returncode == 0
+    assert script("train", "-m", "other", "--seed", "1", *flags).returncode == 0
+    numbers = ("loss", "accuracy", "val_loss", "val_accuracy")
+    first, again, other = (
+        read(folder, "history.json") for folder in (results / "first", tmp_path / "again", tmp_path / "other")
+    )
+    assert all(first[name] == again[name] for name in numbers)
+    assert not any(first[name] == other[name] for name in numbers)
+
+
+def test_offline_without_data_the_default_is_mnist5k_with_the_conv_net_and_holdout(tmp_path):
+    flags = ["--results-dir", tmp_path, "--epochs", "1"]
+    done = script("train", "-m", "sub/conv", "-c", "--holdout", "500", "--precision", "bfloat16", *flags, "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("MNIST is not on this machine")
+    config = read(tmp_path / "sub" / "conv", "config.json")
+    assert config["parameters"] == 7240
+    assert (config["dataset"]["name"], config["dataset"]["train"], config["dataset"]["validation"]) == ("mnist5k", 3500, 500)
+    assert "1 thread" in config["device"]
+    done = script("evaluate", "-m", "sub/conv", "--results-dir", tmp_path)
+    assert done.returncode == 0 and "Note" not in done.stdout
+    accuracy = read(tmp_path / "sub" / "conv", "history.json")["val_accuracy"][-1]
+    assert f"Validation accuracy: {accuracy:.4f}" in done.stdout
+
+
+def test_early_stopping_keeps_the_best_epoch(data_dir, tmp_path):
+    flags = ["--hidden", "300", "--epochs", "60", "--early-stopping", "2", "--learning-rate", "0.01"]
+    done = script("train", "-m", "early", *flags, "--data-dir", data_dir, "--results-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    history = read(tmp_path / "early", "history.json")
+    assert history["status"] == "complete" and len(history["loss"]) < 60
+    assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2
+    script("evaluate", "-m", "early", "--data-dir", data_dir, "--results-dir", tmp_path)
+    evaluation = read(tmp_path / "early", "evaluation.json")
+    assert evaluation["validation"]["loss"] == pytest.approx(min(history["val_loss"]), rel=1e-4)
+
+
+def test_a_run_of_other_data_is_evaluated_with_a_plain_note(results, mnist5k, tmp_path):
+    parts = (mnist5k.train_images[1000:1700], mnist5k.train_labels[1000:1700])
+    write_npz(tmp_path / "mnist.npz", *parts, mnist5k.validation_images[:50], mnist5k.validation_labels[:50])
+    done = script("evaluate", "-m", "first", "--results-dir", results, "--data-dir", tmp_path)
+    assert done.returncode == 0 and "not the one that the run was trained on" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "-m/--model-name"),
+        (["-m", "../x"], "not a run's name"),
+        (["-m", "/x"], "not a run's name"),
+        (["-m", ""], "not a run's name"),
+        (["-m", ".."], "not a run's name"),
+        (["-m", "first"], "--overwrite"),
+        (["-m", "x", "-d", "-c"], "not allowed with"),
+        (["-m", "x", "--net", "cubist"], "choose from dense, conv"),
+        (["-m", "x", "--dataset", "imagenet"], "choose from mnist"),
+        (["-m", "x", "--activation", "step"], "choose from relu"),
+        (["-m", "x", "--optimizer", "luck"], "choose from adam"),
+        (["-m", "x", "--regularizer", "l3"], "choose from l2"),
+        (["-m", "x", "--hidden", "200,0"], "hidden units"),
+        (["-m", "x", "--hidden=-5"], "hidden units"),
+        (["-m", "x", "--hidden", "many"], "whole numbers"),
+        (["-m", "x", "--hidden", "10", "-c"], "dense net only"),
+        (["-m", "x", "-r", "-1"], "regularizer strength"),
+        (["-m", "x", "-r", "nan"], "regularizer strength"),
+        (["-m", "x", "--epochs", "0"], "epochs"),
+        (["-m", "x", "--batch-size", "0"], "batch size"),
+        (["-m", "x", "--batch-size", "641"], "larger than the data"),
+        (["-m", "x", "--holdout", "640"], "cannot hold out"),
+        (["-m", "x", "--threads", "0"], "threads"),
+        (["-m", "x", "--device", "gpu"], "tensorflow[and-cuda]"),
+        (["-m", "x", "--device", "abacus"], "choose from auto"),
+        (["-m", "x", "--data-dir", "/nowhere"], "no data folder"),
+        (["-m", "x", "--dataset", "cifar10"], "put cifar10.npz"),
+        (["-m", "x", "--results-dir", "/proc/x"], "/proc"),
+        (["-m", "x", "@nowhere.args"], "nowhere.args"),
+        (["-m", "x", "--colour", "red"], "--colour"),
+    ],
+)
+def test_bad_flags_get_one_line_status_2_and_change_nothing(flags, said, results, data_dir):
+    before = snapshot(results)
+    defaults = ["--results-dir", str(results), "--data-dir", str(data_dir)]
+    done = script("train", *defaults, *flags)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("train.py: error: ") and said in done.stderr
+    assert snapshot(results) == before
+    assert [path.name for path in results.iterdir() if path.is_dir()] == ["first"]
+
+
+def test_a_broken_data_file_is_found_before_anything_is_written(results, tmp_path):
+    before = snapshot(results)
+    (tmp_path / "mnist.npz").write_bytes(b"PK\x03\x04 broken")
+    for name, flags in (("train", ["-m", "x"]), ("visualize", []), ("evaluate", ["-m", "first"])):
+        done = script(name, *flags, "--results-dir", results, "--data-dir", tmp_path)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "mnist.npz" in done.stderr
+    assert snapshot(results) == before
+
+
+def test_evaluate_of_runs_that_are_none(results, data_dir, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("nowhere", "empty", "../first"):
+        done = script("evaluate", "-m", name, "--results-dir", tmp_path, "--data-dir", data_dir)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_history(data_dir, tmp_path):
+    flags = ["--optimizer", "sgd", "--learning-rate", "1e30", "--data-dir", data_dir, "--results-dir", tmp_path]
+    done = script("train", "-m", "wild", *SMALL, *flags)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--learning-rate" in done.stderr
+    history = read(tmp_path / "wild", "history.json")
+    assert history["status"] == "diverged" and len(history["loss"]) == 1
+    assert sorted(path.name for path in (tmp_path / "wild").iterdir()) == ["config.json", "history.json", "learning_curve.png"]
+    done = script("evaluate", "-m", "wild", "--data-dir", data_dir, "--results-dir", tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def start_long_run(data_dir, results, epochs_to_wait_for=2):
+    """Start a run of many epochs, and return when some of them are done."""
+    flags = ["-m", "long", "--hidden", "20", "--epochs", "100000", "--data-dir", data_dir, "--results-dir", results]
+    command = [sys.executable, str(ROOT / "train.py"), *map(str, flags)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while epochs_to_wait_for:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        epochs_to_wait_for -= line.startswith("epoch")
+    return process
+
+
+def test_ctrl_c_keeps_what_was_finished(data_dir, tmp_path):
+    process = start_long_run(data_dir, tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.strip() == "train.py: interrupted"
+    history = read(tmp_path / "long", "history.json")
+    assert history["status"] == "interrupted" and history["saved_epoch"] == len(history["loss"]) >= 2
+    done = script("evaluate", "-m", "long", "--data-dir", data_dir, "--results-dir", tmp_path)
+    assert done.returncode == 0 and f"interrupted after {len(history['loss'])} epochs" in done.stdout
+    evaluation = read(tmp_path / "long", "evaluation.json")
+    assert evaluation["validation"]["loss"] == pytest.approx(history["val_loss"][-1], rel=1e-4)
+
+
+def test_a_killed_run_leaves_whole_files_is_refused_and_can_be_replaced(data_dir, tmp_path):
+    process = start_long_run(data_dir, tmp_path)
+    again = ["-m", "long", "--data-dir", data_dir, "--results-dir", tmp_path, *SMALL, "--overwrite"]
+    done = script("train", *again)
+    assert done.returncode == 2 and "another process" in done.stderr
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    history = read(tmp_path / "long", "history.json")
+    assert history["status"] == "training" and len(history["loss"]) >= 2
+    done = script("evaluate", "-m", "long", "--data-dir", data_dir, "--results-dir", tmp_path)
+    assert done.returncode == 2 and "not finished" in done.stderr
+    assert script("train", *again).returncode == 0
+    assert read(tmp_path / "long", "history.json")["status"] == "complete"
+    assert not [path for path in (tmp_path / "long").iterdir() if path.name.startswith(".")]
