@@ -120,15 +120,16 @@ def _fit(config, arrays, folder, device, model, tensorboard):
                 callbacks=callbacks,
             )
     except KeyboardInterrupt:
-        if recorder.weights:
-            model.set_weights(recorder.weights)
+        rows, weights = recorder.finished
+        if rows:
+            model.set_weights(weights)
             _finish(config, folder, model, recorder, runs.INTERRUPTED)
         raise
     if recorder.fault:
         _finish(config, folder, None, recorder, runs.DIVERGED)
         raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is in {folder}")
     if stopper:
-        recorder.history["saved_epoch"] = stopper.best_epoch + 1
+        recorder.saved_epoch = stopper.best_epoch + 1
     return _finish(config, folder, model, recorder, runs.COMPLETE)
 
 
@@ -137,10 +138,10 @@ def _finish(config, folder, model, recorder, status):
     if model is not None:
         with atomic(folder / "model.keras") as temporary:
             model.save(temporary)
-    figure = figures.learning_curve(recorder.history, f"{folder.name}: {config.describe()}")
-    figures.save(figure, folder / "learning_curve.png")
-    recorder.write(status)
-    return recorder.history
+    history = recorder.history(status)
+    figures.save(figures.learning_curve(history, f"{folder.name}: {config.describe()}"), folder / "learning_curve.png")
+    write_json(folder / "history.json", history)
+    return history
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):
@@ -153,11 +154,12 @@ class _Recorder(keras.callbacks.Callback):
 
     def __init__(self, folder, device):
         super().__init__()
-        self.folder = folder
-        self.history = {"status": runs.TRAINING, "device": device, "total_seconds": 0.0, "saved_epoch": 0}
-        self.history["epoch_seconds"] = []
-        self.weights = None
+        self.folder, self.device = folder, device
+        self.saved_epoch = 0
         self.fault = None
+        # What each finished epoch gave, and the weights after the last one: set in one go, so that an interrupt cannot fall
+        # between them.
+        self.finished = [], None
 
     def on_train_begin(self, logs=None):
         self.begin = time.perf_counter()
@@ -166,21 +168,23 @@ class _Recorder(keras.callbacks.Callback):
         self.epoch_begin = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(float(value))
-        if all(math.isfinite(logs[name]) for name in ("loss", "val_loss")):
-            self.history["saved_epoch"] = epoch + 1
-            self.weights = self.model.get_weights()
-        else:
+        row = {name: float(value) for name, value in logs.items()}
+        row["epoch_seconds"] = time.perf_counter() - self.epoch_begin
+        self.finished = [*self.finished[0], row], self.model.get_weights()
+        if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
             self.fault = f"the loss is not a finite number after epoch {epoch + 1}"
             self.model.stop_training = True
-        self.history["epoch_seconds"].append(time.perf_counter() - self.epoch_begin)
         self.write(runs.TRAINING)
 
+    def history(self, status):
+        rows = self.finished[0]
+        lists = {name: [row[name] for row in rows] for name in rows[0]}
+        saved = {} if self.fault else {"saved_epoch": self.saved_epoch or len(rows)}
+        seconds = time.perf_counter() - self.begin
+        return {"status": status, "device": self.device, "total_seconds": seconds, **saved, **lists}
+
     def write(self, status):
-        self.history["status"] = status
-        self.history["total_seconds"] = time.perf_counter() - self.begin
-        write_json(self.folder / "history.json", self.history)
+        write_json(self.folder / "history.json", self.history(status))
 
 
 class _ProgressLines(keras.callbacks.Callback):

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""How fast we train MNIST, beside stock Keras and eager PyTorch (where it is installed).
+
+examples:
+  python benchmarks/training.py --data-dir ~/data                   dense and conv, 3 rounds of 10 epochs
+  python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5 --json dense.json
+
+The contestants train in turn, each in a process of its own: `train.py`; the usual Keras script with `model.fit` on float
+arrays, which saves its model and draws its learning curve too; and a plain PyTorch loop. Of each: the median of the epochs
+after the first, validation included; the seconds of the whole process; its peak memory; the last validation accuracy. The
+ratios are taken within each round; the table shows the median over the rounds.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BATCH_SIZE = 128
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
+    parser.add_argument("--nets", nargs="+", choices=("dense", "conv"), default=["dense", "conv"], help="(default: both)")
+    parser.add_argument("--epochs", type=int, default=10, help="(default: 10)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each contestant trains (default: 3)")
+    parser.add_argument("--json", metavar="FILE", help="also write every figure to this file")
+    parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    if args.contestant:
+        CONTESTANTS[args.contestant](args)
+        return
+    names = [name for name in CONTESTANTS if name != "pytorch" or importlib.util.find_spec("torch")]
+    results = {}
+    for net in args.nets:
+        rounds = [{name: measure(name, net, args) for name in names} for _ in range(args.rounds)]
+        results[net] = summarize(rounds)
+        print_table(net, results[net])
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=2) + "\n")
+
+
+def measure(name, net, args):
+    """Let one contestant train in a process of its own.
+
+    Returns
+    -------
+    dict of float
+        "epoch" and "process" in seconds, "memory" in MB, "accuracy".
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        common = ["--data-dir", args.data_dir, "--epochs", str(args.epochs)]
+        command = [str(Path(__file__)), *common, "--nets", net, "--contestant", name, "--folder", folder]
+        if name == "ours":
+            command = [str(ROOT / "train.py"), *common, "-m", "run", "--net", net, "--results-dir", folder]
+        begin = time.perf_counter()
+        # The log goes to a file: a pipe that nobody empties would stop the contestant.
+        with open(Path(folder, "log"), "w+") as log:
+            process = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - begin
+            if status:
+                log.seek(0)
+                sys.exit(f"{name} failed:\n{log.read()}")
+        history = json.loads(Path(folder, "run", "history.json").read_text())
+    outcome = {
+        "epoch": statistics.median(history["epoch_seconds"][1:]),
+        "process": seconds,
+        "memory": usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3),
+        "accuracy": history["val_accuracy"][-1],
+    }
+    shown = "  ".join(f"{key} {value:.4g}" for key, value in outcome.items())
+    print(f"{net:5} {name:8} {shown}", file=sys.stderr, flush=True)
+    return outcome
+
+
+def summarize(rounds):
+    """Median over the rounds of each figure, and of its ratio to ours in the same round."""
+    summary = {}
+    for name in rounds[0]:
+        figures = {key: [one[name][key] for one in rounds] for key in rounds[0][name]}
+        ratios = {
+            f"{key}_ratio": [one[name][key] / one["ours"][key] for one in rounds] for key in ("epoch", "process", "memory")
+        }
+        summary[name] = {key: statistics.median(values) for key, values in (figures | ratios).items()} | {"rounds": figures}
+    return summary
+
+
+def print_table(net, summary):
+    print(f"\n{net}: MNIST, batch {BATCH_SIZE}; (x): times ours, median over rounds")
+    print(f"{'':10}{'s an epoch':>18}{'s the process':>18}{'MB at the peak':>18}{'validation accuracy':>22}")
+    for name, figures in summary.items():
+        cells = "".join(
+            f"{figures[key]:>10{form}} ({figures[key + '_ratio']:4.2f})"
+            for key, form in (("epoch", ".3f"), ("process", ".1f"), ("memory", ".0f"))
+        )
+        print(f"{name:10}{cells}{figures['accuracy']:>22.4f}", flush=True)
+
+
+def stock(args):
+    """The usual Keras script."""
+    import keras
+    import matplotlib
+    import numpy as np
+    from keras import layers
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    with np.load(Path(args.data_dir, "mnist.npz")) as data:
+        images, validation_images = (data[name].astype("float32")[..., None] / 255 for name in ("x_train", "x_test"))
+        labels, validation_labels = (keras.utils.to_categorical(data[name], 10) for name in ("y_train", "y_test"))
+    keras.utils.set_random_seed(0)
+    if args.nets[0] == "dense":
+        images, validation_images = images.reshape(-1, 784), validation_images.reshape(-1, 784)
+        hidden = [keras.Input((784,)), layers.Dense(200, activation="relu"), layers.Dense(100, activation="relu")]
+    else:
+        hidden = [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(20, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(10, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+        ]
+    model = keras.Sequential([*hidden, layers.Dense(10, activation="softmax")])
+    model.summary()
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    seconds = []
+    stopwatch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seconds.append(-time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: seconds.append(seconds.pop() + time.perf_counter()),
+    )
+    history = model.fit(
+        images,
+        labels,
+        batch_size=BATCH_SIZE,
+        epochs=args.epochs,
+        validation_data=(validation_images, validation_labels),
+        callbacks=[stopwatch],
+        verbose=2,
+    ).history
+    folder = report(args, seconds, history["val_accuracy"])
+    model.save(folder / "model.keras")
+    figure, axes = pyplot.subplots(2)
+    for axis, name in zip(axes, ("accuracy", "loss")):
+        axis.plot(history[name])
+        axis.plot(history[f"val_{name}"])
+    figure.savefig(folder / "curve.png")
+
+
+def pytorch(args):
+    """A plain eager PyTorch loop."""
+    import numpy as np
+    import torch
+    from torch import nn
+
+    with np.load(Path(args.data_dir, "mnist.npz")) as data:
+        images, validation_images = (torch.tensor(data[name])[:, None].float() / 255 for name in ("x_train", "x_test"))
+        labels, validation_labels = (torch.tensor(data[name]).long() for name in ("y_train", "y_test"))
+    torch.manual_seed(0)
+    if args.nets[0] == "dense":
+        stack = [nn.Flatten(), nn.Linear(784, 200), nn.ReLU(), nn.Linear(200, 100), nn.ReLU(), nn.Linear(100, 10)]
+    else:
+        stack = [nn.Conv2d(1, 20, 5, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
+        stack += [nn.Conv2d(20, 10, 3, padding="same"), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(490, 10)]
+    model = nn.Sequential(*stack)
+    optimizer = torch.optim.Adam(model.parameters())
+    loss_function = nn.CrossEntropyLoss()
+    seconds, accuracies = [], []
+    for _ in range(args.epochs):
+        begin = time.perf_counter()
+        for rows in torch.randperm(len(images)).split(BATCH_SIZE):
+            optimizer.zero_grad()
+            loss_function(model(images[rows]), labels[rows]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            predicted = torch.cat([model(part).argmax(dim=1) for part in validation_images.split(1000)])
+        accuracies.append((predicted == validation_labels).float().mean().item())
+        seconds.append(time.perf_counter() - begin)
+    report(args, seconds, accuracies)
+
+
+def report(args, seconds, accuracies):
+    """Write what `measure` reads, as train.py does."""
+    folder = Path(args.folder, "run")
+    folder.mkdir()
+    (folder / "history.json").write_text(json.dumps({"epoch_seconds": seconds, "val_accuracy": accuracies}))
+    return folder
+
+
+CONTESTANTS = {"stock": stock, "ours": None, "pytorch": pytorch}
+
+if __name__ == "__main__":
+    main()

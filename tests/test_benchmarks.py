@@ -1,0 +1,19 @@
+"""The benchmark runs and writes what it measured."""
+
+import json
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+
+def test_training_benchmark(data_dir, tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks" / "training.py"), "--data-dir", str(data_dir), "--nets", "dense"]
+    command += ["--epochs", "2", "--rounds", "1", "--json", str(tmp_path / "figures.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())["dense"]
+    assert figures["ours"]["epoch_ratio"] == 1
+    for name in ("stock", "ours"):
+        assert figures[name]["epoch"] > 0 and figures[name]["memory"] > 100
+        assert f"{figures[name]['process_ratio']:.2f}" in done.stdout
