@@ -31,7 +31,7 @@ def main():
     else:
         arrays = evaluation.data_of(config, record, args.data_dir)
     devices.start(args.device, args.threads, config.precision)
-    model = runs.load_model(folder)
+    model = runs.load_model(folder, record)
     if args.images:
         paths = evaluation.predict_pictures(folder, model, args.images, pictures, record)
     else:

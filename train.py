@@ -69,7 +69,7 @@ def main():
     device = devices.start(settings.device, settings.threads, settings.precision)
     from lab import training
 
-    history = training.train(settings, dataset, arrays, folder, device, tensorboard=args.tensorboard)
+    history = training.train(settings, dataset, arrays, folder, device, overwrite=args.overwrite, tensorboard=args.tensorboard)
     print(training.summary(history, folder))
     if args.show:
         figures.show([folder / "learning_curve.png"])

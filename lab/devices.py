@@ -41,9 +41,13 @@ def start(device="auto", threads=None, precision="float32"):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
     if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR):
         os.environ["XLA_FLAGS"] = f"{_XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()  # the user's word comes last
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says; likewise the two below
     with _quiet():
         import keras
         import tensorflow as tf
+
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
 
         gpus = tf.config.list_physical_devices("GPU")
     # TensorFlow's import leaves a million objects that live to the end. To visit them in every collection would take a
@@ -92,7 +96,7 @@ def _quiet():
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             log.seek(0)
             os.write(terminal, log.read())
             raise

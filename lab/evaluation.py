@@ -4,12 +4,14 @@ Keras gives the logits; everything after them is NumPy.
 """
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lab import datasets, figures
 from lab.errors import UserError
@@ -112,10 +114,12 @@ def predict_pictures(folder, model, paths, pictures, record):
     captions = []
     for path, row in zip(paths, probabilities):
         first, second = row.argsort()[: -2 - 1 : -1]
-        table.add_row(Path(path).name, classes[first], f"{row[first]:.4f}", classes[second], f"{row[second]:.4f}")
+        table.add_row(Text(Path(path).name), classes[first], f"{row[first]:.4f}", classes[second], f"{row[second]:.4f}")
         captions.append(f"{classes[first]} ({row[first]:.0%})")
     Console().print(table)
-    figures.save(figures.examples(pictures, captions, f"What {folder.name} saw"), folder / "pictures.png")
+    most = figures.ROWS * figures.COLUMNS
+    title = f"What {folder.name} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
+    figures.save(figures.examples(pictures, captions, title), folder / "pictures.png")
     return [folder / "pictures.png"]
 
 
@@ -216,8 +220,12 @@ def load_pictures(paths, shape):
 
 def _load_picture(path, shape):
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as file:
-            picture = ImageOps.exif_transpose(file).convert("RGBA")
+        with warnings.catch_warnings(), Image.open(path, formats=("PNG", "JPEG")) as file:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice as large is an error
+            picture = ImageOps.exif_transpose(file)
+            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
+                picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+            picture = picture.convert("RGBA")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "not a readable PNG or JPEG picture"
         raise UserError(f"{path}: {reason}") from error
@@ -246,7 +254,8 @@ def _centre(ink, side):
     box = side * 20 // 28
     scale = box / max(ink.shape)
     size = [max(1, round(length * scale)) for length in reversed(ink.shape)]
-    small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.LANCZOS), float)
+    small = np.asarray(Image.fromarray(ink.astype(np.float32)).resize(size, Image.Resampling.BOX), float)
+    small *= 255 / small.max()  # thin lines grow pale as they shrink
     canvas = np.zeros((side, side), np.uint8)
     corner = []
     for axis, length in enumerate(small.shape):

@@ -1,6 +1,7 @@
 """The figures. Each function returns a matplotlib Figure; `save` writes it."""
 
 import math
+import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -47,7 +48,7 @@ def examples(images, captions, title, colours=None):
         One to a caption.
     """
     figure = Figure(figsize=(COLUMNS * 1.7, ROWS * 1.95 + 0.5), layout="constrained")
-    figure.suptitle(title)
+    _title(figure, title)
     axes = figure.subplots(ROWS, COLUMNS)
     for axis in axes.flat:
         axis.set_axis_off()
@@ -66,7 +67,8 @@ def class_counts(train_labels, validation_labels, classes, title):
         bars = axis.bar(place + offset, np.bincount(labels, minlength=len(classes)), 0.4, label=name)
         axis.bar_label(bars, fontsize=7)
     axis.set_xticks(place, classes, rotation=30 if max(map(len, classes)) > 2 else 0)
-    axis.set(ylabel="images", title=title)
+    axis.set(ylabel="images")
+    _title(figure, title)
     axis.margins(y=0.1)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -77,7 +79,7 @@ def class_means(images, labels, classes, title):
     blank = np.zeros((1, *images.shape[1:]))  # for a class without images
     means = [(images[labels == index] if index in labels else blank).mean(axis=0) for index in range(len(classes))]
     figure = Figure(figsize=(8.5, 4), layout="constrained")
-    figure.suptitle(title)
+    _title(figure, title)
     for axis, mean, name in zip(figure.subplots(2, math.ceil(len(classes) / 2)).flat, means, classes):
         _draw(axis, mean.astype(np.uint8))
         axis.set_title(name, fontsize=10)
@@ -100,7 +102,7 @@ def embedding(points, labels, classes, explained, title):
     axis = figure.subplots()
     for index, name in enumerate(classes):
         axis.scatter(*points[labels == index].T, s=8, alpha=0.7, color=f"C{index}", label=name)
-    axis.set(title=title)
+    _title(figure, title)
     axis.set_xlabel(f"first principal component ({explained[0]:.0%} of the variance)")
     axis.set_ylabel(f"second principal component ({explained[1]:.0%})")
     figure.legend(loc="outside right upper", markerscale=2)
@@ -116,7 +118,7 @@ def learning_curve(history, title):
         With lists "accuracy", "val_accuracy", "loss", "val_loss"; what is not finite is left out.
     """
     figure = Figure(figsize=(7, 7), layout="constrained")
-    figure.suptitle(title, wrap=True)
+    _title(figure, title)
     axes = figure.subplots(2, sharex=True)
     epochs = np.arange(1, len(history["loss"]) + 1)
     for axis, name in zip(axes, ("accuracy", "loss")):
@@ -127,7 +129,7 @@ def learning_curve(history, title):
     axes[0].legend(loc="lower right")
     axes[1].legend(loc="upper right")
     axes[1].set_xlabel("epoch")
-    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 
@@ -151,7 +153,8 @@ def confusion(counts, classes, title):
     places = np.arange(len(classes))
     axis.set_xticks(places, classes, rotation=45 if max(map(len, classes)) > 2 else 0)
     axis.set_yticks(places, classes)
-    axis.set(xlabel="predicted", ylabel="true", title=title)
+    axis.set(xlabel="predicted", ylabel="true")
+    _title(figure, title)
     return figure
 
 
@@ -172,7 +175,7 @@ def first_layer(kernel, input_shape, title):
     columns = 10 if count > 25 else 5
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(columns * 0.9 + 1, rows * 0.9 + 0.6), layout="constrained")
-    figure.suptitle(title)
+    _title(figure, title)
     axes = figure.subplots(rows, columns, squeeze=False)
     largest = np.abs(kernel).max() or 1.0
     for index, axis in enumerate(axes.flat):
@@ -188,6 +191,11 @@ def first_layer(kernel, input_shape, title):
     if kernel.shape[-2] == 1:
         figure.colorbar(drawn, ax=axes, label="weight", aspect=40)
     return figure
+
+
+def _title(figure, text):
+    # A character of 12 points is about 7 points wide.
+    figure.suptitle(textwrap.fill(text, int(figure.get_figwidth() * 72 / 7)), fontsize=12)
 
 
 def _off(shares):

@@ -9,6 +9,7 @@ learning_curve.png     and whatever evaluate.py adds
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -16,13 +17,14 @@ from pathlib import Path
 import simplejson
 
 from lab.config import DATASETS, RunConfig
+from lab.datasets import CLASSES, IMAGE_SHAPES
 from lab.errors import UserError
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
 STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
 
-_NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]*")
+_NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]{0,199}")
 _FILES = (
     "config.json",
     "history.json",
@@ -53,7 +55,8 @@ def folder_of(results_dir, name):
     parts = name.split("/")
     if not all(_NAME_PART.fullmatch(part) for part in parts):
         raise UserError(
-            f"not a run's name: {name!r}; use letters, digits, . _ - = , and do not start with a dot (/ makes a subfolder)"
+            f"not a run's name: {name!r}; use up to 200 letters, digits and . _ - = , not starting with a dot (/ makes a "
+            "subfolder)"
         )
     folder = Path(results_dir, *parts)
     if not folder.resolve().is_relative_to(Path(results_dir).resolve()):
@@ -71,8 +74,11 @@ def check_free(folder, overwrite=False):
 
 
 @contextlib.contextmanager
-def writing(folder):
-    """Make the folder of a new run, emptied of an older run's files and closed to any other process."""
+def writing(folder, overwrite=False):
+    """Make the folder of a new run, emptied of an older run's files and closed to any other process.
+
+    A run that ends before its first epoch leaves nothing.
+    """
     from filelock import FileLock, Timeout
 
     try:
@@ -85,12 +91,22 @@ def writing(folder):
     except Timeout:
         raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
     try:
-        for file in _FILES:
-            (folder / file).unlink(missing_ok=True)
+        check_free(folder, overwrite)  # once more: another process may have finished meanwhile
+        _remove_run(folder)
         yield
     finally:
+        if not (folder / "history.json").exists():
+            _remove_run(folder)
         (folder / ".lock").unlink(missing_ok=True)
         lock.release()
+        with contextlib.suppress(OSError):  # it holds something
+            folder.rmdir()
+
+
+def _remove_run(folder):
+    for file in _FILES:
+        (folder / file).unlink(missing_ok=True)
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
 
 
 def load_config(folder):
@@ -145,8 +161,14 @@ def load_history(folder):
     return history
 
 
-def load_model(folder):
+def load_model(folder, record):
     """A run's trained model.
+
+    Parameters
+    ----------
+    folder : Path
+    record : dict
+        Its config.json, as `load_config` gives it, which the model has to fit.
 
     Before Keras builds anything from the file, every class that the file names is checked to be one of Keras's own
     building blocks; Keras's safe mode alone would let a file call arbitrary functions of Keras.
@@ -157,12 +179,17 @@ def load_model(folder):
     try:
         with zipfile.ZipFile(path) as archive:
             _check_classes(simplejson.loads(archive.read("config.json")))
-        return keras.saving.load_model(path, safe_mode=True, compile=False)
+        model = keras.saving.load_model(path, safe_mode=True, compile=False)
+        dataset = record["dataset"]["name"]
+        expected = (None, *IMAGE_SHAPES[dataset]), (None, len(CLASSES[dataset])), record["parameters"]
+        if (model.input_shape, model.output_shape, model.count_params()) != expected or model.layers[-2].name != "logits":
+            raise ValueError("it does not fit the run's config.json")
+        return model
     except FileNotFoundError:
         raise UserError(f"{folder} holds no model.keras: train the run again with --overwrite") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers in Keras
         fault = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path}: not a model that this project saved ({fault})") from error
+        raise UserError(f"{path}: not the model of this run ({fault}); train it again with --overwrite") from error
 
 
 # Where the classes of a saved model may come from, which of Keras's top level are among them, and those layers that hold
@@ -221,7 +248,7 @@ def _read_json(folder, file):
     except FileNotFoundError:
         raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error})") from error
+        raise UserError(f"{path}: not readable as JSON ({error}); train the run again with --overwrite") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a JSON object")
     return content

@@ -1,7 +1,9 @@
 """Train one run: settings and arrays in, a folder on disk out."""
 
 import math
+import signal
 import statistics
+import threading
 import time
 
 import keras
@@ -16,7 +18,7 @@ from lab.files import atomic, write_json
 from models import resident
 
 
-def train(config, dataset, arrays, folder, device, *, tensorboard=False):
+def train(config, dataset, arrays, folder, device, *, overwrite=False, tensorboard=False):
     """Train a network and save the run.
 
     Parameters
@@ -27,9 +29,11 @@ def train(config, dataset, arrays, folder, device, *, tensorboard=False):
     arrays : datasets.Arrays
         What to train and validate on, as `datasets.find_for` gives it.
     folder : Path
-        Of the run, as `runs.folder_of` gives it; an older run in it is removed.
+        Of the run, as `runs.folder_of` gives it.
     device : str
         Name of the device in use.
+    overwrite : bool
+        Replace an older run.
     tensorboard : bool
         Also write TensorBoard's log, to ``folder / "tensorboard"``.
 
@@ -43,14 +47,15 @@ def train(config, dataset, arrays, folder, device, *, tensorboard=False):
     UserError
         If memory does not suffice, or the loss became NaN or infinite; then the history so far is kept.
     KeyboardInterrupt
-        After the model of the last finished epoch was saved.
+        At Ctrl-C, after the model of the last finished epoch was saved.
     """
     try:
         model = compiled_model(config, arrays.train_images.shape[1:], len(datasets.CLASSES[dataset]))
         model.summary()
-        with runs.writing(folder):
+        with runs.writing(folder, overwrite), _Interrupt() as interrupt:
             write_json(folder / "config.json", _record(config, dataset, arrays, model, device))
-            return _fit(config, arrays, folder, device, model, tensorboard)
+            title = f"{folder.name}: {dataset}, {config.describe()}"
+            return _fit(config, arrays, folder, device, model, title, interrupt, tensorboard)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
 
@@ -101,11 +106,11 @@ def _record(config, dataset, arrays, model, device):
     }
 
 
-def _fit(config, arrays, folder, device, model, tensorboard):
+def _fit(config, arrays, folder, device, model, title, interrupt, tensorboard):
     stopper = _EarlyStopping(config.early_stopping) if config.early_stopping else None
     recorder = _Recorder(folder, device)
     lines = _ProgressLines(config.epochs)
-    callbacks = [callback for callback in (stopper, recorder, lines) if callback]
+    callbacks = [callback for callback in (stopper, recorder, lines, interrupt) if callback]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     try:
@@ -123,25 +128,53 @@ def _fit(config, arrays, folder, device, model, tensorboard):
         rows, weights = recorder.finished
         if rows:
             model.set_weights(weights)
-            _finish(config, folder, model, recorder, runs.INTERRUPTED)
+            _finish(folder, model, recorder, runs.INTERRUPTED, title)
         raise
     if recorder.fault:
-        _finish(config, folder, None, recorder, runs.DIVERGED)
+        _finish(folder, None, recorder, runs.DIVERGED, title)
         raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is in {folder}")
     if stopper:
         recorder.saved_epoch = stopper.best_epoch + 1
-    return _finish(config, folder, model, recorder, runs.COMPLETE)
+    return _finish(folder, model, recorder, runs.COMPLETE, title)
 
 
-def _finish(config, folder, model, recorder, status):
+def _finish(folder, model, recorder, status, title):
     """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
     if model is not None:
         with atomic(folder / "model.keras") as temporary:
             model.save(temporary)
     history = recorder.history(status)
-    figures.save(figures.learning_curve(history, f"{folder.name}: {config.describe()}"), folder / "learning_curve.png")
+    figures.save(figures.learning_curve(history, title), folder / "learning_curve.png")
     write_json(folder / "history.json", history)
     return history
+
+
+class _Interrupt(keras.callbacks.Callback):
+    """Takes Ctrl-C between two chunks only: raised inside TensorFlow it can end the process, and what comes after the last
+    epoch is to be written whole."""
+
+    def __enter__(self):
+        self.pressed = False
+        self.in_charge = threading.current_thread() is threading.main_thread()  # no other can handle signals
+        if self.in_charge:
+            self.before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *error):
+        if self.in_charge:
+            signal.signal(signal.SIGINT, self.before)
+        if self.pressed and not any(error):
+            raise KeyboardInterrupt
+
+    def _press(self, number, frame):
+        self.pressed = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.pressed:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.on_train_batch_end(None)
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):

@@ -100,13 +100,13 @@ def epoch_order(examples, seed, epoch):
 def suits_xla(model):
     """Whether XLA makes this model's steps faster on the device in use.
 
-    On a GPU it does. On a CPU its convolutions are several times slower than TensorFlow's own.
+    On a GPU it does. On a CPU its convolutions and its random numbers, on which dropout draws, are several times slower than
+    TensorFlow's own.
     """
     if not tf.test.is_built_with_xla():
         return False
-    return bool(tf.config.list_logical_devices("GPU")) or not any(
-        isinstance(layer, keras.layers.Conv2D) for layer in model._flatten_layers()
-    )
+    slow = keras.layers.Conv2D, keras.layers.Dropout
+    return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, slow) for part in model._flatten_layers())
 
 
 def suitable_chunk(model, batch_size, steps):

@@ -6,6 +6,7 @@ import http.server
 import io
 import tarfile
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -54,6 +55,12 @@ def pickled(path):
     np.savez(path, x_train=np.array([{}], object), y_train=LABELS, x_test=IMAGES, y_test=LABELS)
 
 
+def text_members(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            archive.writestr(name, "text")
+
+
 BROKEN = {
     "truncated": lambda path: (write_npz(path, IMAGES, LABELS, IMAGES, LABELS), path.write_bytes(path.read_bytes()[:-900])),
     "no archive": lambda path: path.write_text("hello"),
@@ -67,6 +74,10 @@ BROKEN = {
     "too few labels": lambda path: write_npz(path, IMAGES, LABELS[1:], IMAGES, LABELS),
     "label too large": lambda path: write_npz(path, IMAGES, LABELS + 1, IMAGES, LABELS),
     "labels no numbers": lambda path: write_npz(path, IMAGES, ["a", "b", "c"], IMAGES, LABELS),
+    "rows for columns": lambda path: write_npz(path, IMAGES.reshape(3, 14, 56), LABELS, IMAGES, LABELS),
+    "flat": lambda path: write_npz(path, IMAGES.reshape(3, -1), LABELS, IMAGES, LABELS),
+    "float labels": lambda path: write_npz(path, IMAGES, LABELS * 1.0, IMAGES, LABELS),
+    "no arrays inside": text_members,
     "a folder": lambda path: path.mkdir(),
 }
 
@@ -85,6 +96,8 @@ def test_a_broken_file_is_named_and_left_as_it_was(fault, tmp_path):
 def test_a_data_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no data folder"):
         datasets.load("mnist", tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no data folder"):
+        datasets.load("mnist5k", tmp_path / "nowhere")
 
 
 def test_offline_only_an_unnamed_data_set_is_replaced(capsys):

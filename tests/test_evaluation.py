@@ -90,6 +90,19 @@ def test_a_jpeg_and_a_transparent_picture(tmp_path):
     assert (images.max(axis=(1, 2, 3)) > 200).all()
 
 
+def test_sixteen_bits_a_pixel_and_thin_lines_on_a_large_page(tmp_path):
+    ramp = np.full((60, 40), 65535, np.uint16)
+    ramp[10:50, 18:22] = 0
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    Image.fromarray((ramp // 257).astype(np.uint8)).save(tmp_path / "flat.png")
+    page = np.full((1500, 1200), 255, np.uint8)
+    page[20, 20] = page[1400, 1100] = 0
+    Image.fromarray(page).save(tmp_path / "dots.png")
+    deep, flat, dots = evaluation.load_pictures([tmp_path / f"{name}.png" for name in ("deep", "flat", "dots")], (28, 28, 1))
+    np.testing.assert_array_equal(deep, flat)
+    assert (dots > 0).sum() == 2 and dots.max() == 255
+
+
 def test_a_colour_picture_stays_in_colour(tmp_path):
     Image.new("RGB", (100, 50), (200, 30, 10)).save(tmp_path / "red.png")
     image = evaluation.load_pictures([tmp_path / "red.png"], (32, 32, 3))[0]

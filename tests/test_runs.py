@@ -23,10 +23,14 @@ def folder(tmp_path):
     model = build_dense_net(1e-3, hidden=(5,), batch_norm=True, dropout=0.1)
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.save(folder / "model.keras")
-    record = {"settings": RunConfig().to_json(), "parameters": 1, "dataset": DATASET}
+    record = {"settings": RunConfig().to_json(), "parameters": model.count_params(), "dataset": DATASET}
     files.write_json(folder / "config.json", record)
     files.write_json(folder / "history.json", {"status": "complete", "loss": [0.5], "val_loss": [float("nan")]})
     return folder
+
+
+def load_model(folder):
+    return runs.load_model(folder, runs.load_trained(folder)[1])
 
 
 @pytest.mark.parametrize("name", ["a", "sweep/seed=0", "hidden=25,50_x", "A.b-c", "-x"])
@@ -35,7 +39,7 @@ def test_plain_names(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../x", "/x", "a/../b", "a//b", "a/", ".a", "a b", "a\n", "ü", "a\\b", "~", "a:b"]
+    "name", ["", ".", "..", "../x", "/x", "a/../b", "a//b", "a/", ".a", "a b", "a\n", "ü", "a\\b", "~", "a:b", "a" * 201]
 )
 def test_names_that_are_none(name, tmp_path):
     with pytest.raises(UserError, match="not a run's name"):
@@ -54,9 +58,20 @@ def test_an_older_run_is_only_replaced_on_request_and_other_files_stay(folder):
     with pytest.raises(UserError, match="--overwrite"):
         runs.check_free(folder)
     runs.check_free(folder, overwrite=True)
-    with runs.writing(folder):
+    (folder / "tensorboard").mkdir()
+    with pytest.raises(UserError, match="--overwrite"), runs.writing(folder):  # another process may have come first
+        pass
+    assert len(list(folder.iterdir())) == 5
+    with runs.writing(folder, overwrite=True):
         assert sorted(path.name for path in folder.iterdir()) == [".lock", "notes.txt"]
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_ends_before_its_first_epoch_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), runs.writing(tmp_path / "run"):
+        (tmp_path / "run" / "config.json").write_text("{}")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_results_folder_that_cannot_be_written(tmp_path):
@@ -90,7 +105,7 @@ def test_nan_is_null(folder):
 def test_a_saved_model_loads_and_is_the_same(folder):
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), np.uint8)
     np.testing.assert_array_equal(
-        runs.load_model(folder).predict_on_batch(images),
+        load_model(folder).predict_on_batch(images),
         keras.saving.load_model(folder / "model.keras").predict_on_batch(images),
     )
 
@@ -183,15 +198,15 @@ def test_a_model_with_foreign_code_is_refused_before_keras_sees_it(layer, folder
     rewrite_model(folder / "model.keras", add)
     monkeypatch.setattr(keras.saving, "load_model", lambda *args, **more: pytest.fail("Keras saw it"))
     with pytest.raises(UserError, match="not a building block of Keras"):
-        runs.load_model(folder)
+        load_model(folder)
 
 
 @pytest.mark.parametrize("length", [0, 100, -100])
 def test_a_truncated_model(length, folder):
     path = folder / "model.keras"
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(UserError, match="not a model"):
-        runs.load_model(folder)
+    with pytest.raises(UserError, match="not the model"):
+        load_model(folder)
 
 
 def test_a_model_with_the_weights_of_another(folder, tmp_path):
@@ -207,14 +222,29 @@ def test_a_model_with_the_weights_of_another(folder, tmp_path):
         for name, data in (("config.json", config), ("metadata.json", metadata), ("model.weights.h5", weights)):
             archive.writestr(name, data)
     with pytest.raises(UserError) as error:
-        runs.load_model(folder)
+        load_model(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: build_dense_net(1e-3, hidden=(6,), batch_norm=True),
+        lambda: build_dense_net(hidden=(5,), input_shape=(32, 32, 3)),
+        lambda: build_dense_net(hidden=(5,), classes=7),
+        lambda: keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]),
+    ],
+)
+def test_the_model_of_another_run(model, folder):
+    model().save(folder / "model.keras")
+    with pytest.raises(UserError, match="does not fit"):
+        load_model(folder)
 
 
 def test_a_run_without_its_model(folder):
     (folder / "model.keras").unlink()
     with pytest.raises(UserError, match=r"no model\.keras"):
-        runs.load_model(folder)
+        load_model(folder)
 
 
 def test_the_commit_is_named_or_none():

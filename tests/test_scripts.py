@@ -184,6 +184,8 @@ def test_a_run_of_other_data_is_evaluated_with_a_plain_note(results, mnist5k, tm
         (["-m", "x", "--dataset", "cifar10"], "put cifar10.npz"),
         (["-m", "x", "--results-dir", "/proc/x"], "/proc"),
         (["-m", "x", "@nowhere.args"], "nowhere.args"),
+        (["-m", "x", "@results"], "results"),
+        (["-m", "x", f"@{ROOT / 'tests' / 'bad.args'}"], "@FILE"),
         (["-m", "x", "--colour", "red"], "--colour"),
     ],
 )
@@ -248,6 +250,19 @@ def test_ctrl_c_keeps_what_was_finished(data_dir, tmp_path):
     assert done.returncode == 0 and f"interrupted after {len(history['loss'])} epochs" in done.stdout
     evaluation = read(tmp_path / "long", "evaluation.json")
     assert evaluation["validation"]["loss"] == pytest.approx(history["val_loss"][-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.8])
+def test_ctrl_c_while_the_first_epoch_is_compiled_leaves_nothing(seconds, data_dir, tmp_path):
+    process = start_long_run(data_dir, tmp_path, epochs_to_wait_for=0)
+    while not (tmp_path / "long" / "config.json").exists():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.strip() == "train.py: interrupted"
+    if (tmp_path / "long").exists():  # an epoch was done before the signal came
+        assert read(tmp_path / "long", "history.json")["status"] == "interrupted"
 
 
 def test_a_killed_run_leaves_whole_files_is_refused_and_can_be_replaced(data_dir, tmp_path):
