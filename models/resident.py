@@ -64,17 +64,15 @@ def fit(
     orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
         lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
     )
-    options = tf.data.Options()
-    options.autotune.enabled = False  # there is nothing to tune, and to end its thread can take two seconds
     everything = None
     if validation_data is not None:
-        everything = tf.data.Dataset.from_tensors(tf.range(len(validation_data[0])))
+        everything = _untuned(tf.data.Dataset.from_tensors(tf.range(len(validation_data[0]))))
         # Not compiled: validation is too short to earn back the time that compiling it takes.
         validation_data = _on_device(validation_data)
         model.test_function = _over_chunk(model, model.test_step, validation_data, EVALUATION_BATCH, False)
     try:
         return model.fit(
-            orders.prefetch(1).with_options(options),
+            _untuned(orders.prefetch(1)),
             epochs=epochs,
             initial_epoch=initial_epoch,
             steps_per_epoch=math.ceil(steps / steps_per_chunk),
@@ -140,6 +138,13 @@ def _create_variables(model, data):
 def _cut(order, length):
     starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), length)
     return starts.map(lambda start: order[start : start + length])
+
+
+def _untuned(dataset):
+    # There is nothing to tune in these pipelines, and to end the thread that would try can take two seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _over_chunk(model, step, data, batch_size, compiled):
