@@ -61,6 +61,7 @@ def parse_args():
 def main():
     args = parse_args()
     settings = config.RunConfig(**{field: getattr(args, field) for field in config.RunConfig.__dataclass_fields__})
+    cli.check_tensorboard(args.tensorboard)
     from lab import datasets, devices, figures, runs
 
     folder = runs.folder_of(args.results_dir, args.model_name)

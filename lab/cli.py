@@ -4,6 +4,7 @@ Exit status: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug.
 """
 
 import argparse
+import importlib.util
 import os
 import shlex
 import sys
@@ -90,6 +91,11 @@ def add_device_flags(parser):
     group.add_argument("--device", metavar="|".join(config.DEVICES), default="auto", help="auto: the GPU if there is one")
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: one a core)")
     return group
+
+
+def check_tensorboard(wanted):
+    if wanted and importlib.util.find_spec("tensorboard") is None:
+        raise UserError("--tensorboard needs one more package: run `pip install tensorboard`")
 
 
 def whole_numbers(text):

@@ -52,10 +52,10 @@ def train(config, dataset, arrays, folder, device, *, overwrite=False, tensorboa
     try:
         model = compiled_model(config, arrays.train_images.shape[1:], len(datasets.CLASSES[dataset]))
         model.summary()
+        recorder = _Recorder(folder, device, f"{folder.name}: {dataset}, {config.describe()}")
         with runs.writing(folder, overwrite), _Interrupt() as interrupt:
             write_json(folder / "config.json", _record(config, dataset, arrays, model, device))
-            title = f"{folder.name}: {dataset}, {config.describe()}"
-            return _fit(config, arrays, folder, device, model, title, interrupt, tensorboard)
+            return _fit(config, arrays, model, recorder, interrupt, tensorboard)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
 
@@ -106,13 +106,15 @@ def _record(config, dataset, arrays, model, device):
     }
 
 
-def _fit(config, arrays, folder, device, model, title, interrupt, tensorboard):
-    stopper = _EarlyStopping(config.early_stopping) if config.early_stopping else None
-    recorder = _Recorder(folder, device)
+def _fit(config, arrays, model, recorder, interrupt, tensorboard):
     lines = _ProgressLines(config.epochs)
-    callbacks = [callback for callback in (stopper, recorder, lines, interrupt) if callback]
+    callbacks = [recorder, lines, interrupt]
+    stopper = None
+    if config.early_stopping:
+        stopper = keras.callbacks.EarlyStopping("val_loss", patience=config.early_stopping, restore_best_weights=True)
+        callbacks.append(stopper)
     if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+        callbacks.append(keras.callbacks.TensorBoard(recorder.folder / "tensorboard"))
     try:
         with lines.bar:
             resident.fit(
@@ -128,23 +130,24 @@ def _fit(config, arrays, folder, device, model, title, interrupt, tensorboard):
         rows, weights = recorder.finished
         if rows:
             model.set_weights(weights)
-            _finish(folder, model, recorder, runs.INTERRUPTED, title)
+            _finish(recorder, model, runs.INTERRUPTED)
         raise
     if recorder.fault:
-        _finish(folder, None, recorder, runs.DIVERGED, title)
-        raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is in {folder}")
+        _finish(recorder, None, runs.DIVERGED)
+        raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is in {recorder.folder}")
     if stopper:
         recorder.saved_epoch = stopper.best_epoch + 1
-    return _finish(folder, model, recorder, runs.COMPLETE, title)
+    return _finish(recorder, model, runs.COMPLETE)
 
 
-def _finish(folder, model, recorder, status, title):
+def _finish(recorder, model, status):
     """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
+    folder = recorder.folder
     if model is not None:
         with atomic(folder / "model.keras") as temporary:
             model.save(temporary)
     history = recorder.history(status)
-    figures.save(figures.learning_curve(history, title), folder / "learning_curve.png")
+    figures.save(figures.learning_curve(history, recorder.title), folder / "learning_curve.png")
     write_json(folder / "history.json", history)
     return history
 
@@ -177,17 +180,12 @@ class _Interrupt(keras.callbacks.Callback):
         self.on_train_batch_end(None)
 
 
-class _EarlyStopping(keras.callbacks.EarlyStopping):
-    def __init__(self, patience):
-        super().__init__(monitor="val_loss", patience=patience, restore_best_weights=True)
-
-
 class _Recorder(keras.callbacks.Callback):
     """Writes history.json after every epoch, keeps the epoch's weights, and stops when the loss is no number any more."""
 
-    def __init__(self, folder, device):
+    def __init__(self, folder, device, title):
         super().__init__()
-        self.folder, self.device = folder, device
+        self.folder, self.device, self.title = folder, device, title
         self.saved_epoch = 0
         self.fault = None
         # What each finished epoch gave, and the weights after the last one: set in one go, so that an interrupt cannot fall

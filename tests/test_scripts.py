@@ -120,8 +120,10 @@ def test_the_same_seed_gives_the_same_history_and_flags_come_from_a_file(results
 
 def test_offline_without_data_the_default_is_mnist5k_with_the_conv_net_and_holdout(tmp_path):
     flags = ["--results-dir", tmp_path, "--epochs", "1"]
-    done = script("train", "-m", "sub/conv", "-c", "--holdout", "500", "--precision", "bfloat16", *flags, "--threads", "1")
+    flags += ["--precision", "bfloat16", "--threads", "1", "--tensorboard"]
+    done = script("train", "-m", "sub/conv", "-c", "--holdout", "500", *flags)
     assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "sub" / "conv" / "tensorboard").rglob("events*"))
     assert done.stdout.splitlines()[0].startswith("MNIST is not on this machine")
     config = read(tmp_path / "sub" / "conv", "config.json")
     assert config["parameters"] == 7240
