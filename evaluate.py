@@ -3,10 +3,12 @@
 
 examples:
   python evaluate.py -m first                           on the data that the run was trained and validated on
-  python evaluate.py -m first --images 7.png photo.jpg  what the net sees in your own pictures
+  python evaluate.py -m first --images A.png B.jpg   what the net sees in your own pictures
 
 Everything is written to results/NAME/.
 """
+
+import dataclasses
 
 from lab import cli
 
@@ -26,11 +28,13 @@ def main():
 
     folder = runs.folder_of(args.results_dir, args.model_name)
     config, record = runs.load_trained(folder)
+    config = dataclasses.replace(config, device=args.device, threads=args.threads)
+    figures.check_display(args.show)
     if args.images:
         pictures = evaluation.load_pictures(args.images, datasets.IMAGE_SHAPES[record["dataset"]["name"]])
     else:
         arrays = evaluation.data_of(config, record, args.data_dir)
-    devices.start(args.device, args.threads, config.precision)
+    devices.start(config.device, config.threads)
     model = runs.load_model(folder, record)
     if args.images:
         paths = evaluation.predict_pictures(folder, model, args.images, pictures, record)

@@ -10,6 +10,8 @@ examples:
 Everything is written to results/NAME/.
 """
 
+import argparse
+
 from lab import cli, config
 
 
@@ -18,9 +20,19 @@ def parse_args():
     cli.add_name_flag(parser, "name of the run, and of the folder it is written to")
     net = parser.add_argument_group("network")
     which = net.add_mutually_exclusive_group()
-    which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (default)")
-    which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
-    which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
+    which.add_argument(
+        "-d",
+        "--dense",
+        dest="net",
+        action="store_const",
+        const="dense",
+        default=argparse.SUPPRESS,
+        help="the dense net (default)",
+    )
+    which.add_argument(
+        "-c", "--conv", dest="net", action="store_const", const="conv", default=argparse.SUPPRESS, help="the convolutional net"
+    )
+    which.add_argument("--net", metavar="NAME", default="dense", help=f"any net: {', '.join(config.NETS)}")
     net.add_argument(
         "--hidden", type=cli.whole_numbers, metavar="N,N", help="units of each hidden layer of the dense net (default: 200,100)"
     )
@@ -32,7 +44,6 @@ def parse_args():
         "-r", "--regularizer-strength", type=float, metavar="LAMBDA", default=0.0, help="its strength, on every kernel"
     )
     decay.add_argument("--regularizer", metavar="l1|l2", default="l2", help="lambda * sum(|w|) or lambda * sum(w^2)")
-    parser.set_defaults(net="dense")
     fit = parser.add_argument_group("training")
     fit.add_argument("--optimizer", metavar="NAME", default="adam", help=", ".join(config.OPTIMIZERS))
     fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)")
@@ -53,7 +64,9 @@ def parse_args():
     device = cli.add_device_flags(parser)
     device.add_argument("--precision", metavar="|".join(config.PRECISIONS), default="float32", help="to compute in")
     places = cli.add_place_flags(parser)
-    places.add_argument("--overwrite", action="store_true", help="replace an older run of this name")
+    places.add_argument(
+        "--overwrite", action="store_true", help="replace an older run of this name, which is removed when training begins"
+    )
     places.add_argument("--tensorboard", action="store_true", help="also write a log for TensorBoard")
     return parser.parse_args()
 
@@ -64,6 +77,7 @@ def main():
     cli.check_tensorboard(args.tensorboard)
     from lab import datasets, devices, figures, runs
 
+    figures.check_display(args.show)
     folder = runs.folder_of(args.results_dir, args.model_name)
     runs.check_free(folder, args.overwrite)
     dataset, arrays = datasets.find_for(settings, args.data_dir)

@@ -24,6 +24,7 @@ def main():
     dataset = config.RunConfig(dataset=args.dataset).dataset
     from lab import datasets, exploration, figures, runs
 
+    figures.check_display(args.show)
     name, arrays = datasets.find(dataset, args.data_dir)
     folder = runs.folder_of(args.results_dir, f"datasets/{name}")
     runs.check_free(folder, overwrite=True)

@@ -35,7 +35,10 @@ def parse_args():
     parser.add_argument("--json", metavar="FILE", help="also write every figure to this file")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.epochs < 2 or args.rounds < 1:
+        parser.error("at least 2 epochs and 1 round are needed")
+    return args
 
 
 def main():
@@ -66,6 +69,7 @@ def measure(name, net, args):
         command = [str(Path(__file__)), *common, "--nets", net, "--contestant", name, "--folder", folder]
         if name == "ours":
             command = [str(ROOT / "train.py"), *common, "-m", "run", "--net", net, "--results-dir", folder]
+            command += ["--batch-size", str(BATCH_SIZE)]
         begin = time.perf_counter()
         # The log goes to a file: a pipe that nobody empties would stop the contestant.
         with open(Path(folder, "log"), "w+") as log:

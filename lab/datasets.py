@@ -291,7 +291,11 @@ def _fetch(name, file):
     import pooch  # here, since it brings the whole of `requests`, and downloads are rare
     from filelock import FileLock
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f".{file}.lock").touch()
+    except OSError as error:
+        raise _Unreachable(f"cannot write to {folder}") from error
     with _progress(file) as progress, FileLock(folder / f".{file}.lock"):
         download = pooch.HTTPDownloader(progressbar=progress, timeout=_TIMEOUT)
         pooch.get_logger().setLevel("ERROR")

@@ -69,7 +69,8 @@ def start(device="auto", threads=None, precision="float32"):
         # The same seed is to give the same run, which some GPU kernels promise only on request.
         tf.config.experimental.enable_op_determinism()
         return "GPU: " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unknown")
-    count = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = threads or cores
     return f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
 
 

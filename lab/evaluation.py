@@ -3,7 +3,6 @@
 Keras gives the logits; everything after them is NumPy.
 """
 
-import dataclasses
 import warnings
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def data_of(config, record, data_dir=None):
         As `runs.load_config` gives them.
     """
     name = record["dataset"]["name"]
-    _, arrays = datasets.find_for(dataclasses.replace(config, dataset=name), data_dir)
+    arrays = datasets.hold_out(datasets.load(name, data_dir), config.holdout)
     if datasets.fingerprint(arrays) != record["dataset"]["sha256"]:
         print(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
     return arrays
@@ -48,8 +47,8 @@ def evaluate(folder, model, arrays, record):
     for part, images, labels in (("training", *arrays[:2]), ("validation", *arrays[2:])):
         logits = predict(model, images)
         results[part] = loss_and_accuracy(logits, labels)
-        for figure in results[part]:
-            print(f"{part.capitalize()} {figure}: {results[part][figure]:.4f}")
+        for metric, value in results[part].items():
+            print(f"{part.capitalize()} {metric}: {value:.4f}", flush=True)
     results["penalty"] = penalty(model)
     if results["penalty"]:
         print(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
@@ -113,7 +112,7 @@ def predict_pictures(folder, model, paths, pictures, record):
         table.add_column(column, justify="right" if column == "probability" else "left")
     captions = []
     for path, row in zip(paths, probabilities):
-        first, second = row.argsort()[: -2 - 1 : -1]
+        first, second = row.argsort()[:-3:-1]
         table.add_row(Text(Path(path).name), classes[first], f"{row[first]:.4f}", classes[second], f"{row[second]:.4f}")
         captions.append(f"{classes[first]} ({row[first]:.0%})")
     Console().print(table)
@@ -220,8 +219,8 @@ def load_pictures(paths, shape):
 
 def _load_picture(path, shape):
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=("PNG", "JPEG")) as file:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice as large is an error
+        quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+        with quiet, Image.open(path, formats=("PNG", "JPEG")) as file:  # a picture twice as large is an error
             picture = ImageOps.exif_transpose(file)
             if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
                 picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))

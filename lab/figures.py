@@ -1,9 +1,15 @@
 """The figures. Each function returns a matplotlib Figure; `save` writes it."""
 
 import math
+import os
 import textwrap
 
 import numpy as np
+
+# A notebook tells every process that it starts to draw into the notebook; there matplotlib would not even be imported.
+if os.environ.get("MPLBACKEND", "").startswith("module:"):
+    del os.environ["MPLBACKEND"]
+
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -20,12 +26,19 @@ def save(figure, path):
         figure.savefig(temporary, dpi=DPI)
 
 
+def check_display(wanted):
+    """Raise UserError if figures are to be shown and there is no display."""
+    if wanted:
+        from matplotlib import pyplot
+
+        if pyplot.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
+            raise UserError("--show: there is no display to show figures on; without it they are saved all the same")
+
+
 def show(paths):
-    """Show saved figures in windows and wait until they are closed; UserError where there is no display."""
+    """Show saved figures in windows and wait until they are closed."""
     from matplotlib import pyplot
 
-    if pyplot.get_backend().lower() == "agg":  # what pyplot falls back to
-        raise UserError("--show: there is no display to show figures on; they are saved all the same")
     for path in paths:
         picture = pyplot.imread(path)
         height, width = picture.shape[:2]
@@ -36,7 +49,7 @@ def show(paths):
     pyplot.show()
 
 
-def examples(images, captions, title, colours=None):
+def examples(images, captions, title):
     """Up to 3 x 5 images with a caption under each.
 
     Parameters
@@ -44,17 +57,15 @@ def examples(images, captions, title, colours=None):
     images : uint8 array, shape (n, height, width, channels)
     captions : list of str
     title : str
-    colours : list of str, optional
-        One to a caption.
     """
     figure = Figure(figsize=(COLUMNS * 1.7, ROWS * 1.95 + 0.5), layout="constrained")
     _title(figure, title)
     axes = figure.subplots(ROWS, COLUMNS)
     for axis in axes.flat:
         axis.set_axis_off()
-    for index, (axis, image, caption) in enumerate(zip(axes.flat, images, captions)):
+    for axis, image, caption in zip(axes.flat, images, captions):
         _draw(axis, image)
-        axis.set_title(caption, fontsize=10, color=colours[index] if colours else "black")
+        axis.set_title(caption, fontsize=10)
     return figure
 
 
@@ -142,7 +153,7 @@ def confusion(counts, classes, title):
     """
     figure = Figure(figsize=(7.5, 7), layout="constrained")
     axis = figure.subplots()
-    # Coloured by the share of the row, with the many right answers capped, so that mistakes show.
+    # Coloured by the share of the row, the many right answers left white, so that mistakes show.
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axis.imshow(np.where(np.eye(len(classes), dtype=bool), 0, shares), cmap="Reds", vmin=0, vmax=max(0.02, _off(shares)))
     for (row, column), count in np.ndenumerate(counts):

@@ -24,6 +24,9 @@ from lab.errors import UserError
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
 STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
 
+# The folder of TensorBoard's log within a run.
+TENSORBOARD = "tensorboard"
+
 _NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]{0,199}")
 _FILES = (
     "config.json",
@@ -53,10 +56,10 @@ def folder_of(results_dir, name):
         If the name is no such name, or leads out of the results folder.
     """
     parts = name.split("/")
-    if not all(_NAME_PART.fullmatch(part) for part in parts):
+    if not all(_NAME_PART.fullmatch(part) and part != TENSORBOARD for part in parts):
         raise UserError(
             f"not a run's name: {name!r}; use up to 200 letters, digits and . _ - = , not starting with a dot (/ makes a "
-            "subfolder)"
+            f"subfolder, {TENSORBOARD} is taken)"
         )
     folder = Path(results_dir, *parts)
     if not folder.resolve().is_relative_to(Path(results_dir).resolve()):
@@ -93,10 +96,12 @@ def writing(folder, overwrite=False):
     try:
         check_free(folder, overwrite)  # once more: another process may have finished meanwhile
         _remove_run(folder)
-        yield
+        try:
+            yield
+        finally:
+            if not (folder / "history.json").exists():
+                _remove_run(folder)
     finally:
-        if not (folder / "history.json").exists():
-            _remove_run(folder)
         (folder / ".lock").unlink(missing_ok=True)
         lock.release()
         with contextlib.suppress(OSError):  # it holds something
@@ -104,9 +109,10 @@ def writing(folder, overwrite=False):
 
 
 def _remove_run(folder):
-    for file in _FILES:
-        (folder / file).unlink(missing_ok=True)
-    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    killed = [file for path in _FILES for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
+    for path in [folder / file for file in _FILES] + killed:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
 
 def load_config(folder):
@@ -170,8 +176,13 @@ def load_model(folder, record):
     record : dict
         Its config.json, as `load_config` gives it, which the model has to fit.
 
-    Before Keras builds anything from the file, every class that the file names is checked to be one of Keras's own
-    building blocks; Keras's safe mode alone would let a file call arbitrary functions of Keras.
+    Before Keras builds anything from the file, every class that the file names is checked to be one that we save; Keras's
+    safe mode alone would let a file call arbitrary functions of Keras.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is broken, foreign, or of another run.
     """
     import keras
 
@@ -192,36 +203,39 @@ def load_model(folder, record):
         raise UserError(f"{path}: not the model of this run ({fault}); train it again with --overwrite") from error
 
 
-# Where the classes of a saved model may come from, which of Keras's top level are among them, and those layers that hold
-# foreign code.
-_KERAS_SECTIONS = ("layers", "initializers", "regularizers", "optimizers", "losses", "metrics", "dtype_policies")
-_KERAS_TOP = ("Sequential", "Functional", "DTypePolicy")
-_FOREIGN = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+# The classes of which our networks are saved. A list of what is allowed, since some of Keras's own run foreign code or read
+# files when they are loaded.
+_SAVED_CLASSES = {
+    "keras": {"Sequential", "DTypePolicy"},
+    "keras.layers": {
+        "InputLayer",
+        "Rescaling",
+        "Flatten",
+        "Dense",
+        "Conv2D",
+        "MaxPooling2D",
+        "Activation",
+        "BatchNormalization",
+        "Dropout",
+    },
+    "keras.initializers": {"GlorotUniform", "Zeros", "Ones"},
+    "keras.regularizers": {"L1", "L2"},
+    "keras.optimizers": {"Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "SGD"},
+}
 
 
 def _check_classes(node):
-    """Raise ValueError if a saved model's configuration names anything but Keras's own classes."""
+    """Raise ValueError if a saved model's configuration names any class but those."""
     if isinstance(node, list):
         for item in node:
             _check_classes(item)
     elif isinstance(node, dict):
         if "class_name" in node:
-            _check_class(node.get("module"), node["class_name"], node.get("registered_name"))
+            module, name = str(node.get("module")), str(node["class_name"])
+            if name not in _SAVED_CLASSES.get(module, ()) or node.get("registered_name") not in (None, name):
+                raise ValueError(f"it names {module}.{name}, which our networks do not use")
         for item in node.values():
             _check_classes(item)
-
-
-def _check_class(module, name, registered):
-    import keras
-
-    package, _, section = str(module).partition(".")
-    if section:
-        found = isinstance(getattr(getattr(keras, section, None), str(name), None), type)
-        known = package == "keras" and section in _KERAS_SECTIONS and found and name not in _FOREIGN
-    else:
-        known = package == "keras" and name in _KERAS_TOP
-    if not known or registered not in (None, name):
-        raise ValueError(f"it names {module}.{name}, which is not a building block of Keras")
 
 
 def commit():

@@ -114,7 +114,7 @@ def _fit(config, arrays, model, recorder, interrupt, tensorboard):
         stopper = keras.callbacks.EarlyStopping("val_loss", patience=config.early_stopping, restore_best_weights=True)
         callbacks.append(stopper)
     if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(recorder.folder / "tensorboard"))
+        callbacks.append(keras.callbacks.TensorBoard(recorder.folder / runs.TENSORBOARD))
     try:
         with lines.bar:
             resident.fit(
@@ -127,6 +127,9 @@ def _fit(config, arrays, model, recorder, interrupt, tensorboard):
                 callbacks=callbacks,
             )
     except KeyboardInterrupt:
+        if recorder.fault:
+            _finish(recorder, None, runs.DIVERGED)
+            raise
         rows, weights = recorder.finished
         if rows:
             model.set_weights(weights)
@@ -158,9 +161,11 @@ class _Interrupt(keras.callbacks.Callback):
 
     def __enter__(self):
         self.pressed = False
-        self.in_charge = threading.current_thread() is threading.main_thread()  # no other can handle signals
+        self.before = signal.getsignal(signal.SIGINT)
+        # Only the main thread may; and a process in the background was told to ignore it.
+        self.in_charge = threading.current_thread() is threading.main_thread() and self.before != signal.SIG_IGN
         if self.in_charge:
-            self.before = signal.signal(signal.SIGINT, self._press)
+            signal.signal(signal.SIGINT, self._press)
         return self
 
     def __exit__(self, *error):
@@ -171,6 +176,7 @@ class _Interrupt(keras.callbacks.Callback):
 
     def _press(self, number, frame):
         self.pressed = True
+        signal.signal(signal.SIGINT, self.before)  # a second Ctrl-C does not wait
 
     def on_train_batch_end(self, batch, logs=None):
         if self.pressed:

@@ -28,7 +28,6 @@ def fit(
     initial_epoch=0,
     steps_per_chunk=None,
     callbacks=(),
-    verbose=0,
 ):
     """Train a compiled model as its own ``fit`` would, on arrays kept on the device.
 
@@ -46,8 +45,7 @@ def fit(
         Of the order of the examples.
     steps_per_chunk : int, optional
         Real steps to one Keras step; by default about `FLOPS_PER_CHUNK`.
-    callbacks, verbose
-        As in ``keras.Model.fit``.
+    callbacks : sequence of keras.callbacks.Callback
 
     Returns
     -------
@@ -60,26 +58,28 @@ def fit(
     compiled = suits_xla(model)
     data = _on_device(data)
     _create_variables(model, data)
-    model.train_function = _over_chunk(model, model.train_step, data, batch_size, compiled)
+    model.train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, compiled)
     orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
         lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
     )
-    everything = None
+    validation_indices = None
     if validation_data is not None:
-        everything = _untuned(tf.data.Dataset.from_tensors(tf.range(len(validation_data[0]))))
+        count = len(validation_data[0])
+        validation_indices = _untuned(tf.data.Dataset.from_tensors(tf.range(count)))
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        validation_data = _on_device(validation_data)
-        model.test_function = _over_chunk(model, model.test_step, validation_data, EVALUATION_BATCH, False)
+        batches = count // EVALUATION_BATCH
+        arrays = _on_device(validation_data)
+        model.test_function = _over_chunk(model, model.test_step, arrays, EVALUATION_BATCH, batches, compiled=False)
     try:
         return model.fit(
             _untuned(orders.prefetch(1)),
             epochs=epochs,
             initial_epoch=initial_epoch,
             steps_per_epoch=math.ceil(steps / steps_per_chunk),
-            validation_data=everything,
+            validation_data=validation_indices,
             callbacks=list(callbacks),
             shuffle=False,  # it is shuffled already
-            verbose=verbose,
+            verbose=0,
         )
     finally:
         model.train_function = model.test_function = None  # from here on it takes batches again
@@ -103,7 +103,7 @@ def suits_xla(model):
     """
     if not tf.test.is_built_with_xla():
         return False
-    slow = keras.layers.Conv2D, keras.layers.Dropout
+    slow = keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dropout
     return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, slow) for part in model._flatten_layers())
 
 
@@ -147,28 +147,30 @@ def _untuned(dataset):
     return dataset.with_options(options)
 
 
-def _over_chunk(model, step, data, batch_size, compiled):
-    """What Keras calls as one step: takes a vector of example numbers from an iterator and goes through their batches."""
+def _over_chunk(model, step, data, batch_size, most_batches, compiled):
+    """What Keras calls as one step: takes a vector of indices from an iterator and goes through their batches."""
 
-    def batch(numbers):
-        return tuple(tf.gather(array, numbers) for array in data)
+    def batch(indices):
+        return tuple(tf.gather(array, indices) for array in data)
 
     @tf.function(jit_compile=compiled)
-    def full_batches(numbers):
+    def full_batches(rows, count):
         def body(row):
-            step(batch(numbers[row]))
+            step(batch(rows[row]))
             return (row + 1,)
 
-        tf.while_loop(lambda row: row < tf.shape(numbers)[0], body, (0,))
+        tf.while_loop(lambda row: row < count, body, (0,))
 
     @tf.function
-    def chunk(numbers):
-        full = tf.size(numbers) // batch_size * batch_size
-        if full > 0:
-            full_batches(tf.reshape(numbers[:full], (-1, batch_size)))
-        if full < tf.size(numbers):
-            # The smaller last batch, outside the compiled loop: to compile a second shape would take longer than to run it.
-            step(batch(numbers[full:]))
+    def chunk(indices):
+        count, rest = divmod(indices.shape[0], batch_size)
+        if count:
+            rows = tf.reshape(indices[: count * batch_size], (count, batch_size))
+            # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
+            full_batches(tf.pad(rows, [(0, most_batches - count), (0, 0)]), tf.constant(count))
+        if rest:
+            # The smaller last batch, outside the compiled loop: to compile its shape would take longer than to run it.
+            step(batch(indices[-rest:]))
         return model.get_metrics_result()
 
     return lambda iterator: chunk(next(iterator))

@@ -110,6 +110,16 @@ def test_chunks_cover_the_epoch_in_equal_parts():
     assert chunks > 1 and length == math.ceil(469 / chunks)
 
 
+def test_xla_where_it_is_faster_on_a_cpu_and_training_without_it(data, monkeypatch):
+    assert resident.suits_xla(build("dense", "adam"))
+    assert not resident.suits_xla(build("conv", "adam"))
+    assert not resident.suits_xla(build("dense", "adam", dropout=0.1))
+    monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
+    model = build("dense", "adam")
+    assert not resident.suits_xla(model)
+    assert len(resident.fit(model, data, batch_size=BATCH, epochs=1).history["loss"]) == 1
+
+
 def test_callbacks_of_keras_work(data, validation_data, tmp_path):
     model = build("dense", "adam")
     seen = []

@@ -105,6 +105,15 @@ def test_visualize_writes_its_figures_without_tensorflow(data_dir, tmp_path):
     assert sorted(path.stem for path in (tmp_path / "datasets" / "mnist").iterdir()) == names
 
 
+def test_a_notebooks_backend_and_show_without_a_display(data_dir, tmp_path):
+    flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
+    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
+    environment["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    assert script("visualize", *flags, env=environment).returncode == 0
+    done = script("train", "-m", "x", "--show", *flags, env=environment | {"MPLBACKEND": "agg"})
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "display" in done.stderr
+
+
 def test_the_same_seed_gives_the_same_history_and_flags_come_from_a_file(results, data_dir, tmp_path):
     (tmp_path / "my.args").write_text("# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r 1e-3\n")
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path, f"@{tmp_path / 'my.args'}"]
@@ -210,6 +219,23 @@ def test_a_broken_data_file_is_found_before_anything_is_written(results, tmp_pat
     assert snapshot(results) == before
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--device", "GPU"], "choose from auto"),
+        (["--threads", "0"], "threads"),
+        (["--threads", "100000"], "threads"),
+        (["--images", "nowhere.png"], "nowhere.png"),
+        (["--data-dir", "/nowhere"], "no data folder"),
+    ],
+)
+def test_bad_flags_of_evaluate(flags, said, results, data_dir):
+    before = snapshot(results)
+    done = script("evaluate", "-m", "first", "--results-dir", results, "--data-dir", data_dir, *flags)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
+    assert snapshot(results) == before
+
+
 def test_evaluate_of_runs_that_are_none(results, data_dir, tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("nowhere", "empty", "../first"):
@@ -255,7 +281,7 @@ def test_ctrl_c_keeps_what_was_finished(data_dir, tmp_path):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.8])
-def test_ctrl_c_while_the_first_epoch_is_compiled_leaves_nothing(seconds, data_dir, tmp_path):
+def test_ctrl_c_while_the_first_epoch_is_compiled_leaves_nothing_or_a_whole_run(seconds, data_dir, tmp_path):
     process = start_long_run(data_dir, tmp_path, epochs_to_wait_for=0)
     while not (tmp_path / "long" / "config.json").exists():
         time.sleep(0.01)
