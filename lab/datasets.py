@@ -126,10 +126,21 @@ def load(name, data_dir=None):
 def find(name=None, data_dir=None):
     """Load a data set by name, or the default one: MNIST, or mnist5k where MNIST is neither on disk nor downloadable.
 
+    Parameters
+    ----------
+    name : str, optional
+    data_dir : path, optional
+        As of `load`.
+
     Returns
     -------
     name : str
     arrays : Arrays
+
+    Raises
+    ------
+    UserError
+        As `load`; a data set that was named is never replaced by another.
     """
     if name is not None:
         return name, load(name, data_dir)

@@ -37,6 +37,15 @@ def data_of(config, record, data_dir=None):
 def evaluate(folder, model, arrays, record):
     """Evaluate a classifier on its training and validation images, print the outcome, and write it into its folder.
 
+    Parameters
+    ----------
+    folder : Path
+    model : keras.Model
+    arrays : datasets.Arrays
+        As `data_of` gives them.
+    record : dict
+        As `runs.load_config` gives it.
+
     Returns
     -------
     list of Path
@@ -143,13 +152,27 @@ def predict(model, images):
 
 
 def log_softmax(logits):
-    """The logarithm of the softmax over the last axis, safe from overflow."""
+    """The logarithm of the softmax over the last axis, safe from overflow.
+
+    Parameters
+    ----------
+    logits : float array, shape (..., classes)
+
+    Returns
+    -------
+    float array of that shape
+    """
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def loss_and_accuracy(logits, labels):
     """Mean cross-entropy (in nats) and share of right predictions.
+
+    Parameters
+    ----------
+    logits : float array, shape (n, classes)
+    labels : int array, shape (n,)
 
     Returns
     -------
@@ -167,6 +190,12 @@ def penalty(model):
 def confusion(predicted, labels, classes):
     """Counts by true class (row) and predicted class (column).
 
+    Parameters
+    ----------
+    predicted, labels : int array, shape (n,)
+    classes : int
+        How many there are.
+
     Returns
     -------
     int array, shape (classes, classes)
@@ -179,6 +208,11 @@ def confusion(predicted, labels, classes):
 def precision_and_recall(counts):
     """Precision and recall of each class, from a confusion matrix; NaN where no image was predicted as it, or is of it.
 
+    Parameters
+    ----------
+    counts : int array, shape (classes, classes)
+        As `confusion` gives it.
+
     Returns
     -------
     precision, recall : float arrays, shape (classes,)
@@ -188,7 +222,18 @@ def precision_and_recall(counts):
 
 
 def confident_mistakes(logits, labels, most):
-    """Numbers of the wrongly predicted images, the most confident mistake first."""
+    """Indices of the wrongly predicted images, the most confident mistake first.
+
+    Parameters
+    ----------
+    logits : float array, shape (n, classes)
+    labels : int array, shape (n,)
+    most : int
+
+    Returns
+    -------
+    int array, shape (m,), m <= most
+    """
     wrong = np.flatnonzero(logits.argmax(axis=-1) != labels)
     confidence = log_softmax(logits[wrong]).max(axis=-1)
     return wrong[np.argsort(-confidence, kind="stable")[:most]]

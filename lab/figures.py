@@ -70,7 +70,14 @@ def examples(images, captions, title):
 
 
 def class_counts(train_labels, validation_labels, classes, title):
-    """Bars: how many images of each class there are."""
+    """Bars: how many images of each class there are.
+
+    Parameters
+    ----------
+    train_labels, validation_labels : int array, shape (n,)
+    classes : sequence of str
+    title : str
+    """
     figure = Figure(figsize=(9, 4), layout="constrained")
     axis = figure.subplots()
     place = np.arange(len(classes))
@@ -86,7 +93,15 @@ def class_counts(train_labels, validation_labels, classes, title):
 
 
 def class_means(images, labels, classes, title):
-    """The mean image of each class."""
+    """The mean image of each class.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, channels)
+    labels : int array, shape (n,)
+    classes : sequence of str
+    title : str
+    """
     blank = np.zeros((1, *images.shape[1:]))  # for a class without images
     means = [(images[labels == index] if index in labels else blank).mean(axis=0) for index in range(len(classes))]
     figure = Figure(figsize=(8.5, 4), layout="constrained")

@@ -154,7 +154,18 @@ def load_trained(folder):
 
 
 def load_history(folder):
-    """A run's history.json: a dict of lists by epoch, and the rest."""
+    """A run's history.json.
+
+    Returns
+    -------
+    dict
+        Lists of floats (or None) by epoch, all of one length, "loss" among them; and "status", one of `STATUSES`.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it is broken.
+    """
     history = _read_json(folder, "history.json")
     path = folder / "history.json"
     if history.get("status") not in STATUSES:
