@@ -3,7 +3,7 @@
 
 examples:
   python evaluate.py -m first                           on the data that the run was trained and validated on
-  python evaluate.py -m first --images A.png B.jpg   what the net sees in your own pictures
+  python evaluate.py -m first --images A.png B.jpg      what the net sees in your own pictures
 
 Everything is written to results/NAME/.
 """

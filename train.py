@@ -10,7 +10,7 @@ examples:
 Everything is written to results/NAME/.
 """
 
-import argparse
+from dataclasses import fields
 
 from lab import cli, config
 
@@ -20,60 +20,47 @@ def parse_args():
     cli.add_name_flag(parser, "name of the run, and of the folder it is written to")
     net = parser.add_argument_group("network")
     which = net.add_mutually_exclusive_group()
-    which.add_argument(
-        "-d",
-        "--dense",
-        dest="net",
-        action="store_const",
-        const="dense",
-        default=argparse.SUPPRESS,
-        help="the dense net (default)",
-    )
-    which.add_argument(
-        "-c", "--conv", dest="net", action="store_const", const="conv", default=argparse.SUPPRESS, help="the convolutional net"
-    )
-    which.add_argument("--net", metavar="NAME", default="dense", help=f"any net: {', '.join(config.NETS)}")
+    which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (default)")
+    which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
+    which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
     net.add_argument(
         "--hidden", type=cli.whole_numbers, metavar="N,N", help="units of each hidden layer of the dense net (default: 200,100)"
     )
-    net.add_argument("--activation", metavar="NAME", default="relu", help=", ".join(config.ACTIVATIONS))
-    net.add_argument("--dropout", type=float, metavar="SHARE", default=0.0, help="share of hidden units dropped")
+    net.add_argument("--activation", metavar="NAME", help=", ".join(config.ACTIVATIONS))
+    net.add_argument("--dropout", type=float, metavar="SHARE", help="share of hidden units dropped")
     net.add_argument("--batch-norm", action="store_true", help="batch normalization before each hidden activation")
     decay = parser.add_argument_group("weight decay")
-    decay.add_argument(
-        "-r", "--regularizer-strength", type=float, metavar="LAMBDA", default=0.0, help="its strength, on every kernel"
-    )
-    decay.add_argument("--regularizer", metavar="l1|l2", default="l2", help="lambda * sum(|w|) or lambda * sum(w^2)")
+    decay.add_argument("-r", "--regularizer-strength", type=float, metavar="LAMBDA", help="its strength, on every kernel")
+    decay.add_argument("--regularizer", metavar="l1|l2", help="lambda * sum(|w|) or lambda * sum(w^2)")
     fit = parser.add_argument_group("training")
-    fit.add_argument("--optimizer", metavar="NAME", default="adam", help=", ".join(config.OPTIMIZERS))
+    fit.add_argument("--optimizer", metavar="NAME", help=", ".join(config.OPTIMIZERS))
     fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)")
-    fit.add_argument("--batch-size", type=int, metavar="N", default=128, help="images to a step")
-    fit.add_argument("--epochs", type=int, metavar="N", default=10, help="passes over the training images")
+    fit.add_argument("--batch-size", type=int, metavar="N", help="images to a step")
+    fit.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     fit.add_argument(
         "--early-stopping",
         type=int,
         metavar="PATIENCE",
         help="stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)",
     )
-    fit.add_argument("--seed", type=int, metavar="N", default=0, help="of weights, order of images and dropout")
+    fit.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and dropout")
     data = parser.add_argument_group("data")
     data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")
-    data.add_argument(
-        "--holdout", type=int, metavar="N", default=0, help="validate on N training images, not on the test images"
-    )
+    data.add_argument("--holdout", type=int, metavar="N", help="validate on N training images, not on the test images")
     device = cli.add_device_flags(parser)
-    device.add_argument("--precision", metavar="|".join(config.PRECISIONS), default="float32", help="to compute in")
+    device.add_argument("--precision", metavar="|".join(config.PRECISIONS), help="to compute in")
     places = cli.add_place_flags(parser)
     places.add_argument(
         "--overwrite", action="store_true", help="replace an older run of this name, which is removed when training begins"
     )
     places.add_argument("--tensorboard", action="store_true", help="also write a log for TensorBoard")
+    parser.set_defaults(**{field.name: field.default for field in fields(config.RunConfig)})
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
-    settings = config.RunConfig(**{field: getattr(args, field) for field in config.RunConfig.__dataclass_fields__})
+    settings = config.RunConfig(**{field.name: getattr(args, field.name) for field in fields(config.RunConfig)})
     cli.check_tensorboard(args.tensorboard)
     from lab import datasets, devices, figures, runs
 

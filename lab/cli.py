@@ -40,8 +40,8 @@ class Parser(argparse.ArgumentParser):
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action):
-        # None and False are no defaults that a reader could type: such a flag's help says what happens without it.
-        if action.default is None or action.default is False:
+        # Nothing that a reader could type: such a flag's help says what happens without it.
+        if action.default is None or action.nargs == 0:
             return action.help
         return super()._get_help_string(action)
 

@@ -85,9 +85,7 @@ def _draw(folder, model, arrays, logits, counts, classes):
             np.asarray(first.kernel), model.input_shape[1:], f"{folder.name}: weights of the first layer"
         ),
     }
-    for stem, figure in drawn.items():
-        figures.save(figure, folder / f"{stem}.png")
-    return [folder / f"{stem}.png" for stem in drawn]
+    return figures.save_all(drawn, folder)
 
 
 def _print_classes(classes, counts, precision, recall):
@@ -127,8 +125,7 @@ def predict_pictures(folder, model, paths, pictures, record):
     Console().print(table)
     most = figures.ROWS * figures.COLUMNS
     title = f"What {folder.name} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
-    figures.save(figures.examples(pictures, captions, title), folder / "pictures.png")
-    return [folder / "pictures.png"]
+    return figures.save_all({"pictures": figures.examples(pictures, captions, title)}, folder)
 
 
 def predict(model, images):

@@ -1,6 +1,8 @@
 """A first look at a data set: its numbers, and figures of its images. No TensorFlow."""
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 from lab import datasets, figures
 
@@ -77,17 +79,11 @@ def draw(name, arrays, folder):
     points, explained = principal_components(arrays.train_images[:EMBEDDED])
     title = f"{name}: {len(points):,} training images in two dimensions (PCA)"
     drawn["embedding"] = figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title)
-    paths = [folder / f"{stem}.png" for stem in drawn]
-    for path, figure in zip(paths, drawn.values()):
-        figures.save(figure, path)
-    return paths
+    return figures.save_all(drawn, folder)
 
 
 def print_table(name, arrays):
     """Print the statistics of training and validation images side by side."""
-    from rich.console import Console
-    from rich.table import Table
-
     classes = datasets.CLASSES[name]
     columns = [statistics(*arrays[:2], len(classes)), statistics(*arrays[2:], len(classes))]
     table = Table("", title=name, title_justify="left")

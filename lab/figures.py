@@ -26,6 +26,25 @@ def save(figure, path):
         figure.savefig(temporary, dpi=DPI)
 
 
+def save_all(figures, folder):
+    """Write figures into a folder.
+
+    Parameters
+    ----------
+    figures : dict of str to Figure
+        By the file's name, without its ending.
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+    """
+    paths = [folder / f"{stem}.png" for stem in figures]
+    for path, figure in zip(paths, figures.values()):
+        save(figure, path)
+    return paths
+
+
 def check_display(wanted):
     """Raise UserError if figures are to be shown and there is no display."""
     if wanted:
@@ -170,12 +189,14 @@ def confusion(counts, classes, title):
     axis = figure.subplots()
     # Coloured by the share of the row, the many right answers left white, so that mistakes show.
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    axis.imshow(np.where(np.eye(len(classes), dtype=bool), 0, shares), cmap="Reds", vmin=0, vmax=max(0.02, _off(shares)))
+    np.fill_diagonal(shares, 0)
+    darkest = max(0.02, shares.max())
+    axis.imshow(shares, cmap="Reds", vmin=0, vmax=darkest)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            bright = row != column and shares[row, column] > 0.6 * max(0.02, _off(shares))
+            colour = "w" if shares[row, column] > 0.6 * darkest else "k"
             weight = "bold" if row == column else "normal"
-            axis.text(column, row, count, ha="center", va="center", size=8, weight=weight, color="w" if bright else "k")
+            axis.text(column, row, count, ha="center", va="center", size=8, weight=weight, color=colour)
     places = np.arange(len(classes))
     axis.set_xticks(places, classes, rotation=45 if max(map(len, classes)) > 2 else 0)
     axis.set_yticks(places, classes)
@@ -222,10 +243,6 @@ def first_layer(kernel, input_shape, title):
 def _title(figure, text):
     # A character of 12 points is about 7 points wide.
     figure.suptitle(textwrap.fill(text, int(figure.get_figwidth() * 72 / 7)), fontsize=12)
-
-
-def _off(shares):
-    return shares[~np.eye(len(shares), dtype=bool)].max(initial=0.0)
 
 
 def _draw(axis, image):

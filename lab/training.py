@@ -107,7 +107,7 @@ def _record(config, dataset, arrays, model, device):
 
 
 def _fit(config, arrays, model, recorder, interrupt, tensorboard):
-    lines = _ProgressLines(config.epochs)
+    lines = _ProgressLines(config.epochs, recorder)
     callbacks = [recorder, lines, interrupt]
     stopper = None
     if config.early_stopping:
@@ -127,11 +127,10 @@ def _fit(config, arrays, model, recorder, interrupt, tensorboard):
                 callbacks=callbacks,
             )
     except KeyboardInterrupt:
+        rows, weights = recorder.finished
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
-            raise
-        rows, weights = recorder.finished
-        if rows:
+        elif rows:
             model.set_weights(weights)
             _finish(recorder, model, runs.INTERRUPTED)
         raise
@@ -227,9 +226,9 @@ class _Recorder(keras.callbacks.Callback):
 class _ProgressLines(keras.callbacks.Callback):
     """A bar within the epoch, where there is a terminal to draw it on, and a line for each finished epoch."""
 
-    def __init__(self, epochs):
+    def __init__(self, epochs, recorder):
         super().__init__()
-        self.epochs = epochs
+        self.epochs, self.recorder = epochs, recorder
         console = Console()
         columns = "{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
         off = not console.is_terminal
@@ -238,14 +237,12 @@ class _ProgressLines(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.task = self.bar.add_task("compiling", total=self.epochs * self.params["steps"])
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begin = time.perf_counter()
-
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update(self.task, advance=1, description="training")
 
     def on_epoch_end(self, epoch, logs=None):
         width = len(str(self.epochs))
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        line = f"epoch {epoch + 1:{width}}/{self.epochs}  {numbers}  {time.perf_counter() - self.begin:.2f} s"
+        seconds = self.recorder.finished[0][-1]["epoch_seconds"]
+        line = f"epoch {epoch + 1:{width}}/{self.epochs}  {numbers}  {seconds:.2f} s"
         self.bar.console.print(line, highlight=False, soft_wrap=True)
