@@ -49,6 +49,17 @@ def parse_args():
     data.add_argument("--holdout", type=int, metavar="N", help="validate on N training images, not on the test images")
     device = cli.add_device_flags(parser)
     device.add_argument("--precision", metavar="|".join(config.PRECISIONS), help="to compute in")
+    many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
+    many.add_argument("--repeats", type=int, metavar="N", help="train N times, with the seeds SEED to SEED + N - 1")
+    many.add_argument(
+        "--sweep",
+        nargs="+",
+        action="append",
+        metavar=("FLAG", "VALUE"),
+        help="train with each of these values of a flag, named without its dashes; given again, with each combination",
+    )
+    many.add_argument("--workers", type=int, metavar="N", help="processes to train in (default: one a core, of one thread)")
+    many.add_argument("--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786")
     places = cli.add_place_flags(parser)
     places.add_argument(
         "--overwrite", action="store_true", help="replace an older run of this name, which is removed when training begins"
@@ -62,19 +73,45 @@ def main():
     args = parse_args()
     settings = config.RunConfig(**{field.name: getattr(args, field.name) for field in fields(config.RunConfig)})
     cli.check_tensorboard(args.tensorboard)
-    from lab import datasets, devices, figures, runs
+    from lab import figures, runs
 
     figures.check_display(args.show)
     folder = runs.folder_of(args.results_dir, args.model_name)
+    many = args.sweep or args.repeats is not None
+    figure_paths = (train_many if many else train_one)(args, settings, folder)
+    if args.show:
+        figures.show(figure_paths)
+
+
+def train_one(args, settings, folder):
+    from lab import datasets, devices, runs
+
     runs.check_free(folder, args.overwrite)
     dataset, arrays = datasets.find_for(settings, args.data_dir)
-    device = devices.start(settings.device, settings.threads, settings.precision)
+    device = devices.start(settings.device, settings.threads)
     from lab import training
 
     history = training.train(settings, dataset, arrays, folder, device, overwrite=args.overwrite, tensorboard=args.tensorboard)
     print(training.summary(history, folder))
-    if args.show:
-        figures.show([folder / "learning_curve.png"])
+    return [folder / "learning_curve.png"]
+
+
+def train_many(args, settings, folder):
+    from lab import sweeps
+
+    planned = sweeps.grid(settings, args.sweep or [], args.repeats or 1)
+    data = sweeps.load_data(planned.values(), args.data_dir)
+    failed = sweeps.train(
+        folder,
+        planned,
+        data,
+        scheduler=args.scheduler,
+        workers=args.workers,
+        overwrite=args.overwrite,
+        tensorboard=args.tensorboard,
+    )
+    print(failed)
+    return []
 
 
 if __name__ == "__main__":

@@ -101,6 +101,6 @@ def check_tensorboard(wanted):
 def whole_numbers(text):
     """The numbers in "200,100"."""
     try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected whole numbers, as in 200,100; got {text!r}") from None
+        return config.parse_setting("hidden", text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

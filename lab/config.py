@@ -1,6 +1,7 @@
 """The settings of a run."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import get_args
 
 from lab.errors import UserError
 
@@ -143,6 +144,42 @@ class RunConfig:
             if getattr(self, field) != getattr(default, field):
                 parts.append(f"{_words(field)} {getattr(self, field):g}")
         return ", ".join(parts)
+
+
+def parse_setting(name, text):
+    """The value of a setting from its text on a command line or in a table.
+
+    Parameters
+    ----------
+    name : str
+        A field of `RunConfig`.
+    text : str
+        "200,100", "1e-4", "true", "tanh", ...
+
+    Raises
+    ------
+    UserError
+        If the text is no value of that type; whether the value is allowed is checked by `RunConfig`.
+    """
+    kind = next(field.type for field in fields(RunConfig) if field.name == name)
+    kind = next(one for one in (bool, int, float, tuple, str) if one in (kind, *get_args(kind)))
+    try:
+        if kind is tuple:
+            return tuple(int(part) for part in text.split(","))
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise UserError(f"expected {_EXPECTED[kind]} for {_words(name)}, got {text!r}") from None
+
+
+_EXPECTED = {int: "a whole number", float: "a number", tuple: "whole numbers, as in 200,100,", bool: "true or false"}
+
+
+def setting_text(value):
+    """A setting's value as one would type it: the inverse of `parse_setting`, the same for equal values."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    # No plus sign, which the name of a folder may not have: 1e+20 is 1e20.
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0").replace("+", "")
 
 
 def _words(field):

@@ -154,19 +154,24 @@ def find(name=None, data_dir=None):
 
 
 def find_for(config, data_dir=None):
-    """The data set of a run, ``config.holdout`` applied: name and arrays, as `find`.
+    """The data set of a run: its name, and its arrays as `for_run` makes them."""
+    name, arrays = find(config.dataset, data_dir)
+    return name, for_run(config, arrays)
+
+
+def for_run(config, arrays):
+    """What a run trains and validates on: its data set, ``config.holdout`` applied.
 
     Raises
     ------
     UserError
-        Also where the data set is too small for the settings.
+        If the data set is too small for the settings.
     """
-    name, arrays = find(config.dataset, data_dir)
     arrays = hold_out(arrays, config.holdout)
     available = len(arrays.train_images)
     if config.batch_size > available:
         raise UserError(f"batch size {config.batch_size} is larger than the data: {available} training images")
-    return name, arrays
+    return arrays
 
 
 def hold_out(arrays, count):

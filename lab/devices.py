@@ -1,4 +1,4 @@
-"""The device: start TensorFlow quietly, choose CPU or GPU, threads and precision, name what was chosen."""
+"""The device: start TensorFlow quietly, choose CPU or GPU and the number of threads, name what was chosen."""
 
 import contextlib
 import gc
@@ -18,15 +18,13 @@ _XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type= --xla_cpu_prefer_vector_wi
 _XLA_FLAGS_FOR = "2.21."
 
 
-def start(device="auto", threads=None, precision="float32"):
+def start(device="auto", threads=None):
     """Import TensorFlow without its log lines and set it up. To be called once, before anything else imports it.
 
     Parameters
     ----------
     device : "auto", "cpu" or "gpu"
     threads : int, or None for one a core
-    precision : "float32" or "bfloat16"
-        With bfloat16, layers compute in it and keep their weights in float32.
 
     Returns
     -------
@@ -50,6 +48,7 @@ def start(device="auto", threads=None, precision="float32"):
         keras.config.set_image_data_format("channels_last")
 
         gpus = tf.config.list_physical_devices("GPU")
+    tf.get_logger().setLevel("ERROR")  # a process that trains several networks is warned of tracing each
     # TensorFlow's import leaves a million objects that live to the end. To visit them in every collection would take a
     # tenth of a second, more than half an epoch of the dense net, and to collect them at exit a whole one.
     gc.freeze()
@@ -63,15 +62,18 @@ def start(device="auto", threads=None, precision="float32"):
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
     if use_gpu:
         tf.config.experimental.set_memory_growth(gpus[0], True)
         # The same seed is to give the same run, which some GPU kernels promise only on request.
         tf.config.experimental.enable_op_determinism()
         return "GPU: " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unknown")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = threads or cores
+    count = threads or cores()
     return f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
+
+
+def cores():
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def versions():

@@ -19,6 +19,7 @@ import simplejson
 from lab.config import DATASETS, RunConfig
 from lab.datasets import CLASSES, IMAGE_SHAPES
 from lab.errors import UserError
+from lab.files import atomic
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
@@ -72,8 +73,50 @@ def check_free(folder, overwrite=False):
     ancestor = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to {ancestor}: choose another --results-dir")
+    around = next((path for path in folder.parents if holds_run(path)), None)
+    if around:
+        raise UserError(f"{folder} lies within the run {around}: choose another name")
+    if any(path.parent != folder for path in folder.rglob("config.json")):
+        raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
     if not overwrite and any((folder / file).exists() for file in _FILES):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
+
+
+def holds_run(folder):
+    """Whether a run, finished or not, was written straight into this folder."""
+    return (folder / "config.json").is_file() and (folder / "history.json").is_file()
+
+
+def named(results_dir, names):
+    """The folders of all runs that some names mean.
+
+    Parameters
+    ----------
+    results_dir : path
+    names : list of str
+        Of runs, of repeated runs and sweeps, or shell patterns of such names.
+
+    Returns
+    -------
+    list of Path
+        Without repetition, in the order of the names.
+
+    Raises
+    ------
+    UserError
+        If one of them means nothing.
+    """
+    folders = []
+    for name in names:
+        pattern = any(sign in name for sign in "*?[")
+        if pattern and (".." in name or name.startswith("/")):
+            raise UserError(f"not a pattern of runs' names: {name!r}")
+        tops = sorted(Path(results_dir).glob(name)) if pattern else [folder_of(results_dir, name)]
+        found = [folder for top in tops for folder in [top, *sorted(top.rglob("*/"))] if holds_run(folder)]
+        if pattern and not found:
+            raise UserError(f"no run's name in {results_dir} is like {name!r}")
+        folders += found or tops  # whoever reads it will say what it lacks
+    return list(dict.fromkeys(folders))
 
 
 @contextlib.contextmanager
@@ -82,6 +125,19 @@ def writing(folder, overwrite=False):
 
     A run that ends before its first epoch leaves nothing.
     """
+    with locked(folder):
+        check_free(folder, overwrite)  # once more: another process may have finished meanwhile
+        _remove_run(folder)
+        try:
+            yield
+        finally:
+            if not (folder / "history.json").exists():
+                _remove_run(folder)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Make a folder and close it to any other process; removed in the end if it is still empty."""
     from filelock import FileLock, Timeout
 
     try:
@@ -94,18 +150,28 @@ def writing(folder, overwrite=False):
     except Timeout:
         raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
     try:
-        check_free(folder, overwrite)  # once more: another process may have finished meanwhile
-        _remove_run(folder)
-        try:
-            yield
-        finally:
-            if not (folder / "history.json").exists():
-                _remove_run(folder)
+        yield
     finally:
         (folder / ".lock").unlink(missing_ok=True)
         lock.release()
         with contextlib.suppress(OSError):  # it holds something
             folder.rmdir()
+
+
+def read_files(folder):
+    """Every file of a run: path within the folder -> bytes."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def write_files(folder, files):
+    """Write what `read_files` gave, in place of what an older run left there; history.json, which completes it, last."""
+    with writing(folder, overwrite=True):
+        for name in sorted(files, key=lambda name: name == "history.json"):
+            path = folder / name
+            path.parent.mkdir(exist_ok=True, parents=True)
+            with atomic(path) as temporary:
+                temporary.write_bytes(files[name])
 
 
 def _remove_run(folder):

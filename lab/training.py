@@ -5,6 +5,9 @@ import signal
 import statistics
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,12 +16,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemaining
 
 import models
 from lab import datasets, devices, figures, runs
+from lab.config import RunConfig
 from lab.errors import UserError
 from lab.files import atomic, write_json
 from models import resident
 
 
-def train(config, dataset, arrays, folder, device, *, overwrite=False, tensorboard=False):
+def train(config, dataset, arrays, folder, device, *, name=None, overwrite=False, tensorboard=False, verbose=True):
     """Train a network and save the run.
 
     Parameters
@@ -32,10 +36,14 @@ def train(config, dataset, arrays, folder, device, *, overwrite=False, tensorboa
         Of the run, as `runs.folder_of` gives it.
     device : str
         Name of the device in use.
+    name : str
+        What the run is called in its figure; by default as its folder.
     overwrite : bool
         Replace an older run.
     tensorboard : bool
         Also write TensorBoard's log, to ``folder / "tensorboard"``.
+    verbose : bool
+        Print the network and a line for each epoch.
 
     Returns
     -------
@@ -51,17 +59,30 @@ def train(config, dataset, arrays, folder, device, *, overwrite=False, tensorboa
     """
     try:
         model = compiled_model(config, arrays.train_images.shape[1:], len(datasets.CLASSES[dataset]))
-        model.summary()
-        recorder = _Recorder(folder, device, f"{folder.name}: {dataset}, {config.describe()}")
+        if verbose:
+            model.summary()
+        recorder = _Recorder(folder, device, f"{name or folder.name}: {dataset}, {config.describe()}")
         with runs.writing(folder, overwrite), _Interrupt() as interrupt:
             write_json(folder / "config.json", _record(config, dataset, arrays, model, device))
-            return _fit(config, arrays, model, recorder, interrupt, tensorboard)
+            callbacks = [recorder, interrupt]
+            if tensorboard:
+                callbacks.append(keras.callbacks.TensorBoard(folder / runs.TENSORBOARD))
+            if not verbose:
+                return _fit(config, arrays, model, recorder, callbacks)
+            lines = _ProgressLines(config.epochs, recorder)
+            with lines.bar:
+                return _fit(config, arrays, model, recorder, [*callbacks, lines])
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
 
 
 def compiled_model(config, input_shape, classes):
-    """The network of a run, its weights drawn with the run's seed, ready for `resident.fit`."""
+    """The network of a run, its weights drawn with the run's seed, ready for `resident.fit`.
+
+    With ``config.precision`` bfloat16, layers compute in it and keep their weights in float32.
+    """
+    keras.utils.clear_session(free_memory=False)  # layers are named alike in every run of a process
+    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[config.precision])
     keras.utils.set_random_seed(config.seed)
     shape = {"hidden": config.hidden} if config.net == "dense" else {}
     model = models.build(
@@ -79,6 +100,7 @@ def compiled_model(config, input_shape, classes):
     if config.learning_rate is not None:
         optimizer.learning_rate = config.learning_rate
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer.build(model.trainable_variables)
     return model
 
 
@@ -106,40 +128,74 @@ def _record(config, dataset, arrays, model, device):
     }
 
 
-def _fit(config, arrays, model, recorder, interrupt, tensorboard):
-    lines = _ProgressLines(config.epochs, recorder)
-    callbacks = [recorder, lines, interrupt]
+def _fit(config, arrays, model, recorder, callbacks):
     stopper = None
     if config.early_stopping:
         stopper = keras.callbacks.EarlyStopping("val_loss", patience=config.early_stopping, restore_best_weights=True)
-        callbacks.append(stopper)
-    if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(recorder.folder / runs.TENSORBOARD))
+        callbacks = [*callbacks, stopper]
+    engine, fit = _engine_for(config, arrays, model)
     try:
-        with lines.bar:
-            resident.fit(
-                model,
-                (arrays.train_images, arrays.train_labels),
-                validation_data=(arrays.validation_images, arrays.validation_labels),
-                batch_size=config.batch_size,
-                epochs=config.epochs,
-                seed=config.seed,
-                callbacks=callbacks,
-            )
+        fit(epochs=config.epochs, seed=config.seed, callbacks=callbacks)
     except KeyboardInterrupt:
         rows, weights = recorder.finished
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
         elif rows:
+            _copy_state(engine, model)
             model.set_weights(weights)
             _finish(recorder, model, runs.INTERRUPTED)
         raise
     if recorder.fault:
         _finish(recorder, None, runs.DIVERGED)
-        raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is in {recorder.folder}")
+        raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is kept")
     if stopper:
         recorder.saved_epoch = stopper.best_epoch + 1
+    _copy_state(engine, model)
     return _finish(recorder, model, runs.COMPLETE)
+
+
+class _Engine(NamedTuple):
+    """A compiled model, the function that trains it, and what they were made for."""
+
+    config: RunConfig
+    arrays: datasets.Arrays
+    model: keras.Model
+    strength: tf.Variable  # of the weight decay
+    fit: Callable
+
+
+_latest = None
+
+
+def _engine_for(config, arrays, model):
+    """A copy of a run's model that may be compiled already, and the function that trains it.
+
+    Tracing and compiling take as long as several epochs of a small net. What they give depends neither on the seed nor on the
+    learning rate, the strength of the weight decay or the number of epochs: a process compiles once for all the runs that
+    follow each other and differ in nothing else.
+    """
+    global _latest
+    free = {"seed": 0, "learning_rate": None, "epochs": 1, "early_stopping": None}
+    key = replace(config, regularizer_strength=float(config.regularizer_strength > 0), **free)
+    if _latest is None or _latest.config != key or any(old is not new for old, new in zip(_latest.arrays, arrays)):
+        _latest = None  # its memory may be needed
+        copy = compiled_model(config, model.input_shape[1:], model.output_shape[-1])
+        strength = tf.Variable(0.0)
+        for layer in copy.layers:
+            if getattr(layer, "kernel_regularizer", None):
+                setattr(layer.kernel_regularizer, config.regularizer, strength)
+        fit = resident.prepare(copy, arrays[:2], validation_data=arrays[2:], batch_size=config.batch_size)
+        _latest = _Engine(key, arrays, copy, strength, fit)
+    _copy_state(model, _latest.model)
+    _latest.strength.assign(config.regularizer_strength)
+    return _latest.model, _latest.fit
+
+
+def _copy_state(source, target):
+    """Copy all that training changes: weights, moving averages, random states, and the optimizer's variables."""
+    pairs = zip(source.variables + source.optimizer.variables, target.variables + target.optimizer.variables, strict=True)
+    for mine, other in pairs:
+        other.assign(mine)
 
 
 def _finish(recorder, model, status):

@@ -51,38 +51,56 @@ def fit(
     -------
     keras.callbacks.History
     """
+    train = prepare(model, data, batch_size=batch_size, validation_data=validation_data, steps_per_chunk=steps_per_chunk)
+    return train(epochs=epochs, seed=seed, initial_epoch=initial_epoch, callbacks=callbacks)
+
+
+def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=None):
+    """The part of `fit` that is the same each time: a model that is trained again and again is compiled only once.
+
+    Parameters
+    ----------
+    As of `fit`.
+
+    Returns
+    -------
+    function of ``epochs, seed=0, initial_epoch=0, callbacks=()``
+        Trains the model as `fit` does, from the state that its variables are in.
+    """
     examples = len(data[0])
     steps = math.ceil(examples / batch_size)
     if steps_per_chunk is None:
         steps_per_chunk = suitable_chunk(model, batch_size, steps)
-    compiled = suits_xla(model)
     data = _on_device(data)
     _create_variables(model, data)
-    model.train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, compiled)
-    orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
-        lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
-    )
-    validation_indices = None
+    train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, suits_xla(model))
+    test_function = None
     if validation_data is not None:
         count = len(validation_data[0])
-        validation_indices = _untuned(tf.data.Dataset.from_tensors(tf.range(count)))
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        batches = count // EVALUATION_BATCH
-        arrays = _on_device(validation_data)
-        model.test_function = _over_chunk(model, model.test_step, arrays, EVALUATION_BATCH, batches, compiled=False)
-    try:
-        return model.fit(
-            _untuned(orders.prefetch(1)),
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=math.ceil(steps / steps_per_chunk),
-            validation_data=validation_indices,
-            callbacks=list(callbacks),
-            shuffle=False,  # it is shuffled already
-            verbose=0,
+        arrays, batches = _on_device(validation_data), count // EVALUATION_BATCH
+        test_function = _over_chunk(model, model.test_step, arrays, EVALUATION_BATCH, batches, compiled=False)
+
+    def train(*, epochs, seed=0, initial_epoch=0, callbacks=()):
+        orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
+            lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
         )
-    finally:
-        model.train_function = model.test_function = None  # from here on it takes batches again
+        model.train_function, model.test_function = train_function, test_function
+        try:
+            return model.fit(
+                _untuned(orders.prefetch(1)),
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=math.ceil(steps / steps_per_chunk),
+                validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(tf.range(count))),
+                callbacks=list(callbacks),
+                shuffle=False,  # it is shuffled already
+                verbose=0,
+            )
+        finally:
+            model.train_function = model.test_function = None  # from here on it takes batches again
+
+    return train
 
 
 def epoch_order(examples, seed, epoch):

@@ -1,0 +1,93 @@
+"""Statistics of repeated runs: means with 95% confidence, prediction intervals, and when a curve reaches a level."""
+
+import numpy as np
+from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats would take a second to import
+
+CONFIDENCE = 0.95
+
+
+def mean_and_half_width(values):
+    """Mean over the first axis, and half the width of its 95% confidence interval by Student's t.
+
+    Parameters
+    ----------
+    values : float array, shape (n, ...)
+
+    Returns
+    -------
+    mean, half_width : float arrays, shape (...)
+        The half-width is NaN for a single value.
+    """
+    return _interval(values, lambda n: 1 / n)
+
+
+def prediction_interval(values):
+    """The interval in which one more value lies with a probability of 95%, if they are normally distributed.
+
+    Wider than the confidence interval of the mean by a factor of sqrt(n + 1) (Hahn and Meeker 1991, *Statistical Intervals*).
+
+    Parameters
+    ----------
+    values : float array, shape (n,)
+
+    Returns
+    -------
+    low, high : float
+        NaN for a single value.
+    """
+    mean, half_width = _interval(values, lambda n: 1 + 1 / n)
+    return float(mean - half_width), float(mean + half_width)
+
+
+def _interval(values, variance_factor):
+    values = np.asarray(values, float)
+    count = len(values)
+    if count < 2:
+        return values.mean(axis=0), np.full(values.shape[1:], np.nan)
+    quantile = stdtrit(count - 1, (1 + CONFIDENCE) / 2)
+    return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) * np.sqrt(variance_factor(count))
+
+
+def epochs_until(curve, level, start):
+    """Epochs until a rising curve first reaches a level, linearly interpolated between epochs.
+
+    Parameters
+    ----------
+    curve : sequence of float, by epoch
+    level : float
+    start : float
+        The value before the first epoch; for accuracies, that of guessing.
+
+    Returns
+    -------
+    float
+        NaN if it is never reached.
+    """
+    values = np.array([start, *curve], float)
+    reached = np.flatnonzero(values >= level)
+    if not len(reached):
+        return float("nan")
+    after = reached[0]
+    if after == 0:
+        return 0.0
+    # What is no number before it counts as not there.
+    before = after - 1 if np.isfinite(values[after - 1]) else 0
+    return float(before + (level - values[before]) / (values[after] - values[before]) * (after - before))
+
+
+def curves(histories, names=("accuracy", "val_accuracy", "loss", "val_loss")):
+    """Learning curves of repeated runs, as far as all of them got.
+
+    Parameters
+    ----------
+    histories : list of dict
+        Lists by epoch, None for what was no finite number.
+    names : sequence of str
+
+    Returns
+    -------
+    dict of str to (mean, half_width)
+        Float arrays, shape (epochs,), as `mean_and_half_width` gives them.
+    """
+    epochs = min(len(history["loss"]) for history in histories)
+    return {name: mean_and_half_width([np.array(history[name][:epochs], float) for history in histories]) for name in names}
