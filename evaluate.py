@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
-"""Evaluate a trained run: loss and accuracy, precision and recall by class, its mistakes, its weights.
+"""Evaluate a trained run: loss and accuracy, precision and recall by class, its mistakes, its weights. Or compare runs.
 
 examples:
   python evaluate.py -m first                           on the data that the run was trained and validated on
   python evaluate.py -m first --images A.png B.jpg      what the net sees in your own pictures
+  python evaluate.py -m first second 'decay-*'          tables and learning curves of several runs, repeated runs or sweeps
+  python evaluate.py -m hidden-units --published recipes/hidden-units.csv
 
-Everything is written to results/NAME/.
+A run's evaluation is written to results/NAME/, a comparison to results/comparisons/LABEL/.
 """
 
 import dataclasses
 
 from lab import cli
+from lab.errors import UserError
 
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    cli.add_name_flag(parser, "name of the run")
+    cli.add_name_flag(parser, "name of the run; several names, or that of repeated runs or a sweep: compare them", nargs="+")
     parser.add_argument("--images", nargs="+", metavar="FILE", help="predict these PNG or JPEG files instead")
+    several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
+    several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")
+    several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
     cli.add_device_flags(parser)
     cli.add_place_flags(parser)
     return parser.parse_args()
@@ -24,12 +30,22 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from lab import datasets, devices, evaluation, figures, runs
+    from lab import figures, runs
 
-    folder = runs.folder_of(args.results_dir, args.model_name)
+    figures.check_display(args.show)
+    folders = runs.named(args.results_dir, args.model_name)
+    alone = folders == [runs.folder_of(args.results_dir, args.model_name[0])] and not args.published and not args.label
+    paths = evaluate_one(args, folders[0]) if alone else compare(args, folders)
+    print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
+    if args.show:
+        figures.show([path for path in paths if path.suffix == ".png"])
+
+
+def evaluate_one(args, folder):
+    from lab import datasets, devices, evaluation, runs
+
     config, record = runs.load_trained(folder)
     config = dataclasses.replace(config, device=args.device, threads=args.threads)
-    figures.check_display(args.show)
     if args.images:
         pictures = evaluation.load_pictures(args.images, datasets.IMAGE_SHAPES[record["dataset"]["name"]])
     else:
@@ -37,12 +53,19 @@ def main():
     devices.start(config.device, config.threads)
     model = runs.load_model(folder, record)
     if args.images:
-        paths = evaluation.predict_pictures(folder, model, args.images, pictures, record)
-    else:
-        paths = evaluation.evaluate(folder, model, arrays, record)
-    print(f"{folder}: {', '.join(path.name for path in paths)}")
-    if args.show:
-        figures.show([path for path in paths if path.suffix == ".png"])
+        return evaluation.predict_pictures(folder, model, args.images, pictures, record)
+    return evaluation.evaluate(folder, model, arrays, record)
+
+
+def compare(args, folders):
+    from lab import comparison, runs
+
+    if args.images:
+        raise UserError("--images: name one run that is to predict them")
+    groups, notes = comparison.collect(args.results_dir, folders)
+    folder = runs.folder_of(args.results_dir, f"comparisons/{args.label or comparison.label_of(args.model_name)}")
+    runs.check_free(folder, overwrite=True)
+    return comparison.compare(groups, notes, folder, args.published)
 
 
 if __name__ == "__main__":

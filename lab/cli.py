@@ -73,8 +73,8 @@ def _complain(prog, error):
     return 2
 
 
-def add_name_flag(parser, help):
-    parser.add_argument("-m", "--model-name", required=True, metavar="NAME", help=help)
+def add_name_flag(parser, help, nargs=None):
+    parser.add_argument("-m", "--model-name", required=True, metavar="NAME", nargs=nargs, help=help)
 
 
 def add_place_flags(parser):

@@ -10,6 +10,7 @@ import numpy as np
 if os.environ.get("MPLBACKEND", "").startswith("module:"):
     del os.environ["MPLBACKEND"]
 
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -154,28 +155,129 @@ def embedding(points, labels, classes, explained, title):
     return figure
 
 
-def learning_curve(history, title):
+def learning_curve(curves, title):
     """Accuracy above, loss below, by epoch, for training and validation images.
 
     Parameters
     ----------
-    history : dict
-        With lists "accuracy", "val_accuracy", "loss", "val_loss"; what is not finite is left out.
+    curves : dict
+        As `estimates.curves` gives it; where runs were repeated, bands show the half-widths. What is not finite is left out.
+    title : str
     """
     figure = Figure(figsize=(7, 7), layout="constrained")
     _title(figure, title)
-    axes = figure.subplots(2, sharex=True)
-    epochs = np.arange(1, len(history["loss"]) + 1)
+    axes = _curve_axes(figure)
     for axis, name in zip(axes, ("accuracy", "loss")):
-        for key, label, style in ((name, "training", "C0--"), (f"val_{name}", "validation", "C1-")):
-            axis.plot(epochs, np.array(history[key], float), style, marker=".", label=label)
-        axis.set_ylabel(name)
-        axis.grid(alpha=0.3)
+        _curve(axis, curves[name], color="C0", linestyle="--", marker=".", label="training")
+        _curve(axis, curves[f"val_{name}"], color="C1", marker=".", label="validation")
     axes[0].legend(loc="lower right")
     axes[1].legend(loc="upper right")
+    return figure
+
+
+def learning_curves(groups, title):
+    """The learning curves of several settings: a colour for each, training dashed, validation solid.
+
+    Parameters
+    ----------
+    groups : dict of str to dict
+        By the setting's name: what `learning_curve` takes.
+    title : str
+    """
+    legend_columns = math.ceil(len(groups) / 34)
+    width = max(map(len, groups)) * 0.075 + 0.6
+    figure = Figure(figsize=(8 + legend_columns * width, 8), layout="constrained")
+    _title(figure, title)
+    axes = _curve_axes(figure)
+    for (name, curves), color in zip(groups.items(), colours(len(groups))):
+        for axis, metric in zip(axes, ("accuracy", "loss")):
+            _curve(axis, curves[metric], color=color, linestyle="--", linewidth=1)
+            _curve(axis, curves[f"val_{metric}"], color=color, linewidth=1.5, label=name)
+    axes[0].plot([], [], "k--", linewidth=1, label="training")
+    axes[0].plot([], [], "k-", linewidth=1.5, label="validation")
+    _legend_outside(figure, axes[0], legend_columns)
+    return figure
+
+
+def trend(points, label, logarithmic, title):
+    """What the validation images say about settings that are numbers: accuracy above, loss below.
+
+    Parameters
+    ----------
+    points : dict of str to dict
+        By the name of a series: "x", and "val_accuracy" and "val_loss", each (mean, half_width), all float arrays of shape
+        (n,); perhaps "published", with arrays "val_accuracy" and "val_loss".
+    label : str
+        Of the horizontal axis.
+    logarithmic : bool
+        A logarithmic horizontal axis, with a place for zero.
+    title : str
+    """
+    legend_columns = math.ceil(len(points) / 34)
+    figure = Figure(figsize=(8 + legend_columns * 1.8 * (len(points) > 1), 8), layout="constrained")
+    _title(figure, title)
+    axes = figure.subplots(2, sharex=True)
+    published = False
+    for (name, series), color in zip(points.items(), colours(len(points))):
+        for axis, metric in zip(axes, ("val_accuracy", "val_loss")):
+            mean, half_width = series[metric]
+            axis.errorbar(series["x"], mean, np.nan_to_num(half_width), fmt="o-", ms=5, capsize=3, color=color, label=name)
+            if "published" in series:
+                published = True
+                axis.plot(series["x"], series["published"][metric], "x", ms=7, color=color)
+    for axis, metric in zip(axes, ("accuracy", "loss")):
+        axis.set_ylabel(f"validation {metric}")
+        axis.grid(alpha=0.3)
+    if published:
+        axes[0].plot([], [], "kx", ms=7, label="published")
+    axes[1].set_xlabel(label)
+    if logarithmic:
+        every = np.concatenate([series["x"] for series in points.values()])
+        _logarithmic(axes[1], every)
+    if len(points) > 1 or published:
+        _legend_outside(figure, axes[0], legend_columns)
+    return figure
+
+
+def colours(count):
+    """So many colours that can be told apart."""
+    if count <= 10:
+        return [f"C{index}" for index in range(count)]
+    return colormaps["turbo"](np.linspace(0.02, 0.98, count))
+
+
+def _curve_axes(figure):
+    axes = figure.subplots(2, sharex=True)
+    for axis, name in zip(axes, ("accuracy", "loss")):
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
     axes[1].set_xlabel("epoch")
     axes[1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    return figure
+    return axes
+
+
+def _curve(axis, estimate, **style):
+    mean, half_width = estimate
+    epochs = np.arange(1, len(mean) + 1)
+    axis.plot(epochs, mean, **style)
+    if np.isfinite(half_width).any():
+        axis.fill_between(epochs, mean - half_width, mean + half_width, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _legend_outside(figure, axis, columns):
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8, ncols=columns)
+
+
+def _logarithmic(axis, values):
+    positive = values[values > 0]
+    if (values > 0).all():
+        axis.set_xscale("log")
+        return
+    # Zero gets a place two decades below the smallest number.
+    axis.set_xscale("symlog", linthresh=positive.min() / 10, linscale=0.5)
+    axis.set_xticks(np.unique(values), [f"{value:g}" for value in np.unique(values)])
+    axis.minorticks_off()
 
 
 def confusion(counts, classes, title):

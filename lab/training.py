@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 import models
-from lab import datasets, devices, figures, runs
+from lab import datasets, devices, estimates, figures, runs
 from lab.config import RunConfig
 from lab.errors import UserError
 from lab.files import atomic, write_json
@@ -205,7 +205,7 @@ def _finish(recorder, model, status):
         with atomic(folder / "model.keras") as temporary:
             model.save(temporary)
     history = recorder.history(status)
-    figures.save(figures.learning_curve(history, recorder.title), folder / "learning_curve.png")
+    figures.save(figures.learning_curve(estimates.curves([history]), recorder.title), folder / "learning_curve.png")
     write_json(folder / "history.json", history)
     return history
 

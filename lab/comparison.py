@@ -1,0 +1,202 @@
+"""Runs side by side: learning curves, tables, trends. From history.json and config.json alone, without TensorFlow."""
+
+import os
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lab import estimates, figures, runs, tables
+from lab.errors import UserError
+from lab.files import atomic
+from lab.tables import Group
+
+# Settings that are numbers, and what their axis is called.
+_AXES = {
+    "regularizer_strength": "weight decay λ",
+    "dropout": "dropout",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "epochs": "epochs",
+    "holdout": "held-out images",
+    "threads": "CPU threads",
+}
+
+
+def collect(results_dir, folders):
+    """Gather runs into groups: what lies in folders ``seed=...`` beside each other are repeats.
+
+    Parameters
+    ----------
+    results_dir : path
+    folders : list of Path
+        Of runs, as `runs.named` gives them.
+
+    Returns
+    -------
+    groups : list of tables.Group
+        Those of a sweep in the order of their settings.
+    notes : list of str
+        About runs that are left out or were interrupted.
+
+    Raises
+    ------
+    UserError
+        If a file is broken, or nothing is left.
+    """
+    gathered, notes = {}, []
+    for folder in folders:
+        history = runs.load_history(folder)
+        if history["status"] in (runs.TRAINING, runs.DIVERGED):
+            why = "is not finished" if history["status"] == runs.TRAINING else "diverged"
+            notes.append(f"{folder} {why}: left out.")
+            continue
+        if history["status"] == runs.INTERRUPTED:
+            notes.append(f"{folder} was interrupted after {len(history['loss'])} epochs.")
+        top = folder.parent if folder.name.startswith("seed=") else folder
+        gathered.setdefault(top, []).append((*runs.load_config(folder), history))
+    if not gathered:
+        raise UserError("none of these runs is finished: there is nothing to compare")
+    groups = [
+        Group(top.relative_to(results_dir).as_posix(), *members[0][:2], [history for *_, history in members])
+        for top, members in gathered.items()
+    ]
+    firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
+    groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.config)))
+    return _with_short_names(groups), notes
+
+
+def compare(groups, notes, folder, published=None):
+    """Write the comparison of some groups into a folder, and print its tables.
+
+    Parameters
+    ----------
+    groups, notes
+        As `collect` gives them.
+    folder : Path
+    published : path of a CSV file, optional
+        As of `tables.read_published`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    found = tables.read_published(published, groups) if published else {}
+    notes = notes + _warnings(groups)
+    sections = [("Runs", tables.summary(groups), [*_in_common(groups), *tables.fewest_parameters(groups), *notes])]
+    if found:
+        sections.append(
+            ("Published figures, and our 95% prediction interval for one run", *tables.beside_published(groups, found))
+        )
+    faster = tables.speed_up(groups)
+    if faster:
+        sections.append(("Two devices", faster, []))
+    folder.mkdir(parents=True, exist_ok=True)
+    title = folder.name + "".join(f"\n{warning}" for warning in _warnings(groups))
+    drawn = {
+        "learning_curves": figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, title)
+    }
+    points = _trend(groups, found)
+    if points:
+        drawn["trend"] = figures.trend(*points, title)
+    tables.write_csv(groups, found, folder / "table.csv")
+    with atomic(folder / "table.md") as temporary:
+        temporary.write_text("\n\n".join(_as_markdown(*section) for section in sections) + "\n", "utf-8")
+    for section in sections:
+        _print(*section)
+    return [folder / "table.md", folder / "table.csv", *figures.save_all(drawn, folder)]
+
+
+def label_of(names):
+    """A folder's name for the comparison of some names."""
+    plain = ["".join(sign if sign.isalnum() or sign in "._=-" else "-" for sign in name).strip(".-") for name in names]
+    label = ",".join(part for part in plain if part) or "all"
+    return label if len(label) <= 80 else f"{plain[0][:60]},and-{len(names) - 1}-more"
+
+
+def _with_short_names(groups):
+    """Without the folders that all of them have in common."""
+    if len(groups) == 1:
+        return groups
+    common = os.path.commonpath([group.name for group in groups])
+    skip = len(common) + 1 if common else 0
+    return [group._replace(name=group.name[skip:].replace("/", ", ")) for group in groups]
+
+
+def _order(config):
+    return [(value is not None, value) for value in vars(config).values()]
+
+
+def _in_common(groups):
+    """What the summary's rows have in common, in a sentence."""
+    devices = {group.histories[0].get("device", "unknown") for group in groups}
+    counts = {len(group.histories) for group in groups}
+    sentences = ["Values of the epoch whose weights were saved."]
+    if max(counts) > 1:
+        each = f"{max(counts)} runs each" if len(counts) == 1 else "up to " + f"{max(counts)} runs each"
+        sentences[0] = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
+    if len(devices) == 1:
+        sentences.append(f"Device: {devices.pop()}.")
+    return sentences
+
+
+def _warnings(groups):
+    datasets = {group.record["dataset"]["sha256"]: group.record["dataset"]["name"] for group in groups}
+    if len(datasets) == 1:
+        return []
+    return [f"Warning: these runs were trained or validated on different data ({', '.join(sorted(datasets.values()))})."]
+
+
+def _trend(groups, published):
+    """What `figures.trend` takes: validation accuracy and loss against a setting that is a number, or against the parameters.
+
+    None if nothing of the kind varies.
+    """
+    different = tables.varying(groups)
+    numbers = [name for name in different if name in _AXES and all(getattr(group.config, name) is not None for group in groups)]
+    if not numbers and "hidden" not in different:
+        return None
+    own = f"{numbers[0].replace('_', '-')}=" if numbers else None
+    series = {}
+    for group in groups:
+        others = [part for part in group.name.split(", ") if not (own and part.startswith(own))]
+        series.setdefault(", ".join(others), []).append(group)
+    points = {}
+    for name, members in series.items():
+        x = [getattr(group.config, numbers[0]) if numbers else group.record["parameters"] for group in members]
+        reached = [tables.measures(group) for group in members]
+        points[name] = {"x": np.array(x, float)}
+        for metric in ("val_accuracy", "val_loss"):
+            estimate = zip(*(estimates.mean_and_half_width(one[metric]) for one in reached))
+            points[name][metric] = tuple(np.array(values, float) for values in estimate)
+        if published:
+            points[name]["published"] = {
+                metric: np.array([published.get(group.name, {}).get(metric, np.nan) for group in members])
+                for metric in ("val_accuracy", "val_loss")
+            }
+    every = np.concatenate([one["x"] for one in points.values()])
+    positive = every[every > 0]
+    logarithmic = len(positive) > 1 and positive.max() >= 10 * positive.min()
+    return points, _AXES[numbers[0]] if numbers else "parameters", logarithmic
+
+
+def _as_markdown(title, rows, notes):
+    parts = [f"## {title}"] if title else []
+    return "\n\n".join([*parts, tables.markdown(rows), "\n".join(f"- {note}" for note in notes)]).rstrip()
+
+
+def _print(title, rows, notes):
+    # As wide as it needs to be where no terminal limits it: what a file or another program gets is not folded.
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=1000)
+    table = Table(title=title or None, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column in ("setting", "device", "data set") else "right")
+    for row in rows:
+        table.add_row(*map(Text, row.values()))
+    console.print(table)
+    for note in notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,271 @@
+"""Tables of compared runs: a line for each setting, means with error bars over its repeats, published figures beside them."""
+
+import csv
+import math
+import statistics
+from dataclasses import fields
+from typing import NamedTuple
+
+import numpy as np
+
+from lab import estimates
+from lab.config import RunConfig, parse_setting, setting_text
+from lab.datasets import CLASSES
+from lab.errors import UserError
+from lab.files import atomic
+
+METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
+LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
+
+
+class Group(NamedTuple):
+    """Runs that differ in their seed only: one line of a table, one colour of a figure."""
+
+    name: str
+    config: RunConfig  # of the first
+    record: dict  # its config.json
+    histories: list
+
+
+def measures(group):
+    """What each run of a group reached and took.
+
+    Returns
+    -------
+    dict of str to float array, shape (runs,)
+        `METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
+        "first_epoch_seconds"; "epochs_to_0.95" and so on, of the validation accuracy, as `estimates.epochs_until` with the
+        accuracy of guessing before the first epoch.
+    """
+    guessing = 1 / len(CLASSES[group.record["dataset"]["name"]])
+    rows = []
+    for history in group.histories:
+        saved = history.get("saved_epoch", len(history["loss"])) - 1
+        first, *later = history["epoch_seconds"]
+        row = {name: history[name][saved] for name in METRICS}
+        row |= {"epoch_seconds": statistics.median(later or [first]), "first_epoch_seconds": first}
+        curve = np.array(history["val_accuracy"], float)
+        row |= {f"epochs_to_{level}": estimates.epochs_until(curve, level, guessing) for level in LEVELS}
+        rows.append(row)
+    return {name: np.array([row[name] for row in rows], float) for name in rows[0]}
+
+
+def varying(groups):
+    """The settings, but for the seed, in which some groups differ: a list of names."""
+    names = [field.name for field in fields(RunConfig) if field.name != "seed"]
+    return [name for name in names if len({getattr(group.config, name) for group in groups}) > 1]
+
+
+def read_published(path, groups):
+    """Published figures that belong to some of the groups.
+
+    Parameters
+    ----------
+    path : path of a CSV file
+        Columns that are settings (`RunConfig`'s names) say which row belongs to which group; of the others, "parameters" and
+        `METRICS` are read. A table.csv of ours is such a file.
+    groups : list of Group
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        By the group's name and the column's.
+
+    Raises
+    ------
+    UserError
+        If it is no such file, or no row belongs to any group.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
+    columns = list(rows[0]) if rows else []
+    keys = [name for name in columns if name in RunConfig.__dataclass_fields__]
+    values = [name for name in columns if name in ("parameters", *METRICS)]
+    if not keys or not values:
+        raise UserError(
+            f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength), others of "
+            f"parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
+        )
+    published = {}
+    for number, row in enumerate(rows, 2):
+        try:
+            wanted = {name: parse_setting(name, row[name]) if row[name] else None for name in keys}
+            figures = {name: float(row[name]) for name in values if row[name]}
+        except (UserError, ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}, line {number}: {error}") from error
+        for group in groups:
+            if all(getattr(group.config, name) == value for name, value in wanted.items()):
+                published[group.name] = figures
+    if not published:
+        raise UserError(f"{path}: none of its rows has the settings ({', '.join(keys)}) of one of these runs")
+    return published
+
+
+def summary(groups):
+    """The main table as text: a list of dicts, column to cell; columns that are the same in every row are left out."""
+    rows = []
+    for group in groups:
+        reached = measures(group)
+        rows.append(
+            {
+                "setting": group.name,
+                "runs": str(len(group.histories)),
+                "parameters": f"{group.record['parameters']:,}",
+                "accuracy": _with_error(reached["accuracy"]),
+                "loss": _with_error(reached["loss"]),
+                "val. accuracy": _with_error(reached["val_accuracy"]),
+                "val. loss": _with_error(reached["val_loss"]),
+                **{f"epochs to {level}": _epochs(reached[f"epochs_to_{level}"]) for level in LEVELS},
+                "s / epoch": f"{reached['epoch_seconds'].mean():.3g}",
+                "device": group.histories[0].get("device", "unknown"),
+                "data set": group.record["dataset"]["name"],
+            }
+        )
+    for column in ("runs", "device", "data set"):
+        if len({row[column] for row in rows}) == 1:
+            for row in rows:
+                del row[column]
+    return rows
+
+
+def beside_published(groups, published):
+    """Published figures against ours: a list of dicts, column to cell, and a list of sentences that sum them up.
+
+    A cell shows the published figure and, if the group was repeated, whether it lies in our 95% prediction interval for one
+    run (`estimates.prediction_interval`).
+    """
+    columns = [name for name in METRICS if any(name in figures for figures in published.values())]
+    rows, inside = [], {name: [] for name in columns}
+    for group in groups:
+        figures = published.get(group.name)
+        if figures is None:
+            continue
+        row = {"setting": group.name}
+        if "parameters" in figures:
+            same = figures["parameters"] == group.record["parameters"]
+            row["parameters"] = f"{figures['parameters']:,.0f} {'equal' if same else 'NOT equal'}"
+        reached = measures(group)
+        for name in columns:
+            low, high = estimates.prediction_interval(reached[name])
+            row[_title(name)] = _verdict(figures.get(name), low, high)
+            if name in figures and not math.isnan(low):
+                inside[name].append(low <= figures[name] <= high)
+        rows.append(row)
+    sums = [
+        f"Published {_title(name)}: {sum(hits)} of {len(hits)} lie inside our 95% prediction interval for one run."
+        for name, hits in inside.items()
+        if hits
+    ]
+    return rows, sums or ["Without --repeats there is no interval to hold the published figures against."]
+
+
+def speed_up(groups):
+    """What two devices take for the same: a list of dicts, column to cell; empty unless there are exactly two devices."""
+    devices = sorted({group.histories[0].get("device", "unknown") for group in groups})
+    if len(devices) != 2:
+        return []
+    pairs = {}
+    for group in groups:
+        same = tuple(
+            getattr(group.config, field.name) for field in fields(RunConfig) if field.name not in ("device", "threads")
+        )
+        pairs.setdefault(same, {})[group.histories[0]["device"]] = group
+    rows = []
+    for pair in pairs.values():
+        if len(pair) == 2:
+            one, other = (measures(pair[device]) for device in devices)
+            row = {"setting": pair[devices[0]].config.describe()}
+            for key, title in (("first_epoch_seconds", "first epoch"), ("epoch_seconds", "later epochs")):
+                times = [reached[key].mean() for reached in (one, other)]
+                row |= {f"{title}, {device}": f"{seconds:.3g} s" for device, seconds in zip(devices, times)}
+                row[f"{title}, speed-up"] = f"{times[0] / times[1]:.2f}"
+            rows.append(row)
+    return rows
+
+
+def fewest_parameters(groups):
+    """Sentences: with how few parameters the mean validation accuracy came over each of `LEVELS`."""
+    if len({group.record["parameters"] for group in groups}) < 2:
+        return []
+    sentences = []
+    for level in LEVELS:
+        enough = [group for group in groups if measures(group)["val_accuracy"].mean() > level]
+        if enough:
+            least = min(enough, key=lambda group: group.record["parameters"])
+            count = f"{least.record['parameters']:,}"
+            sentences.append(f"Fewest parameters with a mean validation accuracy over {level}: {count} ({least.name}).")
+    return sentences
+
+
+def write_csv(groups, published, path):
+    """Write all numbers, unrounded: a row for each group."""
+    settings = varying(groups)
+    rows = []
+    for group in groups:
+        row = {"setting": group.name, "runs": len(group.histories)}
+        given = {name: getattr(group.config, name) for name in settings}
+        row |= {name: "" if value is None else setting_text(value) for name, value in given.items()}
+        row["parameters"] = group.record["parameters"]
+        figures = published.get(group.name, {})
+        for name, values in measures(group).items():
+            mean, half_width = estimates.mean_and_half_width(values)
+            row |= {name: float(mean), f"{name}_half_width": float(half_width)}
+            if any(name in figures for figures in published.values()):
+                low, high = estimates.prediction_interval(values)
+                row |= {f"published_{name}": figures.get(name, math.nan), f"{name}_low": low, f"{name}_high": high}
+        row |= {"device": group.histories[0].get("device", "unknown"), "dataset": group.record["dataset"]["name"]}
+        rows.append({key: "" if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown(rows):
+    """A table as Markdown, its columns aligned."""
+    columns = list(rows[0])
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
+
+    def line(cells):
+        return "| " + " | ".join(cells) + " |"
+
+    return "\n".join(
+        [
+            line(name.ljust(widths[name]) for name in columns),
+            line("-" * widths[name] for name in columns),
+            *(line(row[name].ljust(widths[name]) for name in columns) for row in rows),
+        ]
+    )
+
+
+def _title(name):
+    return name.replace("val_", "val. ")
+
+
+def _with_error(values):
+    mean, half_width = estimates.mean_and_half_width(values)
+    if np.isnan(mean):
+        return "-"
+    return f"{mean:.4f}" + ("" if np.isnan(half_width) else f" ± {half_width:.4f}")
+
+
+def _epochs(values):
+    reached = values[np.isfinite(values)]
+    if not len(reached):
+        return "-"
+    if len(reached) < len(values):
+        return f"by {len(reached)} of {len(values)}"
+    mean, half_width = estimates.mean_and_half_width(values)
+    return f"{mean:.1f}" + ("" if np.isnan(half_width) else f" ± {half_width:.1f}")
+
+
+def _verdict(figure, low, high):
+    if figure is None:
+        return "-"
+    if math.isnan(low):
+        return f"{figure:.4f}"
+    place = "inside" if low <= figure <= high else "below" if figure < low else "above"
+    return f"{figure:.4f} {place} {low:.4f} to {high:.4f}"
