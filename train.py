@@ -5,7 +5,9 @@ examples:
   python train.py -m first                              the dense net on MNIST, 10 epochs
   python train.py -m conv -c --device gpu               the convolutional net, on a GPU
   python train.py -m decay -r 1e-4 --hidden 100,50      weight decay, other hidden layers
-  python train.py @my.args -m mine                      flags from a file, one a line
+  python train.py -m five --repeats 5                   five seeds, for error bars
+  python train.py -m rates --sweep learning-rate 1e-4 1e-3 1e-2 --repeats 3
+  python train.py @recipes/hidden-units.args            an exercise: flags from a file
 
 Everything is written to results/NAME/.
 """
@@ -77,14 +79,13 @@ def main():
 
     figures.check_display(args.show)
     folder = runs.folder_of(args.results_dir, args.model_name)
-    many = args.sweep or args.repeats is not None
-    figure_paths = (train_many if many else train_one)(args, settings, folder)
-    if args.show:
-        figures.show(figure_paths)
+    if args.sweep or args.repeats is not None:
+        return train_many(args, settings, folder)
+    return train_one(args, settings, folder)
 
 
 def train_one(args, settings, folder):
-    from lab import datasets, devices, runs
+    from lab import datasets, devices, figures, runs
 
     runs.check_free(folder, args.overwrite)
     dataset, arrays = datasets.find_for(settings, args.data_dir)
@@ -93,25 +94,23 @@ def train_one(args, settings, folder):
 
     history = training.train(settings, dataset, arrays, folder, device, overwrite=args.overwrite, tensorboard=args.tensorboard)
     print(training.summary(history, folder))
-    return [folder / "learning_curve.png"]
+    if args.show:
+        figures.show([folder / "learning_curve.png"])
 
 
 def train_many(args, settings, folder):
-    from lab import sweeps
+    from lab import comparison, figures, sweeps
 
-    planned = sweeps.grid(settings, args.sweep or [], args.repeats or 1)
+    planned = sweeps.grid(settings, args.sweep or [], 1 if args.repeats is None else args.repeats)
     data = sweeps.load_data(planned.values(), args.data_dir)
-    failed = sweeps.train(
-        folder,
-        planned,
-        data,
-        scheduler=args.scheduler,
-        workers=args.workers,
-        overwrite=args.overwrite,
-        tensorboard=args.tensorboard,
-    )
-    print(failed)
-    return []
+    given = {name: getattr(args, name) for name in ("scheduler", "workers", "overwrite", "tensorboard")}
+    failed = sweeps.train(folder, planned, data, **given)
+    if len(failed) < len(planned):
+        paths = comparison.report_sweep(args.results_dir, folder)
+        print(f"{folder}: for figures and tables of all of it, python evaluate.py -m {args.model_name}")
+        if args.show:
+            figures.show(paths)
+    return sweeps.report_failures(failed, len(planned))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs side by side: learning curves, tables, trends. From history.json and config.json alone, without TensorFlow."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 from rich.console import Console
@@ -59,7 +60,7 @@ def collect(results_dir, folders):
     if not gathered:
         raise UserError("none of these runs is finished: there is nothing to compare")
     groups = [
-        Group(top.relative_to(results_dir).as_posix(), *members[0][:2], [history for *_, history in members])
+        Group(top.relative_to(results_dir).as_posix(), top, *members[0][:2], [history for *_, history in members])
         for top, members in gathered.items()
     ]
     firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
@@ -107,6 +108,32 @@ def compare(groups, notes, folder, published=None):
     for section in sections:
         _print(*section)
     return [folder / "table.md", folder / "table.csv", *figures.save_all(drawn, folder)]
+
+
+def report_sweep(results_dir, folder):
+    """After a sweep: print its table, and draw the learning curve of each setting's repeats into the setting's folder.
+
+    Parameters
+    ----------
+    results_dir : path
+    folder : Path
+        Of the sweep.
+
+    Returns
+    -------
+    list of Path
+        What was drawn.
+    """
+    groups, notes = collect(results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()]))
+    paths = []
+    for group in groups:
+        repeats = f", mean of {len(group.histories)} runs and its 95% confidence band" if len(group.histories) > 1 else ""
+        what = f"{group.record['dataset']['name']}, {replace(group.config, seed=0).describe()}"
+        figure = figures.learning_curve(estimates.curves(group.histories), f"{folder.name}: {what}{repeats}")
+        paths.append(group.folder / "learning_curve.png")
+        figures.save(figure, paths[-1])
+    _print(folder.name, tables.summary(groups), [*_in_common(groups), *notes])
+    return paths
 
 
 def label_of(names):

@@ -12,7 +12,7 @@ if os.environ.get("MPLBACKEND", "").startswith("module:"):
 
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lab.errors import UserError
 from lab.files import atomic
@@ -271,13 +271,15 @@ def _legend_outside(figure, axis, columns):
 
 def _logarithmic(axis, values):
     positive = values[values > 0]
-    if (values > 0).all():
+    if len(positive) < len(values):  # zero gets a place a little below the smallest number
+        axis.set_xscale("symlog", linthresh=positive.min() / 10, linscale=0.5)
+        axis.set_xticks(np.unique(values))
+        axis.minorticks_off()
+    else:
         axis.set_xscale("log")
-        return
-    # Zero gets a place two decades below the smallest number.
-    axis.set_xscale("symlog", linthresh=positive.min() / 10, linscale=0.5)
-    axis.set_xticks(np.unique(values), [f"{value:g}" for value in np.unique(values)])
-    axis.minorticks_off()
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
 
 
 def confusion(counts, classes, title):

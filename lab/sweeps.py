@@ -9,6 +9,7 @@ import contextlib
 import functools
 import itertools
 import logging
+import sys
 import tempfile
 import threading
 from concurrent.futures import CancelledError
@@ -149,6 +150,21 @@ def train(folder, planned, data, *, scheduler=None, workers=None, overwrite=Fals
             return {}
         with _Display(len(todo)) as display, cluster(scheduler, min(workers or cores, len(todo))) as client:
             return _train_on(client, folder, todo, data, threads, tensorboard, display)
+
+
+def report_failures(failed, total):
+    """Say on standard error which runs failed, and why.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    if not failed:
+        return 0
+    lines = [f"train.py: error: {len(failed)} of {total} runs failed; the same command tries them again:"]
+    print("\n".join(lines + [f"  {name}: {fault}" for name, fault in failed.items()]), file=sys.stderr)
+    return 1
 
 
 def missing(folder, planned, data, overwrite=False):

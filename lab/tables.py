@@ -4,6 +4,7 @@ import csv
 import math
 import statistics
 from dataclasses import fields
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ class Group(NamedTuple):
     """Runs that differ in their seed only: one line of a table, one colour of a figure."""
 
     name: str
+    folder: Path
     config: RunConfig  # of the first
     record: dict  # its config.json
     histories: list

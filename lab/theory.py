@@ -1,0 +1,126 @@
+"""The theory behind the exercises, in numbers: weight decay on a polynomial, the stable softmax, the optimal discriminator."""
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy.optimize import minimize
+
+DEGREE = 9
+LAMBDAS = (0.0, 0.03, 30.0)  # too small, good, too large
+SAMPLES, NOISE = 15, 0.15
+
+
+def cubic(x):
+    """The function behind the noisy samples."""
+    return 2 * x**3 - 1.2 * x + 0.2
+
+
+def fit_polynomial(x, y, strength, degree=DEGREE):
+    """Least squares with weight decay: minimizes sum((p(x) - y)^2) + strength * sum(w^2) over the coefficients w of p.
+
+    The polynomial is written in Chebyshev's basis, whose columns on [-1, 1] are nearly orthogonal: the powers of x are nearly
+    dependent, and a fit of them loses half of its digits.
+
+    Parameters
+    ----------
+    x, y : float arrays, shape (n,), x in [-1, 1]
+    strength : float
+    degree : int
+
+    Returns
+    -------
+    float array, shape (degree + 1,)
+        Coefficients for `numpy.polynomial.chebyshev.chebval`.
+    """
+    basis = chebyshev.chebvander(x, degree)
+    # The penalty as further rows of the least-squares problem: its normal equations would square the condition number.
+    rows = np.vstack([basis, np.sqrt(strength) * np.eye(degree + 1)])
+    return np.linalg.lstsq(rows, np.concatenate([y, np.zeros(degree + 1)]))[0]
+
+
+def polynomial_fits(seed=0):
+    """A 9th-order polynomial fitted to noisy samples of a cubic with too small, good and too large a weight decay.
+
+    Returns
+    -------
+    x, y : float arrays, shape (n,)
+        The samples.
+    fits : list of dict
+        "strength", "coefficients" as of `fit_polynomial`; "training" and "true": root mean squared error at the samples, and
+        against the cubic over all of [-1, 1].
+    """
+    generator = np.random.default_rng(seed)
+    x = np.sort(generator.uniform(-1, 1, SAMPLES))
+    y = cubic(x) + NOISE * generator.standard_normal(SAMPLES)
+    everywhere = np.linspace(-1, 1, 1001)
+    fits = []
+    for strength in LAMBDAS:
+        weights = fit_polynomial(x, y, strength)
+        training = np.sqrt(np.mean((chebyshev.chebval(x, weights) - y) ** 2))
+        true = np.sqrt(np.mean((chebyshev.chebval(everywhere, weights) - cubic(everywhere)) ** 2))
+        fits.append({"strength": strength, "coefficients": weights, "training": float(training), "true": float(true)})
+    return x, y, fits
+
+
+def naive_softmax(logits):
+    """exp(a) / sum(exp(a)) as it stands, over the last axis; NaN where exp overflows, or all of it underflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        exponentials = np.exp(logits)
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def shifted_softmax(logits):
+    """The same function of the logits minus their maximum: softmax(a + c) = softmax(a), and no exp exceeds 1."""
+    return naive_softmax(logits - logits.max(axis=-1, keepdims=True))
+
+
+def optimal_discriminator(x, data, model):
+    """D*(x) = p_data(x) / (p_data(x) + p_model(x)) for two normal distributions (Goodfellow et al. 2014, proposition 1).
+
+    Parameters
+    ----------
+    x : float array
+    data, model : (mean, standard deviation)
+    """
+    return 1 / (1 + density(x, *model) / density(x, *data))
+
+
+def density(x, mean, deviation):
+    """Of the normal distribution."""
+    return np.exp(-(((x - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
+
+
+def train_discriminator(real, generated, units=16, seed=0):
+    """Train a small network, one hidden layer of tanh units, to tell two samples of numbers apart.
+
+    Minimizes the cross-entropy, as a GAN's discriminator does, with L-BFGS.
+
+    Parameters
+    ----------
+    real, generated : float arrays, shape (n,)
+    units, seed : int
+
+    Returns
+    -------
+    function
+        Of a float array: the probability that each number is real.
+    """
+    x = np.concatenate([real, generated])
+    signs = np.concatenate([np.ones(len(real)), -np.ones(len(generated))])
+    generator = np.random.default_rng(seed)
+    start = np.concatenate([generator.normal(0, 1, units), generator.normal(0, 1, units), np.zeros(units + 1)])
+
+    def forward(weights, x):
+        slopes, offsets, outputs = weights[: 3 * units].reshape(3, units)
+        hidden = np.tanh(np.outer(x, slopes) + offsets)
+        return hidden, hidden @ outputs + weights[-1]
+
+    def loss_and_gradient(weights):
+        hidden, logits = forward(weights, x)
+        loss = np.logaddexp(0, -signs * logits).mean()
+        # Of the loss by each logit: -sign * sigmoid(-sign * logit) / n.
+        by_logit = -signs / (1 + np.exp(np.clip(signs * logits, -500, 500))) / len(x)
+        by_hidden = np.outer(by_logit, weights[2 * units : 3 * units]) * (1 - hidden**2)
+        return loss, np.concatenate([x @ by_hidden, by_hidden.sum(axis=0), by_logit @ hidden, [by_logit.sum()]])
+
+    weights = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+    return lambda x: 1 / (1 + np.exp(-forward(weights, x)[1]))
