@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Look at a data set: example images, images by class, mean images, a map in two dimensions, and its numbers.
+"""Look at a data set: examples, images by class, mean images, a map in two dimensions, its numbers. Or at the theory.
 
 examples:
   python visualize.py                                   MNIST
   python visualize.py --dataset fashion_mnist --show    another one, with the figures in windows
   python visualize.py --data-dir ~/data                 from ~/data/mnist.npz
+  python visualize.py --theory polynomial               what weight decay does; also: softmax, discriminator
 
-Everything is written to results/datasets/NAME/.
+Everything is written to results/datasets/NAME/, or results/theory/.
 """
 
 from lab import cli, config
@@ -15,6 +16,9 @@ from lab import cli, config
 def parse_args():
     parser = cli.Parser(__doc__)
     parser.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")
+    parser.add_argument(
+        "--theory", choices=config.THEORY, metavar="TOPIC", help=f"{', '.join(config.THEORY)}: draw this instead"
+    )
     cli.add_place_flags(parser)
     return parser.parse_args()
 
@@ -22,17 +26,31 @@ def parse_args():
 def main():
     args = parse_args()
     dataset = config.RunConfig(dataset=args.dataset).dataset
-    from lab import datasets, exploration, figures, runs
+    from lab import figures
 
     figures.check_display(args.show)
+    paths = show_theory(args) if args.theory else show_dataset(args, dataset)
+    print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
+    if args.show:
+        figures.show(paths)
+
+
+def show_dataset(args, dataset):
+    from lab import datasets, exploration, runs
+
     name, arrays = datasets.find(dataset, args.data_dir)
     folder = runs.folder_of(args.results_dir, f"datasets/{name}")
     runs.check_free(folder, overwrite=True)
     exploration.print_table(name, arrays)
-    paths = exploration.draw(name, arrays, folder)
-    print(f"{folder}: {', '.join(path.name for path in paths)}")
-    if args.show:
-        figures.show(paths)
+    return exploration.draw(name, arrays, folder)
+
+
+def show_theory(args):
+    from lab import runs, theory
+
+    folder = runs.folder_of(args.results_dir, "theory")
+    runs.check_free(folder, overwrite=True)
+    return theory.draw(args.theory, folder)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ REGULARIZERS = ("l2", "l1")
 OPTIMIZERS = ("adam", "adamax", "nadam", "rmsprop", "adagrad", "sgd")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
+THEORY = ("polynomial", "softmax", "discriminator")
 
 DEFAULT_HIDDEN = (200, 100)
 MOST_THREADS = 1024  # TensorFlow hangs or crashes over absurd numbers

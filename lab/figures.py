@@ -344,6 +344,82 @@ def first_layer(kernel, input_shape, title):
     return figure
 
 
+def fits(x, y, everywhere, truth, panels, title):
+    """Curves fitted to samples, side by side.
+
+    Parameters
+    ----------
+    x, y : float arrays, shape (n,)
+        The samples.
+    everywhere, truth : float arrays, shape (m,)
+        The function behind them.
+    panels : list of (str, float array of shape (m,))
+        Title and fitted curve of each.
+    """
+    figure = Figure(figsize=(4 * len(panels), 4.6), layout="constrained")
+    _title(figure, title)
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for axis, (name, curve) in zip(axes, panels):
+        axis.plot(everywhere, truth, "k--", linewidth=1, label="truth")
+        axis.plot(everywhere, curve, "C0", label="fit")
+        axis.plot(x, y, "C1o", ms=4, label="samples")
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("x")
+        axis.grid(alpha=0.3)
+    margin = np.ptp(y) / 2
+    axes[0].set_ylim(y.min() - margin, y.max() + margin)  # where the fit shoots out, it is cut off
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def softmax(offsets, naive, shifted, overflow, title):
+    """One probability by the offset of its logits, computed in two ways.
+
+    Parameters
+    ----------
+    offsets, naive, shifted : float arrays, shape (n,)
+        ``naive`` is NaN where it fails.
+    overflow : float
+        The offset from which on exp overflows.
+    """
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    _title(figure, title)
+    axis = figure.subplots()
+    axis.plot(offsets, shifted, "C0", linewidth=5, alpha=0.4, label="shifted by the maximum")
+    axis.plot(offsets, naive, "C1", label="naive")
+    failed = ~np.isfinite(naive)
+    axis.fill_between(offsets, 0, 1.03, where=failed, color="C3", alpha=0.15, linewidth=0, label="naive gives NaN")
+    axis.axvline(overflow, color="C3", linestyle="--", label=f"exp overflows from c = {overflow:.1f} on")
+    axis.set(xlabel="offset c of all logits", ylabel="largest probability", ylim=(0, 1.03))
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def discriminator(x, data, model, learned, optimal, title):
+    """A trained and the optimal discriminator of two distributions, above the distributions.
+
+    Parameters
+    ----------
+    x, data, model, learned, optimal : float arrays, shape (n,)
+        Points, the two densities there, and the two discriminators' probabilities.
+    """
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    _title(figure, title)
+    above, below = figure.subplots(2, sharex=True)
+    above.plot(x, optimal, "k--", label="p_data / (p_data + p_model)")
+    above.plot(x, learned, "C2", label="trained discriminator")
+    above.axhline(0.5, color="grey", linewidth=0.8)
+    above.set_ylabel("probability of real")
+    below.plot(x, data, "C0", label="p_data")
+    below.plot(x, model, "C1", label="p_model")
+    below.set(xlabel="x", ylabel="density")
+    for axis in (above, below):
+        axis.grid(alpha=0.3)
+        axis.legend(loc="upper left")
+    return figure
+
+
 def _title(figure, text):
     # A character of 12 points is about 7 points wide.
     figure.suptitle(textwrap.fill(text, int(figure.get_figwidth() * 72 / 7)), fontsize=12)

@@ -350,7 +350,7 @@ def _last_line(files):
 # What follows runs on the workers.
 
 _kind = None  # device and threads that this process has started TensorFlow with
-_one_at_a_time = threading.Lock()  # TensorFlow's random state belongs to the process, and a Dask worker may have threads
+_one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 
 def _started():

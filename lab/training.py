@@ -83,7 +83,6 @@ def compiled_model(config, input_shape, classes):
     """
     keras.utils.clear_session(free_memory=False)  # layers are named alike in every run of a process
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[config.precision])
-    keras.utils.set_random_seed(config.seed)
     shape = {"hidden": config.hidden} if config.net == "dense" else {}
     model = models.build(
         config.net,
@@ -94,6 +93,7 @@ def compiled_model(config, input_shape, classes):
         dropout=config.dropout,
         input_shape=input_shape,
         classes=classes,
+        seed=config.seed,
         **shape,
     )
     optimizer = keras.optimizers.get(config.optimizer)

@@ -4,6 +4,8 @@ Rescaling to [0, 1] is a layer of each network, so that a saved model is complet
 or not at all. The last two layers are called "logits" and "probabilities".
 """
 
+import random
+
 import keras
 from keras import layers
 
@@ -18,6 +20,7 @@ def build_dense_net(
     dropout=0.0,
     input_shape=(28, 28, 1),
     classes=10,
+    seed=None,
 ):
     """Fully connected net: 178,110 parameters by default.
 
@@ -37,17 +40,20 @@ def build_dense_net(
         Share of hidden units dropped in training, after each hidden activation.
     input_shape : (height, width, channels)
     classes : int
+    seed : int, optional
+        Of the initial weights and of dropout: the same one gives the same network.
 
     Returns
     -------
     keras.Sequential, not compiled
     """
+    seeds = random.Random(seed)
     penalty = _penalty(regularizer, regularizer_strength)
     stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), layers.Flatten()]
     for units in hidden:
-        stack.append(layers.Dense(units, kernel_regularizer=penalty))
-        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout)]
-    return keras.Sequential(stack + _outputs(classes, penalty), name="dense")
+        stack.append(layers.Dense(units, kernel_initializer=_glorot(seeds), kernel_regularizer=penalty))
+        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout, seeds)]
+    return keras.Sequential(stack + _outputs(classes, penalty, seeds), name="dense")
 
 
 def build_conv_net(
@@ -59,25 +65,28 @@ def build_conv_net(
     dropout=0.0,
     input_shape=(28, 28, 1),
     classes=10,
+    seed=None,
 ):
     """Convolutional net, 5x5x20 and 3x3x10, each pooled 2x2: 7,240 parameters by default.
 
     Parameters and return value as of `build_dense_net`; ``activation`` must not fall as its argument grows.
     """
+    seeds = random.Random(seed)
     penalty = _penalty(regularizer, regularizer_strength)
     stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255)]
     for filters, size in ((20, 5), (10, 3)):
-        stack.append(layers.Conv2D(filters, size, padding="same", kernel_regularizer=penalty))
+        kernel = {"kernel_initializer": _glorot(seeds), "kernel_regularizer": penalty}
+        stack.append(layers.Conv2D(filters, size, padding="same", **kernel))
         # A function that never falls commutes with the maximum: pooling first gives the same numbers and gradients, and
         # leaves a quarter of the values to activate.
-        stack += [*_normalize(batch_norm), layers.MaxPooling2D(), layers.Activation(activation), *_drop(dropout)]
-    return keras.Sequential([*stack, layers.Flatten(), *_outputs(classes, penalty)], name="conv")
+        stack += [*_normalize(batch_norm), layers.MaxPooling2D(), layers.Activation(activation), *_drop(dropout, seeds)]
+    return keras.Sequential([*stack, layers.Flatten(), *_outputs(classes, penalty, seeds)], name="conv")
 
 
-def _outputs(classes, penalty):
+def _outputs(classes, penalty, seeds):
     # Softmax in float32 at any precision: in bfloat16 neighbouring probabilities near 1 lie 0.4% apart.
     return [
-        layers.Dense(classes, kernel_regularizer=penalty, name="logits"),
+        layers.Dense(classes, kernel_initializer=_glorot(seeds), kernel_regularizer=penalty, name="logits"),
         layers.Activation("softmax", dtype="float32", name="probabilities"),
     ]
 
@@ -92,5 +101,15 @@ def _normalize(batch_norm):
     return [layers.BatchNormalization()] if batch_norm else []
 
 
-def _drop(dropout):
-    return [layers.Dropout(dropout)] if dropout else []
+def _drop(dropout, seeds):
+    return [layers.Dropout(dropout, seed=_next(seeds))] if dropout else []
+
+
+def _glorot(seeds):
+    return keras.initializers.GlorotUniform(seed=_next(seeds))
+
+
+def _next(seeds):
+    # Keras draws the seeds that it is not given in the same way, but from Python's generator for the whole process, on which
+    # other threads, as a Dask worker's, may draw too.
+    return seeds.randint(1, 10**9)
