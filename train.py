@@ -15,6 +15,7 @@ Everything is written to results/NAME/.
 from dataclasses import fields
 
 from lab import cli, config
+from lab.errors import UserError
 
 
 def parse_args():
@@ -60,7 +61,7 @@ def parse_args():
         metavar=("FLAG", "VALUE"),
         help="train with each of these values of a flag, named without its dashes; given again, with each combination",
     )
-    many.add_argument("--workers", type=int, metavar="N", help="processes to train in (default: one a core, of one thread)")
+    many.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: one a core, of one thread)")
     many.add_argument("--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786")
     places = cli.add_place_flags(parser)
     places.add_argument(
@@ -81,6 +82,8 @@ def main():
     folder = runs.folder_of(args.results_dir, args.model_name)
     if args.sweep or args.repeats is not None:
         return train_many(args, settings, folder)
+    if args.workers or args.scheduler:
+        raise UserError("--workers and --scheduler are for many runs: add --repeats or --sweep")
     return train_one(args, settings, folder)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import itertools
 import logging
+import signal
 import sys
 import tempfile
 import threading
@@ -138,6 +139,8 @@ def train(folder, planned, data, *, scheduler=None, workers=None, overwrite=Fals
     UserError
         If another run is in the place of one of these, or the cluster cannot be reached.
     """
+    if workers is not None and workers < 1:
+        raise UserError(f"workers must be a whole number of at least 1, got {workers}")
     cores = devices.cores()
     # Threads of a run that has no setting of its own: together, as many as there are cores.
     threads = 1 if scheduler else max(1, cores // (workers or cores))
@@ -148,8 +151,12 @@ def train(folder, planned, data, *, scheduler=None, workers=None, overwrite=Fals
             print(f"{folder}: {done} of {len(planned)} runs are done already.", flush=True)
         if not todo:
             return {}
-        with _Display(len(todo)) as display, cluster(scheduler, min(workers or cores, len(todo))) as client:
-            return _train_on(client, folder, todo, data, threads, tensorboard, display)
+        try:
+            with _Display(len(todo)) as display, cluster(scheduler, min(workers or cores, len(todo))) as client:
+                return _train_on(client, folder, todo, data, threads, tensorboard, display)
+        except KeyboardInterrupt:
+            print(f"\n{folder}: the finished runs are saved; the same command trains the others.", flush=True)
+            raise
 
 
 def report_failures(failed, total):
@@ -171,10 +178,18 @@ def missing(folder, planned, data, overwrite=False):
     """The part of a sweep that is still to be done, as `train`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
+    there = {_swept(path.parent.relative_to(folder).as_posix()) for path in folder.rglob("history.json")}
+    if there - {_swept(name) for name in planned}:
+        raise UserError(f"{folder} holds other runs, of {there.pop()}: choose another name for the sweep")
     for name in planned:
         runs.check_free(folder / name, overwrite=True)
     fingerprint = functools.cache(lambda dataset, holdout: datasets.fingerprint(datasets.hold_out(data[dataset][1], holdout)))
     return {name: config for name, config in planned.items() if overwrite or not _is_done(folder / name, config, fingerprint)}
+
+
+def _swept(name):
+    """What varies in the sweep that a run of this name is of: "hidden, seed"."""
+    return ", ".join(part.partition("=")[0] for part in name.split("/"))
 
 
 def _is_done(folder, config, fingerprint):
@@ -213,6 +228,8 @@ def cluster(scheduler=None, workers=1):
         "distributed.scheduler.allowed-failures": RETRIES,
         "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": ANSWER_WITHIN,
+        # Else Dask has glibc return freed memory at once, which makes half of an epoch's time page faults.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     }
     with dask.config.set(settings), contextlib.ExitStack() as stack:
         if scheduler is None:
@@ -223,11 +240,12 @@ def cluster(scheduler=None, workers=1):
                     memory_limit=None,
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
+                    plugins=[_IgnoreInterrupt()],
                 )
             )
         try:
             client = stack.enter_context(distributed.Client(scheduler, timeout=ANSWER_WITHIN))
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:  # what answers there may be anything, and then so may be what Dask makes of it
             raise UserError(f"no Dask scheduler answers at {scheduler}: is it running, and its address right?") from error
         yield client
 
@@ -260,6 +278,13 @@ class _Arrays(distributed.WorkerPlugin):
 
     def __init__(self, arrays):
         self.arrays = arrays
+
+
+class _IgnoreInterrupt(distributed.WorkerPlugin):
+    """Ctrl-C reaches every process of a terminal: it is the client that stops its workers."""
+
+    def setup(self, worker):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _send(client, dataset, arrays):
@@ -297,7 +322,10 @@ def _results(client, futures, display):
         except (OSError, CancelledError) as error:
             raise UserError("the cluster's scheduler is gone; what is done is saved, the same command does the rest") from error
         for future in [future for future in futures if future.done()]:
-            yield futures.pop(future), *_outcome(future)
+            outcome = _outcome(future)
+            # Results that somebody still wants are computed again when their worker is restarted.
+            future.release()
+            yield futures.pop(future), *outcome
 
 
 def _outcome(future):

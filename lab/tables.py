@@ -36,8 +36,9 @@ def measures(group):
     -------
     dict of str to float array, shape (runs,)
         `METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
-        "first_epoch_seconds"; "epochs_to_0.95" and so on, of the validation accuracy, as `estimates.epochs_until` with the
-        accuracy of guessing before the first epoch.
+        "first_epoch_seconds", only of the runs that did not use what an earlier one of their process had compiled;
+        "epochs_to_0.95" and so on, of the validation accuracy, as `estimates.epochs_until` with the accuracy of guessing
+        before the first epoch.
     """
     guessing = 1 / len(CLASSES[group.record["dataset"]["name"]])
     rows = []
@@ -49,7 +50,10 @@ def measures(group):
         curve = np.array(history["val_accuracy"], float)
         row |= {f"epochs_to_{level}": estimates.epochs_until(curve, level, guessing) for level in LEVELS}
         rows.append(row)
-    return {name: np.array([row[name] for row in rows], float) for name in rows[0]}
+    reached = {name: np.array([row[name] for row in rows], float) for name in rows[0]}
+    compiled = [history.get("compiled", True) for history in group.histories]
+    reached["first_epoch_seconds"] = reached["first_epoch_seconds"][compiled if any(compiled) else ...]
+    return reached
 
 
 def varying(groups):

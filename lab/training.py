@@ -100,7 +100,6 @@ def compiled_model(config, input_shape, classes):
     if config.learning_rate is not None:
         optimizer.learning_rate = config.learning_rate
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)
     return model
 
 
@@ -133,15 +132,15 @@ def _fit(config, arrays, model, recorder, callbacks):
     if config.early_stopping:
         stopper = keras.callbacks.EarlyStopping("val_loss", patience=config.early_stopping, restore_best_weights=True)
         callbacks = [*callbacks, stopper]
-    engine, fit = _engine_for(config, arrays, model)
+    engine, recorder.compiled = _engine_for(config, arrays, model)
     try:
-        fit(epochs=config.epochs, seed=config.seed, callbacks=callbacks)
+        engine.fit(epochs=config.epochs, seed=config.seed, callbacks=callbacks)
     except KeyboardInterrupt:
         rows, weights = recorder.finished
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
         elif rows:
-            _copy_state(engine, model)
+            _copy_state(engine.model, model)
             model.set_weights(weights)
             _finish(recorder, model, runs.INTERRUPTED)
         raise
@@ -150,7 +149,7 @@ def _fit(config, arrays, model, recorder, callbacks):
         raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is kept")
     if stopper:
         recorder.saved_epoch = stopper.best_epoch + 1
-    _copy_state(engine, model)
+    _copy_state(engine.model, model)
     return _finish(recorder, model, runs.COMPLETE)
 
 
@@ -168,7 +167,7 @@ _latest = None
 
 
 def _engine_for(config, arrays, model):
-    """A copy of a run's model that may be compiled already, and the function that trains it.
+    """An engine for a run, in the state of its model; and whether it is a new one, still to be compiled.
 
     Tracing and compiling take as long as several epochs of a small net. What they give depends neither on the seed nor on the
     learning rate, the strength of the weight decay or the number of epochs: a process compiles once for all the runs that
@@ -177,7 +176,8 @@ def _engine_for(config, arrays, model):
     global _latest
     free = {"seed": 0, "learning_rate": None, "epochs": 1, "early_stopping": None}
     key = replace(config, regularizer_strength=float(config.regularizer_strength > 0), **free)
-    if _latest is None or _latest.config != key or any(old is not new for old, new in zip(_latest.arrays, arrays)):
+    new = _latest is None or _latest.config != key or any(mine is not other for mine, other in zip(_latest.arrays, arrays))
+    if new:
         _latest = None  # its memory may be needed
         copy = compiled_model(config, model.input_shape[1:], model.output_shape[-1])
         strength = tf.Variable(0.0)
@@ -186,9 +186,10 @@ def _engine_for(config, arrays, model):
                 setattr(layer.kernel_regularizer, config.regularizer, strength)
         fit = resident.prepare(copy, arrays[:2], validation_data=arrays[2:], batch_size=config.batch_size)
         _latest = _Engine(key, arrays, copy, strength, fit)
+    model.optimizer.build(model.trainable_variables)
     _copy_state(model, _latest.model)
     _latest.strength.assign(config.regularizer_strength)
-    return _latest.model, _latest.fit
+    return _latest, new
 
 
 def _copy_state(source, target):
@@ -249,6 +250,7 @@ class _Recorder(keras.callbacks.Callback):
         self.folder, self.device, self.title = folder, device, title
         self.saved_epoch = 0
         self.fault = None
+        self.compiled = True  # the first epoch contains the compiling
         # What each finished epoch gave, and the weights after the last one: set in one go, so that an interrupt cannot fall
         # between them.
         self.finished = [], None
@@ -273,7 +275,8 @@ class _Recorder(keras.callbacks.Callback):
         lists = {name: [row[name] for row in rows] for name in rows[0]}
         saved = {} if self.fault else {"saved_epoch": self.saved_epoch or len(rows)}
         seconds = time.perf_counter() - self.begin
-        return {"status": status, "device": self.device, "total_seconds": seconds, **saved, **lists}
+        about = {"status": status, "device": self.device, "compiled": self.compiled, "total_seconds": seconds}
+        return about | saved | lists
 
     def write(self, status):
         write_json(self.folder / "history.json", self.history(status))
