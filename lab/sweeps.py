@@ -65,6 +65,8 @@ def grid(config, sweep, repeats):
     for values in itertools.product(*(values for _, values in axes), range(config.seed, config.seed + repeats)):
         settings = dict(zip((*names, "seed"), values))
         folder = "/".join(f"{_flag(name)}={setting_text(value)}" for name, value in settings.items())
+        if settings.get("net", "dense") != "dense":
+            settings.setdefault("hidden", None)  # in a sweep over nets, --hidden is meant for the dense one
         planned[folder] = replace(config, **settings)
     return planned
 

@@ -183,12 +183,12 @@ def speed_up(groups):
     for pair in pairs.values():
         if len(pair) == 2:
             one, other = (measures(pair[device]) for device in devices)
-            row = {"setting": pair[devices[0]].config.describe()}
-            for key, title in (("first_epoch_seconds", "first epoch"), ("epoch_seconds", "later epochs")):
+            setting = pair[devices[0]].config.describe()
+            for key, epochs in (("first_epoch_seconds", "first"), ("epoch_seconds", "later")):
                 times = [reached[key].mean() for reached in (one, other)]
-                row |= {f"{title}, {device}": f"{seconds:.3g} s" for device, seconds in zip(devices, times)}
-                row[f"{title}, speed-up"] = f"{times[0] / times[1]:.2f}"
-            rows.append(row)
+                row = {"setting": setting, "epochs": epochs}
+                row |= {device: f"{seconds:.3g} s" for device, seconds in zip(devices, times)}
+                rows.append(row | {"speed-up": f"{times[0] / times[1]:.2f}"})
     return rows
 
 

@@ -1,0 +1,259 @@
+"""Comparison of runs: from fabricated histories, whose numbers are known."""
+
+import csv
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from lab import comparison, runs, tables
+from lab.config import RunConfig
+from lab.errors import UserError
+from lab.files import write_json
+from tests.conftest import ROOT, script
+
+
+def fake_run(
+    folder, last=0.9, *, status="complete", device="CPU: X, 1 thread", sha256="a", name="mnist", compiled=True, **settings
+):
+    """A run of four epochs whose validation accuracy rises from 0.5 to ``last``."""
+    config = RunConfig(**settings)
+    folder.mkdir(parents=True)
+    dataset = {"name": name, "sha256": sha256, "train": 60000, "validation": 10000}
+    parameters = 1000 * sum(config.hidden or (7,))
+    write_json(folder / "config.json", {"settings": config.to_json(), "parameters": parameters, "dataset": dataset})
+    rising = np.linspace(0.5, last, 4)
+    history = {
+        "status": status,
+        "device": device,
+        "compiled": compiled,
+        "total_seconds": 3.0,
+        "saved_epoch": 4,
+        "loss": list(1.1 - rising),
+        "accuracy": list(rising + 0.01),
+        "val_loss": list(1 - rising),
+        "val_accuracy": list(rising),
+        "epoch_seconds": [1.5, 0.25, 0.2, 0.3],
+    }
+    write_json(folder / "history.json", history)
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two settings of three runs each, beside one of another name."""
+    for hidden, lasts in (((100, 20), (0.96, 0.97, 0.98)), ((20, 20), (0.93, 0.94, 0.96))):
+        for seed, last in enumerate(lasts):
+            text = ",".join(map(str, hidden))
+            fake_run(tmp_path / f"wide/hidden={text}/seed={seed}", last, hidden=hidden, seed=seed)
+    fake_run(tmp_path / "alone", 0.95)
+    return tmp_path
+
+
+def collect(folder, *names):
+    return comparison.collect(folder, runs.named(folder, names))
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_repeats_are_gathered_in_the_order_of_their_settings(sweep):
+    groups, notes = collect(sweep, "wide")
+    assert [(group.name, len(group.histories)) for group in groups] == [("hidden=20,20", 3), ("hidden=100,20", 3)]
+    assert notes == []
+    groups, _ = collect(sweep, "alone", "wide")
+    assert [group.name for group in groups] == ["alone", "wide, hidden=20,20", "wide, hidden=100,20"]
+    groups, _ = collect(sweep, "wide/hidden=20,20")
+    assert [(group.name, len(group.histories)) for group in groups] == [("wide/hidden=20,20", 3)]
+
+
+def test_shell_patterns_name_runs(sweep):
+    assert len(runs.named(sweep, ["w*"])) == 6
+    assert len(runs.named(sweep, ["wide/*/seed=[01]"])) == 4
+    assert len(runs.named(sweep, ["*", "wide", "alone"])) == 7  # each once
+    for bad in ("x*", "../*", "/*"):
+        with pytest.raises(UserError):
+            runs.named(sweep / "wide", [bad])
+
+
+def test_runs_without_an_outcome_are_left_out_and_named(sweep):
+    fake_run(sweep / "wide/hidden=20,20/seed=3", 0.1, status="diverged", hidden=(20, 20), seed=3)
+    fake_run(sweep / "wide/hidden=20,20/seed=4", 0.1, status="training", hidden=(20, 20), seed=4)
+    fake_run(sweep / "wide/hidden=20,20/seed=5", 0.1, status="interrupted", hidden=(20, 20), seed=5)
+    groups, notes = collect(sweep, "wide")
+    assert len(groups[0].histories) == 4
+    assert ["diverged" in notes[0], "not finished" in notes[1], "interrupted" in notes[2]] == [True] * 3
+    fake_run(sweep / "bad", status="diverged")
+    with pytest.raises(UserError, match="nothing to compare"):
+        collect(sweep, "bad")
+
+
+def test_the_measures_of_a_group(sweep):
+    (group, _), _ = collect(sweep, "wide")
+    reached = tables.measures(group)
+    assert reached["val_accuracy"] == pytest.approx([0.93, 0.94, 0.96])
+    assert reached["loss"] == pytest.approx([0.17, 0.16, 0.14])
+    assert reached["epoch_seconds"].tolist() == [0.25] * 3 and reached["first_epoch_seconds"].tolist() == [1.5] * 3
+    # From 0.8067 after the third epoch to 0.96 after the fourth.
+    assert np.isnan(reached["epochs_to_0.95"][:2]).all()
+    assert reached["epochs_to_0.95"][2] == pytest.approx(3 + (0.95 - 0.80667) / (0.96 - 0.80667), abs=1e-4)
+
+
+def test_the_first_epoch_counts_only_where_it_was_compiled(tmp_path):
+    for seed in range(3):
+        fake_run(tmp_path / f"r/seed={seed}", seed=seed, compiled=seed == 1)
+    (group,), _ = collect(tmp_path, "r")
+    assert tables.measures(group)["first_epoch_seconds"].tolist() == [1.5]
+
+
+def test_the_epoch_that_was_saved_is_the_one_that_counts(tmp_path):
+    fake_run(tmp_path / "early")
+    history = runs.load_history(tmp_path / "early") | {"saved_epoch": 2}
+    write_json(tmp_path / "early" / "history.json", history)
+    (group,), _ = collect(tmp_path, "early")
+    assert tables.measures(group)["val_accuracy"][0] == history["val_accuracy"][1]
+
+
+def test_the_tables_say_mean_and_half_width(sweep):
+    done = script("evaluate", "-m", "wide", "--results-dir", sweep)
+    assert done.returncode == 0 and done.stderr == ""
+    folder = sweep / "comparisons" / "wide"
+    assert sorted(path.name for path in folder.iterdir()) == ["learning_curves.png", "table.csv", "table.md", "trend.png"]
+    text = (folder / "table.md").read_text()
+    # t of 2 degrees of freedom is 4.3027; the deviation of 0.93, 0.94, 0.96 is 0.015275.
+    for where in (done.stdout, text):
+        assert re.search(r"hidden=20,20 .* 40,000 .* 0\.9433 ± 0\.0379 .* by 1 of 3 ", where)
+    assert "over 0.95: 120,000 (hidden=100,20)" in text and "CPU: X, 1 thread" in text
+    first, second = rows_of(folder / "table.csv")
+    assert first["hidden"] == "20,20" and first["runs"] == "3" and second["parameters"] == "120000"
+    assert float(first["val_accuracy"]) == pytest.approx(0.943333) and first["epochs_to_0.95"] == ""
+    assert float(first["val_accuracy_half_width"]) == pytest.approx(0.037946, abs=1e-6)
+
+
+def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text('hidden,parameters,val_accuracy,val_loss\n"20,20",40000,0.90,0.2\n"100,20",1,0.99,0.01\n"7,7",1,0.5,1\n')
+    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
+    assert done.returncode == 0, done.stderr
+    # 0.943333 ± 4.3027 * 0.015275 * sqrt(4/3), and for the other 0.97 ± 4.3027 * 0.01 * sqrt(4/3).
+    assert re.search(r"hidden=20,20 .*40,000 equal .*0\.9000 inside 0\.8674 to 1\.0192.*0\.2000 above", done.stdout)
+    assert re.search(r"hidden=100,20 .*1 NOT equal .*0\.9900 inside 0\.9203 to 1\.0197.*0\.0100 inside", done.stdout)
+    assert "Published val. accuracy: 2 of 2 lie inside" in done.stdout
+    assert "Published val. loss: 1 of 2 lie inside" in (sweep / "comparisons/wide/table.md").read_text()
+    row = rows_of(sweep / "comparisons/wide/table.csv")[0]
+    assert float(row["published_val_accuracy"]) == 0.9 and float(row["val_accuracy_low"]) == pytest.approx(0.86744, abs=1e-5)
+
+
+def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
+    groups, notes = collect(sweep, "wide")
+    comparison.compare(groups, notes, tmp_path / "mine")
+    published = tables.read_published(tmp_path / "mine" / "table.csv", groups)
+    assert published["hidden=20,20"]["val_accuracy"] == pytest.approx(0.943333)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "found nothing"),
+        (b"hidden,colour\n1,2\n", "found hidden, colour"),
+        (b"loss,val_loss\n1,2\n", "found loss, val_loss"),
+        (b'hidden,loss\n"7,8",2\n', "none of its rows"),
+        (b'hidden,loss\n"20,20",high\n', "line 2"),
+        (b"hidden,loss\nmany,1\n", "line 2"),
+        (b"\xff\xfe\x00", "not readable"),
+        (None, "No such file"),
+    ],
+)
+def test_published_files_that_do_not_fit(content, said, sweep, tmp_path):
+    path = tmp_path / "published.csv"
+    if content is not None:
+        path.write_bytes(content)
+    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
+    assert not (sweep / "comparisons").exists()
+
+
+def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, monkeypatch):
+    fake_run(sweep / "other", sha256="b", name="fashion_mnist")
+    groups, notes = collect(sweep, "wide", "other")
+    titles = []
+    monkeypatch.setattr(comparison.figures, "learning_curves", lambda curves, title: titles.append(title))
+    monkeypatch.setattr(comparison.figures, "save_all", lambda drawn, folder: [])
+    comparison.compare(groups, notes, sweep / "both")
+    assert "Warning" in (sweep / "both" / "table.md").read_text() and "fashion_mnist, mnist" in titles[0]
+
+
+def test_two_devices_give_a_speed_up(tmp_path):
+    for net in ("dense", "conv"):
+        fake_run(tmp_path / f"d/net={net}/device=cpu/seed=0", net=net, device="CPU: X")
+        fake_run(tmp_path / f"d/net={net}/device=gpu/seed=0", net=net, device="GPU: Y")
+        history = runs.load_history(tmp_path / f"d/net={net}/device=gpu/seed=0")
+        write_json(
+            tmp_path / f"d/net={net}/device=gpu/seed=0/history.json", history | {"epoch_seconds": [3.0, 0.05, 0.05, 0.1]}
+        )
+    rows = tables.speed_up(collect(tmp_path, "d")[0])
+    assert {row["setting"] for row in rows} == {"dense 200-100", "conv"}
+    cells = [(row["epochs"], row["CPU: X"], row["GPU: Y"], row["speed-up"]) for row in rows]
+    assert cells[:2] == [("first", "1.5 s", "3 s", "0.50"), ("later", "0.25 s", "0.05 s", "5.00")]
+
+
+def test_trends_over_numbers(tmp_path):
+    for strength in (0, 1e-4, 1e-2):
+        for net in ("dense", "conv"):
+            name = f"t/net={net}/regularizer-strength={strength}"
+            for seed in range(2):
+                fake_run(tmp_path / name / f"seed={seed}", 0.9 + seed / 100, net=net, regularizer_strength=strength, seed=seed)
+    groups, _ = collect(tmp_path, "t")
+    points, label, logarithmic = comparison._trend(groups, {})
+    assert list(points) == ["net=conv", "net=dense"] and "λ" in label and logarithmic
+    assert points["net=dense"]["x"].tolist() == [0, 1e-4, 1e-2]
+    mean, half_width = points["net=dense"]["val_accuracy"]
+    assert mean == pytest.approx([0.905] * 3) and half_width == pytest.approx([0.0635] * 3, abs=1e-4)
+    assert comparison._trend(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
+
+
+def test_63_runs_are_compared_within_5_seconds_without_tensorflow(tmp_path):
+    for hidden in range(10, 31):
+        for seed in range(3):
+            fake_run(tmp_path / f"many/hidden={hidden}/seed={seed}", 0.9 + hidden / 1000, hidden=(hidden,), seed=seed)
+    command = [sys.executable, "-X", "importtime", str(ROOT / "evaluate.py"), "-m", "many", "--results-dir", str(tmp_path)]
+    begin = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert time.perf_counter() - begin < 5
+    assert done.returncode == 0 and not re.search(r"\| +(tensorflow|keras|distributed)\b", done.stderr)
+    assert len(rows_of(tmp_path / "comparisons/many/table.csv")) == 21
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["-m", "wide", "nowhere"], "no run at"),
+        (["-m", "x*"], "like 'x*'"),
+        (["-m", "wide", "--images", "a.png"], "--images"),
+        (["-m", "wide", "--label", "../x"], "not a run's name"),
+        (["-m", "wide", "--published", "/"], "directory"),
+    ],
+)
+def test_bad_flags_of_a_comparison(flags, said, sweep):
+    done = script("evaluate", *flags, "--results-dir", sweep)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
+    assert not (sweep / "comparisons").exists()
+
+
+def test_a_broken_history_is_named_and_left_as_it_is(sweep):
+    path = sweep / "wide/hidden=20,20/seed=1/history.json"
+    path.write_text("{")
+    done = script("evaluate", "-m", "wide", "--results-dir", sweep)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(path) in done.stderr
+    assert path.read_text() == "{"
+
+
+def test_labels_are_plain_and_short():
+    assert comparison.label_of(["hidden-units"]) == "hidden-units"
+    assert comparison.label_of(["a", "b/c=1,2"]) == "a,b-c=1-2"
+    assert len(comparison.label_of([f"a-long-name-{index}" for index in range(40)])) < 90
+    assert comparison.label_of(["*"]) == "all"

@@ -1,0 +1,257 @@
+"""Repeats and sweeps: what is planned, and what is on disk after everything that can go wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from lab import sweeps
+from lab.config import RunConfig
+from lab.errors import UserError
+from tests.conftest import ROOT, script
+
+NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
+SMALL = ("--epochs", "2", "--batch-size", "64")
+GRID = ("--sweep", "hidden", "8", "9,7", "--sweep", "regularizer-strength", "0", "1e-3", "--repeats", "2", *SMALL)
+EIGHT = {
+    f"hidden={hidden}/regularizer-strength={strength}/seed={seed}"
+    for hidden in ("8", "9,7")
+    for strength in ("0", "0.001")
+    for seed in (0, 1)
+}
+
+
+def places(data_dir, results_dir):
+    return "--data-dir", str(data_dir), "--results-dir", str(results_dir)
+
+
+def read(folder, file="history.json"):
+    return json.loads((folder / file).read_text())
+
+
+def complete(folder):
+    """The runs below a folder that are complete, each with the bytes of its files."""
+    found = {}
+    for path in folder.rglob("history.json"):
+        if read(path.parent)["status"] == "complete":
+            name = path.parent.relative_to(folder).as_posix()
+            found[name] = {file.name: file.read_bytes() for file in path.parent.iterdir() if file.name != "learning_curve.png"}
+    return found
+
+
+def outcome(folder):
+    """What a run gave that does not depend on the time it took."""
+    history = {name: read(folder)[name] for name in NUMBERS}
+    config = read(folder, "config.json")
+    model = keras.saving.load_model(folder / "model.keras")
+    weights = [np.asarray(variable).tobytes() for variable in model.variables + model.optimizer.variables]
+    return history, config, model.get_config(), weights
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, data_dir):
+    """The results folder of a finished sweep of 8 runs, "grid", and what it printed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = script("train", "-m", "grid", *GRID, *places(data_dir, folder))
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    (folder / "printed.txt").write_text(done.stdout)
+    return folder
+
+
+def start(*flags, **options):
+    command = [sys.executable, str(ROOT / "train.py"), *map(str, flags)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_for_runs(process, count):
+    """Read the sweep's output until so many runs are done."""
+    while count:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        count -= line.startswith("[")
+
+
+def test_the_grid_is_every_combination_times_the_seeds():
+    planned = sweeps.grid(RunConfig(seed=5), [["hidden", "8", "9,7"], ["regularizer-strength", "0", "1e-4"]], 2)
+    assert list(planned)[:3] == [
+        "hidden=8/regularizer-strength=0/seed=5",
+        "hidden=8/regularizer-strength=0/seed=6",
+        "hidden=8/regularizer-strength=0.0001/seed=5",
+    ]
+    assert len(planned) == 8
+    assert planned["hidden=9,7/regularizer-strength=0.0001/seed=6"] == RunConfig(
+        hidden=(9, 7), regularizer_strength=1e-4, seed=6
+    )
+    assert list(sweeps.grid(RunConfig(), [], 2)) == ["seed=0", "seed=1"]
+    nets = sweeps.grid(RunConfig(hidden=(5,)), [["net", "dense", "conv"]], 1)
+    assert [config.hidden for config in nets.values()] == [(5,), None]
+    assert sweeps.grid(RunConfig(), [["batch-norm", "false", "true"]], 1)["batch-norm=true/seed=0"].batch_norm is True
+
+
+@pytest.mark.parametrize(
+    ("sweep", "repeats", "said"),
+    [
+        ([["colour", "1"]], 1, "no such setting"),
+        ([["results-dir", "a"]], 1, "no such setting"),
+        ([["seed", "1", "2"]], 1, "--repeats"),
+        ([["hidden"]], 1, "got none"),
+        ([["hidden", "8", ""]], 1, "empty"),
+        ([["learning-rate", "1e-3", "0.001"]], 1, "given twice"),
+        ([["hidden", "8"], ["hidden", "9"]], 1, "given twice"),
+        ([["hidden", "many"]], 1, "whole numbers"),
+        ([["batch-norm", "perhaps"]], 1, "true or false"),
+        ([["epochs", "1.5"]], 1, "whole number"),
+        ([["activation", "relu", "cosine"]], 1, "choose from relu"),
+        ([["net", "dense", "conv"], ["hidden", "8"]], 1, "dense net only"),
+        ([], 0, "repeats"),
+    ],
+)
+def test_sweeps_that_cannot_be(sweep, repeats, said):
+    with pytest.raises(UserError, match=said):
+        sweeps.grid(RunConfig(), sweep, repeats)
+
+
+def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbed):
+    folder = undisturbed / "grid"
+    assert set(complete(folder)) == EIGHT
+    for name in EIGHT:
+        files = sorted(path.name for path in (folder / name).iterdir())
+        assert files == ["config.json", "history.json", "learning_curve.png", "model.keras"]
+    assert len(list(folder.glob("hidden=*/regularizer-strength=*/learning_curve.png"))) == 4
+    assert not list(folder.rglob(".*"))
+    printed = (undisturbed / "printed.txt").read_text()
+    assert len(re.findall(r"^\[\d/8\] hidden=.*seed=\d  loss .* val_accuracy .* s$", printed, re.M)) == 8
+    assert re.search(r"hidden=8, regularizer-strength=0 .* 6,370 .* \d ± 0\.\d{4} ", printed)
+    assert "2 runs each" in printed and "evaluate.py -m grid" in printed
+
+
+def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(undisturbed, data_dir, tmp_path):
+    flags = ("-r", "1e-3", "--hidden", "9,7", "--seed", "1", "--threads", "1", *SMALL)
+    assert script("train", "-m", "one", *flags, *places(data_dir, tmp_path)).returncode == 0
+    mine = outcome(undisturbed / "grid" / "hidden=9,7/regularizer-strength=0.001/seed=1")
+    alone = outcome(tmp_path / "one")
+    assert mine[0] == alone[0] and mine[2:] == alone[2:]
+    assert mine[1] == alone[1] | {"settings": alone[1]["settings"] | {"threads": None}}
+
+
+def test_the_same_command_again_does_only_what_is_missing(undisturbed, data_dir, tmp_path):
+    """Here by a client that was killed, with SIGKILL, in the middle."""
+    process = start("-m", "grid", *GRID, *places(data_dir, tmp_path))
+    wait_for_runs(process, 3)
+    process.kill()
+    process.communicate()
+    before = complete(tmp_path / "grid")
+    assert 3 <= len(before) < 8
+    done = script("train", "-m", "grid", *GRID, *places(data_dir, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"{len(before)} of 8 runs are done already" in done.stdout
+    after = complete(tmp_path / "grid")
+    assert set(after) == EIGHT and all(after[name] == files for name, files in before.items())
+    assert outcome(tmp_path / "grid" / max(EIGHT)) == outcome(undisturbed / "grid" / max(EIGHT))
+    assert not list(tmp_path.rglob(".lock"))
+    # Nothing is missing now: no worker is started, no file touched.
+    begin = time.perf_counter()
+    done = script("train", "-m", "grid", *GRID, *places(data_dir, tmp_path))
+    assert done.returncode == 0 and "8 of 8 runs are done already" in done.stdout
+    assert time.perf_counter() - begin < 5 and complete(tmp_path / "grid") == after
+
+
+def test_a_cluster_by_hand_loses_a_worker_but_no_run(undisturbed, data_dir, tmp_path):
+    """A scheduler and two workers, started in another folder; one worker and its guardian are killed during the sweep."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": ""}
+    address_file = elsewhere / "scheduler.json"
+    with open(elsewhere / "log", "w") as log:
+
+        def dask(part, *flags):
+            command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
+            return subprocess.Popen(command, cwd=elsewhere, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+        cluster = [dask("scheduler", "--port", "0", "--dashboard-address", ":0")]
+        try:
+            while not address_file.exists():
+                time.sleep(0.05)
+            worker = ("--nthreads", "1", "--dashboard-address", ":0")
+            cluster += [dask("worker", *worker), dask("worker", *worker)]
+            address = json.loads(address_file.read_text())["address"]
+            process = start("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
+            wait_for_runs(process, 2)
+            os.killpg(cluster[1].pid, signal.SIGKILL)
+            output, errors = process.communicate(timeout=120)
+        finally:
+            for process_ in cluster:
+                with_group = os.getpgid(process_.pid) if process_.poll() is None else None
+                if with_group:
+                    os.killpg(with_group, signal.SIGKILL)
+                process_.wait()
+    assert process.returncode == 0 and errors == "", errors + (elsewhere / "log").read_text()
+    assert set(complete(tmp_path / "grid")) == EIGHT
+    for name in EIGHT:
+        assert outcome(tmp_path / "grid" / name) == outcome(undisturbed / "grid" / name)
+    assert sorted(path.name for path in elsewhere.iterdir() if path.suffix != ".json") == ["log"]
+
+
+def test_ctrl_c_keeps_the_finished_runs_and_says_so(data_dir, tmp_path):
+    process = start("-m", "grid", *GRID, *places(data_dir, tmp_path), start_new_session=True)
+    wait_for_runs(process, 1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.strip() == "train.py: interrupted"
+    assert "the finished runs are saved" in output
+    assert complete(tmp_path / "grid") and not list(tmp_path.rglob(".lock"))
+
+
+def test_a_run_that_fails_keeps_the_others_going(data_dir, tmp_path):
+    flags = ("--optimizer", "sgd", "--hidden", "8", *SMALL, "--sweep", "learning-rate", "1e30", "0.1", "0.2")
+    done = script("train", "-m", "rates", *flags, *places(data_dir, tmp_path))
+    assert done.returncode == 1
+    assert set(complete(tmp_path / "rates")) == {"learning-rate=0.1/seed=0", "learning-rate=0.2/seed=0"}
+    assert read(tmp_path / "rates/learning-rate=1e30/seed=0")["status"] == "diverged"
+    assert "1 of 3 runs failed" in done.stderr and re.search(
+        r"learning-rate=1e30/seed=0: the loss is not a finite", done.stderr
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
+    flags = ("--hidden", "8", *SMALL, "--sweep", "threads", "1", "2", "--repeats", "2", "--workers", "1")
+    done = script("train", "-m", "threads", *flags, *places(data_dir, tmp_path))
+    assert done.returncode == 0, done.stderr
+    devices = [read(tmp_path / f"threads/threads={count}/seed=0")["device"] for count in (1, 2)]
+    assert devices[0].endswith("1 thread") and devices[1].endswith("2 threads")
+    compiled = [read(path.parent)["compiled"] for path in (tmp_path / "threads").rglob("history.json")]
+    assert sorted(compiled) == [False, False, True, True]  # the second seed of each used what the first had compiled
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("-m", "grid", "--repeats", "2"), "holds other runs, of hidden, regularizer-strength, seed"),
+        (("-m", "grid", *GRID, "--epochs", "3"), "epochs 2, not 3"),
+        (("-m", "grid"), "holds other runs"),
+        (("-m", "grid/hidden=8/regularizer-strength=0/seed=0/x"), "lies within the run"),
+        (("-m", "grid/hidden=8/regularizer-strength=0/seed=0", "--repeats", "2"), "single run"),
+        (("-m", "x", "--sweep", "colour", "1"), "no such setting"),
+        (("-m", "x", "--repeats", "2", "--workers", "0"), "workers"),
+        (("-m", "x", "--workers", "2"), "--repeats or --sweep"),
+        (("-m", "x", "--sweep", "batch-size", "64", "641"), "640 training images"),
+        (("-m", "x", "--repeats", "2", "--scheduler", "nonsense"), "no Dask scheduler answers"),
+        (("-m", "x", "--repeats", "2", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+    ],
+)
+def test_bad_flags_of_a_sweep(flags, said, undisturbed, data_dir):
+    before = complete(undisturbed)
+    flags = flags if isinstance(flags, tuple) else ("-m", flags)
+    begin = time.perf_counter()
+    done = script("train", *places(data_dir, undisturbed), *flags)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
+    assert time.perf_counter() - begin < 20
+    assert complete(undisturbed) == before and not (undisturbed / "x").exists()

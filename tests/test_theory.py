@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from numpy.polynomial import chebyshev
+
+from lab import theory
+
+X = np.linspace(-0.9, 0.9, 12)
+Y = np.sin(3 * X)
+
+
+def test_the_ridge_fit_solves_the_normal_equations():
+    basis = chebyshev.chebvander(X, 5)
+    expected = np.linalg.solve(basis.T @ basis + 0.1 * np.eye(6), basis.T @ Y)
+    np.testing.assert_allclose(theory.fit_polynomial(X, Y, 0.1, degree=5), expected, rtol=1e-10)
+
+
+def test_without_decay_it_is_least_squares_and_decay_shrinks_it():
+    np.testing.assert_allclose(theory.fit_polynomial(X, Y, 0.0, degree=5), chebyshev.chebfit(X, Y, 5), rtol=1e-9)
+    sizes = [np.linalg.norm(theory.fit_polynomial(X, Y, strength)) for strength in (0, 1e-3, 1, 100)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_three_fits_are_too_close_good_and_too_far():
+    _, _, (close, good, far) = theory.polynomial_fits()
+    assert close["training"] < good["training"] < far["training"]
+    assert good["true"] < min(close["true"], far["true"])
+
+
+def test_softmax_is_the_same_for_every_offset_only_if_shifted():
+    logits = np.array([0, 1, 2], np.float32)
+    expected = np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
+    for offset in (-1000, -50, 0, 50, 1000):
+        np.testing.assert_allclose(theory.shifted_softmax(logits + np.float32(offset)), expected, rtol=1e-5)
+    np.testing.assert_allclose(theory.naive_softmax(logits + 50), expected, rtol=1e-5)
+    assert np.isnan(theory.naive_softmax(logits + 1000)[2]) and np.isnan(theory.naive_softmax(logits - 1000)).all()
+
+
+def test_the_optimal_discriminator():
+    x = np.array([-2.0, 0, 1])
+    same = theory.optimal_discriminator(x, (0, 1), (0, 1))
+    assert same == pytest.approx(0.5)
+    data, model = theory.density(x, 1, 2), theory.density(x, -1, 1)
+    np.testing.assert_allclose(theory.optimal_discriminator(x, (1, 2), (-1, 1)), data / (data + model))
+    assert theory.density(np.array([0.0]), 0, 1)[0] == pytest.approx(1 / np.sqrt(2 * np.pi))
+
+
+def test_a_trained_discriminator_comes_near_the_optimal_one():
+    generator = np.random.default_rng(0)
+    trained = theory.train_discriminator(generator.normal(1, 1, 2000), generator.normal(-1, 1, 2000), units=8)
+    x = np.linspace(-2, 2, 9)
+    np.testing.assert_allclose(trained(x), theory.optimal_discriminator(x, (1, 1), (-1, 1)), atol=0.06)
