@@ -200,7 +200,7 @@ def _trend(groups, published):
             points[name][metric] = tuple(np.array(values, float) for values in estimate)
         if published:
             points[name]["published"] = {
-                metric: np.array([published.get(group.name, {}).get(metric, np.nan) for group in members])
+                metric: np.array([published.get(group.name, {}).get(metric, np.nan) for group in members], float)
                 for metric in ("val_accuracy", "val_loss")
             }
     every = np.concatenate([one["x"] for one in points.values()])

@@ -228,7 +228,6 @@ def cluster(scheduler=None, workers=1):
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters to the user, we say ourselves
     settings = {
         "distributed.scheduler.allowed-failures": RETRIES,
-        "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": ANSWER_WITHIN,
         # Else Dask has glibc return freed memory at once, which makes half of an epoch's time page faults.
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
@@ -334,8 +333,8 @@ def _outcome(future):
     """Files and fault of a run that ended."""
     try:
         return future.result()
-    except KilledWorker:
-        return {}, f"{RETRIES + 1} workers died over it, for lack of memory perhaps"
+    except KilledWorker as error:
+        return {}, f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps"
     except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
         return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
 

@@ -4,6 +4,7 @@ import csv
 import math
 import statistics
 from dataclasses import fields
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,8 +75,8 @@ def read_published(path, groups):
 
     Returns
     -------
-    dict of str to dict of str to float
-        By the group's name and the column's.
+    dict of str to dict of str to Decimal
+        By the group's name and the column's, with the digits that were published.
 
     Raises
     ------
@@ -99,8 +100,8 @@ def read_published(path, groups):
     for number, row in enumerate(rows, 2):
         try:
             wanted = {name: parse_setting(name, row[name]) if row[name] else None for name in keys}
-            figures = {name: float(row[name]) for name in values if row[name]}
-        except (UserError, ValueError, TypeError, AttributeError) as error:
+            figures = {name: _decimal(row[name]) for name in values if row[name]}
+        except (UserError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {number}: {error}") from error
         for group in groups:
             if all(getattr(group.config, name) == value for name, value in wanted.items()):
@@ -155,10 +156,9 @@ def beside_published(groups, published):
             row["parameters"] = f"{figures['parameters']:,.0f} {'equal' if same else 'NOT equal'}"
         reached = measures(group)
         for name in columns:
-            low, high = estimates.prediction_interval(reached[name])
-            row[_title(name)] = _verdict(figures.get(name), low, high)
-            if name in figures and not math.isnan(low):
-                inside[name].append(low <= figures[name] <= high)
+            row[_title(name)], place = _verdict(figures.get(name), *estimates.prediction_interval(reached[name]))
+            if place:
+                inside[name].append(place == "inside")
         rows.append(row)
     sums = [
         f"Published {_title(name)}: {sum(hits)} of {len(hits)} lie inside our 95% prediction interval for one run."
@@ -221,7 +221,7 @@ def write_csv(groups, published, path):
             row |= {name: float(mean), f"{name}_half_width": float(half_width)}
             if any(name in figures for figures in published.values()):
                 low, high = estimates.prediction_interval(values)
-                row |= {f"published_{name}": figures.get(name, math.nan), f"{name}_low": low, f"{name}_high": high}
+                row |= {f"published_{name}": figures.get(name, ""), f"{name}_low": low, f"{name}_high": high}
         row |= {"device": group.histories[0].get("device", "unknown"), "dataset": group.record["dataset"]["name"]}
         rows.append({key: "" if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
@@ -269,9 +269,22 @@ def _epochs(values):
 
 
 def _verdict(figure, low, high):
+    """A cell: a published figure and our interval; and its place: "inside", "below", "above", or None if either is missing."""
     if figure is None:
-        return "-"
+        return "-", None
     if math.isnan(low):
-        return f"{figure:.4f}"
-    place = "inside" if low <= figure <= high else "below" if figure < low else "above"
-    return f"{figure:.4f} {place} {low:.4f} to {high:.4f}"
+        return str(figure), None
+    # It may have been rounded by half a unit of its last digit.
+    rounding = 0.5 * 10.0 ** figure.as_tuple().exponent
+    place = "below" if figure + Decimal(rounding) < low else "above" if figure - Decimal(rounding) > high else "inside"
+    return f"{figure:.4f} {place} {low:.4f} to {high:.4f}", place
+
+
+def _decimal(text):
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise UserError(f"expected a number, got {text!r}") from None
+    if not number.is_finite():
+        raise UserError(f"expected a finite number, got {text!r}")
+    return number

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -152,7 +153,16 @@ def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
     groups, notes = collect(sweep, "wide")
     comparison.compare(groups, notes, tmp_path / "mine")
     published = tables.read_published(tmp_path / "mine" / "table.csv", groups)
-    assert published["hidden=20,20"]["val_accuracy"] == pytest.approx(0.943333)
+    assert float(published["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("0.1135", "inside"), ("0.1136", "above"), ("0.1134", "below"), ("0.11351", "above"), ("0.1", "inside")],
+)
+def test_a_published_figure_may_be_rounded(text, place):
+    """The interval is a single point where all runs end alike."""
+    assert tables._verdict(Decimal(text), 0.113500001, 0.113500001)[1] == place
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,7 @@ def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
         (b"loss,val_loss\n1,2\n", "found loss, val_loss"),
         (b'hidden,loss\n"7,8",2\n', "none of its rows"),
         (b'hidden,loss\n"20,20",high\n', "line 2"),
+        (b'hidden,loss\n"20,20",nan\n', "finite"),
         (b"hidden,loss\nmany,1\n", "line 2"),
         (b"\xff\xfe\x00", "not readable"),
         (None, "No such file"),

@@ -185,13 +185,12 @@ def test_a_cluster_by_hand_loses_a_worker_but_no_run(undisturbed, data_dir, tmp_
             process = start("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
             wait_for_runs(process, 2)
             os.killpg(cluster[1].pid, signal.SIGKILL)
-            output, errors = process.communicate(timeout=120)
+            _, errors = process.communicate(timeout=120)
         finally:
-            for process_ in cluster:
-                with_group = os.getpgid(process_.pid) if process_.poll() is None else None
-                if with_group:
-                    os.killpg(with_group, signal.SIGKILL)
-                process_.wait()
+            for part in cluster:
+                if part.poll() is None:
+                    os.killpg(part.pid, signal.SIGKILL)
+                part.wait()
     assert process.returncode == 0 and errors == "", errors + (elsewhere / "log").read_text()
     assert set(complete(tmp_path / "grid")) == EIGHT
     for name in EIGHT:
