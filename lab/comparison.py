@@ -95,7 +95,8 @@ def compare(groups, notes, folder, published=None):
     if faster:
         sections.append(("Two devices", faster, []))
     folder.mkdir(parents=True, exist_ok=True)
-    title = folder.name + "".join(f"\n{warning}" for warning in _warnings(groups))
+    names = sorted({group.record["dataset"]["name"] for group in groups})
+    title = "\n".join([f"{folder.name}: {', '.join(names)}", *_warnings(groups)])
     drawn = {
         "learning_curves": figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, title)
     }
@@ -127,7 +128,7 @@ def report_sweep(results_dir, folder):
     groups, notes = collect(results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()]))
     paths = []
     for group in groups:
-        repeats = f", mean of {len(group.histories)} runs and its 95% confidence band" if len(group.histories) > 1 else ""
+        repeats = f", mean of {len(group.histories)} runs, 95% confidence band" if len(group.histories) > 1 else ""
         what = f"{group.record['dataset']['name']}, {replace(group.config, seed=0).describe()}"
         figure = figures.learning_curve(estimates.curves(group.histories), f"{folder.name}: {what}{repeats}")
         paths.append(group.folder / "learning_curve.png")
@@ -183,7 +184,7 @@ def _trend(groups, published):
     """
     different = tables.varying(groups)
     numbers = [name for name in different if name in _AXES and all(getattr(group.config, name) is not None for group in groups)]
-    if not numbers and "hidden" not in different:
+    if not numbers and not ("hidden" in different and all(group.config.hidden for group in groups)):
         return None
     own = f"{numbers[0].replace('_', '-')}=" if numbers else None
     series = {}
@@ -215,15 +216,25 @@ def _as_markdown(title, rows, notes):
 
 
 def _print(title, rows, notes):
-    # As wide as it needs to be where no terminal limits it: what a file or another program gets is not folded.
     console = Console()
-    if not console.is_terminal:
+    if not console.is_terminal:  # what goes into a file or to another program is as wide as it needs to be
         console = Console(width=1000)
+    shown, hidden = _fitting(rows, console.width)
     table = Table(title=title or None, title_justify="left")
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column in ("setting", "device", "data set") else "right")
+    for column in shown:
+        table.add_column(column, justify="left" if column in ("setting", "device", "data set") else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*map(Text, row.values()))
+        table.add_row(*(Text(row[column]) for column in shown))
     console.print(table)
+    if hidden:
+        notes = [*notes, f"This terminal is too narrow for: {', '.join(hidden)}."]
     for note in notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _fitting(rows, width):
+    """The first columns of a table that fit side by side into a terminal, at least two; and the others."""
+    columns = list(rows[0])
+    ends = np.cumsum([max(len(column), *(len(row[column]) for row in rows)) + 3 for column in columns]) + 1
+    count = max(2, int((ends <= width).sum()))
+    return columns[:count], columns[count:]

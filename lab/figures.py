@@ -193,6 +193,10 @@ def learning_curves(groups, title):
         for axis, metric in zip(axes, ("accuracy", "loss")):
             _curve(axis, curves[metric], color=color, linestyle="--", linewidth=1)
             _curve(axis, curves[f"val_{metric}"], color=color, linewidth=1.5, label=name)
+    losses = np.concatenate([curves[name][0] for curves in groups.values() for name in ("loss", "val_loss")])
+    losses = losses[np.isfinite(losses)]
+    if len(losses) and 0 < 100 * losses.min() < losses.max():  # one that does not learn would flatten all others
+        axes[1].set_yscale("log")
     axes[0].plot([], [], "k--", linewidth=1, label="training")
     axes[0].plot([], [], "k-", linewidth=1.5, label="validation")
     _legend_outside(figure, axes[0], legend_columns)
@@ -224,12 +228,13 @@ def trend(points, label, logarithmic, title):
             axis.errorbar(series["x"], mean, np.nan_to_num(half_width), fmt="o-", ms=5, capsize=3, color=color, label=name)
             if "published" in series:
                 published = True
-                axis.plot(series["x"], series["published"][metric], "x", ms=7, color=color)
+                published_color = color if len(points) > 1 else "C1"
+                axis.plot(series["x"], series["published"][metric], "x", ms=8, zorder=3, color=published_color)
     for axis, metric in zip(axes, ("accuracy", "loss")):
         axis.set_ylabel(f"validation {metric}")
         axis.grid(alpha=0.3)
     if published:
-        axes[0].plot([], [], "kx", ms=7, label="published")
+        axes[0].plot([], [], "x", ms=8, color="k" if len(points) > 1 else "C1", label="published")
     axes[1].set_xlabel(label)
     if logarithmic:
         every = np.concatenate([series["x"] for series in points.values()])

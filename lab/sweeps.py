@@ -345,7 +345,11 @@ class _Display:
     def __init__(self, total):
         console = Console()
         columns = BarColumn(), "{task.description}", TimeRemainingColumn()
-        self.bar = Progress(*columns, console=console, transient=True, refresh_per_second=2, disable=not console.is_terminal)
+        off = not console.is_terminal
+        # The time left is told from all runs so far: each may take longer than the half minute that is usual.
+        self.bar = Progress(
+            *columns, console=console, transient=True, refresh_per_second=2, speed_estimate_period=1e9, disable=off
+        )
         self.total, self.done, self.failed = total, 0, 0
         self.task = self.bar.add_task("starting workers", total=total)
 

@@ -16,7 +16,7 @@ from lab.datasets import CLASSES
 from lab.errors import UserError
 from lab.files import atomic
 
-METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
+METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 
 
@@ -121,10 +121,7 @@ def summary(groups):
                 "setting": group.name,
                 "runs": str(len(group.histories)),
                 "parameters": f"{group.record['parameters']:,}",
-                "accuracy": _with_error(reached["accuracy"]),
-                "loss": _with_error(reached["loss"]),
-                "val. accuracy": _with_error(reached["val_accuracy"]),
-                "val. loss": _with_error(reached["val_loss"]),
+                **{_title(name): _with_error(reached[name]) for name in METRICS},
                 **{f"epochs to {level}": _epochs(reached[f"epochs_to_{level}"]) for level in LEVELS},
                 "s / epoch": f"{reached['epoch_seconds'].mean():.3g}",
                 "device": group.histories[0].get("device", "unknown"),
