@@ -19,11 +19,11 @@ from tests.conftest import ROOT, script
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
 SMALL = ("--epochs", "2", "--batch-size", "64")
-GRID = ("--sweep", "hidden", "8", "9,7", "--sweep", "regularizer-strength", "0", "1e-3", "--repeats", "2", *SMALL)
+GRID = ("--sweep", "hidden", "8", "9,7", "--sweep", "regularizer-strength", "1e-3", "1e-2", "--repeats", "2", *SMALL)
 EIGHT = {
     f"hidden={hidden}/regularizer-strength={strength}/seed={seed}"
     for hidden in ("8", "9,7")
-    for strength in ("0", "0.001")
+    for strength in ("0.001", "0.01")
     for seed in (0, 1)
 }
 
@@ -128,7 +128,7 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
     assert not list(folder.rglob(".*"))
     printed = (undisturbed / "printed.txt").read_text()
     assert len(re.findall(r"^\[\d/8\] hidden=.*seed=\d  loss .* val_accuracy .* s$", printed, re.M)) == 8
-    assert re.search(r"hidden=8, regularizer-strength=0 .* 6,370 .* \d\.\d{4} ± \d\.\d{4} ", printed)
+    assert re.search(r"hidden=8, regularizer-strength=0.01 .* 6,370 .* \d\.\d{4} ± \d\.\d{4} ", printed)
     assert "2 runs each" in printed and "evaluate.py -m grid" in printed
 
 
@@ -236,8 +236,8 @@ def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
         (("-m", "grid", "--repeats", "2"), "holds other runs, of hidden, regularizer-strength, seed"),
         (("-m", "grid", *GRID, "--epochs", "3"), "epochs 2, not 3"),
         (("-m", "grid"), "holds other runs"),
-        (("-m", "grid/hidden=8/regularizer-strength=0/seed=0/x"), "lies within the run"),
-        (("-m", "grid/hidden=8/regularizer-strength=0/seed=0", "--repeats", "2"), "single run"),
+        (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0/x"), "lies within the run"),
+        (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0", "--repeats", "2"), "single run"),
         (("-m", "x", "--sweep", "colour", "1"), "no such setting"),
         (("-m", "x", "--repeats", "2", "--workers", "0"), "workers"),
         (("-m", "x", "--workers", "2"), "--repeats or --sweep"),
