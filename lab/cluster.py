@@ -1,0 +1,225 @@
+"""Training on a Dask cluster: the cores of this machine, or machines of their own.
+
+The client sends each worker the data set once and then one run at a time; a worker trains in a folder of its own and returns
+the run's files, which the client writes. So workers need neither data nor the results folder, only the same packages and this
+repository on their ``PYTHONPATH``. The client never imports TensorFlow.
+"""
+
+import contextlib
+import functools
+import logging
+import signal
+import tempfile
+import threading
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import dask
+import distributed
+from distributed.scheduler import KilledWorker
+
+from lab import datasets, devices, runs
+from lab.errors import UserError
+
+RETRIES = 2  # of a run whose worker died
+ANSWER_WITHIN = 10  # seconds, a scheduler
+
+
+@contextlib.contextmanager
+def connect(scheduler=None, workers=1):
+    """A client of a running Dask cluster, or of one of so many processes that is started here and ends with it.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of the cluster's scheduler, as in "tcp://node1:8786".
+    workers : int
+
+    Raises
+    ------
+    UserError
+        If the scheduler does not answer.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters to the user, we say ourselves
+    settings = {
+        "distributed.scheduler.allowed-failures": RETRIES,
+        "distributed.comm.timeouts.connect": ANSWER_WITHIN,
+        # Else Dask has glibc return freed memory at once, which makes half of an epoch's time page faults.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    }
+    with dask.config.set(settings), contextlib.ExitStack() as stack:
+        if scheduler is None:
+            scheduler = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=None,
+                    dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken, by another sweep
+                    silence_logs=logging.CRITICAL,
+                    plugins=[_IgnoreInterrupt()],
+                )
+            )
+        try:
+            client = stack.enter_context(distributed.Client(scheduler, timeout=ANSWER_WITHIN))
+        except Exception as error:  # what answers there may be anything, and then so may be what Dask makes of it
+            raise UserError(f"no Dask scheduler answers at {scheduler}: is it running, and its address right?") from error
+        yield client
+
+
+def train(client, configs, data, title, *, threads, tensorboard, report):
+    """Train runs on a cluster, and give back each as it ends.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    configs : dict of str to RunConfig
+        By the run's name.
+    data : dict
+        ``config.dataset`` -> (name, Arrays) of the data set, holdout not applied.
+    title : str
+        What the figures call the runs.
+    threads : int
+        CPU threads of a run that has no setting of its own.
+    tensorboard : bool
+    report : function
+        Called every second with the number of runs that are in training.
+
+    Yields
+    ------
+    name : str
+    files : dict of str to bytes
+        As `runs.read_files` gives them; of a run that failed, what there is.
+    fault : str or None
+        Why it failed.
+
+    Raises
+    ------
+    UserError
+        If the cluster is not fit for it, or is lost.
+    """
+    plugins = {dataset: _send(client, *found) for dataset, found in data.items()}
+    # A process keeps the device and the threads that it has started TensorFlow with.
+    kinds = {name: (config.device, config.threads or threads) for name, config in configs.items()}
+    for kind in dict.fromkeys(kinds.values()):
+        _restart_others(client, kind)
+        futures = {}
+        for name in [name for name in configs if kinds[name] == kind]:
+            dataset = configs[name].dataset
+            task = configs[name], data[dataset][0], plugins[dataset], kind, title, tensorboard
+            futures[client.submit(_train_here, *task, pure=False)] = name
+        yield from _results(client, futures, report)
+
+
+class _Arrays(distributed.WorkerPlugin):
+    """A data set on its way to the workers: the scheduler hands it to each of them, and to those that join later."""
+
+    idempotent = True  # sent once, however many sweeps use it
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+
+
+class _IgnoreInterrupt(distributed.WorkerPlugin):
+    """Ctrl-C reaches every process of a terminal: it is the client that stops its workers."""
+
+    def setup(self, worker):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _send(client, dataset, arrays):
+    """Send a data set to the workers; the name that they find it by."""
+    name = f"{dataset}-{datasets.fingerprint(arrays)}"
+    try:
+        client.register_plugin(_Arrays(arrays), name=name)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"the cluster's workers lack {error.name}: start them with the packages of requirements.txt, and with this "
+            f"repository on PYTHONPATH"
+        ) from error
+    return name
+
+
+def _restart_others(client, kind):
+    """Begin the worker processes anew that run TensorFlow on another device or with other threads."""
+    others = [address for address, started in client.run(_started).items() if started not in (None, kind)]
+    if others:
+        try:
+            client.restart_workers(others, timeout=60)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise UserError(
+                f"the worker {others[0]} runs with another --device or --threads and cannot be restarted: restart it by hand"
+            ) from error
+
+
+def _results(client, futures, report):
+    """Yield the name, files and fault of each run as it ends."""
+    while futures:
+        try:
+            report(min(len(client.nthreads()), len(futures)))
+            with contextlib.suppress(TimeoutError):
+                distributed.wait(list(futures), timeout=1, return_when="FIRST_COMPLETED")
+        except (OSError, CancelledError) as error:
+            raise UserError("the cluster's scheduler is gone; what is done is saved, the same command does the rest") from error
+        for future in [future for future in futures if future.done()]:
+            outcome = _outcome(future)
+            # Results that somebody still wants are computed again when their worker is restarted.
+            future.release()
+            yield futures.pop(future), *outcome
+
+
+def _outcome(future):
+    """Files and fault of a run that ended."""
+    try:
+        return future.result()
+    except KilledWorker as error:
+        return {}, f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps"
+    except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
+        return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+# What follows runs on the workers.
+
+_kind = None  # device and threads that this process has started TensorFlow with
+_one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
+
+
+def _started():
+    return _kind
+
+
+@functools.cache
+def _device(device, threads):
+    return devices.start(device, threads)
+
+
+@functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled
+def _arrays_for(plugin, holdout):
+    return datasets.hold_out(distributed.get_worker().plugins[plugin].arrays, holdout)
+
+
+def _train_here(config, dataset, plugin, kind, title, tensorboard):
+    """Train a run on this worker.
+
+    Returns
+    -------
+    files : dict of str to bytes
+        As `runs.read_files` gives them.
+    fault : str or None
+        Why it failed.
+    """
+    global _kind
+    with _one_at_a_time, tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent, "run")
+        fault = None
+        try:
+            if _kind not in (None, kind):
+                raise UserError("another sweep uses its worker with another --device or --threads")
+            _kind = kind
+            device = _device(*kind)
+            from lab import training
+
+            arrays = _arrays_for(plugin, config.holdout)
+            training.train(config, dataset, arrays, folder, device, name=title, tensorboard=tensorboard, verbose=False)
+        except UserError as error:
+            fault = str(error)
+        return runs.read_files(folder), fault
