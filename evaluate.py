@@ -34,8 +34,10 @@ def main():
 
     figures.check_display(args.show)
     folders = runs.named(args.results_dir, args.model_name)
-    alone = folders == [runs.folder_of(args.results_dir, args.model_name[0])] and not args.published and not args.label
-    paths = evaluate_one(args, folders[0]) if alone else compare(args, folders)
+    name = args.model_name[0]
+    alone = not runs.is_pattern(name) and folders == [runs.folder_of(args.results_dir, name)]
+    several = not alone or args.published or args.label
+    paths = compare(args, folders) if several else evaluate_one(args, folders[0])
     print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
     if args.show:
         figures.show([path for path in paths if path.suffix == ".png"])

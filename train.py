@@ -82,7 +82,7 @@ def main():
     folder = runs.folder_of(args.results_dir, args.model_name)
     if args.sweep or args.repeats is not None:
         return train_many(args, settings, folder)
-    if args.workers or args.scheduler:
+    if args.workers is not None or args.scheduler is not None:
         raise UserError("--workers and --scheduler are for many runs: add --repeats or --sweep")
     return train_one(args, settings, folder)
 
@@ -108,12 +108,13 @@ def train_many(args, settings, folder):
     data = sweeps.load_data(planned.values(), args.data_dir)
     given = {name: getattr(args, name) for name in ("scheduler", "workers", "overwrite", "tensorboard")}
     failed = sweeps.train(folder, planned, data, **given)
+    status = sweeps.report_failures(failed, len(planned))
     if len(failed) < len(planned):
         paths = comparison.report_sweep(args.results_dir, folder)
         print(f"{folder}: for figures and tables of all of it, python evaluate.py -m {args.model_name}")
         if args.show:
             figures.show(paths)
-    return sweeps.report_failures(failed, len(planned))
+    return status
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 def run(main):
     """Call ``main`` and leave the process with the status of what came of it."""
     prog = sys.argv[0].rpartition("/")[2]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # where a terminal has no λ or ±
     try:
         status = main() or 0
     except UserError as error:

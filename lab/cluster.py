@@ -40,17 +40,20 @@ def connect(scheduler=None, workers=1):
     UserError
         If the scheduler does not answer.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters to the user, we say ourselves
+    for logger in ("distributed", "distributed.client"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # what matters to the user, we say ourselves
     settings = {
         "distributed.scheduler.allowed-failures": RETRIES,
+        # No second run waits at a worker: it would count as failed too if the worker died.
+        "distributed.scheduler.worker-saturation": 1.0,
         "distributed.comm.timeouts.connect": ANSWER_WITHIN,
         # Else Dask has glibc return freed memory at once, which makes half of an epoch's time page faults.
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     }
     with dask.config.set(settings), contextlib.ExitStack() as stack:
         if scheduler is None:
-            scheduler = stack.enter_context(
-                distributed.LocalCluster(
+            with _ignored_interrupts():
+                scheduler = distributed.LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=None,
@@ -58,12 +61,29 @@ def connect(scheduler=None, workers=1):
                     silence_logs=logging.CRITICAL,
                     plugins=[_IgnoreInterrupt()],
                 )
-            )
+            stack.callback(_close, scheduler)
         try:
-            client = stack.enter_context(distributed.Client(scheduler, timeout=ANSWER_WITHIN))
+            client = distributed.Client(scheduler, timeout=ANSWER_WITHIN)
+            stack.callback(_close, client)
         except Exception as error:  # what answers there may be anything, and then so may be what Dask makes of it
             raise UserError(f"no Dask scheduler answers at {scheduler}: is it running, and its address right?") from error
         yield client
+
+
+def _close(part):
+    with _ignored_interrupts():
+        part.close()
+
+
+@contextlib.contextmanager
+def _ignored_interrupts():
+    """For the seconds in which Ctrl-C would leave processes behind. Those that are started meanwhile ignore it too: it reaches
+    every process of a terminal, but it is the client that stops its workers."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def train(client, configs, data, title, *, threads, tensorboard, report):
@@ -97,7 +117,28 @@ def train(client, configs, data, title, *, threads, tensorboard, report):
     UserError
         If the cluster is not fit for it, or is lost.
     """
-    plugins = {dataset: _send(client, *found) for dataset, found in data.items()}
+    plugins = {}
+    try:
+        for dataset, (name, arrays) in data.items():
+            plugins[dataset] = f"{name}-{client.id}"
+            client.register_plugin(_Arrays(arrays), name=plugins[dataset])
+        yield from _train(client, configs, data, plugins, title, threads, tensorboard, report)
+    except Exception as error:
+        # A worker that could not import what it was sent; Dask hands its error on in one of many shapes.
+        if "No module named" in str(error):
+            raise UserError(
+                "the cluster's workers cannot import what they need: start them with the packages of requirements.txt, and "
+                f"with this repository on PYTHONPATH ({error})"
+            ) from error
+        raise
+    finally:
+        # Else it would stay on the scheduler, for every worker to come.
+        with contextlib.suppress(Exception):
+            for plugin in plugins.values():
+                client.unregister_worker_plugin(plugin)
+
+
+def _train(client, configs, data, plugins, title, threads, tensorboard, report):
     # A process keeps the device and the threads that it has started TensorFlow with.
     kinds = {name: (config.device, config.threads or threads) for name, config in configs.items()}
     for kind in dict.fromkeys(kinds.values()):
@@ -113,30 +154,15 @@ def train(client, configs, data, title, *, threads, tensorboard, report):
 class _Arrays(distributed.WorkerPlugin):
     """A data set on its way to the workers: the scheduler hands it to each of them, and to those that join later."""
 
-    idempotent = True  # sent once, however many sweeps use it
-
     def __init__(self, arrays):
         self.arrays = arrays
 
 
 class _IgnoreInterrupt(distributed.WorkerPlugin):
-    """Ctrl-C reaches every process of a terminal: it is the client that stops its workers."""
+    """For workers that are started later, in place of one that died."""
 
     def setup(self, worker):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _send(client, dataset, arrays):
-    """Send a data set to the workers; the name that they find it by."""
-    name = f"{dataset}-{datasets.fingerprint(arrays)}"
-    try:
-        client.register_plugin(_Arrays(arrays), name=name)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the cluster's workers lack {error.name}: start them with the packages of requirements.txt, and with this "
-            f"repository on PYTHONPATH"
-        ) from error
-    return name
 
 
 def _restart_others(client, kind):

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -13,15 +14,15 @@ from lab.errors import UserError
 from lab.files import atomic
 from lab.tables import Group
 
-# Settings that are numbers, and what their axis is called.
+# Settings that are numbers, what their axis is called, and whether it may be logarithmic.
 _AXES = {
-    "regularizer_strength": "weight decay λ",
-    "dropout": "dropout",
-    "learning_rate": "learning rate",
-    "batch_size": "batch size",
-    "epochs": "epochs",
-    "holdout": "held-out images",
-    "threads": "CPU threads",
+    "regularizer_strength": ("weight decay λ", True),
+    "dropout": ("dropout", False),
+    "learning_rate": ("learning rate", True),
+    "batch_size": ("batch size", True),
+    "epochs": ("epochs", True),
+    "holdout": ("held-out images", True),
+    "threads": ("CPU threads", True),
 }
 
 
@@ -55,10 +56,15 @@ def collect(results_dir, folders):
             continue
         if history["status"] == runs.INTERRUPTED:
             notes.append(f"{folder} was interrupted after {len(history['loss'])} epochs.")
-        top = folder.parent if folder.name.startswith("seed=") else folder
-        gathered.setdefault(top, []).append((*runs.load_config(folder), history))
+        lacking = [name for name in (*tables.METRICS, "epoch_seconds") if not isinstance(history.get(name), list)]
+        if lacking:
+            raise UserError(f"{folder / 'history.json'}: expected lists {', '.join(lacking)}")
+        repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)
+        gathered.setdefault(folder.parent if repeated else folder, []).append((*runs.load_config(folder), history))
     if not gathered:
         raise UserError("none of these runs is finished: there is nothing to compare")
+    for top, members in gathered.items():
+        _check_repeats(top, members)
     groups = [
         Group(top.relative_to(results_dir).as_posix(), top, *members[0][:2], [history for *_, history in members])
         for top, members in gathered.items()
@@ -66,6 +72,17 @@ def collect(results_dir, folders):
     firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
     groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.config)))
     return _with_short_names(groups), notes
+
+
+def _check_repeats(top, members):
+    """Raise UserError if runs that lie beside each other differ in more than their seed."""
+    first, record, _ = members[0]
+    for config, other, _ in members[1:]:
+        different = [name for name, value in vars(config).items() if name != "seed" and value != getattr(first, name)]
+        if other["dataset"]["sha256"] != record["dataset"]["sha256"]:
+            different.append("data")
+        if different:
+            raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
 
 
 def compare(groups, notes, folder, published=None):
@@ -150,7 +167,7 @@ def _with_short_names(groups):
         return groups
     common = os.path.commonpath([group.name for group in groups])
     skip = len(common) + 1 if common else 0
-    return [group._replace(name=group.name[skip:].replace("/", ", ")) for group in groups]
+    return [group._replace(name=group.name[skip:].replace("/", ", ") or group.folder.name) for group in groups]
 
 
 def _order(config):
@@ -171,10 +188,10 @@ def _in_common(groups):
 
 
 def _warnings(groups):
-    datasets = {group.record["dataset"]["sha256"]: group.record["dataset"]["name"] for group in groups}
-    if len(datasets) == 1:
+    if len({group.record["dataset"]["sha256"] for group in groups}) == 1:
         return []
-    return [f"Warning: these runs were trained or validated on different data ({', '.join(sorted(datasets.values()))})."]
+    names = ", ".join(sorted({group.record["dataset"]["name"] for group in groups}))
+    return [f"Warning: these runs were trained or validated on different data ({names})."]
 
 
 def _trend(groups, published):
@@ -206,8 +223,8 @@ def _trend(groups, published):
             }
     every = np.concatenate([one["x"] for one in points.values()])
     positive = every[every > 0]
-    logarithmic = len(positive) > 1 and positive.max() >= 10 * positive.min()
-    return points, _AXES[numbers[0]] if numbers else "parameters", logarithmic
+    label, may_be_logarithmic = _AXES[numbers[0]] if numbers else ("parameters", True)
+    return points, label, may_be_logarithmic and len(positive) > 1 and positive.max() >= 10 * positive.min()
 
 
 def _as_markdown(title, rows, notes):

@@ -184,22 +184,21 @@ def learning_curves(groups, title):
         By the setting's name: what `learning_curve` takes.
     title : str
     """
-    legend_columns = math.ceil(len(groups) / 34)
-    width = max(map(len, groups)) * 0.075 + 0.6
-    figure = Figure(figsize=(8 + legend_columns * width, 8), layout="constrained")
-    _title(figure, title)
+    figure = _figure_with_legend(groups)
     axes = _curve_axes(figure)
+    _title_above(axes[0], title)
+    handles = {}
     for (name, curves), color in zip(groups.items(), colours(len(groups))):
         for axis, metric in zip(axes, ("accuracy", "loss")):
             _curve(axis, curves[metric], color=color, linestyle="--", linewidth=1)
-            _curve(axis, curves[f"val_{metric}"], color=color, linewidth=1.5, label=name)
+            handles[name] = _curve(axis, curves[f"val_{metric}"], color=color, linewidth=1.5)
     losses = np.concatenate([curves[name][0] for curves in groups.values() for name in ("loss", "val_loss")])
     losses = losses[np.isfinite(losses)]
     if len(losses) and 0 < 100 * losses.min() < losses.max():  # one that does not learn would flatten all others
         axes[1].set_yscale("log")
-    axes[0].plot([], [], "k--", linewidth=1, label="training")
-    axes[0].plot([], [], "k-", linewidth=1.5, label="validation")
-    _legend_outside(figure, axes[0], legend_columns)
+    handles["training"] = axes[0].plot([], [], "k--", linewidth=1)[0]
+    handles["validation"] = axes[0].plot([], [], "k-", linewidth=1.5)[0]
+    _legend_outside(figure, handles)
     return figure
 
 
@@ -217,15 +216,15 @@ def trend(points, label, logarithmic, title):
         A logarithmic horizontal axis, with a place for zero.
     title : str
     """
-    legend_columns = math.ceil(len(points) / 34)
-    figure = Figure(figsize=(8 + legend_columns * 1.8 * (len(points) > 1), 8), layout="constrained")
-    _title(figure, title)
+    figure = _figure_with_legend(points)
     axes = figure.subplots(2, sharex=True)
-    published = False
+    _title_above(axes[0], title)
+    handles, published = {}, False
     for (name, series), color in zip(points.items(), colours(len(points))):
         for axis, metric in zip(axes, ("val_accuracy", "val_loss")):
             mean, half_width = series[metric]
-            axis.errorbar(series["x"], mean, np.nan_to_num(half_width), fmt="o-", ms=5, capsize=3, color=color, label=name)
+            style = {"fmt": "o-", "ms": 5, "capsize": 3, "color": color}
+            handles[name] = axis.errorbar(series["x"], mean, np.nan_to_num(half_width), **style)
             if "published" in series:
                 published = True
                 published_color = color if len(points) > 1 else "C1"
@@ -234,13 +233,13 @@ def trend(points, label, logarithmic, title):
         axis.set_ylabel(f"validation {metric}")
         axis.grid(alpha=0.3)
     if published:
-        axes[0].plot([], [], "x", ms=8, color="k" if len(points) > 1 else "C1", label="published")
+        handles["published"] = axes[0].plot([], [], "x", ms=8, color="k" if len(points) > 1 else "C1")[0]
     axes[1].set_xlabel(label)
     if logarithmic:
         every = np.concatenate([series["x"] for series in points.values()])
         _logarithmic(axes[1], every)
-    if len(points) > 1 or published:
-        _legend_outside(figure, axes[0], legend_columns)
+    if len(handles) > 1:
+        _legend_outside(figure, {name or "ours": handle for name, handle in handles.items()})
     return figure
 
 
@@ -264,21 +263,41 @@ def _curve_axes(figure):
 def _curve(axis, estimate, **style):
     mean, half_width = estimate
     epochs = np.arange(1, len(mean) + 1)
-    axis.plot(epochs, mean, **style)
+    (line,) = axis.plot(epochs, mean, **style)
     if np.isfinite(half_width).any():
         axis.fill_between(epochs, mean - half_width, mean + half_width, color=style["color"], alpha=0.15, linewidth=0)
+    return line
 
 
-def _legend_outside(figure, axis, columns):
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, ncols=columns)
+def _figure_with_legend(names):
+    """A figure whose axes are 8 inches wide, with a legend of these names beside them."""
+    width = _legend_columns(names) * (max(map(len, [*names, "validation"])) * 0.075 + 0.6)
+    return Figure(figsize=(8 + width, 8), layout="constrained")
+
+
+def _legend_columns(names):
+    return math.ceil(len(names) / 34)
+
+
+def _legend_outside(figure, handles):
+    # Handles and labels by hand: matplotlib leaves out names that begin with an underscore.
+    columns = _legend_columns(handles)
+    figure.legend([*handles.values()], [*handles], loc="outside right upper", fontsize=8, ncols=columns)
+
+
+def _title_above(axis, text):
+    # Above the axes and not the figure, where it would run into the legend; 8 inches hold about 80 characters.
+    axis.set_title("\n".join(textwrap.fill(line, 80) for line in text.split("\n")), fontsize=12)
 
 
 def _logarithmic(axis, values):
     positive = values[values > 0]
     if len(positive) < len(values):  # zero gets a place a little below the smallest number
         axis.set_xscale("symlog", linthresh=positive.min() / 10, linscale=0.5)
-        axis.set_xticks(np.unique(values))
+        ticks = np.unique(values)
+        if (ticks[2:] < 4 * ticks[1:-1]).any():  # too near to each other to be labelled
+            ticks = np.append(0, 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1))
+        axis.set_xticks(ticks)
         axis.minorticks_off()
     else:
         axis.set_xscale("log")

@@ -78,8 +78,13 @@ def check_free(folder, overwrite=False):
         raise UserError(f"{folder} lies within the run {around}: choose another name")
     if any(path.parent != folder for path in folder.rglob("config.json")):
         raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
-    if not overwrite and any((folder / file).exists() for file in _FILES):
+    if not overwrite and has_files(folder):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
+
+
+def has_files(folder):
+    """Whether there is any file of a run in this folder."""
+    return any((folder / file).exists() for file in _FILES)
 
 
 def holds_run(folder):
@@ -108,15 +113,26 @@ def named(results_dir, names):
     """
     folders = []
     for name in names:
-        pattern = any(sign in name for sign in "*?[")
-        if pattern and (".." in name or name.startswith("/")):
-            raise UserError(f"not a pattern of runs' names: {name!r}")
-        tops = sorted(Path(results_dir).glob(name)) if pattern else [folder_of(results_dir, name)]
+        tops = _matching(results_dir, name) if is_pattern(name) else [folder_of(results_dir, name)]
         found = [folder for top in tops for folder in [top, *sorted(top.rglob("*/"))] if holds_run(folder)]
-        if pattern and not found:
+        if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")
         folders += found or tops  # whoever reads it will say what it lacks
     return list(dict.fromkeys(folders))
+
+
+def is_pattern(name):
+    """Whether a name is a shell pattern."""
+    return any(sign in name for sign in "*?[")
+
+
+def _matching(results_dir, pattern):
+    try:
+        if ".." in pattern:
+            raise ValueError
+        return sorted(Path(results_dir).glob(pattern))
+    except (ValueError, NotImplementedError) as error:  # pathlib's, of patterns such as x** and /x
+        raise UserError(f"not a pattern of runs' names: {pattern!r}") from error
 
 
 @contextlib.contextmanager
@@ -164,9 +180,9 @@ def read_files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def write_files(folder, files):
-    """Write what `read_files` gave, in place of what an older run left there; history.json, which completes it, last."""
-    with writing(folder, overwrite=True):
+def write_files(folder, files, overwrite=False):
+    """Write a run from what `read_files` gave; history.json, which completes it, last."""
+    with writing(folder, overwrite):
         for name in sorted(files, key=lambda name: name == "history.json"):
             path = folder / name
             path.parent.mkdir(exist_ok=True, parents=True)
@@ -237,11 +253,22 @@ def load_history(folder):
     if history.get("status") not in STATUSES:
         raise UserError(f'{path}: expected "status", one of {", ".join(STATUSES)}')
     lists = {key: value for key, value in history.items() if isinstance(value, list)}
-    if "loss" not in lists or len({len(values) for values in lists.values()}) != 1:
+    if "loss" not in lists or len({len(values) for values in lists.values()}) != 1 or not lists["loss"]:
         raise UserError(f'{path}: expected lists of equal length, "loss" among them')
-    if not all(value is None or type(value) in (int, float) for values in lists.values() for value in values):
+    if not all(value is None or _is_number(value) for values in lists.values() for value in values):
         raise UserError(f"{path}: expected numbers in its lists")
+    epochs = len(lists["loss"])
+    saved_epoch = history.get("saved_epoch", epochs)
+    if not isinstance(saved_epoch, int) or not 1 <= saved_epoch <= epochs:
+        raise UserError(f'{path}: expected "saved_epoch", a whole number from 1 to {epochs}')
+    if not isinstance(history.get("compiled", True), bool) or not isinstance(history.get("device", ""), str):
+        raise UserError(f'{path}: expected "compiled", true or false, and "device", a name')
     return history
+
+
+def _is_number(value):
+    # Real figures are far from what a float64 cannot square.
+    return type(value) in (int, float) and abs(value) < 1e100
 
 
 def load_model(folder, record):

@@ -2,7 +2,9 @@
 
 import functools
 import itertools
+import math
 import sys
+import time
 from dataclasses import replace
 
 import simplejson
@@ -12,6 +14,9 @@ from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from lab import cluster, datasets, devices, runs
 from lab.config import RunConfig, parse_setting, setting_text
 from lab.errors import UserError
+
+MOST_RUNS = 10_000
+PATIENCE = 10  # seconds without a worker, before the user is told
 
 
 def grid(config, sweep, repeats):
@@ -39,6 +44,9 @@ def grid(config, sweep, repeats):
     if repeats < 1:
         raise UserError(f"repeats must be a whole number of at least 1, got {repeats}")
     axes = [_axis(flag, values) for flag, *values in sweep]
+    count = repeats * math.prod(len(values) for _, values in axes)
+    if count > MOST_RUNS:
+        raise UserError(f"a sweep of {count} runs is more than the {MOST_RUNS} that it may have")
     names = [name for name, _ in axes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -123,6 +131,10 @@ def train(folder, planned, data, *, scheduler=None, workers=None, overwrite=Fals
     UserError
         If another run is in the place of one of these, or the cluster cannot be reached.
     """
+    if workers is not None and scheduler is not None:
+        raise UserError(
+            "--workers is for this machine, --scheduler for a cluster, which has workers of its own: use one of them"
+        )
     if workers is not None and workers < 1:
         raise UserError(f"workers must be a whole number of at least 1, got {workers}")
     cores = devices.cores()
@@ -130,27 +142,40 @@ def train(folder, planned, data, *, scheduler=None, workers=None, overwrite=Fals
     threads = 1 if scheduler else max(1, cores // (workers or cores))
     with runs.locked(folder):
         todo = missing(folder, planned, data, overwrite)
+        # Of a run that failed, or that was being written when this was killed; what comes later is somebody else's.
+        remains = {name for name in todo if runs.has_files(folder / name)}
         done = len(planned) - len(todo)
         if done:
             print(f"{folder}: {done} of {len(planned)} runs are done already.", flush=True)
         if not todo:
             return {}
         failed = {}
-        try:
-            with _Display(len(todo)) as display, cluster.connect(scheduler, min(workers or cores, len(todo))) as client:
+        with _Display(len(todo)) as display, cluster.connect(scheduler, min(workers or cores, len(todo))) as client:
+            try:
                 outcomes = cluster.train(
                     client, todo, data, folder.name, threads=threads, tensorboard=tensorboard, report=display.running
                 )
                 for name, files, fault in outcomes:
-                    if files:
-                        runs.write_files(folder / name, files)
+                    fault = _save(folder / name, files, overwrite or name in remains) or fault
                     if fault:
                         failed[name] = fault
                     display.finished(name, files, fault)
-        except KeyboardInterrupt:
-            print(f"\n{folder}: the finished runs are saved; the same command trains the others.", flush=True)
-            raise
+            except KeyboardInterrupt:
+                print(f"\n{folder}: stopping; the finished runs are saved.", flush=True)
+                raise
     return failed
+
+
+def _save(folder, files, overwrite):
+    """Write a run's files; why that failed, or None. The other runs are not to suffer from it."""
+    try:
+        if files:
+            runs.write_files(folder, files, overwrite)
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot write {error.filename or folder}: {error.strerror or error}"
+    return None
 
 
 def report_failures(failed, total):
@@ -173,9 +198,12 @@ def missing(folder, planned, data, overwrite=False):
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
     there = {_swept(path.parent.relative_to(folder).as_posix()) for path in folder.rglob("history.json")}
-    if there - {_swept(name) for name in planned}:
-        raise UserError(f"{folder} holds other runs, of {there.pop()}: choose another name for the sweep")
+    others = there - {_swept(name) for name in planned}
+    if others:
+        raise UserError(f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep")
     for name in planned:
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"{folder / name} lies outside of the sweep's folder: it passes through a link")
         runs.check_free(folder / name, overwrite=True)
     fingerprint = functools.cache(lambda dataset, holdout: datasets.fingerprint(datasets.hold_out(data[dataset][1], holdout)))
     return {name: config for name, config in planned.items() if overwrite or not _is_done(folder / name, config, fingerprint)}
@@ -189,8 +217,7 @@ def _swept(name):
 def _is_done(folder, config, fingerprint):
     if not runs.holds_run(folder):
         return False
-    if runs.load_history(folder)["status"] != runs.COMPLETE:
-        return False
+    status = runs.load_history(folder)["status"]
     there, record = runs.load_config(folder)
     advice = "choose another name, or add --overwrite to train all of it again"
     for name in RunConfig.__dataclass_fields__:
@@ -199,7 +226,9 @@ def _is_done(folder, config, fingerprint):
             raise UserError(f"{folder} was trained with {_flag(name)} {other}, not {mine}: {advice}")
     if record["dataset"]["sha256"] != fingerprint(config.dataset, config.holdout):
         raise UserError(f"{folder} was trained on other data: {advice}")
-    return True
+    if status in (runs.TRAINING, runs.INTERRUPTED):  # no sweep writes such a run
+        raise UserError(f"{folder} holds a run of its own that did not finish: {advice}")
+    return status == runs.COMPLETE
 
 
 class _Display:
@@ -214,6 +243,7 @@ class _Display:
             *columns, console=console, transient=True, refresh_per_second=2, speed_estimate_period=1e9, disable=off
         )
         self.total, self.done, self.failed = total, 0, 0
+        self.seen = time.monotonic()  # the last time that there was a worker
         self.task = self.bar.add_task("starting workers", total=total)
 
     def __enter__(self):
@@ -224,6 +254,13 @@ class _Display:
         self.bar.stop()
 
     def running(self, count):
+        """Show that so many runs are in training."""
+        if count:
+            self.seen = time.monotonic()
+        elif time.monotonic() - self.seen > PATIENCE:
+            self.seen = math.inf  # said once
+            text = "The cluster has no worker: waiting for one. Do they find the packages, and this repository on PYTHONPATH?"
+            self.bar.console.print(text, highlight=False, soft_wrap=True)
         state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed"
         self.bar.update(self.task, description=state if count else f"{state}; waiting for a worker")
 

@@ -84,8 +84,10 @@ def read_published(path, groups):
         If it is no such file, or no row belongs to any group.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets begin it with a byte order mark
+            reader = csv.DictReader(file)
+            reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
+            rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
     columns = list(rows[0]) if rows else []
@@ -96,7 +98,7 @@ def read_published(path, groups):
             f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength), others of "
             f"parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
         )
-    published = {}
+    published, lines = {}, {}
     for number, row in enumerate(rows, 2):
         try:
             wanted = {name: parse_setting(name, row[name]) if row[name] else None for name in keys}
@@ -104,8 +106,10 @@ def read_published(path, groups):
         except (UserError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {number}: {error}") from error
         for group in groups:
-            if all(getattr(group.config, name) == value for name, value in wanted.items()):
-                published[group.name] = figures
+            if figures and all(getattr(group.config, name) == value for name, value in wanted.items()):
+                if group.name in published:
+                    raise UserError(f"{path}: lines {lines[group.name]} and {number} are both of {group.name}")
+                published[group.name], lines[group.name] = figures, number
     if not published:
         raise UserError(f"{path}: none of its rows has the settings ({', '.join(keys)}) of one of these runs")
     return published
@@ -124,7 +128,7 @@ def summary(groups):
                 **{_title(name): _with_error(reached[name]) for name in METRICS},
                 **{f"epochs to {level}": _epochs(reached[f"epochs_to_{level}"]) for level in LEVELS},
                 "s / epoch": f"{reached['epoch_seconds'].mean():.3g}",
-                "device": group.histories[0].get("device", "unknown"),
+                "device": _device(group),
                 "data set": group.record["dataset"]["name"],
             }
         )
@@ -167,7 +171,7 @@ def beside_published(groups, published):
 
 def speed_up(groups):
     """What two devices take for the same: a list of dicts, column to cell; empty unless there are exactly two devices."""
-    devices = sorted({group.histories[0].get("device", "unknown") for group in groups})
+    devices = sorted({_device(group) for group in groups})
     if len(devices) != 2:
         return []
     pairs = {}
@@ -175,7 +179,7 @@ def speed_up(groups):
         same = tuple(
             getattr(group.config, field.name) for field in fields(RunConfig) if field.name not in ("device", "threads")
         )
-        pairs.setdefault(same, {})[group.histories[0]["device"]] = group
+        pairs.setdefault(same, {})[_device(group)] = group
     rows = []
     for pair in pairs.values():
         if len(pair) == 2:
@@ -220,7 +224,7 @@ def write_csv(groups, published, path):
                 low, high = estimates.prediction_interval(values)
                 row |= {f"published_{name}": figures.get(name, ""), f"{name}_low": low, f"{name}_high": high}
         # Not "device" and "dataset": so are settings called, which may say "auto".
-        row |= {"device_name": group.histories[0].get("device", "unknown"), "dataset_name": group.record["dataset"]["name"]}
+        row |= {"device_name": _device(group), "dataset_name": group.record["dataset"]["name"]}
         rows.append({key: "" if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
@@ -243,6 +247,10 @@ def markdown(rows):
             *(line(row[name].ljust(widths[name]) for name in columns) for row in rows),
         ]
     )
+
+
+def _device(group):
+    return group.histories[0].get("device", "unknown")
 
 
 def _title(name):
@@ -283,6 +291,6 @@ def _decimal(text):
         number = Decimal(text)
     except InvalidOperation:
         raise UserError(f"expected a number, got {text!r}") from None
-    if not number.is_finite():
-        raise UserError(f"expected a finite number, got {text!r}")
+    if not number.is_finite() or abs(number) > 10**12 or number.as_tuple().exponent < -30:
+        raise UserError(f"expected a number of sensible size, got {text!r}")
     return number

@@ -95,7 +95,7 @@ def test_trend_has_error_bars_a_place_for_zero_and_published_crosses(tmp_path):
     figures.save(figure, tmp_path / "f.png")
     places = [figure.axes[1].transData.transform((value, 0))[0] for value in x]
     assert places == sorted(places) and min(np.diff(places)) > 20
-    assert legend_texts(figure)[0] == "published"
+    assert legend_texts(figure) == ["ours", "published"]
     figures.save(figures.trend({"a": series, "b": series}, "lambda", False, "t"), tmp_path / "f.png")
 
 

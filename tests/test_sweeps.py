@@ -204,7 +204,7 @@ def test_ctrl_c_keeps_the_finished_runs_and_says_so(data_dir, tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors.strip() == "train.py: interrupted"
-    assert "the finished runs are saved" in output
+    assert "stopping; the finished runs are saved" in output
     assert complete(tmp_path / "grid") and not list(tmp_path.rglob(".lock"))
 
 
