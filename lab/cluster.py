@@ -8,6 +8,7 @@ repository on their ``PYTHONPATH``. The client never imports TensorFlow.
 import contextlib
 import functools
 import logging
+import pickle
 import signal
 import tempfile
 import threading
@@ -77,8 +78,11 @@ def _close(part):
 
 @contextlib.contextmanager
 def _ignored_interrupts():
-    """For the seconds in which Ctrl-C would leave processes behind. Those that are started meanwhile ignore it too: it reaches
-    every process of a terminal, but it is the client that stops its workers."""
+    """For the second or two in which Ctrl-C would leave processes or tracebacks behind.
+
+    Processes that are started meanwhile ignore it for good: it reaches every process of a terminal, but it is the client that
+    stops its workers.
+    """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -117,23 +121,13 @@ def train(client, configs, data, title, *, threads, tensorboard, report):
     UserError
         If the cluster is not fit for it, or is lost.
     """
-    plugins = {}
+    plugins = {dataset: f"{name}-{client.id}" for dataset, (name, _) in data.items()}
     try:
-        for dataset, (name, arrays) in data.items():
-            plugins[dataset] = f"{name}-{client.id}"
-            client.register_plugin(_Arrays(arrays), name=plugins[dataset])
+        for dataset, (_, arrays) in data.items():
+            client.register_plugin(_plugin(arrays), name=plugins[dataset])
         yield from _train(client, configs, data, plugins, title, threads, tensorboard, report)
-    except Exception as error:
-        # A worker that could not import what it was sent; Dask hands its error on in one of many shapes.
-        if "No module named" in str(error):
-            raise UserError(
-                "the cluster's workers cannot import what they need: start them with the packages of requirements.txt, and "
-                f"with this repository on PYTHONPATH ({error})"
-            ) from error
-        raise
     finally:
-        # Else it would stay on the scheduler, for every worker to come.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # the scheduler may be gone
             for plugin in plugins.values():
                 client.unregister_worker_plugin(plugin)
 
@@ -147,15 +141,37 @@ def _train(client, configs, data, plugins, title, threads, tensorboard, report):
         for name in [name for name in configs if kinds[name] == kind]:
             dataset = configs[name].dataset
             task = configs[name], data[dataset][0], plugins[dataset], kind, title, tensorboard
-            futures[client.submit(_train_here, *task, pure=False)] = name
+            futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
         yield from _results(client, futures, report)
 
 
-class _Arrays(distributed.WorkerPlugin):
-    """A data set on its way to the workers: the scheduler hands it to each of them, and to those that join later."""
+def _task():
+    """What a worker is to call. It and its argument can be read without this package, which the scheduler need not have."""
 
-    def __init__(self, arrays):
-        self.arrays = arrays
+    def train(task):
+        from lab import cluster
+
+        return cluster._train_here(*pickle.loads(task))
+
+    return train
+
+
+def _plugin(arrays):
+    """A data set on its way to the workers: the scheduler hands it to each of them, and to those that join later.
+
+    It too can be read without this package: a worker that could not would neither start nor stop.
+    """
+
+    class DataSet(distributed.WorkerPlugin):
+        pass
+
+    plugin = DataSet()
+    plugin.arrays = tuple(arrays)
+    return plugin
+
+
+def _unfit(error):
+    return f"{error} on a worker: start workers with the packages of requirements.txt and with this repository on PYTHONPATH"
 
 
 class _IgnoreInterrupt(distributed.WorkerPlugin):
@@ -167,7 +183,13 @@ class _IgnoreInterrupt(distributed.WorkerPlugin):
 
 def _restart_others(client, kind):
     """Begin the worker processes anew that run TensorFlow on another device or with other threads."""
-    others = [address for address, started in client.run(_started).items() if started not in (None, kind)]
+    try:
+        kinds = client.run(_started)
+    except Exception as error:  # in which Dask wraps what went wrong on a worker
+        if "No module named" not in str(error):
+            raise
+        raise UserError(_unfit(error)) from error
+    others = [address for address, started in kinds.items() if started not in (None, kind)]
     if others:
         try:
             client.restart_workers(others, timeout=60)
@@ -199,6 +221,8 @@ def _outcome(future):
         return future.result()
     except KilledWorker as error:
         return {}, f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps"
+    except ModuleNotFoundError as error:
+        return {}, _unfit(error)
     except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
         return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
@@ -220,7 +244,7 @@ def _device(device, threads):
 
 @functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled
 def _arrays_for(plugin, holdout):
-    return datasets.hold_out(distributed.get_worker().plugins[plugin].arrays, holdout)
+    return datasets.hold_out(datasets.Arrays(*distributed.get_worker().plugins[plugin].arrays), holdout)
 
 
 def _train_here(config, dataset, plugin, kind, title, tensorboard):

@@ -167,11 +167,12 @@ def test_a_cluster_by_hand_loses_a_worker_but_no_run(undisturbed, data_dir, tmp_
     """A scheduler and two workers, started in another folder; one worker and its guardian are killed during the sweep."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": ""}
+    environment = os.environ | {"KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": ""}
+    with_repository = environment | {"PYTHONPATH": str(ROOT)}  # which the scheduler does not need
     address_file = elsewhere / "scheduler.json"
     with open(elsewhere / "log", "w") as log:
 
-        def dask(part, *flags):
+        def dask(part, *flags, environment=environment):
             command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
             return subprocess.Popen(command, cwd=elsewhere, env=environment, stdout=log, stderr=log, start_new_session=True)
 
@@ -179,8 +180,8 @@ def test_a_cluster_by_hand_loses_a_worker_but_no_run(undisturbed, data_dir, tmp_
         try:
             while not address_file.exists():
                 time.sleep(0.05)
-            worker = ("--nthreads", "1", "--dashboard-address", ":0")
-            cluster += [dask("worker", *worker), dask("worker", *worker)]
+            for _ in range(2):
+                cluster.append(dask("worker", "--nthreads", "1", "--dashboard-address", ":0", environment=with_repository))
             address = json.loads(address_file.read_text())["address"]
             process = start("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
             wait_for_runs(process, 2)
