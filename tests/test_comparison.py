@@ -1,6 +1,7 @@
 """Comparison of runs: from fabricated histories, whose numbers are known."""
 
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from lab import comparison, runs, tables
+from lab import comparison, estimates, runs, tables
 from lab.config import RunConfig
 from lab.errors import UserError
 from lab.files import write_json
@@ -149,6 +150,19 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
     assert float(row["published_val_accuracy"]) == 0.9 and float(row["val_accuracy_low"]) == pytest.approx(0.86744, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'\xef\xbb\xbfhidden,val_accuracy\r\n"20,20",0.9\r\n',  # as a spreadsheet writes it
+        b'val-accuracy, hidden\n0.9,"20,20"\n',
+    ],
+)
+def test_published_files_in_other_hands_writing(content, sweep, tmp_path):
+    (tmp_path / "published.csv").write_bytes(content)
+    published = tables.read_published(tmp_path / "published.csv", collect(sweep, "wide")[0])
+    assert published == {"hidden=20,20": {"val_accuracy": Decimal("0.9")}}
+
+
 def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
     groups, notes = collect(sweep, "wide")
     comparison.compare(groups, notes, tmp_path / "mine")
@@ -247,6 +261,7 @@ def test_63_runs_are_compared_within_5_seconds_without_tensorflow(tmp_path):
     [
         (["-m", "wide", "nowhere"], "no run at"),
         (["-m", "x*"], "like 'x*'"),
+        (["-m", "wide", "w**"], "not a pattern"),
         (["-m", "wide", "--images", "a.png"], "--images"),
         (["-m", "wide", "--label", "../x"], "not a run's name"),
         (["-m", "wide", "--published", "/"], "directory"),
@@ -264,6 +279,51 @@ def test_a_broken_history_is_named_and_left_as_it_is(sweep):
     done = script("evaluate", "-m", "wide", "--results-dir", sweep)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(path) in done.stderr
     assert path.read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"saved_epoch": 99},
+        {"saved_epoch": 0},
+        {"saved_epoch": None},
+        {"loss": [], "val_loss": [], "accuracy": [], "val_accuracy": [], "epoch_seconds": []},
+        {"val_loss": None},
+        {"epoch_seconds": None},
+        {"device": 3},
+        {"compiled": "yes"},
+        {"loss": [1, 1, 1, 10**400]},
+    ],
+    ids=str,
+)
+def test_histories_that_are_none(change, sweep):
+    path = sweep / "alone" / "history.json"
+    write_json(path, runs.load_history(sweep / "alone") | change)
+    with pytest.raises(UserError, match=r"history\.json"):
+        collect(sweep, "alone", "wide")
+
+
+def test_runs_beside_each_other_that_differ_in_more_than_the_seed_are_not_averaged(sweep):
+    fake_run(sweep / "wide/hidden=20,20/seed=3", hidden=(20, 20), seed=3, epochs=500)
+    with pytest.raises(UserError, match="more than their seed"):
+        collect(sweep, "wide")
+    for seed in (1, 2):  # two runs that only happen to be called so
+        fake_run(sweep / f"seed={seed}", hidden=(seed,))
+    assert [group.name for group in collect(sweep, "seed=1", "seed=2")[0]] == ["seed=1", "seed=2"]
+
+
+def test_every_group_has_a_name_in_table_and_legend(sweep):
+    for name in ("x/seed=0", "x/seed=1", "x/one", "_y"):
+        fake_run(sweep / name)
+    groups, _ = collect(sweep, "x", "_y")
+    figure = comparison.figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, "t")
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"x", "x, one", "_y", "training", "validation"}
+    assert {group.name for group in collect(sweep, "x")[0]} == {"x", "one"}
+
+
+def test_a_pattern_in_the_first_place_and_a_terminal_without_the_signs(sweep):
+    done = script("evaluate", "-m", "w*", "--results-dir", sweep, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "0.9433 ? 0.0379" in done.stdout
 
 
 def test_labels_are_plain_and_short():

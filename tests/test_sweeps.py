@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from lab import sweeps
+from lab import datasets, runs, sweeps
 from lab.config import RunConfig
 from lab.errors import UserError
 from tests.conftest import ROOT, script
@@ -111,6 +111,7 @@ def test_the_grid_is_every_combination_times_the_seeds():
         ([["activation", "relu", "cosine"]], 1, "choose from relu"),
         ([["net", "dense", "conv"], ["hidden", "8"]], 1, "dense net only"),
         ([], 0, "repeats"),
+        ([], 10**9, "more than the 10000"),
     ],
 )
 def test_sweeps_that_cannot_be(sweep, repeats, said):
@@ -221,6 +222,38 @@ def test_a_run_that_fails_keeps_the_others_going(data_dir, tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_a_run_that_cannot_be_written_is_one_that_fails(data_dir, tmp_path):
+    """Here because another process holds its folder."""
+    flags = ("-m", "held", "--hidden", "8", *SMALL, "--repeats", "3", "--workers", "1")
+    with runs.locked(tmp_path / "held" / "seed=1"):
+        done = script("train", *flags, *places(data_dir, tmp_path))
+        assert done.returncode == 1 and "seed=1: another process is writing" in done.stderr
+    assert set(complete(tmp_path / "held")) == {"seed=0", "seed=2"}
+
+
+@pytest.mark.parametrize("status", ["interrupted", "training", "complete"])
+def test_a_sweep_does_not_overwrite_a_run_of_another_hand(status, mnist5k, tmp_path):
+    """One that did not finish, or whose settings are others."""
+    settings = RunConfig(epochs=3 if status == "complete" else 2)
+    (tmp_path / "s" / "seed=0").mkdir(parents=True)
+    dataset = {"name": "mnist", "sha256": datasets.fingerprint(mnist5k), "train": 4000, "validation": 1000}
+    record = {"settings": settings.to_json(), "parameters": 1, "dataset": dataset}
+    (tmp_path / "s" / "seed=0" / "config.json").write_text(json.dumps(record))
+    (tmp_path / "s" / "seed=0" / "history.json").write_text(json.dumps({"status": status, "loss": [1.0]}))
+    planned = sweeps.grid(RunConfig(epochs=2), [], 2)
+    with pytest.raises(UserError, match="add --overwrite"):
+        sweeps.missing(tmp_path / "s", planned, {None: ("mnist", mnist5k)})
+    assert sweeps.missing(tmp_path / "s", planned, {None: ("mnist", mnist5k)}, overwrite=True) == planned
+
+
+def test_a_linked_folder_is_not_followed_out_of_the_sweep(mnist5k, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "seed=0").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="link"):
+        sweeps.missing(tmp_path / "s", sweeps.grid(RunConfig(), [], 1), {None: ("mnist", mnist5k)})
+
+
 def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
     flags = ("--hidden", "8", *SMALL, "--sweep", "threads", "1", "2", "--repeats", "2", "--workers", "1")
     done = script("train", "-m", "threads", *flags, *places(data_dir, tmp_path))
@@ -242,6 +275,7 @@ def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
         (("-m", "x", "--sweep", "colour", "1"), "no such setting"),
         (("-m", "x", "--repeats", "2", "--workers", "0"), "workers"),
         (("-m", "x", "--workers", "2"), "--repeats or --sweep"),
+        (("-m", "x", "--repeats", "2", "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"), "use one of them"),
         (("-m", "x", "--sweep", "batch-size", "64", "641"), "640 training images"),
         (("-m", "x", "--repeats", "2", "--scheduler", "nonsense"), "no Dask scheduler answers"),
         (("-m", "x", "--repeats", "2", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
