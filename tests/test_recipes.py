@@ -1,0 +1,48 @@
+"""The recipes: that each is what its exercise asks for, and fits the published figures beside it."""
+
+import csv
+import sys
+
+import pytest
+
+import models
+import train
+from lab import sweeps
+from lab.config import RunConfig, parse_setting
+from tests.conftest import ROOT
+
+RECIPES = sorted((ROOT / "recipes").glob("*.args"))
+RUNS = {
+    "activations": 15,
+    "conv-vs-dense": 6,
+    "cpu-vs-gpu": 4,
+    "fewest-parameters": 42,
+    "hidden-units": 21,
+    "weight-decay": 7,
+}
+
+
+def planned(path, monkeypatch):
+    """What `python train.py @FILE` would train."""
+    monkeypatch.setattr(sys, "argv", ["train.py", f"@{path}"])
+    args = train.parse_args()
+    assert args.model_name == path.stem
+    return sweeps.grid(RunConfig(), args.sweep, args.repeats or 1)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_plans_its_runs_and_says_what_it_is(path, monkeypatch):
+    assert len(planned(path, monkeypatch)) == RUNS[path.stem]
+    first, second = path.read_text().splitlines()[:2]
+    assert first.startswith("# Exercise A") and "bout" in first
+    assert second.startswith(f"# Then: python evaluate.py -m {path.stem}")
+
+
+@pytest.mark.parametrize("name", ["hidden-units", "weight-decay"])
+def test_each_published_row_is_trained_and_has_the_published_parameters(name, monkeypatch):
+    configs = planned(ROOT / "recipes" / f"{name}.args", monkeypatch).values()
+    with open(ROOT / "recipes" / f"{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    key = next(iter(rows[0]))
+    published = {parse_setting(key, row[key]): int(row["parameters"]) for row in rows}
+    assert published == {getattr(config, key): models.build("dense", hidden=config.hidden).count_params() for config in configs}
