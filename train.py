@@ -111,7 +111,8 @@ def train_many(args, settings, folder):
     status = sweeps.report_failures(failed, len(planned))
     if len(failed) < len(planned):
         paths = comparison.report_sweep(args.results_dir, folder)
-        print(f"{folder}: for figures and tables of all of it, python evaluate.py -m {args.model_name}")
+        place = "" if args.results_dir == "results" else f" --results-dir {args.results_dir}"
+        print(f"{folder}: for figures and tables of all of it, python evaluate.py -m {args.model_name}{place}")
         if args.show:
             figures.show(paths)
     return status

@@ -118,6 +118,7 @@ def compare(groups, notes, folder, published=None):
         "learning_curves": figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, title)
     }
     points = _trend(groups, found)
+    (folder / "trend.png").unlink(missing_ok=True)  # of an older comparison of this name, which had one
     if points:
         drawn["trend"] = figures.trend(*points, title)
     tables.write_csv(groups, found, folder / "table.csv")
