@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab import estimates, figures, runs, tables
+from lab.config import differing, flag_of
 from lab.errors import UserError
 from lab.files import atomic
 from lab.tables import Group
@@ -78,7 +79,7 @@ def _check_repeats(top, members):
     """Raise UserError if runs that lie beside each other differ in more than their seed."""
     first, record, _ = members[0]
     for config, other, _ in members[1:]:
-        different = [name for name, value in vars(config).items() if name != "seed" and value != getattr(first, name)]
+        different = [name for name in differing([first, config]) if name != "seed"]
         if other["dataset"]["sha256"] != record["dataset"]["sha256"]:
             different.append("data")
         if different:
@@ -102,8 +103,9 @@ def compare(groups, notes, folder, published=None):
         What was written.
     """
     found = tables.read_published(published, groups) if published else {}
-    notes = notes + _warnings(groups)
-    sections = [("Runs", tables.summary(groups), [*_in_common(groups), *tables.fewest_parameters(groups), *notes])]
+    warnings = _warnings(groups)
+    notes = [*_in_common(groups), *tables.fewest_parameters(groups), *notes, *warnings]
+    sections = [("Runs", tables.summary(groups), notes)]
     if found:
         sections.append(
             ("Published figures, and our 95% prediction interval for one run", *tables.beside_published(groups, found))
@@ -113,7 +115,7 @@ def compare(groups, notes, folder, published=None):
         sections.append(("Two devices", faster, []))
     folder.mkdir(parents=True, exist_ok=True)
     names = sorted({group.record["dataset"]["name"] for group in groups})
-    title = "\n".join([f"{folder.name}: {', '.join(names)}", *_warnings(groups)])
+    title = "\n".join([f"{folder.name}: {', '.join(names)}", *warnings])
     drawn = {
         "learning_curves": figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, title)
     }
@@ -177,7 +179,7 @@ def _order(config):
 
 def _in_common(groups):
     """What the summary's rows have in common, in a sentence."""
-    devices = {group.histories[0].get("device", "unknown") for group in groups}
+    devices = {tables.device_of(group) for group in groups}
     counts = {len(group.histories) for group in groups}
     sentences = ["Values of the epoch whose weights were saved."]
     if max(counts) > 1:
@@ -204,7 +206,7 @@ def _trend(groups, published):
     numbers = [name for name in different if name in _AXES and all(getattr(group.config, name) is not None for group in groups)]
     if not numbers and not ("hidden" in different and all(group.config.hidden for group in groups)):
         return None
-    own = f"{numbers[0].replace('_', '-')}=" if numbers else None
+    own = f"{flag_of(numbers[0])}=" if numbers else None
     series = {}
     for group in groups:
         others = [part for part in group.name.split(", ") if not (own and part.startswith(own))]

@@ -183,6 +183,26 @@ def setting_text(value):
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0").replace("+", "")
 
 
+def flag_of(name):
+    """A setting's name as a flag has it, without its dashes."""
+    return name.replace("_", "-")
+
+
+def differing(configs):
+    """The settings that are not the same in all of some runs.
+
+    Parameters
+    ----------
+    configs : iterable of RunConfig
+
+    Returns
+    -------
+    list of str
+    """
+    configs = list(configs)
+    return [field.name for field in fields(RunConfig) if len({getattr(config, field.name) for config in configs}) > 1]
+
+
 def _words(field):
     return field.replace("_", " ")
 

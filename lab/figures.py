@@ -184,7 +184,7 @@ def learning_curves(groups, title):
         By the setting's name: what `learning_curve` takes.
     title : str
     """
-    figure = _figure_with_legend(groups)
+    figure = _figure_with_legend([*groups, "training", "validation"])
     axes = _curve_axes(figure)
     _title_above(axes[0], title)
     handles = {}
@@ -216,7 +216,7 @@ def trend(points, label, logarithmic, title):
         A logarithmic horizontal axis, with a place for zero.
     title : str
     """
-    figure = _figure_with_legend(points)
+    figure = _figure_with_legend([*points, "published"])
     axes = figure.subplots(2, sharex=True)
     _title_above(axes[0], title)
     handles, published = {}, False
@@ -271,7 +271,7 @@ def _curve(axis, estimate, **style):
 
 def _figure_with_legend(names):
     """A figure whose axes are 8 inches wide, with a legend of these names beside them."""
-    width = _legend_columns(names) * (max(map(len, [*names, "validation"])) * 0.075 + 0.6)
+    width = _legend_columns(names) * (max(map(len, names)) * 0.075 + 0.6)
     return Figure(figsize=(8 + width, 8), layout="constrained")
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from lab import cluster, datasets, devices, runs
-from lab.config import RunConfig, parse_setting, setting_text
+from lab.config import RunConfig, differing, flag_of, parse_setting, setting_text
 from lab.errors import UserError
 
 MOST_RUNS = 10_000
@@ -50,11 +50,11 @@ def grid(config, sweep, repeats):
     names = [name for name, _ in axes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UserError(f"--sweep {_flag(twice)} is given twice: give all of its values at once")
+        raise UserError(f"--sweep {flag_of(twice)} is given twice: give all of its values at once")
     planned = {}
     for values in itertools.product(*(values for _, values in axes), range(config.seed, config.seed + repeats)):
         settings = dict(zip((*names, "seed"), values))
-        folder = "/".join(f"{_flag(name)}={setting_text(value)}" for name, value in settings.items())
+        folder = "/".join(f"{flag_of(name)}={setting_text(value)}" for name, value in settings.items())
         if settings.get("net", "dense") != "dense":
             settings.setdefault("hidden", None)  # in a sweep over nets, --hidden is meant for the dense one
         planned[folder] = replace(config, **settings)
@@ -66,7 +66,7 @@ def _axis(flag, texts):
     if name == "seed":
         raise UserError("--sweep seed: use --repeats N, which trains N seeds")
     if name not in RunConfig.__dataclass_fields__:
-        can = ", ".join(_flag(name) for name in RunConfig.__dataclass_fields__ if name != "seed")
+        can = ", ".join(flag_of(name) for name in RunConfig.__dataclass_fields__ if name != "seed")
         raise UserError(f"--sweep {flag}: there is no such setting of a run; choose from {can}")
     if not texts or not all(texts):
         raise UserError(
@@ -77,10 +77,6 @@ def _axis(flag, texts):
         if values.count(value) > 1:
             raise UserError(f"--sweep {flag}: the value {text} is given twice")
     return name, values
-
-
-def _flag(name):
-    return name.replace("_", "-")
 
 
 def load_data(configs, data_dir):
@@ -220,10 +216,10 @@ def _is_done(folder, config, fingerprint):
     status = runs.load_history(folder)["status"]
     there, record = runs.load_config(folder)
     advice = "choose another name, or add --overwrite to train all of it again"
-    for name in RunConfig.__dataclass_fields__:
-        mine, other = getattr(config, name), getattr(there, name)
-        if mine != other:
-            raise UserError(f"{folder} was trained with {_flag(name)} {other}, not {mine}: {advice}")
+    different = differing([config, there])
+    if different:
+        mine, other = (getattr(one, different[0]) for one in (config, there))
+        raise UserError(f"{folder} was trained with {flag_of(different[0])} {other}, not {mine}: {advice}")
     if record["dataset"]["sha256"] != fingerprint(config.dataset, config.holdout):
         raise UserError(f"{folder} was trained on other data: {advice}")
     if status in (runs.TRAINING, runs.INTERRUPTED):  # no sweep writes such a run

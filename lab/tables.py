@@ -3,7 +3,7 @@
 import csv
 import math
 import statistics
-from dataclasses import fields
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import estimates
-from lab.config import RunConfig, parse_setting, setting_text
+from lab.config import RunConfig, differing, parse_setting, setting_text
 from lab.datasets import CLASSES
 from lab.errors import UserError
 from lab.files import atomic
@@ -59,8 +59,7 @@ def measures(group):
 
 def varying(groups):
     """The settings, but for the seed, in which some groups differ: a list of names."""
-    names = [field.name for field in fields(RunConfig) if field.name != "seed"]
-    return [name for name in names if len({getattr(group.config, name) for group in groups}) > 1]
+    return [name for name in differing(group.config for group in groups) if name != "seed"]
 
 
 def read_published(path, groups):
@@ -128,7 +127,7 @@ def summary(groups):
                 **{_title(name): _with_error(reached[name]) for name in METRICS},
                 **{f"epochs to {level}": _epochs(reached[f"epochs_to_{level}"]) for level in LEVELS},
                 "s / epoch": f"{reached['epoch_seconds'].mean():.3g}",
-                "device": _device(group),
+                "device": device_of(group),
                 "data set": group.record["dataset"]["name"],
             }
         )
@@ -171,15 +170,13 @@ def beside_published(groups, published):
 
 def speed_up(groups):
     """What two devices take for the same: a list of dicts, column to cell; empty unless there are exactly two devices."""
-    devices = sorted({_device(group) for group in groups})
+    devices = sorted({device_of(group) for group in groups})
     if len(devices) != 2:
         return []
     pairs = {}
     for group in groups:
-        same = tuple(
-            getattr(group.config, field.name) for field in fields(RunConfig) if field.name not in ("device", "threads")
-        )
-        pairs.setdefault(same, {})[_device(group)] = group
+        same = replace(group.config, device="auto", threads=None)
+        pairs.setdefault(same, {})[device_of(group)] = group
     rows = []
     for pair in pairs.values():
         if len(pair) == 2:
@@ -224,7 +221,7 @@ def write_csv(groups, published, path):
                 low, high = estimates.prediction_interval(values)
                 row |= {f"published_{name}": figures.get(name, ""), f"{name}_low": low, f"{name}_high": high}
         # Not "device" and "dataset": so are settings called, which may say "auto".
-        row |= {"device_name": _device(group), "dataset_name": group.record["dataset"]["name"]}
+        row |= {"device_name": device_of(group), "dataset_name": group.record["dataset"]["name"]}
         rows.append({key: "" if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
@@ -249,7 +246,8 @@ def markdown(rows):
     )
 
 
-def _device(group):
+def device_of(group):
+    """The name of the device that a group was trained on."""
     return group.histories[0].get("device", "unknown")
 
 
