@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""How fast we train MNIST, beside stock Keras and eager PyTorch (where it is installed).
+"""How fast we train, beside stock Keras and eager PyTorch (where it is installed).
 
 examples:
-  python benchmarks/training.py --data-dir ~/data                   dense and conv, 3 rounds of 10 epochs
+  python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3 rounds of 10 epochs
   python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5 --json dense.json
+  python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3     CIFAR-10, batch 32; also ours in bfloat16
 
 The contestants train in turn, each in a process of its own: `train.py`; the usual Keras script with `model.fit` on float
 arrays, which saves its model and draws its learning curve too; and a plain PyTorch loop. Of each: the median of the epochs
-after the first, validation included; the seconds of the whole process; its peak memory; the last validation accuracy. The
-ratios are taken within each round; the table shows the median over the rounds.
+after the first, validation included; the same by step, in milliseconds; the seconds of the whole process; its peak memory; the
+last validation accuracy. The ratios are taken within each round; the table shows the median over the rounds.
 """
 
 import argparse
 import importlib.util
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -23,13 +25,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BATCH_SIZE = 128
+DATASETS = {"dense": "mnist", "conv": "mnist", "filter": "cifar10"}
+BATCH_SIZES = {"dense": 128, "conv": 128, "filter": 32}
+IMAGES = {"mnist": 60_000, "cifar10": 50_000}
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
-    parser.add_argument("--nets", nargs="+", choices=("dense", "conv"), default=["dense", "conv"], help="(default: both)")
+    parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz, cifar10.npz")
+    parser.add_argument("--nets", nargs="+", choices=DATASETS, default=["dense", "conv"], help="(default: dense conv)")
     parser.add_argument("--epochs", type=int, default=10, help="(default: 10)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contestant trains (default: 3)")
     parser.add_argument("--json", metavar="FILE", help="also write every figure to this file")
@@ -46,9 +50,10 @@ def main():
     if args.contestant:
         CONTESTANTS[args.contestant](args)
         return
-    names = [name for name in CONTESTANTS if name != "pytorch" or importlib.util.find_spec("torch")]
+    installed = [name for name in CONTESTANTS if name != "pytorch" or importlib.util.find_spec("torch")]
     results = {}
     for net in args.nets:
+        names = [name for name in installed if name != "bfloat16" or net == "filter"]
         rounds = [{name: measure(name, net, args) for name in names} for _ in range(args.rounds)]
         results[net] = summarize(rounds)
         print_table(net, results[net])
@@ -62,14 +67,14 @@ def measure(name, net, args):
     Returns
     -------
     dict of float
-        "epoch" and "process" in seconds, "memory" in MB, "accuracy".
+        "epoch" and "process" in seconds, "step" in milliseconds, "memory" in MB, "accuracy".
     """
     with tempfile.TemporaryDirectory() as folder:
         common = ["--data-dir", args.data_dir, "--epochs", str(args.epochs)]
         command = [str(Path(__file__)), *common, "--nets", net, "--contestant", name, "--folder", folder]
-        if name == "ours":
+        if name in OURS:
             command = [str(ROOT / "train.py"), *common, "-m", "run", "--net", net, "--results-dir", folder]
-            command += ["--batch-size", str(BATCH_SIZE)]
+            command += ["--dataset", DATASETS[net], "--batch-size", str(BATCH_SIZES[net]), "--precision", OURS[name]]
         begin = time.perf_counter()
         # The log goes to a file: a pipe that nobody empties would stop the contestant.
         with open(Path(folder, "log"), "w+") as log:
@@ -80,8 +85,10 @@ def measure(name, net, args):
                 log.seek(0)
                 sys.exit(f"{name} failed:\n{log.read()}")
         history = json.loads(Path(folder, "run", "history.json").read_text())
+    epoch = statistics.median(history["epoch_seconds"][1:])
     outcome = {
-        "epoch": statistics.median(history["epoch_seconds"][1:]),
+        "epoch": epoch,
+        "step": 1e3 * epoch / math.ceil(IMAGES[DATASETS[net]] / BATCH_SIZES[net]),
         "process": seconds,
         "memory": usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3),
         "accuracy": history["val_accuracy"][-1],
@@ -104,14 +111,14 @@ def summarize(rounds):
 
 
 def print_table(net, summary):
-    print(f"\n{net}: MNIST, batch {BATCH_SIZE}; (x): times ours, median over rounds")
-    print(f"{'':10}{'s an epoch':>18}{'s the process':>18}{'MB at the peak':>18}{'validation accuracy':>22}")
+    print(f"\n{net}: {DATASETS[net]}, batch {BATCH_SIZES[net]}; (x): times ours, median over rounds")
+    print(f"{'':10}{'s an epoch':>18}{'ms a step':>12}{'s the process':>18}{'MB at the peak':>18}{'validation accuracy':>22}")
     for name, figures in summary.items():
-        cells = "".join(
+        epoch, process, memory = (
             f"{figures[key]:>10{form}} ({figures[key + '_ratio']:4.2f})"
             for key, form in (("epoch", ".3f"), ("process", ".1f"), ("memory", ".0f"))
         )
-        print(f"{name:10}{cells}{figures['accuracy']:>22.4f}", flush=True)
+        print(f"{name:10}{epoch}{figures['step']:>12.2f}{process}{memory}{figures['accuracy']:>22.4f}", flush=True)
 
 
 def stock(args):
@@ -124,14 +131,25 @@ def stock(args):
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    with np.load(Path(args.data_dir, "mnist.npz")) as data:
-        images, validation_images = (data[name].astype("float32")[..., None] / 255 for name in ("x_train", "x_test"))
+    net = args.nets[0]
+    with np.load(Path(args.data_dir, f"{DATASETS[net]}.npz")) as data:
+        images, validation_images = (data[name].astype("float32") / 255 for name in ("x_train", "x_test"))
         labels, validation_labels = (keras.utils.to_categorical(data[name], 10) for name in ("y_train", "y_test"))
     keras.utils.set_random_seed(0)
-    if args.nets[0] == "dense":
+    if net == "dense":
         images, validation_images = images.reshape(-1, 784), validation_images.reshape(-1, 784)
         hidden = [keras.Input((784,)), layers.Dense(200, activation="relu"), layers.Dense(100, activation="relu")]
+    elif net == "filter":
+        hidden = [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(64, 11, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(128, 3, activation="relu"),
+            layers.Conv2D(128, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+        ]
     else:
+        images, validation_images = images[..., None], validation_images[..., None]
         hidden = [
             keras.Input((28, 28, 1)),
             layers.Conv2D(20, 5, padding="same", activation="relu"),
@@ -151,7 +169,7 @@ def stock(args):
     history = model.fit(
         images,
         labels,
-        batch_size=BATCH_SIZE,
+        batch_size=BATCH_SIZES[net],
         epochs=args.epochs,
         validation_data=(validation_images, validation_labels),
         callbacks=[stopwatch],
@@ -172,12 +190,20 @@ def pytorch(args):
     import torch
     from torch import nn
 
-    with np.load(Path(args.data_dir, "mnist.npz")) as data:
-        images, validation_images = (torch.tensor(data[name])[:, None].float() / 255 for name in ("x_train", "x_test"))
-        labels, validation_labels = (torch.tensor(data[name]).long() for name in ("y_train", "y_test"))
+    net = args.nets[0]
+    with np.load(Path(args.data_dir, f"{DATASETS[net]}.npz")) as data:
+        images, validation_images = (torch.tensor(data[name]).float() / 255 for name in ("x_train", "x_test"))
+        labels, validation_labels = (torch.tensor(data[name]).long().flatten() for name in ("y_train", "y_test"))
+    if net == "filter":
+        images, validation_images = (part.permute(0, 3, 1, 2).contiguous() for part in (images, validation_images))
+    else:
+        images, validation_images = images[:, None], validation_images[:, None]
     torch.manual_seed(0)
-    if args.nets[0] == "dense":
+    if net == "dense":
         stack = [nn.Flatten(), nn.Linear(784, 200), nn.ReLU(), nn.Linear(200, 100), nn.ReLU(), nn.Linear(100, 10)]
+    elif net == "filter":
+        stack = [nn.Conv2d(3, 64, 11), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(64, 128, 3), nn.ReLU()]
+        stack += [nn.Conv2d(128, 128, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)]
     else:
         stack = [nn.Conv2d(1, 20, 5, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
         stack += [nn.Conv2d(20, 10, 3, padding="same"), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(490, 10)]
@@ -187,7 +213,7 @@ def pytorch(args):
     seconds, accuracies = [], []
     for _ in range(args.epochs):
         begin = time.perf_counter()
-        for rows in torch.randperm(len(images)).split(BATCH_SIZE):
+        for rows in torch.randperm(len(images)).split(BATCH_SIZES[net]):
             optimizer.zero_grad()
             loss_function(model(images[rows]), labels[rows]).backward()
             optimizer.step()
@@ -206,7 +232,8 @@ def report(args, seconds, accuracies):
     return folder
 
 
-CONTESTANTS = {"stock": stock, "ours": None, "pytorch": pytorch}
+OURS = {"ours": "float32", "bfloat16": "bfloat16"}  # `train.py` and its --precision
+CONTESTANTS = {"stock": stock, "ours": None, "bfloat16": None, "pytorch": pytorch}
 
 if __name__ == "__main__":
     main()

@@ -318,6 +318,7 @@ _SAVED_CLASSES = {
         "Dense",
         "Conv2D",
         "MaxPooling2D",
+        "GlobalAveragePooling2D",
         "Activation",
         "BatchNormalization",
         "Dropout",

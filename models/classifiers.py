@@ -83,6 +83,35 @@ def build_conv_net(
     return keras.Sequential([*stack, layers.Flatten(), *_outputs(classes, penalty, seeds)], name="conv")
 
 
+def build_filter_net(
+    regularizer_strength=0.0,
+    *,
+    activation="relu",
+    regularizer="l2",
+    batch_norm=False,
+    dropout=0.0,
+    input_shape=(32, 32, 3),
+    classes=10,
+    seed=None,
+):
+    """Net with large first filters to look at: 11x11x64, pooled 2x2, twice 3x3x128, and their mean over the image.
+
+    No convolution is padded. 246,026 parameters by default; 1,280 more with batch normalization, half of them moving
+    averages.
+
+    Parameters and return value as of `build_dense_net`; ``activation`` must not fall as its argument grows, and images must be
+    at least 20x20.
+    """
+    seeds = random.Random(seed)
+    penalty = _penalty(regularizer, regularizer_strength)
+    stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255)]
+    for filters, size in ((64, 11), (128, 3), (128, 3)):
+        stack.append(layers.Conv2D(filters, size, kernel_initializer=_glorot(seeds), kernel_regularizer=penalty))
+        pool = [layers.MaxPooling2D()] if size == 11 else []  # before the activation: see `build_conv_net`
+        stack += [*_normalize(batch_norm), *pool, layers.Activation(activation), *_drop(dropout, seeds)]
+    return keras.Sequential([*stack, layers.GlobalAveragePooling2D(), *_outputs(classes, penalty, seeds)], name="filter")
+
+
 def _outputs(classes, penalty, seeds):
     # Softmax in float32 at any precision: in bfloat16 neighbouring probabilities near 1 lie 0.4% apart.
     return [
