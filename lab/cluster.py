@@ -133,8 +133,7 @@ def train(client, configs, data, title, *, threads, tensorboard, report):
 
 
 def _train(client, configs, data, plugins, title, threads, tensorboard, report):
-    # A process keeps the device and the threads that it has started TensorFlow with.
-    kinds = {name: (config.device, config.threads or threads) for name, config in configs.items()}
+    kinds = {name: _kind_of(config, config.threads or threads) for name, config in configs.items()}
     for kind in dict.fromkeys(kinds.values()):
         _restart_others(client, kind)
         futures = {}
@@ -179,6 +178,11 @@ class _IgnoreInterrupt(distributed.WorkerPlugin):
 
     def setup(self, worker):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _kind_of(config, threads):
+    """What a process has started TensorFlow with, and keeps."""
+    return config.device, threads, devices.suits_inter_op(config, threads)
 
 
 def _restart_others(client, kind):
@@ -229,7 +233,7 @@ def _outcome(future):
 
 # What follows runs on the workers.
 
-_kind = None  # device and threads that this process has started TensorFlow with
+_kind = None  # what this process has started TensorFlow with
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 
@@ -238,8 +242,8 @@ def _started():
 
 
 @functools.cache
-def _device(device, threads):
-    return devices.start(device, threads)
+def _device(*kind):
+    return devices.start(*kind)
 
 
 @functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled

@@ -8,6 +8,7 @@ from lab.errors import UserError
 # The names that a user may choose from. They stand here, and not beside the code that gives them their meaning, so that
 # flags can be checked without importing TensorFlow.
 NETS = ("dense", "conv", "filter")
+CONVOLUTIONAL = ("conv", "filter")
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "mnist5k")
 # Only functions that never fall as their argument grows: the conv net relies on it (models/classifiers.py).
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "tanh", "sigmoid")

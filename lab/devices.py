@@ -9,8 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from lab.config import CONVOLUTIONAL
 from lab.errors import UserError
 
+LEAST_SHARE = 8  # images of a batch to a thread
 # XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512): matrix products by Eigen
 # instead of YNNPACK, and full-width vectors. They are experimental, and XLA ends the process over a flag that it does not
 # know, so they are given only to the release that they were measured on.
@@ -18,13 +20,15 @@ _XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type= --xla_cpu_prefer_vector_wi
 _XLA_FLAGS_FOR = "2.21."
 
 
-def start(device="auto", threads=None):
+def start(device="auto", threads=None, inter_op=False):
     """Import TensorFlow without its log lines and set it up. To be called once, before anything else imports it.
 
     Parameters
     ----------
     device : "auto", "cpu" or "gpu"
     threads : int, or None for one a core
+    inter_op : bool
+        Of a CPU: each thread works on an operation of its own, not all of them on parts of the same; see `suits_inter_op`.
 
     Returns
     -------
@@ -59,16 +63,36 @@ def start(device="auto", threads=None):
         )
     use_gpu = bool(gpus) and device != "cpu"
     tf.config.set_visible_devices(gpus[:1] if use_gpu else [], "GPU")
-    if threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    count = threads or cores()
+    if inter_op and not use_gpu:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
+    elif threads:
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
     if use_gpu:
         tf.config.experimental.set_memory_growth(gpus[0], True)
         # The same seed is to give the same run, which some GPU kernels promise only on request.
         tf.config.experimental.enable_op_determinism()
         return "GPU: " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unknown")
-    count = threads or cores()
     return f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
+
+
+def suits_inter_op(config, threads=None):
+    """Whether a run is faster with every CPU thread at an operation of its own: at a share of each batch (`models.resident`).
+
+    So it is with convolutions: to meet after each of them, for a tenth of a millisecond's work, takes the threads longer than
+    to meet once a step. A share of a few images would not be worth its own operations; and batch normalization needs the
+    whole batch.
+
+    Parameters
+    ----------
+    config : RunConfig
+    threads : int, or None for one a core
+    """
+    count = threads or cores()
+    whole = config.net not in CONVOLUTIONAL or config.batch_norm
+    return count > 1 and not whole and config.batch_size >= LEAST_SHARE * count
 
 
 def cores():

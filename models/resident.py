@@ -6,6 +6,7 @@ numbers; and the loop over the batches runs inside the graph, compiled with XLA 
 runs, so its callbacks, its history and early stopping work as ever, except that `on_train_batch_*` is called once a chunk.
 """
 
+import contextlib
 import math
 
 import keras
@@ -73,6 +74,7 @@ def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=No
         steps_per_chunk = suitable_chunk(model, batch_size, steps)
     data = _on_device(data)
     _create_variables(model, data)
+    shares = suitable_shares(model)
     train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, suits_xla(model))
     test_function = None
     if validation_data is not None:
@@ -87,16 +89,17 @@ def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=No
         )
         model.train_function, model.test_function = train_function, test_function
         try:
-            return model.fit(
-                _untuned(orders.prefetch(1)),
-                epochs=epochs,
-                initial_epoch=initial_epoch,
-                steps_per_epoch=math.ceil(steps / steps_per_chunk),
-                validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(tf.range(count))),
-                callbacks=list(callbacks),
-                shuffle=False,  # it is shuffled already
-                verbose=0,
-            )
+            with in_shares(model, shares):
+                return model.fit(
+                    _untuned(orders.prefetch(1)),
+                    epochs=epochs,
+                    initial_epoch=initial_epoch,
+                    steps_per_epoch=math.ceil(steps / steps_per_chunk),
+                    validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(tf.range(count))),
+                    callbacks=list(callbacks),
+                    shuffle=False,  # it is shuffled already
+                    verbose=0,
+                )
         finally:
             model.train_function = model.test_function = None  # from here on it takes batches again
 
@@ -123,6 +126,46 @@ def suits_xla(model):
         return False
     slow = keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dropout
     return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, slow) for part in model._flatten_layers())
+
+
+def suitable_shares(model):
+    """Into how many shares to cut each batch: one for each CPU thread, where the threads work on operations of their own.
+
+    A network with batch normalization takes its batches whole: what it makes of an image depends on the others.
+    """
+    threading = tf.config.threading
+    if threading.get_intra_op_parallelism_threads() != 1 or tf.config.list_logical_devices("GPU"):
+        return 1
+    if any(isinstance(part, keras.layers.BatchNormalization) for part in model._flatten_layers()):
+        return 1
+    return max(1, threading.get_inter_op_parallelism_threads())
+
+
+@contextlib.contextmanager
+def in_shares(model, count):
+    """Within this context the model computes a batch in shares that do not depend on each other: the same numbers, side by side.
+
+    Parameters
+    ----------
+    model : keras.Model with one input
+        None of its layers may mix the examples of a batch.
+    count : int
+        How many shares; fewer for a batch with fewer examples.
+    """
+    whole = model.call
+
+    def call(batch, **options):
+        examples, shares = batch.shape[0], min(count, batch.shape[0])
+        sizes = [examples // shares + (share < examples % shares) for share in range(shares)]
+        return tf.concat([whole(share, **options) for share in tf.split(batch, sizes)], axis=0)
+
+    if count > 1:
+        model.call = call
+    try:
+        yield
+    finally:
+        if count > 1:
+            del model.call
 
 
 def suitable_chunk(model, batch_size, steps):
