@@ -4,6 +4,7 @@
 examples:
   python train.py -m first                              the dense net on MNIST, 10 epochs
   python train.py -m conv -c --device gpu               the convolutional net, on a GPU
+  python train.py -m cifar --net filter --dataset cifar10 --batch-size 32
   python train.py -m decay -r 1e-4 --hidden 100,50      weight decay, other hidden layers
   python train.py -m five --repeats 5                   five seeds, for error bars
   python train.py -m rates --sweep learning-rate 1e-4 1e-3 1e-2 --repeats 3
@@ -72,9 +73,13 @@ def parse_args():
     return parser.parse_args()
 
 
+def settings_of(args):
+    return config.RunConfig(**{field.name: getattr(args, field.name) for field in fields(config.RunConfig)})
+
+
 def main():
     args = parse_args()
-    settings = config.RunConfig(**{field.name: getattr(args, field.name) for field in fields(config.RunConfig)})
+    settings = settings_of(args)
     cli.check_tensorboard(args.tensorboard)
     from lab import figures, runs
 

@@ -102,28 +102,29 @@ def compare(groups, notes, folder, published=None):
     list of Path
         What was written.
     """
-    found = tables.read_published(published, groups) if published else {}
+    found = tables.read_published(published, groups) if published else tables.Published({}, {})
     warnings = _warnings(groups)
     notes = [*_in_common(groups), *tables.fewest_parameters(groups), *notes, *warnings]
     sections = [("Runs", tables.summary(groups), notes)]
-    if found:
+    if found.final:
         sections.append(
-            ("Published figures, and our 95% prediction interval for one run", *tables.beside_published(groups, found))
+            ("Published figures, and our 95% prediction interval for one run", *tables.beside_published(groups, found.final))
         )
+    if found.by_epoch:
+        sections.append(("Published figures by epoch", *tables.beside_published_epochs(groups, found.by_epoch)))
     faster = tables.speed_up(groups)
     if faster:
         sections.append(("Two devices", faster, []))
     folder.mkdir(parents=True, exist_ok=True)
     names = sorted({group.record["dataset"]["name"] for group in groups})
     title = "\n".join([f"{folder.name}: {', '.join(names)}", *warnings])
-    drawn = {
-        "learning_curves": figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, title)
-    }
-    points = _trend(groups, found)
+    curves = {group.name: estimates.curves(group.histories) for group in groups}
+    drawn = {"learning_curves": figures.learning_curves(curves, title, found.by_epoch)}
+    points = _trend(groups, found.final)
     (folder / "trend.png").unlink(missing_ok=True)  # of an older comparison of this name, which had one
     if points:
         drawn["trend"] = figures.trend(*points, title)
-    tables.write_csv(groups, found, folder / "table.csv")
+    tables.write_csv(groups, found.final, folder / "table.csv")
     with atomic(folder / "table.md") as temporary:
         temporary.write_text("\n\n".join(_as_markdown(*section) for section in sections) + "\n", "utf-8")
     for section in sections:

@@ -77,14 +77,17 @@ def _draw(folder, model, arrays, logits, counts, classes):
     ]
     mistakes = len(arrays.validation_labels) - np.trace(counts)
     title = f"{folder.name}: {mistakes:,} of {len(logits):,} validation images wrong" + (", the surest" if mistakes else "")
-    first = next(layer for layer in model.layers if hasattr(layer, "kernel"))
     drawn = {
         "mistakes": figures.examples(arrays.validation_images[worst], captions, title),
         "confusion": figures.confusion(counts, classes, f"{folder.name}: validation images"),
-        "weights": figures.first_layer(
-            np.asarray(first.kernel), model.input_shape[1:], f"{folder.name}: weights of the first layer"
-        ),
     }
+    kernel = np.asarray(next(layer.kernel for layer in model.layers if hasattr(layer, "kernel")))
+    if kernel.ndim == 4:
+        title = f"{folder.name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
+        drawn["filters"] = figures.filters(kernel, title)
+    else:
+        print("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
+        drawn["weights"] = figures.first_layer(kernel, model.input_shape[1:], f"{folder.name}: weights of the first layer")
     return figures.save_all(drawn, folder)
 
 

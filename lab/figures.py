@@ -19,6 +19,7 @@ from lab.files import atomic
 
 DPI = 120
 ROWS, COLUMNS = 3, 5
+FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
 
 
 def save(figure, path):
@@ -175,7 +176,7 @@ def learning_curve(curves, title):
     return figure
 
 
-def learning_curves(groups, title):
+def learning_curves(groups, title, published=None):
     """The learning curves of several settings: a colour for each, training dashed, validation solid.
 
     Parameters
@@ -183,8 +184,11 @@ def learning_curves(groups, title):
     groups : dict of str to dict
         By the setting's name: what `learning_curve` takes.
     title : str
+    published : dict, optional
+        Published figures, drawn as crosses: setting's name -> epoch -> "loss", "val_loss" and so on -> number.
     """
-    figure = _figure_with_legend([*groups, "training", "validation"])
+    marks = {"published, training": ("", "+"), "published, validation": ("val_", "x")} if published else {}
+    figure = _figure_with_legend([*groups, "training", "validation", *marks])
     axes = _curve_axes(figure)
     _title_above(axes[0], title)
     handles = {}
@@ -192,12 +196,16 @@ def learning_curves(groups, title):
         for axis, metric in zip(axes, ("accuracy", "loss")):
             _curve(axis, curves[metric], color=color, linestyle="--", linewidth=1)
             handles[name] = _curve(axis, curves[f"val_{metric}"], color=color, linewidth=1.5)
+            for prefix, marker in marks.values():
+                points = {epoch: row.get(prefix + metric, np.nan) for epoch, row in published.get(name, {}).items()}
+                axis.plot([*points], np.array([*points.values()], float), marker, color=color, ms=7)
     losses = np.concatenate([curves[name][0] for curves in groups.values() for name in ("loss", "val_loss")])
     losses = losses[np.isfinite(losses)]
     if len(losses) and 0 < 100 * losses.min() < losses.max():  # one that does not learn would flatten all others
         axes[1].set_yscale("log")
     handles["training"] = axes[0].plot([], [], "k--", linewidth=1)[0]
     handles["validation"] = axes[0].plot([], [], "k-", linewidth=1.5)[0]
+    handles |= {label: axes[0].plot([], [], f"k{marker}", ms=7)[0] for label, (_, marker) in marks.items()}
     _legend_outside(figure, handles)
     return figure
 
@@ -334,18 +342,16 @@ def confusion(counts, classes, title):
 
 
 def first_layer(kernel, input_shape, title):
-    """The weights of a network's first layer as pictures.
+    """The weights of a dense net's first layer as pictures.
 
     Parameters
     ----------
-    kernel : float array
-        Shape (height, width, channels, filters) of a convolution, or (inputs, units) of a dense layer, of which at most 100
-        units are drawn.
+    kernel : float array, shape (inputs, units)
+        At most 100 units are drawn.
     input_shape : (height, width, channels)
         Of the images.
     """
-    if kernel.ndim == 2:
-        kernel = kernel[:, :100].reshape(*input_shape, -1)
+    kernel = kernel[:, :100].reshape(*input_shape, -1)
     count = kernel.shape[-1]
     columns = 10 if count > 25 else 5
     rows = math.ceil(count / columns)
@@ -357,15 +363,59 @@ def first_layer(kernel, input_shape, title):
         axis.set_axis_off()
         if index >= count:
             continue
-        picture = kernel[..., index]
-        if picture.shape[-1] == 1:
-            drawn = axis.imshow(picture[..., 0], cmap="RdBu_r", vmin=-largest, vmax=largest)
+        if kernel.shape[-2] == 1:
+            drawn = axis.imshow(kernel[..., 0, index], cmap="RdBu_r", vmin=-largest, vmax=largest)
         else:
-            picture = picture - picture.min()
-            axis.imshow(picture / (picture.max() or 1.0))
+            axis.imshow(stretched(kernel)[..., index])
     if kernel.shape[-2] == 1:
         figure.colorbar(drawn, ax=axes, label="weight", aspect=40)
     return figure
+
+
+def filters(kernel, title):
+    """The filters of a convolution as small pictures, 16 to a row, each stretched to [0, 1] by itself.
+
+    Parameters
+    ----------
+    kernel : float array, shape (height, width, 1 or 3, filters)
+    """
+    pictures = np.moveaxis(stretched(kernel), -1, 0)
+    count, height, width, channels = pictures.shape
+    columns = min(count, FILTER_COLUMNS)
+    rows = math.ceil(count / columns)
+    # One picture of all, with a line of white around each filter; every weight a square of whole pixels.
+    sheet = np.ones((rows * (height + 1) + 1, columns * (width + 1) + 1, channels))
+    for index, picture in enumerate(pictures):
+        top, left = (index // columns) * (height + 1) + 1, (index % columns) * (width + 1) + 1
+        sheet[top : top + height, left : left + width] = picture
+    zoom = max(1, FILTERS_WIDTH // sheet.shape[1])
+    below, above = 0.1, 0.2 + 0.2 * len(_wrapped(title, FILTERS_WIDTH / DPI).split("\n"))
+    size = np.array([sheet.shape[1], sheet.shape[0]]) * zoom / DPI
+    figure = Figure(figsize=(max(size[0], FILTERS_WIDTH / DPI) + 2 * below, size[1] + below + above))
+    left = (figure.get_figwidth() - size[0]) / 2
+    axis = figure.add_axes((left / figure.get_figwidth(), below / figure.get_figheight(), *(size / figure.get_size_inches())))
+    axis.set_axis_off()
+    axis.imshow(sheet if channels == 3 else sheet[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    _title(figure, title)
+    return figure
+
+
+def stretched(kernel):
+    """Each filter of a convolution stretched to [0, 1] by itself; one of equal weights becomes a mid-grey.
+
+    Parameters
+    ----------
+    kernel : float array, shape (..., filters)
+
+    Returns
+    -------
+    float64 array of that shape
+    """
+    kernel = np.asarray(kernel, float)
+    everything = tuple(range(kernel.ndim - 1))
+    least = kernel.min(axis=everything)
+    spread = kernel.max(axis=everything) - least
+    return np.where(spread > 0, (kernel - least) / np.where(spread > 0, spread, 1), 0.5)
 
 
 def fits(x, y, everywhere, truth, panels, title):
@@ -445,8 +495,12 @@ def discriminator(x, data, model, learned, optimal, title):
 
 
 def _title(figure, text):
+    figure.suptitle(_wrapped(text, figure.get_figwidth()), fontsize=12)
+
+
+def _wrapped(text, inches):
     # A character of 12 points is about 7 points wide.
-    figure.suptitle(textwrap.fill(text, int(figure.get_figwidth() * 72 / 7)), fontsize=12)
+    return textwrap.fill(text, int(inches * 72 / 7))
 
 
 def _draw(axis, image):

@@ -38,6 +38,7 @@ _FILES = (
     "mistakes.png",
     "confusion.png",
     "weights.png",
+    "filters.png",
     "pictures.png",
 )
 

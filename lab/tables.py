@@ -57,6 +57,13 @@ def measures(group):
     return reached
 
 
+class Published(NamedTuple):
+    """Published figures, with the digits that were published."""
+
+    final: dict  # group's name -> column -> Decimal
+    by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
+
+
 def varying(groups):
     """The settings, but for the seed, in which some groups differ: a list of names."""
     return [name for name in differing(group.config for group in groups) if name != "seed"]
@@ -69,13 +76,13 @@ def read_published(path, groups):
     ----------
     path : path of a CSV file
         Columns that are settings (`RunConfig`'s names) say which row belongs to which group; of the others, "parameters" and
-        `METRICS` are read. A table.csv of ours is such a file.
+        `METRICS` are read. A table.csv of ours is such a file. With a column "epoch" there is a row for each epoch, and without
+        settings all of them belong to every group.
     groups : list of Group
 
     Returns
     -------
-    dict of str to dict of str to Decimal
-        By the group's name and the column's, with the digits that were published.
+    Published
 
     Raises
     ------
@@ -92,25 +99,35 @@ def read_published(path, groups):
     columns = list(rows[0]) if rows else []
     keys = [name for name in columns if name in RunConfig.__dataclass_fields__]
     values = [name for name in columns if name in ("parameters", *METRICS)]
-    if not keys or not values:
+    if not (keys or "epoch" in columns) or not values:
         raise UserError(
-            f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength), others of "
-            f"parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
+            f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength) or epoch, others "
+            f"of parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
         )
-    published, lines = {}, {}
+    published, lines = Published({}, {}), {}
     for number, row in enumerate(rows, 2):
         try:
             wanted = {name: parse_setting(name, row[name]) if row[name] else None for name in keys}
             figures = {name: _decimal(row[name]) for name in values if row[name]}
+            epoch = _epoch(row["epoch"]) if "epoch" in columns else None
         except (UserError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {number}: {error}") from error
         for group in groups:
             if figures and all(getattr(group.config, name) == value for name, value in wanted.items()):
-                if group.name in published:
-                    raise UserError(f"{path}: lines {lines[group.name]} and {number} are both of {group.name}")
-                published[group.name], lines[group.name] = figures, number
-    if not published:
-        raise UserError(f"{path}: none of its rows has the settings ({', '.join(keys)}) of one of these runs")
+                what = group.name if epoch is None else f"epoch {epoch} of {group.name}"
+                if what in lines:
+                    raise UserError(f"{path}: lines {lines[what]} and {number} are both of {what}")
+                lines[what] = number
+                if epoch is None:
+                    published.final[group.name] = figures
+                else:
+                    published.by_epoch.setdefault(group.name, {})[epoch] = figures
+    if not lines:
+        what = f"the settings ({', '.join(keys)})" if keys else "figures"
+        raise UserError(f"{path}: none of its rows has {what} of one of these runs")
+    trained = max(len(history["loss"]) for group in groups for history in group.histories)
+    if published.by_epoch and trained < min(min(curve) for curve in published.by_epoch.values()):
+        raise UserError(f"{path}: none of its epochs was trained: these runs have {trained}")
     return published
 
 
@@ -143,6 +160,12 @@ def beside_published(groups, published):
 
     A cell shows the published figure and, if the group was repeated, whether it lies in our 95% prediction interval for one
     run (`estimates.prediction_interval`).
+
+    Parameters
+    ----------
+    groups : list of Group
+    published : dict
+        As `Published.final`.
     """
     columns = [name for name in METRICS if any(name in figures for figures in published.values())]
     rows, inside = [], {name: [] for name in columns}
@@ -150,7 +173,7 @@ def beside_published(groups, published):
         figures = published.get(group.name)
         if figures is None:
             continue
-        row = {"setting": group.name}
+        row = {"setting": group.name, "parameters": "-"}
         if "parameters" in figures:
             same = figures["parameters"] == group.record["parameters"]
             row["parameters"] = f"{figures['parameters']:,.0f} {'equal' if same else 'NOT equal'}"
@@ -160,12 +183,51 @@ def beside_published(groups, published):
             if place:
                 inside[name].append(place == "inside")
         rows.append(row)
+    if all(row["parameters"] == "-" for row in rows):
+        for row in rows:
+            del row["parameters"]
+    return rows, _summed_up(inside)
+
+
+def beside_published_epochs(groups, published):
+    """Published learning curves against ours, epoch by epoch: as `beside_published`.
+
+    Parameters
+    ----------
+    groups : list of Group
+    published : dict
+        As `Published.by_epoch`.
+    """
+    figures = [row for curve in published.values() for row in curve.values()]
+    columns = [name for name in METRICS if any(name in row for row in figures)]
+    rows, inside = [], {name: [] for name in columns}
+    for group in groups:
+        for epoch, row in sorted(published.get(group.name, {}).items()):
+            reached = [history for history in group.histories if epoch <= len(history["loss"])]
+            if not reached:
+                continue
+            cells = {"setting": group.name, "epoch": str(epoch)}
+            for name in columns:
+                values = np.array([history[name][epoch - 1] for history in reached], float)
+                place = _place(row.get(name), *estimates.prediction_interval(values))
+                if place:
+                    inside[name].append(place == "inside")
+                cells[_title(name)] = _with_error(values)
+                cells[f"published {_title(name)}"] = " ".join(filter(None, [str(row.get(name, "-")), place]))
+            rows.append(cells)
+    if len({row["setting"] for row in rows}) == 1:
+        for row in rows:
+            del row["setting"]
+    return rows, _summed_up(inside)
+
+
+def _summed_up(inside):
     sums = [
         f"Published {_title(name)}: {sum(hits)} of {len(hits)} lie inside our 95% prediction interval for one run."
         for name, hits in inside.items()
         if hits
     ]
-    return rows, sums or ["Without --repeats there is no interval to hold the published figures against."]
+    return sums or ["Without --repeats there is no interval to hold the published figures against."]
 
 
 def speed_up(groups):
@@ -273,15 +335,27 @@ def _epochs(values):
 
 
 def _verdict(figure, low, high):
-    """A cell: a published figure and our interval; and its place: "inside", "below", "above", or None if either is missing."""
-    if figure is None:
-        return "-", None
-    if math.isnan(low):
-        return str(figure), None
+    """A cell, a published figure and our interval; and its place."""
+    place = _place(figure, low, high)
+    if place is None:
+        return "-" if figure is None else str(figure), None
+    return f"{figure:.4f} {place} {low:.4f} to {high:.4f}", place
+
+
+def _place(figure, low, high):
+    """Where a published figure lies: "inside" our interval, "below", "above"; None if either is missing."""
+    if figure is None or math.isnan(low):
+        return None
     # It may have been rounded by half a unit of its last digit.
     rounding = 0.5 * 10.0 ** figure.as_tuple().exponent
-    place = "below" if figure + Decimal(rounding) < low else "above" if figure - Decimal(rounding) > high else "inside"
-    return f"{figure:.4f} {place} {low:.4f} to {high:.4f}", place
+    return "below" if figure + Decimal(rounding) < low else "above" if figure - Decimal(rounding) > high else "inside"
+
+
+def _epoch(text):
+    epoch = parse_setting("epochs", text)
+    if epoch < 1:
+        raise UserError(f"epochs are counted from 1, got {text!r}")
+    return epoch
 
 
 def _decimal(text):

@@ -143,7 +143,7 @@ def suitable_shares(model):
 
 @contextlib.contextmanager
 def in_shares(model, count):
-    """Within this context the model computes a batch in shares that do not depend on each other: the same numbers, side by side.
+    """Within this context the model computes each batch in shares: the same numbers, but side by side.
 
     Parameters
     ----------

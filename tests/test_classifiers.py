@@ -7,13 +7,31 @@ import tensorflow as tf
 
 import models
 from lab.config import ACTIVATIONS
-from models.classifiers import build_conv_net, build_dense_net
+from lab.datasets import IMAGE_SHAPES
+from models.classifiers import build_conv_net, build_dense_net, build_filter_net
 
 
 def test_published_parameter_counts():
     assert build_dense_net().count_params() == 178_110
     assert build_conv_net().count_params() == 7_240
     assert build_dense_net(hidden=(25, 50)).count_params() == 21_435
+    assert build_filter_net().count_params() == 246_026
+    normalized = build_filter_net(batch_norm=True)
+    assert normalized.count_params() == 246_026 + 4 * (64 + 128 + 128) == 247_306
+    assert sum(np.prod(variable.shape) for variable in normalized.trainable_variables) == 246_026 + 2 * (64 + 128 + 128)
+
+
+def test_the_filter_net_normalizes_before_it_activates():
+    layers = [type(layer).__name__ for layer in build_filter_net(batch_norm=True).layers]
+    block = ["Conv2D", "BatchNormalization", "Activation"]
+    first = ["Conv2D", "BatchNormalization", "MaxPooling2D", "Activation"]
+    assert layers == ["Rescaling", *first, *block, *block, "GlobalAveragePooling2D", "Dense", "Activation"]
+
+
+@pytest.mark.parametrize("net", models.NETWORKS)
+@pytest.mark.parametrize("shape", sorted(set(IMAGE_SHAPES.values())))
+def test_every_net_is_built_for_grey_and_for_colour(net, shape):
+    assert models.build(net, input_shape=shape)(np.zeros((2, *shape), np.uint8)).shape == (2, 10)
 
 
 def test_parameters_for_other_images():
@@ -21,14 +39,14 @@ def test_parameters_for_other_images():
     assert build_conv_net(input_shape=(32, 32, 3)).count_params() == 7_240 + 2 * 25 * 20 + (8 * 8 - 7 * 7) * 10 * 10
 
 
-@pytest.mark.parametrize("net", ["dense", "conv"])
+@pytest.mark.parametrize(("net", "count"), [("dense", 3), ("conv", 3), ("filter", 4)])
 @pytest.mark.parametrize(("regularizer", "power"), [("l2", 2), ("l1", 1)])
-def test_penalty_is_on_every_kernel_and_on_no_bias(net, regularizer, power):
+def test_penalty_is_on_every_kernel_and_on_no_bias(net, count, regularizer, power):
     model = models.build(net, regularizer_strength=0.03, regularizer=regularizer, batch_norm=True)
     for variable in model.trainable_variables:
         variable.assign(np.random.default_rng(0).normal(size=variable.shape))
     kernels = [np.array(layer.kernel, float) for layer in model.layers if hasattr(layer, "kernel")]
-    assert len(kernels) == 3
+    assert len(kernels) == count
     expected = 0.03 * sum((np.abs(kernel) ** power).sum() for kernel in kernels)
     np.testing.assert_allclose(float(sum(model.losses)), expected, rtol=1e-5)
 

@@ -160,14 +160,46 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
 def test_published_files_in_other_hands_writing(content, sweep, tmp_path):
     (tmp_path / "published.csv").write_bytes(content)
     published = tables.read_published(tmp_path / "published.csv", collect(sweep, "wide")[0])
-    assert published == {"hidden=20,20": {"val_accuracy": Decimal("0.9")}}
+    assert published.final == {"hidden=20,20": {"val_accuracy": Decimal("0.9")}}
 
 
 def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
     groups, notes = collect(sweep, "wide")
     comparison.compare(groups, notes, tmp_path / "mine")
     published = tables.read_published(tmp_path / "mine" / "table.csv", groups)
-    assert float(published["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
+    assert float(published.final["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
+
+
+def test_published_figures_by_epoch(sweep, tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text('epoch,hidden,seconds,val_accuracy,loss\n1,"20,20",9,0.5,0.6\n4,"20,20",9,0.99,0.5\n5,"20,20",9,1,0.4\n')
+    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
+    assert done.returncode == 0, done.stderr
+    table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published figures by epoch")[2]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
+    assert rows[0] == ["epoch", "val. accuracy", "published val. accuracy", "loss", "published loss"]
+    # Epoch 1 is 0.5 in every run; epoch 4 as in the test above. The fifth was not trained.
+    assert rows[2] == ["1", "0.5000 ± 0.0000", "0.5 inside", "0.6000 ± 0.0000", "0.6 inside"]
+    assert rows[3] == ["4", "0.9433 ± 0.0379", "0.99 inside", "0.1567 ± 0.0379", "0.5 above"]
+    assert len(rows) == 4 and "Published loss: 1 of 2 lie inside" in table
+
+
+def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
+    (tmp_path / "published.csv").write_text("epoch,loss\n1,0.6\n2,0.5\n")
+    groups, _ = collect(sweep, "alone", "wide")
+    published = tables.read_published(tmp_path / "published.csv", groups)
+    assert list(published.by_epoch) == [group.name for group in groups] and not published.final
+    rows, sums = tables.beside_published_epochs(groups[:1], {"alone": published.by_epoch["alone"]})
+    assert rows[0] == {"epoch": "1", "loss": "0.6000", "published loss": "0.6"} and "Without --repeats" in sums[0]
+
+
+def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
+    (tmp_path / "published.csv").write_text('hidden,parameters,loss\n"20,20",,0.2\n"100,20",120000,\n')
+    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", tmp_path / "published.csv")
+    assert done.returncode == 0, done.stderr
+    table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published")[2]
+    assert re.search(r"hidden=20,20 +\| - +\| 0\.2000 (inside|above)", table)
+    assert re.search(r"hidden=100,20 +\| 120,000 equal +\| -", table)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +224,10 @@ def test_a_published_figure_may_be_rounded(text, place):
         (b'hidden,loss\n"20,20",1\n"20,20",2\n', "lines 2 and 3 are both of hidden=20,20"),
         (b'hidden,loss\n"20,20",\n', "none of its rows"),
         (b"hidden,loss\nmany,1\n", "line 2"),
+        (b"epoch,loss\n0,1\n", "line 2: epochs are counted from 1"),
+        (b"epoch,loss\n1.5,1\n", "line 2"),
+        (b"epoch,loss\n1,1\n1,1\n", "lines 2 and 3 are both of epoch 1 of hidden=20,20"),
+        (b"epoch,loss\n9,1\n", "none of its epochs"),
         (b"\xff\xfe\x00", "not readable"),
         (None, "No such file"),
     ],
@@ -209,7 +245,7 @@ def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, m
     fake_run(sweep / "other", sha256="b", name="fashion_mnist")
     groups, notes = collect(sweep, "wide", "other")
     titles = []
-    monkeypatch.setattr(comparison.figures, "learning_curves", lambda curves, title: titles.append(title))
+    monkeypatch.setattr(comparison.figures, "learning_curves", lambda curves, title, published: titles.append(title))
     monkeypatch.setattr(comparison.figures, "save_all", lambda drawn, folder: [])
     comparison.compare(groups, notes, sweep / "both")
     assert "Warning" in (sweep / "both" / "table.md").read_text() and "fashion_mnist, mnist" in titles[0]

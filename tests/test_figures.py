@@ -113,18 +113,55 @@ def test_confusion_shows_each_count(tmp_path):
         (np.random.default_rng(0).normal(size=(784, 200)), (28, 28, 1), 100),
         (np.zeros((784, 3)), (28, 28, 1), 3),
         (np.random.default_rng(0).normal(size=(3072, 30)), (32, 32, 3), 30),
-        (np.random.default_rng(0).normal(size=(5, 5, 1, 20)), (28, 28, 1), 20),
-        (np.zeros((5, 5, 3, 20)), (32, 32, 3), 20),
+        (np.zeros((3072, 3)), (32, 32, 3), 3),
     ],
 )
-def test_first_layer_draws_each_unit_or_kernel(kernel, input_shape, drawn, tmp_path):
+def test_first_layer_draws_each_unit(kernel, input_shape, drawn, tmp_path):
     figure = figures.first_layer(kernel, input_shape, "weights")
     pictures = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     assert len([picture for picture in pictures if np.ndim(picture) >= 2]) >= drawn
     side = 28 if input_shape[2] == 1 else 32
-    if kernel.ndim == 2 and input_shape[2] == 1:
+    if input_shape[2] == 1:
         np.testing.assert_array_equal(pictures[1], kernel[:, 1].reshape(side, side))
     figures.save(figure, tmp_path / "f.png")
+
+
+def test_filters_stand_in_rows_of_16_each_stretched_by_itself(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(11, 11, 3, 64))
+    kernel[..., 5] = 0.25  # constant
+    figure = figures.filters(kernel, "filters")
+    (axis,) = figure.axes
+    sheet = np.asarray(axis.images[0].get_array())
+    assert sheet.shape == (4 * 12 + 1, 16 * 12 + 1, 3) and axis.images[0].get_interpolation() == "nearest"
+    for index in range(64):
+        top, left = index // 16 * 12 + 1, index % 16 * 12 + 1
+        mine = kernel[..., index] - kernel[..., index].min()
+        mine = np.full_like(mine, 0.5) if index == 5 else mine / mine.max()
+        np.testing.assert_allclose(sheet[top : top + 11, left : left + 11], mine)
+    assert (sheet[::12] == 1).all() and (sheet[:, ::12] == 1).all()  # the gaps
+    figures.save(figure, tmp_path / "f.png")
+    with Image.open(tmp_path / "f.png") as image:
+        pixels = np.asarray(image.convert("RGB"))[48:]  # below the title
+    grey = (np.abs(pixels.astype(int) - 127.5).max(axis=-1) < 1).nonzero()
+    zoom = (np.ptp(grey[0]) + 1) / 11  # every weight is drawn as a square of so many pixels
+    assert zoom == int(zoom) >= 6 and np.ptp(grey[1]) + 1 == 11 * zoom
+
+
+@pytest.mark.parametrize("shape", [(5, 5, 1, 20), (3, 3, 1, 2), (5, 5, 3, 1)])
+def test_filters_of_other_convolutions(shape, tmp_path):
+    figure = figures.filters(np.random.default_rng(0).normal(size=shape), "a title longer than the filters are wide " * 5)
+    figures.save(figure, tmp_path / "f.png")
+    with Image.open(tmp_path / "f.png") as image:
+        assert image.width >= 1200
+
+
+def test_published_curves_are_crosses_beside_ours():
+    published = {"a": {1: {"val_loss": 1.5}, 3: {"val_loss": 1.1, "loss": 1.0}}}
+    figure = figures.learning_curves({"a": repeats(0.9), "b": repeats(0.8)}, "t", published)
+    crosses = [line for line in figure.axes[1].lines if line.get_marker() == "x" and len(line.get_xdata())]
+    assert [line.get_xydata().tolist() for line in crosses] == [[[1, 1.5], [3, 1.1]]]
+    assert crosses[0].get_color() == "C0"
+    assert legend_texts(figure) == ["a", "b", "training", "validation", "published, training", "published, validation"]
 
 
 def test_data_set_figures(tmp_path):

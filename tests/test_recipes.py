@@ -8,12 +8,14 @@ import pytest
 import models
 import train
 from lab import sweeps
-from lab.config import RunConfig, parse_setting
+from lab.config import parse_setting
 from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / "recipes").glob("*.args"))
 RUNS = {
     "activations": 15,
+    "cifar10-batch-norm": 6,
+    "cifar10-cnn": 1,
     "conv-vs-dense": 6,
     "cpu-vs-gpu": 4,
     "fewest-parameters": 42,
@@ -27,14 +29,14 @@ def planned(path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", f"@{path}"])
     args = train.parse_args()
     assert args.model_name == path.stem
-    return sweeps.grid(RunConfig(), args.sweep, args.repeats or 1)
+    return sweeps.grid(train.settings_of(args), args.sweep or [], args.repeats or 1)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_plans_its_runs_and_says_what_it_is(path, monkeypatch):
     assert len(planned(path, monkeypatch)) == RUNS[path.stem]
     first, second = path.read_text().splitlines()[:2]
-    assert first.startswith("# Exercise A") and "bout" in first
+    assert first.startswith(("# Exercise A", "# Exercise C")) and "bout" in first
     assert second.startswith(f"# Then: python evaluate.py -m {path.stem}")
 
 
@@ -46,3 +48,16 @@ def test_each_published_row_is_trained_and_has_the_published_parameters(name, mo
     key = next(iter(rows[0]))
     published = {parse_setting(key, row[key]): int(row["parameters"]) for row in rows}
     assert published == {getattr(config, key): models.build("dense", hidden=config.hidden).count_params() for config in configs}
+
+
+def test_part_c_is_the_published_net_and_its_csv_the_published_epochs(monkeypatch):
+    (config,) = planned(ROOT / "recipes" / "cifar10-cnn.args", monkeypatch).values()
+    normalized = {one.batch_norm for one in planned(ROOT / "recipes" / "cifar10-batch-norm.args", monkeypatch).values()}
+    assert (config.net, config.dataset, config.batch_size, config.epochs) == ("filter", "cifar10", 32, 10)
+    assert (config.optimizer, config.learning_rate, normalized) == ("adam", None, {False, True})
+    with open(ROOT / "recipes" / "cifar10-cnn.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 11)) and rows[-1]["val_accuracy"] == "0.6225"
+    with open(ROOT / "recipes" / "cifar10-batch-norm.csv", newline="") as file:
+        without, with_norm = csv.DictReader(file)
+    assert int(without["parameters"]) == models.build("filter").count_params() and with_norm["val_accuracy"] == "0.6356"

@@ -1,6 +1,8 @@
 """Resident training does what keras.Model.fit does."""
 
 import math
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 import models
 from models import resident
+from tests.conftest import ROOT
 
 EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last batch is smaller
 
@@ -72,6 +75,46 @@ def test_same_weights_and_history_as_stock_fit(net, settings, steps_per_chunk, d
     assert history.keys() == expected.keys()
     for name in expected:
         np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("shares", [2, 3, 64])
+def test_batches_in_shares_give_the_same_weights_and_history(shares, data, validation_data, monkeypatch):
+    """700 = 10 * 64 + 60 examples: shares of different lengths, and fewer examples than shares in the last batch."""
+    monkeypatch.setattr(resident, "suitable_shares", lambda model: shares)
+    lengths, whole = [], keras.Sequential.call
+
+    def call(model, batch, **options):
+        lengths.append(batch.shape[0])
+        return whole(model, batch, **options)
+
+    monkeypatch.setattr(keras.Sequential, "call", call)
+    ours, stock = (build("conv", sgd(), regularizer_strength=1e-3) for _ in range(2))
+    history = resident.fit(ours, data, validation_data=validation_data, batch_size=BATCH, epochs=EPOCHS, seed=SEED).history
+    assert {2: 32, 3: 22, 64: 1}[shares] in lengths
+    expected = stock_fit(stock, *data, validation_data)
+    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
+    for name in expected:
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+    lengths.clear()
+    ours(data[0][:10])
+    assert lengths == [10]  # whole again
+
+
+SHARES = """
+from lab import devices
+from lab.config import RunConfig
+devices.start("cpu", 2, devices.suits_inter_op(RunConfig(net="conv"), 2))
+import models
+from models import resident
+print(*(resident.suitable_shares(models.build("conv", batch_norm=norm)) for norm in (False, True)))
+"""
+
+
+def test_threads_get_shares_of_their_own_but_for_batch_norm():
+    command = [sys.executable, "-c", SHARES]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split() == ["2", "1"]
+    assert resident.suitable_shares(build("conv", sgd())) == 1  # in this process all threads work on one operation
 
 
 @pytest.mark.parametrize("net", ["dense", "conv"])
