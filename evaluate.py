@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Evaluate a trained run: loss and accuracy, precision and recall by class, its mistakes, its weights. Or compare runs.
+"""Evaluate a trained run: loss and accuracy, precision and recall by class, its mistakes, its filters. Or compare runs.
 
 examples:
   python evaluate.py -m first                           on the data that the run was trained and validated on

@@ -70,8 +70,13 @@ def train(config, dataset, arrays, folder, device, *, name=None, overwrite=False
             if not verbose:
                 return _fit(config, arrays, model, recorder, callbacks)
             lines = _ProgressLines(config.epochs, recorder)
-            with lines.bar:
-                return _fit(config, arrays, model, recorder, [*callbacks, lines])
+            try:
+                with lines.bar:
+                    return _fit(config, arrays, model, recorder, [*callbacks, lines])
+            except KeyboardInterrupt:
+                if recorder.finished[0] and not recorder.fault:
+                    print(f"\n{folder}: stopped; model and history of the first {len(recorder.finished[0])} epochs are saved.")
+                raise
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
 
@@ -283,7 +288,7 @@ class _Recorder(keras.callbacks.Callback):
 
 
 class _ProgressLines(keras.callbacks.Callback):
-    """A bar within the epoch, where there is a terminal to draw it on, and a line for each finished epoch."""
+    """A bar with the time left, where there is a terminal to draw it on, and a line for each finished epoch."""
 
     def __init__(self, epochs, recorder):
         super().__init__()
@@ -296,8 +301,11 @@ class _ProgressLines(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.task = self.bar.add_task("compiling", total=self.epochs * self.params["steps"])
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.name = f"epoch {epoch + 1}/{self.epochs}"
+
     def on_train_batch_end(self, batch, logs=None):
-        self.bar.update(self.task, advance=1, description="training")
+        self.bar.update(self.task, advance=1, description=self.name)
 
     def on_epoch_end(self, epoch, logs=None):
         width = len(str(self.epochs))

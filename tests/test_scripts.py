@@ -83,8 +83,23 @@ def test_evaluate_prints_what_training_recorded(results, data_dir):
     assert evaluation["validation"]["loss"] + evaluation["penalty"] == pytest.approx(history["val_loss"][-1], rel=1e-5)
     assert printed["Validation loss"] == round(evaluation["validation"]["loss"], 4)
     assert np.sum(evaluation["confusion"]) == 200
+    assert "No filters.png" in done.stdout
     for file in ("mistakes.png", "confusion.png", "weights.png"):
         assert (results / "first" / file).stat().st_size > 1000
+
+
+def test_the_filter_net_on_colour_and_its_filters(tmp_path):
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (80, 32, 32, 3), np.uint8), np.arange(80) % 10
+    write_npz(tmp_path / "cifar10.npz", images, labels, images[:20], labels[:20])
+    places = ["-m", "colour", "--data-dir", tmp_path, "--results-dir", tmp_path]
+    flags = ["--net", "filter", "--dataset", "cifar10", "--batch-size", "32", "--epochs", "1", "--batch-norm", "--threads", "2"]
+    done = script("train", *places, *flags)
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "colour", "config.json")["parameters"] == 247_306
+    done = script("evaluate", *places)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "colour" / "filters.png").exists() and not (tmp_path / "colour" / "weights.png").exists()
 
 
 def test_evaluate_predicts_a_users_own_pictures(results, tmp_path):
@@ -270,10 +285,11 @@ def start_long_run(data_dir, results, epochs_to_wait_for=2):
 def test_ctrl_c_keeps_what_was_finished(data_dir, tmp_path):
     process = start_long_run(data_dir, tmp_path)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors.strip() == "train.py: interrupted"
     history = read(tmp_path / "long", "history.json")
     assert history["status"] == "interrupted" and history["saved_epoch"] == len(history["loss"]) >= 2
+    assert f"model and history of the first {len(history['loss'])} epochs are saved" in output
     done = script("evaluate", "-m", "long", "--data-dir", data_dir, "--results-dir", tmp_path)
     assert done.returncode == 0 and f"interrupted after {len(history['loss'])} epochs" in done.stdout
     evaluation = read(tmp_path / "long", "evaluation.json")
