@@ -8,10 +8,9 @@ examples:
 
 The contestants train in turn, each in a process of its own: `train.py`; the usual Keras script with `model.fit` on float
 arrays, which saves its model and draws its learning curve too; and a plain PyTorch loop. Of each: the median of the epochs
-after the first, validation included; the milliseconds a step of the fastest of them, validation included too (stock Keras
-loses many seconds at the end of some epochs, waiting for a thread of its input pipeline); the seconds of the whole process;
-its peak memory; the last validation accuracy. The ratios are taken within each round; the table shows the median over the
-rounds.
+after the first, validation included; the milliseconds a step of the fastest of them, validation included too (the fastest,
+since stock Keras comes to a stop of many seconds towards the end of some epochs); the seconds of the whole process; its peak
+memory; the last validation accuracy. The ratios are taken within each round; the table shows the median over the rounds.
 """
 
 import argparse
