@@ -132,7 +132,7 @@ def read_published(path, groups):
 
 
 def summary(groups):
-    """The main table as text: a list of dicts, column to cell; columns that are the same in every row are left out."""
+    """The main table as text: a list of dicts, column to cell; columns that would tell nothing are left out."""
     rows = []
     for group in groups:
         reached = measures(group)
@@ -148,11 +148,9 @@ def summary(groups):
                 "data set": group.record["dataset"]["name"],
             }
         )
-    for column in ("runs", "device", "data set"):
-        if len({row[column] for row in rows}) == 1:
-            for row in rows:
-                del row[column]
-    return rows
+    same = [name for name in ("runs", "device", "data set") if len({row[name] for row in rows}) == 1]
+    never = [name for name in rows[0] if all(row[name] == "-" for row in rows)]
+    return [{name: cell for name, cell in row.items() if name not in (*same, *never)} for row in rows]
 
 
 def beside_published(groups, published):
