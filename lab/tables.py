@@ -125,9 +125,9 @@ def read_published(path, groups):
     if not lines:
         what = f"the settings ({', '.join(keys)})" if keys else "figures"
         raise UserError(f"{path}: none of its rows has {what} of one of these runs")
-    trained = max(len(history["loss"]) for group in groups for history in group.histories)
-    if published.by_epoch and trained < min(min(curve) for curve in published.by_epoch.values()):
-        raise UserError(f"{path}: none of its epochs was trained: these runs have {trained}")
+    trained = {group.name: max(len(history["loss"]) for history in group.histories) for group in groups}
+    if published.by_epoch and all(min(curve) > trained[name] for name, curve in published.by_epoch.items()):
+        raise UserError(f"{path}: none of its epochs was trained")
     return published
 
 

@@ -193,6 +193,19 @@ def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
     assert rows[0] == {"epoch": "1", "loss": "0.6000", "published loss": "0.6"} and "Without --repeats" in sums[0]
 
 
+def test_published_epochs_that_their_own_run_did_not_reach(sweep, tmp_path):
+    (tmp_path / "published.csv").write_text('epoch,hidden,loss\n5,"20,20",0.6\n')
+    fake_run(sweep / "long", hidden=(7,))
+    history = runs.load_history(sweep / "long")
+    write_json(
+        sweep / "long" / "history.json",
+        {key: value * 2 if isinstance(value, list) else value for key, value in history.items()},
+    )
+    groups, _ = collect(sweep, "long", "wide")
+    with pytest.raises(UserError, match="none of its epochs"):
+        tables.read_published(tmp_path / "published.csv", groups)
+
+
 def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
     (tmp_path / "published.csv").write_text('hidden,parameters,loss\n"20,20",,0.2\n"100,20",120000,\n')
     done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", tmp_path / "published.csv")
