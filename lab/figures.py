@@ -359,6 +359,7 @@ def first_layer(kernel, input_shape, title):
     _title(figure, title)
     axes = figure.subplots(rows, columns, squeeze=False)
     largest = np.abs(kernel).max() or 1.0
+    pictures = stretched(kernel)
     for index, axis in enumerate(axes.flat):
         axis.set_axis_off()
         if index >= count:
@@ -366,7 +367,7 @@ def first_layer(kernel, input_shape, title):
         if kernel.shape[-2] == 1:
             drawn = axis.imshow(kernel[..., 0, index], cmap="RdBu_r", vmin=-largest, vmax=largest)
         else:
-            axis.imshow(stretched(kernel)[..., index])
+            axis.imshow(pictures[..., index])
     if kernel.shape[-2] == 1:
         figure.colorbar(drawn, ax=axes, label="weight", aspect=40)
     return figure
