@@ -97,7 +97,7 @@ def train_one(args, settings, folder):
 
     runs.check_free(folder, args.overwrite)
     dataset, arrays = datasets.find_for(settings, args.data_dir)
-    device = devices.start(settings.device, settings.threads, devices.suits_inter_op(settings, settings.threads))
+    device = devices.start(*devices.setup_of(settings))
     from lab import training
 
     history = training.train(settings, dataset, arrays, folder, device, overwrite=args.overwrite, tensorboard=args.tensorboard)

@@ -133,7 +133,7 @@ def train(client, configs, data, title, *, threads, tensorboard, report):
 
 
 def _train(client, configs, data, plugins, title, threads, tensorboard, report):
-    kinds = {name: _kind_of(config, config.threads or threads) for name, config in configs.items()}
+    kinds = {name: devices.setup_of(config, threads) for name, config in configs.items()}
     for kind in dict.fromkeys(kinds.values()):
         _restart_others(client, kind)
         futures = {}
@@ -178,11 +178,6 @@ class _IgnoreInterrupt(distributed.WorkerPlugin):
 
     def setup(self, worker):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _kind_of(config, threads):
-    """What a process has started TensorFlow with, and keeps."""
-    return config.device, threads, devices.suits_inter_op(config, threads)
 
 
 def _restart_others(client, kind):
@@ -233,7 +228,7 @@ def _outcome(future):
 
 # What follows runs on the workers.
 
-_kind = None  # what this process has started TensorFlow with
+_kind = None  # the `devices.setup_of` that this process has started TensorFlow with, and keeps
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 

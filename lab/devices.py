@@ -78,6 +78,23 @@ def start(device="auto", threads=None, inter_op=False):
     return f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
 
 
+def setup_of(config, threads=None):
+    """What `start` is to be called with for a run.
+
+    Parameters
+    ----------
+    config : RunConfig
+    threads : int, optional
+        Of a run that has no setting of its own.
+
+    Returns
+    -------
+    device, threads, inter_op
+    """
+    threads = config.threads or threads
+    return config.device, threads, suits_inter_op(config, threads)
+
+
 def suits_inter_op(config, threads=None):
     """Whether a run is faster with every CPU thread at operations of its own, on a share of each batch (`models.resident`).
 

@@ -150,7 +150,7 @@ def summary(groups):
         )
     same = [name for name in ("runs", "device", "data set") if len({row[name] for row in rows}) == 1]
     never = [name for name in rows[0] if all(row[name] == "-" for row in rows)]
-    return [{name: cell for name, cell in row.items() if name not in (*same, *never)} for row in rows]
+    return _without(rows, (*same, *never))
 
 
 def beside_published(groups, published):
@@ -181,10 +181,8 @@ def beside_published(groups, published):
             if place:
                 inside[name].append(place == "inside")
         rows.append(row)
-    if all(row["parameters"] == "-" for row in rows):
-        for row in rows:
-            del row["parameters"]
-    return rows, _summed_up(inside)
+    unknown = all(row["parameters"] == "-" for row in rows)
+    return _without(rows, ["parameters"] if unknown else []), _summed_up(inside)
 
 
 def beside_published_epochs(groups, published):
@@ -213,10 +211,12 @@ def beside_published_epochs(groups, published):
                 cells[_title(name)] = _with_error(values)
                 cells[f"published {_title(name)}"] = " ".join(filter(None, [str(row.get(name, "-")), place]))
             rows.append(cells)
-    if len({row["setting"] for row in rows}) == 1:
-        for row in rows:
-            del row["setting"]
-    return rows, _summed_up(inside)
+    alone = len({row["setting"] for row in rows}) == 1
+    return _without(rows, ["setting"] if alone else []), _summed_up(inside)
+
+
+def _without(rows, columns):
+    return [{name: cell for name, cell in row.items() if name not in columns} for row in rows]
 
 
 def _summed_up(inside):

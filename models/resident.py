@@ -152,6 +152,9 @@ def in_shares(model, count):
     count : int
         How many shares; fewer for a batch with fewer examples.
     """
+    if count == 1:
+        yield
+        return
     whole = model.call
 
     def call(batch, **options):
@@ -159,13 +162,11 @@ def in_shares(model, count):
         sizes = [examples // shares + (share < examples % shares) for share in range(shares)]
         return tf.concat([whole(share, **options) for share in tf.split(batch, sizes)], axis=0)
 
-    if count > 1:
-        model.call = call
+    model.call = call
     try:
         yield
     finally:
-        if count > 1:
-            del model.call
+        del model.call
 
 
 def suitable_chunk(model, batch_size, steps):

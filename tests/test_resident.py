@@ -36,6 +36,15 @@ def stock_fit(model, images, labels, validation_data, epochs=range(EPOCHS)):
     return {name: [history[name][0] for history in histories] for name in histories[0]}
 
 
+def assert_same(ours, history, stock, expected):
+    """Two models have the same weights and went the same way, but for rounding."""
+    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
+    assert history.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
 @pytest.fixture(scope="module")
 def data(mnist5k):
     return mnist5k.train_images[:EXAMPLES], mnist5k.train_labels[:EXAMPLES]
@@ -70,11 +79,7 @@ def test_same_weights_and_history_as_stock_fit(net, settings, steps_per_chunk, d
         steps_per_chunk=steps_per_chunk,
     ).history
     expected = stock_fit(stock, *data, validation_data)
-    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
-    assert history.keys() == expected.keys()
-    for name in expected:
-        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+    assert_same(ours, history, stock, expected)
 
 
 @pytest.mark.parametrize("shares", [3, 64])
@@ -92,10 +97,7 @@ def test_batches_in_shares_give_the_same_weights_and_history(shares, data, valid
     history = resident.fit(ours, data, validation_data=validation_data, batch_size=BATCH, epochs=EPOCHS, seed=SEED).history
     assert {3: 22, 64: 1}[shares] in lengths
     expected = stock_fit(stock, *data, validation_data)
-    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
-    for name in expected:
-        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+    assert_same(ours, history, stock, expected)
     lengths.clear()
     ours(data[0][:10])
     assert lengths == [10]  # whole again
