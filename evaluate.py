@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Evaluate a trained run: loss and accuracy, precision and recall by class, its mistakes, its filters. Or compare runs.
+"""Evaluate a trained run: loss and accuracy, mistakes, filters; of a GAN, samples and their classes. Or compare runs.
 
 examples:
   python evaluate.py -m first                           on the data that the run was trained and validated on
   python evaluate.py -m first --images A.png B.jpg      what the net sees in your own pictures
   python evaluate.py -m first second 'decay-*'          tables and learning curves of several runs, repeated runs or sweeps
   python evaluate.py -m hidden-units --published recipes/hidden-units.csv
+  python evaluate.py -m fashion-gan --classifier fashion-classifier     mode collapse, of one GAN or of several
 
 A run's evaluation is written to results/NAME/, a comparison to results/comparisons/LABEL/.
 """
@@ -23,6 +24,9 @@ def parse_args():
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")
     several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
+    gan = parser.add_argument_group("GANs")
+    gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
+    gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of points 2500)")
     cli.add_device_flags(parser)
     cli.add_place_flags(parser)
     return parser.parse_args()
@@ -37,6 +41,8 @@ def main():
     name = args.model_name[0]
     alone = not runs.is_pattern(name) and folders == [runs.folder_of(args.results_dir, name)]
     several = not alone or args.published or args.label
+    if args.classifier and several:
+        evaluate_gans(args, folders)
     paths = compare(args, folders) if several else evaluate_one(args, folders[0])
     print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
     if args.show:
@@ -47,6 +53,10 @@ def evaluate_one(args, folder):
     from lab import datasets, devices, evaluation, runs
 
     config, record = runs.load_trained(folder)
+    if config.is_gan:
+        return evaluate_gans(args, [folder])
+    if args.classifier or args.samples is not None:
+        raise UserError(f"--classifier and --samples are for GANs, but {folder} is a classifier")
     config = dataclasses.replace(config, device=args.device, threads=args.threads)
     if args.images:
         pictures = evaluation.load_pictures(args.images, datasets.IMAGE_SHAPES[record["dataset"]["name"]])
@@ -57,6 +67,28 @@ def evaluate_one(args, folder):
     if args.images:
         return evaluation.predict_pictures(folder, model, args.images, pictures, record)
     return evaluation.evaluate(folder, model, arrays, record)
+
+
+def evaluate_gans(args, folders):
+    """Evaluate one GAN after the other; what was written for the last."""
+    from lab import devices, evaluation, gan_evaluation, runs
+
+    if args.images:
+        raise UserError("--images: only classifiers predict pictures")
+    trained = {folder: runs.load_trained(folder) for folder in folders}
+    classifier = runs.folder_of(args.results_dir, args.classifier) if args.classifier else None
+    for folder, (config, record) in trained.items():
+        gan_evaluation.check(folder, config, record, classifier, args.samples)
+    arrays = evaluation.data_of_all(trained.values(), args.data_dir)
+    devices.start(args.device, args.threads)
+    judge = gan_evaluation.load_classifier(classifier) if classifier else None
+    for folder, (config, record) in trained.items():
+        if len(folders) > 1:
+            print(f"\n{folder}")
+        networks = runs.load_model(folder, record)
+        data = arrays[record["dataset"]["name"], config.holdout]
+        paths = gan_evaluation.evaluate(folder, networks, data, config, record, judge, args.samples)
+    return paths
 
 
 def compare(args, folders):

@@ -8,6 +8,7 @@ examples:
   python train.py -m decay -r 1e-4 --hidden 100,50      weight decay, other hidden layers
   python train.py -m five --repeats 5                   five seeds, for error bars
   python train.py -m rates --sweep learning-rate 1e-4 1e-3 1e-2 --repeats 3
+  python train.py -m gan --net gan-dense --dataset fashion_mnist --unroll 5
   python train.py @recipes/hidden-units.args            an exercise: flags from a file
 
 Everything is written to results/NAME/.
@@ -28,7 +29,7 @@ def parse_args():
     which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
     which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
     net.add_argument(
-        "--hidden", type=cli.whole_numbers, metavar="N,N", help="units of each hidden layer of the dense net (default: 200,100)"
+        "--hidden", type=cli.setting("hidden"), metavar="N,N", help="units of each hidden layer of a dense net (default: 200,100; of a GAN 256,256,256)"
     )
     net.add_argument("--activation", metavar="NAME", help=", ".join(config.ACTIVATIONS))
     net.add_argument("--dropout", type=float, metavar="SHARE", help="share of hidden units dropped")
@@ -38,7 +39,7 @@ def parse_args():
     decay.add_argument("--regularizer", metavar="l1|l2", help="lambda * sum(|w|) or lambda * sum(w^2)")
     fit = parser.add_argument_group("training")
     fit.add_argument("--optimizer", metavar="NAME", help=", ".join(config.OPTIMIZERS))
-    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)")
+    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own; of a GAN 2e-4)")
     fit.add_argument("--batch-size", type=int, metavar="N", help="images to a step")
     fit.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     fit.add_argument(
@@ -47,7 +48,17 @@ def parse_args():
         metavar="PATIENCE",
         help="stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)",
     )
-    fit.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and dropout")
+    fit.add_argument("--seed", type=int, metavar="N", help="of weights, order of images, dropout and latent vectors")
+    gan = parser.add_argument_group("GANs", f"for --net {', '.join(config.GANS)}; both networks are trained with Adam")
+    gan.add_argument("--unroll", type=int, metavar="K", help="discriminator updates that the generator looks ahead")
+    gan.add_argument("--latent", metavar="|".join(config.LATENTS), help="distribution (default: uniform for gan-conv, else normal)")
+    gan.add_argument("--label-smoothing", type=float, metavar="S", help="1 - S for real, S for not (default: 0.1 for gan-conv, else 0)")
+    betas = {"type": cli.setting("betas"), "metavar": "B1,B2"}
+    gan.add_argument("--betas", help="Adam's, of the generator (default: 0.5,0.999)", **betas)
+    gan.add_argument("--discriminator-betas", help="(default: as the generator's)", **betas)
+    gan.add_argument("--discriminator-learning-rate", type=float, metavar="RATE", help="(default: the generator's)")
+    gan.add_argument("--steps-per-epoch", type=int, metavar="N", help="(default: 128 for gan-conv, else a pass over the data)")
+    gan.add_argument("--sample-every", type=int, metavar="N", help="epochs between two pictures of samples (default: 1)")
     data = parser.add_argument_group("data")
     data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")
     data.add_argument("--holdout", type=int, metavar="N", help="validate on N training images, not on the test images")

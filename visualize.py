@@ -15,7 +15,7 @@ from lab import cli, config
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    parser.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")
+    parser.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.IMAGE_DATASETS)} (default: mnist)")
     parser.add_argument(
         "--theory", choices=config.THEORY, metavar="TOPIC", help=f"{', '.join(config.THEORY)}: draw this instead"
     )

@@ -100,9 +100,13 @@ def check_tensorboard(wanted):
         raise UserError("--tensorboard needs one more package: run `pip install tensorboard`")
 
 
-def whole_numbers(text):
-    """The numbers in "200,100"."""
-    try:
-        return config.parse_setting("hidden", text)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def setting(name):
+    """A type for a flag: a setting's value from its text."""
+
+    def value(text):
+        try:
+            return config.parse_setting(name, text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return value

@@ -1,25 +1,59 @@
 """The settings of a run."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import get_args
+from typing import get_args, get_origin
 
 from lab.errors import UserError
 
 # The names that a user may choose from. They stand here, and not beside the code that gives them their meaning, so that
 # flags can be checked without importing TensorFlow.
-NETS = ("dense", "conv", "filter")
+CLASSIFIERS = ("dense", "conv", "filter", "gan-classifier")
+GANS = ("gan-conv", "gan-dense")
+NETS = (*CLASSIFIERS, *GANS)
 CONVOLUTIONAL = ("conv", "filter")
-DATASETS = ("mnist", "fashion_mnist", "cifar10", "mnist5k")
+IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10", "mnist5k")
+DATASETS = (*IMAGE_DATASETS, "ring")
 # Only functions that never fall as their argument grows: the conv net relies on it (models/classifiers.py).
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "tanh", "sigmoid")
 REGULARIZERS = ("l2", "l1")
 OPTIMIZERS = ("adam", "adamax", "nadam", "rmsprop", "adagrad", "sgd")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
+LATENTS = ("uniform", "normal")
 THEORY = ("polynomial", "softmax", "discriminator")
 
-DEFAULT_HIDDEN = (200, 100)
+# Units of each hidden layer, of the nets where they can be chosen.
+HIDDEN = {"dense": (200, 100), "gan-classifier": (256, 256, 256), "gan-dense": (256, 256, 256)}
+# Settings of one kind of network only.
+FOR_CLASSIFIERS = (
+    "activation",
+    "regularizer",
+    "regularizer_strength",
+    "dropout",
+    "batch_norm",
+    "optimizer",
+    "early_stopping",
+    "precision",
+)
+FOR_GANS = (
+    "unroll",
+    "latent",
+    "label_smoothing",
+    "betas",
+    "discriminator_learning_rate",
+    "discriminator_betas",
+    "steps_per_epoch",
+    "sample_every",
+)
 MOST_THREADS = 1024  # TensorFlow hangs or crashes over absurd numbers
+MOST_UNROLLED = 100  # each is traced by itself: building the graph would take minutes
+
+# Learning rate and betas as of Radford et al. 2016 (arXiv 1511.06434), the convolutional one's others as of its exercise.
+_ADAM = {"learning_rate": 2e-4, "betas": (0.5, 0.999), "sample_every": 1}
+_GAN_DEFAULTS = {
+    "gan-conv": _ADAM | {"latent": "uniform", "label_smoothing": 0.1, "steps_per_epoch": 128},
+    "gan-dense": _ADAM | {"latent": "normal", "label_smoothing": 0.0, "steps_per_epoch": None},
+}
 
 
 @dataclass(frozen=True)
@@ -31,11 +65,13 @@ class RunConfig:
     net, activation, regularizer, optimizer, device, precision : str
         One of the tuples above.
     hidden : tuple of int, or None
-        Units of each hidden layer of the dense net, by default (200, 100); None for every other net.
+        Units of each hidden layer, by default as in `HIDDEN`; None for a net whose layers are fixed. A dense discriminator has
+        those of its generator in reverse order.
     regularizer_strength : float
         The weight decay lambda: lambda * sum(w^2) or lambda * sum(|w|) over all kernels.
     dropout : float in [0, 1)
-    learning_rate : float, or None for the optimizer's own default
+    learning_rate : float, or None for the optimizer's own default, or a GAN's
+        Of a GAN: its generator's.
     early_stopping : int, or None
         Stop after this many epochs without a better validation loss.
     dataset : str, or None for MNIST, or its offline stand-in where MNIST cannot be had
@@ -43,7 +79,21 @@ class RunConfig:
         Validate on this many held-out training images; 0: on the test images.
     threads : int, or None for one a core
     seed : int
-        Of the initial weights, the order of the images, and dropout.
+        Of the initial weights, the order of the images, dropout, and latent vectors.
+    unroll : int
+        Of a GAN: updates of the discriminator that the generator's gradient goes through.
+    latent : str
+        Of a GAN: one of `LATENTS`. None, here and below: see `gan_options`.
+    label_smoothing : float in [0, 0.5)
+        Of a GAN: s, where the discriminator is to say 1 - s for real images and s for generated ones.
+    betas : (float, float)
+        Of a GAN's generator: Adam's decay rates of its two moments.
+    discriminator_learning_rate, discriminator_betas
+        By default as the generator's.
+    steps_per_epoch : int
+        Of a GAN.
+    sample_every : int
+        Of a GAN: epochs between two pictures of samples.
 
     Raises
     ------
@@ -52,7 +102,7 @@ class RunConfig:
     """
 
     net: str = "dense"
-    hidden: tuple | None = None
+    hidden: tuple[int, ...] | None = None
     activation: str = "relu"
     regularizer: str = "l2"
     regularizer_strength: float = 0.0
@@ -69,9 +119,18 @@ class RunConfig:
     threads: int | None = None
     precision: str = "float32"
     seed: int = 0
+    unroll: int = 0
+    latent: str | None = None
+    label_smoothing: float | None = None
+    betas: tuple[float, float] | None = None
+    discriminator_learning_rate: float | None = None
+    discriminator_betas: tuple[float, float] | None = None
+    steps_per_epoch: int | None = None
+    sample_every: int | None = None
 
     def __post_init__(self):
         self._check_names()
+        self._check_kind()
         self._check_hidden()
         self._check_numbers()
 
@@ -85,37 +144,75 @@ class RunConfig:
             ("device", DEVICES),
             ("precision", PRECISIONS),
             ("batch_norm", (False, True)),
+            ("latent", (None, *LATENTS)),
         ):
             value = getattr(self, field)
             if value not in allowed:
                 names = ", ".join(str(name) for name in allowed if name is not None)
                 raise UserError(f"unknown {_words(field)} {value!r}: choose from {names}")
 
+    def _check_kind(self):
+        """Raise UserError for settings of another kind of network."""
+        others, kind = (FOR_CLASSIFIERS, "classifiers") if self.is_gan else (FOR_GANS, f"GANs ({', '.join(GANS)})")
+        for field in others:
+            if getattr(self, field) != getattr(type(self), field):
+                raise UserError(f"--{flag_of(field)} is for {kind}, not for the net {self.net}")
+        if self.dataset == "ring" and self.net != "gan-dense":
+            raise UserError(f"the data set ring has points, not images: it is for the net gan-dense, not for {self.net}")
+
     def _check_hidden(self):
-        if self.net != "dense":
+        if self.net not in HIDDEN:
             if self.hidden is not None:
-                raise UserError(f"hidden layers can be set for the dense net only, not for {self.net}")
+                raise UserError(f"hidden layers can be set for {', '.join(HIDDEN)} only, not for {self.net}")
             return
-        hidden = DEFAULT_HIDDEN if self.hidden is None else self.hidden
+        hidden = HIDDEN[self.net] if self.hidden is None else self.hidden
         if not isinstance(hidden, (tuple, list)) or not hidden or not all(_is_int(n) and 1 <= n < 2**31 for n in hidden):
             raise UserError(f"hidden units must be whole numbers of at least 1, as in 200,100; got {hidden!r}")
         object.__setattr__(self, "hidden", tuple(hidden))  # frozen, but still in the making
 
     def _check_numbers(self):
         least = {"batch_size": 1, "epochs": 1, "early_stopping": 1, "threads": 1, "holdout": 0, "seed": 0}
+        least |= {"unroll": 0, "steps_per_epoch": 1, "sample_every": 1}
         for field in least:
             value = getattr(self, field)
-            if value is None and field in ("early_stopping", "threads"):
+            if value is None and getattr(type(self), field) is None:
                 continue
-            most = MOST_THREADS if field == "threads" else 2**31 - 1
+            most = {"threads": MOST_THREADS, "unroll": MOST_UNROLLED}.get(field, 2**31 - 1)
             if not _is_int(value) or not least[field] <= value <= most:
                 raise UserError(f"{_words(field)} must be a whole number from {least[field]} to {most}, got {value!r}")
         if not _is_finite(self.regularizer_strength) or self.regularizer_strength < 0:
             raise UserError(f"regularizer strength must be a number of at least 0, got {self.regularizer_strength!r}")
         if not _is_finite(self.dropout) or not 0 <= self.dropout < 1:
             raise UserError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
-        if self.learning_rate is not None and not (_is_finite(self.learning_rate) and self.learning_rate > 0):
-            raise UserError(f"learning rate must be a number above 0, got {self.learning_rate!r}")
+        for field in ("learning_rate", "discriminator_learning_rate"):
+            value = getattr(self, field)
+            if value is not None and not (_is_finite(value) and value > 0):
+                raise UserError(f"{_words(field)} must be a number above 0, got {value!r}")
+        smoothing = self.label_smoothing
+        if smoothing is not None and not (_is_finite(smoothing) and 0 <= smoothing < 0.5):
+            raise UserError(f"label smoothing must be at least 0 and below 0.5, got {smoothing!r}")
+        for field in ("betas", "discriminator_betas"):
+            value = getattr(self, field)
+            if value is None:
+                continue
+            if not isinstance(value, (tuple, list)) or len(value) != 2 or not all(_is_finite(n) and 0 <= n < 1 for n in value):
+                raise UserError(f"{_words(field)} must be two numbers of at least 0 and below 1, as in 0.5,0.999; got {value!r}")
+            object.__setattr__(self, field, tuple(value))
+
+    @property
+    def is_gan(self):
+        return self.net in GANS
+
+    def gan_options(self):
+        """The settings of a GAN, a default in the place of each None: a dict.
+
+        "steps_per_epoch" may still be None: as many as the data have whole batches.
+        """
+        options = {name: getattr(self, name) for name in ("learning_rate", *FOR_GANS)}
+        options = _GAN_DEFAULTS[self.net] | {name: value for name, value in options.items() if value is not None}
+        for name in ("learning_rate", "betas"):
+            options.setdefault(f"discriminator_{name}", options[name])
+        return options
 
     def to_json(self):
         """The settings as a dict that JSON can hold."""
@@ -138,13 +235,13 @@ class RunConfig:
             parts.append(f"{self.regularizer} λ = {self.regularizer_strength:g}")
         if self.batch_norm:
             parts.append("batch norm")
-        default = RunConfig(net=self.net)
-        for field in ("activation", "optimizer", "precision"):
-            if getattr(self, field) != getattr(default, field):
+        for field in ("activation", "optimizer", "precision", "latent"):
+            if getattr(self, field) != getattr(type(self), field):
                 parts.append(getattr(self, field))
-        for field in ("dropout", "learning_rate", "batch_size", "early_stopping", "holdout", "seed"):
-            if getattr(self, field) != getattr(default, field):
-                parts.append(f"{_words(field)} {getattr(self, field):g}")
+        numbers = "unroll", "dropout", "learning_rate", "betas", "discriminator_learning_rate", "discriminator_betas"
+        for field in (*numbers, "label_smoothing", "batch_size", "steps_per_epoch", "early_stopping", "holdout", "seed"):
+            if getattr(self, field) != getattr(type(self), field):
+                parts.append(f"{_words(field)} {setting_text(getattr(self, field))}")
         return ", ".join(parts)
 
 
@@ -164,22 +261,28 @@ def parse_setting(name, text):
         If the text is no value of that type; whether the value is allowed is checked by `RunConfig`.
     """
     kind = next(field.type for field in fields(RunConfig) if field.name == name)
-    kind = next(one for one in (bool, int, float, tuple, str) if one in (kind, *get_args(kind)))
+    kind = next(one for one in (kind, *get_args(kind)) if isinstance(one, type) or get_origin(one) is tuple)
     try:
-        if kind is tuple:
-            return tuple(int(part) for part in text.split(","))
+        if get_origin(kind) is tuple:
+            return tuple(get_args(kind)[0](part) for part in text.split(","))
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
         raise UserError(f"expected {_EXPECTED[kind]} for {_words(name)}, got {text!r}") from None
 
 
-_EXPECTED = {int: "a whole number", float: "a number", tuple: "whole numbers, as in 200,100,", bool: "true or false"}
+_EXPECTED = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple[int, ...]: "whole numbers, as in 200,100,",
+    tuple[float, float]: "two numbers, as in 0.5,0.999,",
+}
 
 
 def setting_text(value):
     """A setting's value as one would type it: the inverse of `parse_setting`, the same for equal values."""
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(setting_text(one) for one in value)
     # No plus sign, which the name of a folder may not have: 1e+20 is 1e20.
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0").replace("+", "")
 

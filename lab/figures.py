@@ -14,11 +14,15 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from lab.collapse import uniform_band
+from lab.datasets import RING_CENTRES, RING_RADIUS
 from lab.errors import UserError
+from lab.estimates import mean_and_half_width
 from lab.files import atomic
 
 DPI = 120
 ROWS, COLUMNS = 3, 5
+NEIGHBOURS_OF, NEIGHBOURS = 10, 3  # images, and nearest images of each
 FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
 
 
@@ -156,8 +160,19 @@ def embedding(points, labels, classes, explained, title):
     return figure
 
 
+# What learning curves show above each other: the axis, and its lines by name.
+_OF_CLASSIFIERS = {
+    "accuracy": {"training": "accuracy", "validation": "val_accuracy"},
+    "loss": {"training": "loss", "validation": "val_loss"},
+}
+_OF_GANS = {
+    "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
+    "discriminator's accuracy": {"generated images": "generated_accuracy", "real images": "real_accuracy"},
+}
+
+
 def learning_curve(curves, title):
-    """Accuracy above, loss below, by epoch, for training and validation images.
+    """Accuracy and loss by epoch: of a classifier for training and validation images, of a GAN for its two networks.
 
     Parameters
     ----------
@@ -167,17 +182,20 @@ def learning_curve(curves, title):
     """
     figure = Figure(figsize=(7, 7), layout="constrained")
     _title(figure, title)
-    axes = _curve_axes(figure)
-    for axis, name in zip(axes, ("accuracy", "loss")):
-        _curve(axis, curves[name], color="C0", linestyle="--", marker=".", label="training")
-        _curve(axis, curves[f"val_{name}"], color="C1", marker=".", label="validation")
-    axes[0].legend(loc="lower right")
-    axes[1].legend(loc="upper right")
+    panels = _panels(curves)
+    for axis, lines in zip(_curve_axes(figure, panels), panels.values()):
+        for (label, name), color, style in zip(lines.items(), ("C0", "C1"), ("--", "-")):
+            _curve(axis, curves[name], color=color, linestyle=style, marker=".", label=label)
+        axis.legend(loc="best")
     return figure
 
 
+def _panels(curves):
+    return _OF_GANS if "generator_loss" in curves else _OF_CLASSIFIERS
+
+
 def learning_curves(groups, title, published=None):
-    """The learning curves of several settings: a colour for each, training dashed, validation solid.
+    """The learning curves of several settings: a colour for each, training (or generator) dashed, validation solid.
 
     Parameters
     ----------
@@ -187,25 +205,28 @@ def learning_curves(groups, title, published=None):
     published : dict, optional
         Published figures, drawn as crosses: setting's name -> epoch -> "loss", "val_loss" and so on -> number.
     """
-    marks = {"published, training": ("", "+"), "published, validation": ("val_", "x")} if published else {}
-    figure = _figure_with_legend([*groups, "training", "validation", *marks])
-    axes = _curve_axes(figure)
+    panels = _panels(next(iter(groups.values())))
+    styles = {"--": 1, "-": 1.5}  # and their widths: of a panel's first and second line
+    kinds = {label: style for lines in panels.values() for label, style in zip(lines, styles)}
+    marks = {"published, training": "+", "published, validation": "x"} if published else {}
+    figure = _figure_with_legend([*groups, *kinds, *marks])
+    axes = _curve_axes(figure, panels)
     _title_above(axes[0], title)
     handles = {}
     for (name, curves), color in zip(groups.items(), colours(len(groups))):
-        for axis, metric in zip(axes, ("accuracy", "loss")):
-            _curve(axis, curves[metric], color=color, linestyle="--", linewidth=1)
-            handles[name] = _curve(axis, curves[f"val_{metric}"], color=color, linewidth=1.5)
-            for prefix, marker in marks.values():
-                points = {epoch: row.get(prefix + metric, np.nan) for epoch, row in published.get(name, {}).items()}
+        for axis, lines in zip(axes, panels.values()):
+            for metric, style in zip(lines.values(), styles):
+                handles[name] = _curve(axis, curves[metric], color=color, linestyle=style, linewidth=styles[style])
+            for metric, marker in zip(lines.values(), marks.values()):
+                points = {epoch: row.get(metric, np.nan) for epoch, row in published.get(name, {}).items()}
                 axis.plot([*points], np.array([*points.values()], float), marker, color=color, ms=7)
-    losses = np.concatenate([curves[name][0] for curves in groups.values() for name in ("loss", "val_loss")])
+    losses = [curves[name][0] for curves in groups.values() for name in panels["loss"].values()]
+    losses = np.concatenate(losses)
     losses = losses[np.isfinite(losses)]
     if len(losses) and 0 < 100 * losses.min() < losses.max():  # one that does not learn would flatten all others
-        axes[1].set_yscale("log")
-    handles["training"] = axes[0].plot([], [], "k--", linewidth=1)[0]
-    handles["validation"] = axes[0].plot([], [], "k-", linewidth=1.5)[0]
-    handles |= {label: axes[0].plot([], [], f"k{marker}", ms=7)[0] for label, (_, marker) in marks.items()}
+        axes[list(panels).index("loss")].set_yscale("log")
+    handles |= {label: axes[0].plot([], [], "k", ls=style, lw=styles[style])[0] for label, style in kinds.items()}
+    handles |= {label: axes[0].plot([], [], f"k{marker}", ms=7)[0] for label, marker in marks.items()}
     _legend_outside(figure, handles)
     return figure
 
@@ -258,9 +279,9 @@ def colours(count):
     return colormaps["turbo"](np.linspace(0.02, 0.98, count))
 
 
-def _curve_axes(figure):
+def _curve_axes(figure, names):
     axes = figure.subplots(2, sharex=True)
-    for axis, name in zip(axes, ("accuracy", "loss")):
+    for axis, name in zip(axes, names):
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
     axes[1].set_xlabel("epoch")
@@ -312,6 +333,59 @@ def _logarithmic(axis, values):
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+
+
+def label_counts(groups, classes, samples, title):
+    """How many samples a classifier assigned to each class, beside what an even spread would give.
+
+    Parameters
+    ----------
+    groups : dict of str to int array, shape (runs, classes)
+        Counts by the name of a setting; of several runs the mean is drawn, with the half-width of its 95% confidence interval.
+    classes : sequence of str
+    samples : int
+        Of each run.
+    title : str
+    """
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    axis = figure.subplots()
+    _title(figure, title)
+    places, width = np.arange(len(classes)), 0.8 / len(groups)
+    for index, ((name, counts), color) in enumerate(zip(groups.items(), colours(len(groups)))):
+        mean, half_width = mean_and_half_width(counts)
+        error = half_width if len(counts) > 1 else None
+        offset = (index - (len(groups) - 1) / 2) * width
+        axis.bar(places + offset, mean, width, yerr=error, capsize=3, color=color, label=name)
+    low, high = uniform_band(samples, len(classes))
+    axis.axhline(samples / len(classes), color="k", linewidth=1, label="even spread")
+    axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, label="of one even run: 95%")
+    axis.set_xticks(places, classes, rotation=30 if max(map(len, classes)) > 2 else 0)
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel("samples")
+    figure.legend(loc="outside lower center", ncols=min(4, len(groups) + 2))
+    return figure
+
+
+def neighbours(images, nearest, title):
+    """Images in a row, and under each its nearest others.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, channels)
+    nearest : uint8 array, shape (n, neighbours, height, width, channels)
+    title : str
+    """
+    count, rows = nearest.shape[:2]
+    figure = Figure(figsize=(0.85 * count + 1, 0.9 * (rows + 1) + 0.4), layout="constrained")
+    _title(figure, title)
+    axes = figure.subplots(rows + 1, count)
+    for column in range(count):
+        for row, image in enumerate([images[column], *nearest[column]]):
+            _draw(axes[row, column], image)
+            axes[row, column].set(xticks=[], yticks=[])
+    for row, axis in enumerate(axes[:, 0]):
+        axis.set_ylabel("sample" if row == 0 else f"nearest {row}", fontsize=9)
+    return figure
 
 
 def confusion(counts, classes, title):
@@ -417,6 +491,23 @@ def stretched(kernel):
     least = kernel.min(axis=everything)
     spread = kernel.max(axis=everything) - least
     return np.where(spread > 0, (kernel - least) / np.where(spread > 0, spread, 1), 0.5)
+
+
+def points(made, title):
+    """A scatter plot of generated points over the centres of the ring's Gaussians.
+
+    Parameters
+    ----------
+    made : float array, shape (n, 2)
+    """
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(*RING_CENTRES.T, "C1o", ms=14, alpha=0.3, markeredgewidth=0)
+    axis.plot(*made.T, "C0.", ms=2, alpha=0.4)
+    side = 1.5 * RING_RADIUS
+    axis.set(xlim=(-side, side), ylim=(-side, side), aspect="equal")
+    _title(figure, title)
+    return figure
 
 
 def fits(x, y, everywhere, truth, panels, title):

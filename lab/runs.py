@@ -4,6 +4,7 @@ config.json            settings, parameters, data set, versions, device, commit 
 history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
 model.keras            the trained model
 learning_curve.png     and whatever evaluate.py adds
+samples/  samples.gif  of a GAN: what it made after each epoch
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import simplejson
 
-from lab.config import DATASETS, RunConfig
+from lab.config import DATASETS, GANS, RunConfig
 from lab.datasets import CLASSES, IMAGE_SHAPES
 from lab.errors import UserError
 from lab.files import atomic
@@ -25,8 +26,8 @@ from lab.files import atomic
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
 STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
 
-# The folder of TensorBoard's log within a run.
-TENSORBOARD = "tensorboard"
+# Folders within a run: TensorBoard's log, and a GAN's pictures by epoch.
+TENSORBOARD, SAMPLES = "tensorboard", "samples"
 
 _NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]{0,199}")
 _FILES = (
@@ -40,6 +41,10 @@ _FILES = (
     "weights.png",
     "filters.png",
     "pictures.png",
+    "samples.gif",
+    "samples.png",
+    "nearest.png",
+    "labels.png",
 )
 
 
@@ -58,10 +63,10 @@ def folder_of(results_dir, name):
         If the name is no such name, or leads out of the results folder.
     """
     parts = name.split("/")
-    if not all(_NAME_PART.fullmatch(part) and part != TENSORBOARD for part in parts):
+    if not all(_NAME_PART.fullmatch(part) and part not in (TENSORBOARD, SAMPLES) for part in parts):
         raise UserError(
             f"not a run's name: {name!r}; use up to 200 letters, digits and . _ - = , not starting with a dot (/ makes a "
-            f"subfolder, {TENSORBOARD} is taken)"
+            f"subfolder, {TENSORBOARD} and {SAMPLES} are taken)"
         )
     folder = Path(results_dir, *parts)
     if not folder.resolve().is_relative_to(Path(results_dir).resolve()):
@@ -195,7 +200,8 @@ def _remove_run(folder):
     killed = [file for path in _FILES for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
     for path in [folder / file for file in _FILES] + killed:
         path.unlink(missing_ok=True)
-    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+    for name in (TENSORBOARD, SAMPLES):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def load_config(folder):
@@ -232,7 +238,7 @@ def load_trained(folder):
     if history["status"] == DIVERGED:
         raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
     if history["status"] == INTERRUPTED:
-        print(f"Note: this run was interrupted after {len(history['loss'])} epochs.")
+        print(f"Note: this run was interrupted after {len(history['epoch_seconds'])} epochs.")
     return load_config(folder)
 
 
@@ -242,7 +248,7 @@ def load_history(folder):
     Returns
     -------
     dict
-        Lists of floats (or None) by epoch, all of one length, "loss" among them; and "status", one of `STATUSES`.
+        Lists of floats (or None) by epoch, all of one length, "epoch_seconds" among them; and "status", one of `STATUSES`.
 
     Raises
     ------
@@ -254,11 +260,11 @@ def load_history(folder):
     if history.get("status") not in STATUSES:
         raise UserError(f'{path}: expected "status", one of {", ".join(STATUSES)}')
     lists = {key: value for key, value in history.items() if isinstance(value, list)}
-    if "loss" not in lists or len({len(values) for values in lists.values()}) != 1 or not lists["loss"]:
-        raise UserError(f'{path}: expected lists of equal length, "loss" among them')
+    if "epoch_seconds" not in lists or len({len(values) for values in lists.values()}) != 1 or not lists["epoch_seconds"]:
+        raise UserError(f'{path}: expected lists of equal length, "epoch_seconds" among them')
     if not all(value is None or _is_number(value) for values in lists.values() for value in values):
         raise UserError(f"{path}: expected numbers in its lists")
-    epochs = len(lists["loss"])
+    epochs = len(lists["epoch_seconds"])
     saved_epoch = history.get("saved_epoch", epochs)
     if not isinstance(saved_epoch, int) or not 1 <= saved_epoch <= epochs:
         raise UserError(f'{path}: expected "saved_epoch", a whole number from 1 to {epochs}')
@@ -296,9 +302,7 @@ def load_model(folder, record):
         with zipfile.ZipFile(path) as archive:
             _check_classes(simplejson.loads(archive.read("config.json")))
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
-        dataset = record["dataset"]["name"]
-        expected = (None, *IMAGE_SHAPES[dataset]), (None, len(CLASSES[dataset])), record["parameters"]
-        if (model.input_shape, model.output_shape, model.count_params()) != expected or model.layers[-2].name != "logits":
+        if not _fits(model, record):
             raise ValueError("it does not fit the run's config.json")
         return model
     except FileNotFoundError:
@@ -306,6 +310,17 @@ def load_model(folder, record):
     except Exception as error:  # a broken archive fails in as many ways as there are readers in Keras
         fault = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"{path}: not the model of this run ({fault}); train it again with --overwrite") from error
+
+
+def _fits(model, record):
+    """Whether a model is what a run of this record saves."""
+    shape, classes = IMAGE_SHAPES[record["dataset"]["name"]], len(CLASSES[record["dataset"]["name"]])
+    if model.count_params() != record["parameters"]:
+        return False
+    if record["settings"]["net"] in GANS:
+        generator, discriminator = model.layers
+        return generator.output_shape == discriminator.input_shape == (None, *shape) and model.output_shape == (None, 1)
+    return (model.input_shape, model.output_shape, model.layers[-2].name) == ((None, *shape), (None, classes), "logits")
 
 
 # The classes of which our networks are saved. A list of what is allowed, since some of Keras's own run foreign code or read
@@ -317,10 +332,15 @@ _SAVED_CLASSES = {
         "Rescaling",
         "Flatten",
         "Dense",
+        "Reshape",
         "Conv2D",
+        "Conv2DTranspose",
+        "UpSampling2D",
         "MaxPooling2D",
         "GlobalAveragePooling2D",
         "Activation",
+        "ReLU",
+        "LeakyReLU",
         "BatchNormalization",
         "Dropout",
     },

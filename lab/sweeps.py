@@ -272,5 +272,8 @@ class _Display:
 def _last_line(files):
     history = simplejson.loads(files["history.json"])
     row = {name: values[history["saved_epoch"] - 1] for name, values in history.items() if isinstance(values, list)}
-    numbers = "  ".join(f"{name} {row[name]:.4f}" for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+    names = [name for name in row if name != "epoch_seconds"]
+    if "loss" in names:  # a classifier's, in the order of Keras's own lines
+        names = ["loss", "accuracy", "val_loss", "val_accuracy"]
+    numbers = "  ".join(f"{name} {row[name]:.4f}" for name in names)
     return f"{numbers}  {history['total_seconds']:.1f} s"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -15,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 import models
-from lab import datasets, devices, estimates, figures, runs
+from lab import datasets, devices, estimates, figures, runs, samples
 from lab.config import RunConfig
 from lab.errors import UserError
 from lab.files import atomic, write_json
-from models import resident
+from models import gans, resident
 
 
 def train(config, dataset, arrays, folder, device, *, name=None, overwrite=False, tensorboard=False, verbose=True):
@@ -58,21 +59,24 @@ def train(config, dataset, arrays, folder, device, *, name=None, overwrite=False
         At Ctrl-C, after the model of the last finished epoch was saved.
     """
     try:
-        model = compiled_model(config, arrays.train_images.shape[1:], len(datasets.CLASSES[dataset]))
+        build = partial(compiled_model, config, arrays.train_images.shape[1:], len(datasets.CLASSES[dataset]))
+        model = build()
         if verbose:
-            model.summary()
+            networks_of(model).summary(expand_nested=True)
         recorder = _Recorder(folder, device, f"{name or folder.name}: {dataset}, {config.describe()}")
         with runs.writing(folder, overwrite), _Interrupt() as interrupt:
             write_json(folder / "config.json", _record(config, dataset, arrays, model, device))
             callbacks = [recorder, interrupt]
+            if config.is_gan:
+                callbacks.insert(1, samples.Pictures(folder, config, arrays.train_images.shape[1:]))
             if tensorboard:
                 callbacks.append(keras.callbacks.TensorBoard(folder / runs.TENSORBOARD))
             if not verbose:
-                return _fit(config, arrays, model, recorder, callbacks)
+                return _fit(config, arrays, build, model, recorder, callbacks)
             lines = _ProgressLines(config.epochs, recorder)
             try:
                 with lines.bar:
-                    return _fit(config, arrays, model, recorder, [*callbacks, lines])
+                    return _fit(config, arrays, build, model, recorder, [*callbacks, lines])
             except KeyboardInterrupt:
                 if recorder.finished[0] and not recorder.fault:
                     print(f"\n{folder}: stopped; model and history of the first {len(recorder.finished[0])} epochs are saved.")
@@ -88,7 +92,9 @@ def compiled_model(config, input_shape, classes):
     """
     keras.utils.clear_session(free_memory=False)  # layers are named alike in every run of a process
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[config.precision])
-    shape = {"hidden": config.hidden} if config.net == "dense" else {}
+    shape = {"hidden": config.hidden} if config.hidden else {}
+    if config.is_gan:
+        return _compiled_gan(config, models.build(config.net, input_shape=input_shape, seed=config.seed, **shape))
     model = models.build(
         config.net,
         regularizer_strength=config.regularizer_strength,
@@ -108,6 +114,22 @@ def compiled_model(config, input_shape, classes):
     return model
 
 
+def _compiled_gan(config, networks):
+    options = config.gan_options()
+    gan = gans.GAN(networks, seed=config.seed, **{name: options[name] for name in ("latent", "unroll", "label_smoothing")})
+    adams = [
+        keras.optimizers.Adam(options[f"{prefix}learning_rate"], *options[f"{prefix}betas"])
+        for prefix in ("", "discriminator_")
+    ]
+    gan.compile(*adams)
+    return gan
+
+
+def networks_of(model):
+    """What is saved of a model that can be trained: itself, or a GAN's two networks."""
+    return getattr(model, "networks", model)
+
+
 def summary(history, folder):
     """What a run took and where it lies, in two lines."""
     first, *later = history["epoch_seconds"]
@@ -117,9 +139,10 @@ def summary(history, folder):
 
 
 def _record(config, dataset, arrays, model, device):
-    return {
+    options = {"gan_options": config.gan_options()} if config.is_gan else {}  # what None stands for in the settings
+    return options | {
         "settings": config.to_json(),
-        "parameters": model.count_params(),
+        "parameters": networks_of(model).count_params(),
         "dataset": {
             "name": dataset,
             "sha256": datasets.fingerprint(arrays),
@@ -132,12 +155,12 @@ def _record(config, dataset, arrays, model, device):
     }
 
 
-def _fit(config, arrays, model, recorder, callbacks):
+def _fit(config, arrays, build, model, recorder, callbacks):
     stopper = None
     if config.early_stopping:
         stopper = keras.callbacks.EarlyStopping("val_loss", patience=config.early_stopping, restore_best_weights=True)
         callbacks = [*callbacks, stopper]
-    engine, recorder.compiled = _engine_for(config, arrays, model)
+    engine, recorder.compiled = _engine_for(config, arrays, build, model)
     try:
         engine.fit(epochs=config.epochs, seed=config.seed, callbacks=callbacks)
     except KeyboardInterrupt:
@@ -171,7 +194,7 @@ class _Engine(NamedTuple):
 _latest = None
 
 
-def _engine_for(config, arrays, model):
+def _engine_for(config, arrays, build, model):
     """An engine for a run, in the state of its model; and whether it is a new one, still to be compiled.
 
     Tracing and compiling take as long as several epochs of a small net. What they give depends neither on the seed nor on the
@@ -180,28 +203,43 @@ def _engine_for(config, arrays, model):
     """
     global _latest
     free = {"seed": 0, "learning_rate": None, "epochs": 1, "early_stopping": None}
+    free |= {"discriminator_learning_rate": None, "sample_every": None}
     key = replace(config, regularizer_strength=float(config.regularizer_strength > 0), **free)
     new = _latest is None or _latest.config != key or any(mine is not other for mine, other in zip(_latest.arrays, arrays))
     if new:
         _latest = None  # its memory may be needed
-        copy = compiled_model(config, model.input_shape[1:], model.output_shape[-1])
+        copy = build()
         strength = tf.Variable(0.0)
         for layer in copy.layers:
             if getattr(layer, "kernel_regularizer", None):
                 setattr(layer.kernel_regularizer, config.regularizer, strength)
-        fit = resident.prepare(copy, arrays[:2], validation_data=arrays[2:], batch_size=config.batch_size)
-        _latest = _Engine(key, arrays, copy, strength, fit)
-    model.optimizer.build(model.trainable_variables)
+        _latest = _Engine(key, arrays, copy, strength, _prepare(config, arrays, copy))
+    if not config.is_gan:
+        model.optimizer.build(model.trainable_variables)
     _copy_state(model, _latest.model)
     _latest.strength.assign(config.regularizer_strength)
     return _latest, new
 
 
+def _prepare(config, arrays, model):
+    """The function that trains this model."""
+    if not config.is_gan:
+        return resident.prepare(model, arrays[:2], validation_data=arrays[2:], batch_size=config.batch_size)
+    steps = config.gan_options()["steps_per_epoch"] or len(arrays.train_images) // config.batch_size
+    chunk = math.ceil(resident.suitable_chunk(model, config.batch_size, steps) / (1 + config.unroll))
+    options = {"steps_per_epoch": steps, "steps_per_chunk": chunk, "noise": model.draw_latents}
+    return resident.prepare(model, arrays[:1], batch_size=config.batch_size, **options)
+
+
 def _copy_state(source, target):
-    """Copy all that training changes: weights, moving averages, random states, and the optimizer's variables."""
-    pairs = zip(source.variables + source.optimizer.variables, target.variables + target.optimizer.variables, strict=True)
-    for mine, other in pairs:
+    """Copy all that training changes: weights, moving averages, random states, and the optimizers' variables."""
+    for mine, other in zip(_state(source), _state(target), strict=True):
         other.assign(mine)
+
+
+def _state(model):
+    optimizers = model.optimizers if isinstance(model, gans.GAN) else [model.optimizer]
+    return model.variables + [variable for optimizer in optimizers for variable in optimizer.variables]
 
 
 def _finish(recorder, model, status):
@@ -209,9 +247,11 @@ def _finish(recorder, model, status):
     folder = recorder.folder
     if model is not None:
         with atomic(folder / "model.keras") as temporary:
-            model.save(temporary)
+            networks_of(model).save(temporary)
     history = recorder.history(status)
     figures.save(figures.learning_curve(estimates.curves([history]), recorder.title), folder / "learning_curve.png")
+    if (folder / runs.SAMPLES).exists():
+        samples.animate(folder)
     write_json(folder / "history.json", history)
     return history
 
@@ -270,7 +310,7 @@ class _Recorder(keras.callbacks.Callback):
         row = {name: float(value) for name, value in logs.items()}
         row["epoch_seconds"] = time.perf_counter() - self.epoch_begin
         self.finished = [*self.finished[0], row], self.model.get_weights()
-        if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
+        if not all(math.isfinite(value) for name, value in row.items() if name.endswith("loss")):
             self.fault = f"the loss is not a finite number after epoch {epoch + 1}"
             self.model.stop_training = True
         self.write(runs.TRAINING)

@@ -9,6 +9,8 @@ import random
 import keras
 from keras import layers
 
+from models.seeds import following, glorot
+
 
 def build_dense_net(
     regularizer_strength=0.0,
@@ -47,13 +49,26 @@ def build_dense_net(
     -------
     keras.Sequential, not compiled
     """
-    seeds = random.Random(seed)
-    penalty = _penalty(regularizer, regularizer_strength)
-    stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), layers.Flatten()]
-    for units in hidden:
-        stack.append(layers.Dense(units, kernel_initializer=_glorot(seeds), kernel_regularizer=penalty))
-        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout, seeds)]
-    return keras.Sequential(stack + _outputs(classes, penalty, seeds), name="dense")
+    return _build_dense(layers.Rescaling(1 / 255), **locals(), name="dense")
+
+
+def build_gan_classifier(
+    regularizer_strength=0.0,
+    *,
+    hidden=(256, 256, 256),
+    activation="relu",
+    regularizer="l2",
+    batch_norm=False,
+    dropout=0.0,
+    input_shape=(28, 28, 1),
+    classes=10,
+    seed=None,
+):
+    """The body of the dense GAN's discriminator (`models.gans`) with an output for each class: images in [-1, 1].
+
+    335,114 parameters by default. Parameters and return value as of `build_dense_net`.
+    """
+    return _build_dense(layers.Rescaling(1 / 127.5, -1), **locals(), name="gan-classifier")
 
 
 def build_conv_net(
@@ -75,7 +90,7 @@ def build_conv_net(
     penalty = _penalty(regularizer, regularizer_strength)
     stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255)]
     for filters, size in ((20, 5), (10, 3)):
-        kernel = {"kernel_initializer": _glorot(seeds), "kernel_regularizer": penalty}
+        kernel = {"kernel_initializer": glorot(seeds), "kernel_regularizer": penalty}
         stack.append(layers.Conv2D(filters, size, padding="same", **kernel))
         # A function that never falls commutes with the maximum: pooling first gives the same numbers and gradients, and
         # leaves a quarter of the values to activate.
@@ -106,16 +121,28 @@ def build_filter_net(
     penalty = _penalty(regularizer, regularizer_strength)
     stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255)]
     for filters, size in ((64, 11), (128, 3), (128, 3)):
-        stack.append(layers.Conv2D(filters, size, kernel_initializer=_glorot(seeds), kernel_regularizer=penalty))
+        stack.append(layers.Conv2D(filters, size, kernel_initializer=glorot(seeds), kernel_regularizer=penalty))
         pool = [layers.MaxPooling2D()] if size == 11 else []  # before the activation: see `build_conv_net`
         stack += [*_normalize(batch_norm), *pool, layers.Activation(activation), *_drop(dropout, seeds)]
     return keras.Sequential([*stack, layers.GlobalAveragePooling2D(), *_outputs(classes, penalty, seeds)], name="filter")
 
 
+def _build_dense(
+    rescaling, *, regularizer_strength, hidden, activation, regularizer, batch_norm, dropout, input_shape, classes, seed, name
+):
+    seeds = random.Random(seed)
+    penalty = _penalty(regularizer, regularizer_strength)
+    stack = [keras.Input(input_shape, dtype="uint8"), rescaling, layers.Flatten()]
+    for units in hidden:
+        stack.append(layers.Dense(units, kernel_initializer=glorot(seeds), kernel_regularizer=penalty))
+        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout, seeds)]
+    return keras.Sequential(stack + _outputs(classes, penalty, seeds), name=name)
+
+
 def _outputs(classes, penalty, seeds):
     # Softmax in float32 at any precision: in bfloat16 neighbouring probabilities near 1 lie 0.4% apart.
     return [
-        layers.Dense(classes, kernel_initializer=_glorot(seeds), kernel_regularizer=penalty, name="logits"),
+        layers.Dense(classes, kernel_initializer=glorot(seeds), kernel_regularizer=penalty, name="logits"),
         layers.Activation("softmax", dtype="float32", name="probabilities"),
     ]
 
@@ -131,14 +158,4 @@ def _normalize(batch_norm):
 
 
 def _drop(dropout, seeds):
-    return [layers.Dropout(dropout, seed=_next(seeds))] if dropout else []
-
-
-def _glorot(seeds):
-    return keras.initializers.GlorotUniform(seed=_next(seeds))
-
-
-def _next(seeds):
-    # Keras draws the seeds that it is not given in the same way, but from Python's generator for the whole process, on which
-    # other threads, as a Dask worker's, may draw too.
-    return seeds.randint(1, 10**9)
+    return [layers.Dropout(dropout, seed=following(seeds))] if dropout else []

@@ -28,12 +28,14 @@ def fit(
     validation_data=None,
     initial_epoch=0,
     steps_per_chunk=None,
+    steps_per_epoch=None,
+    noise=None,
     callbacks=(),
 ):
     """Train a compiled model as its own ``fit`` would, on arrays kept on the device.
 
-    Every epoch goes once through all examples, in the order of `epoch_order`; its last batch is smaller where
-    ``batch_size`` does not divide them.
+    Every epoch goes once through all examples, in the order of `epoch_order`, its last batch smaller where ``batch_size`` does
+    not divide them; or through the first ``steps_per_epoch`` batches of that order.
 
     Parameters
     ----------
@@ -46,17 +48,23 @@ def fit(
         Of the order of the examples.
     steps_per_chunk : int, optional
         Real steps to one Keras step; by default about `FLOPS_PER_CHUNK`.
+    steps_per_epoch : int, optional
+        At most the number of whole batches.
+    noise : function of int, optional
+        Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to each example. They are drawn
+        for a chunk at once, since XLA draws slowly on a CPU.
     callbacks : sequence of keras.callbacks.Callback
 
     Returns
     -------
     keras.callbacks.History
     """
-    train = prepare(model, data, batch_size=batch_size, validation_data=validation_data, steps_per_chunk=steps_per_chunk)
+    options = {"validation_data": validation_data, "steps_per_chunk": steps_per_chunk, "steps_per_epoch": steps_per_epoch}
+    train = prepare(model, data, batch_size=batch_size, noise=noise, **options)
     return train(epochs=epochs, seed=seed, initial_epoch=initial_epoch, callbacks=callbacks)
 
 
-def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=None):
+def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=None, steps_per_epoch=None, noise=None):
     """The part of `fit` that is the same each time: a model that is trained again and again is compiled only once.
 
     Parameters
@@ -69,13 +77,13 @@ def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=No
         Trains the model as `fit` does, from the state that its variables are in.
     """
     examples = len(data[0])
-    steps = math.ceil(examples / batch_size)
+    steps = steps_per_epoch or math.ceil(examples / batch_size)
     if steps_per_chunk is None:
         steps_per_chunk = suitable_chunk(model, batch_size, steps)
     data = _on_device(data)
     _create_variables(model, data)
     shares = suitable_shares(model)
-    train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, suits_xla(model))
+    train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, suits_xla(model), noise)
     test_function = None
     if validation_data is not None:
         count = len(validation_data[0])
@@ -85,7 +93,7 @@ def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=No
 
     def train(*, epochs, seed=0, initial_epoch=0, callbacks=()):
         orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
-            lambda epoch: _cut(epoch_order(examples, seed, epoch), steps_per_chunk * batch_size)
+            lambda epoch: _cut(epoch_order(examples, seed, epoch)[: steps * batch_size], steps_per_chunk * batch_size)
         )
         model.train_function, model.test_function = train_function, test_function
         try:
@@ -192,9 +200,10 @@ def _on_device(arrays):
 
 def _create_variables(model, data):
     # Metrics and optimizer make their variables when they are first used; were that inside the graph, TensorFlow would
-    # have to trace it twice.
-    model.test_step(tuple(tf.gather(array, [0]) for array in data))
-    model.optimizer.build(model.trainable_variables)
+    # have to trace it twice. A model whose optimizer has its variables has them all.
+    if not model.optimizer.built:
+        model.test_step(tuple(tf.gather(array, [0]) for array in data))
+        model.optimizer.build(model.trainable_variables)
 
 
 def _cut(order, length):
@@ -209,16 +218,16 @@ def _untuned(dataset):
     return dataset.with_options(options)
 
 
-def _over_chunk(model, step, data, batch_size, most_batches, compiled):
+def _over_chunk(model, step, data, batch_size, most_batches, compiled, noise=None):
     """What Keras calls as one step: takes a vector of indices from an iterator and goes through their batches."""
 
     def batch(indices):
         return tuple(tf.gather(array, indices) for array in data)
 
     @tf.function(jit_compile=compiled)
-    def full_batches(rows, count):
+    def full_batches(rows, drawn, count):
         def body(row):
-            step(batch(rows[row]))
+            step(batch(rows[row]) + tuple(part[row] for part in drawn))
             return (row + 1,)
 
         tf.while_loop(lambda row: row < count, body, (0,))
@@ -229,10 +238,12 @@ def _over_chunk(model, step, data, batch_size, most_batches, compiled):
         if count:
             rows = tf.reshape(indices[: count * batch_size], (count, batch_size))
             # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
-            full_batches(tf.pad(rows, [(0, most_batches - count), (0, 0)]), tf.constant(count))
+            drawn = [noise(most_batches * batch_size)] if noise else []
+            drawn = [tf.reshape(part, (most_batches, batch_size, *part.shape[1:])) for part in drawn]
+            full_batches(tf.pad(rows, [(0, most_batches - count), (0, 0)]), drawn, tf.constant(count))
         if rest:
             # The smaller last batch, outside the compiled loop: to compile its shape would take longer than to run it.
-            step(batch(indices[-rest:]))
+            step(batch(indices[-rest:]) + ((noise(rest),) if noise else ()))
         return model.get_metrics_result()
 
     return lambda iterator: chunk(next(iterator))

@@ -1,0 +1,162 @@
+"""What a trained GAN can do: samples, how evenly they spread over the classes, whether they are copies."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from lab import collapse, datasets, evaluation, figures, runs
+from lab.errors import UserError
+from lab.files import write_json
+
+SAMPLES, RING_SAMPLES = 3_000, 2_500
+LEAST_SAMPLES = 100
+COMPARED = 100  # samples, and validation images, whose nearest training images are looked for
+
+
+class Classifier(NamedTuple):
+    """A trained classifier, and its run's name."""
+
+    name: str
+    model: Any  # keras.Model
+
+
+def check(folder, config, record, classifier, count):
+    """Raise UserError if a GAN cannot be evaluated with a classifier, or with so many samples.
+
+    Parameters
+    ----------
+    folder, config, record
+        Of the GAN, the latter as `runs.load_config` gives them.
+    classifier : Path or None
+        Folder of the classifier's run.
+    count : int or None
+    """
+    if not config.is_gan:
+        raise UserError(f"--classifier is for GANs, but {folder} is a classifier")
+    if count is not None and count < LEAST_SAMPLES:
+        raise UserError(f"--samples: at least {LEAST_SAMPLES} are needed for a distribution over classes, got {count}")
+    if classifier is None:
+        return
+    if record["dataset"]["name"] == "ring":
+        raise UserError("--classifier: the ring needs none, its modes are known")
+    other, judged = runs.load_trained(classifier)
+    if other.is_gan:
+        raise UserError(f"--classifier: {classifier} is a GAN, not a classifier")
+    names = record["dataset"]["name"], judged["dataset"]["name"]
+    if names[0] != names[1]:
+        raise UserError(f"--classifier: {classifier} was trained on {names[1]}, the GAN on {names[0]}")
+
+
+def load_classifier(folder):
+    """The classifier of a run."""
+    return Classifier(folder.name, runs.load_model(folder, runs.load_config(folder)[1]))
+
+
+def evaluate(folder, model, arrays, config, record, classifier=None, count=None):
+    """Evaluate a GAN, print the outcome, and write it into its folder.
+
+    Parameters
+    ----------
+    folder : Path
+    model : keras.Sequential
+        Its two networks, as `runs.load_model` gives them.
+    arrays : datasets.Arrays
+    config, record
+        As `runs.load_config` gives them.
+    classifier : Classifier, optional
+        That labels the samples.
+    count : int, optional
+        Of samples.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    from lab import samples  # with TensorFlow, which is started after the settings were checked
+
+    name = record["dataset"]["name"]
+    points = name == "ring"
+    count = count or (RING_SAMPLES if points else SAMPLES)
+    history = runs.load_history(folder)
+    for network in ("discriminator", "generator"):
+        print(f"{network.capitalize()} loss in the last epoch: {history[f'{network}_loss'][-1]:.4f}")
+    made = samples.generate(model.layers[0], samples.draw_latents(config, count))
+    results = {"samples": count} | (_on_ring(made) if points else _against_copies(made, arrays))
+    if classifier:
+        results |= _classified(made, arrays, classifier)
+    elif not points:
+        print(
+            f"Without --classifier RUN (a run that classifies {name}) there are no labels.png, no divergence to uniform, and no "
+            "other measure of mode collapse."
+        )
+    paths = [folder / "evaluation.json", folder / "samples.png"]
+    title = f"{folder.name}: {count:,} samples"
+    samples.save(made if points else made[: samples.ROWS * samples.COLUMNS], paths[1], title)
+    drawn = {}
+    if not points:
+        indices, _ = collapse.nearest(made[: figures.NEIGHBOURS_OF], arrays.train_images, figures.NEIGHBOURS)
+        drawn["nearest"] = figures.neighbours(
+            made[: figures.NEIGHBOURS_OF], arrays.train_images[indices], f"{folder.name}: samples, and their nearest training images"
+        )
+    (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
+    if "counts" in results:
+        results["classes"] = datasets.CLASSES[name]
+        _print_counts(results)
+        drawn["labels"] = figures.label_counts({folder.name: np.array([results["counts"]])}, results["classes"], count, title)
+    write_json(paths[0], results)
+    return paths + figures.save_all(drawn, folder)
+
+
+def _on_ring(points):
+    counts = collapse.ring_counts(points)
+    modes = int((counts >= collapse.COVERED * len(points)).sum())
+    near = float(counts.sum() / len(points))
+    print(f"Modes covered: {modes} of {len(counts)} (with at least {collapse.COVERED:.1%} of the samples)")
+    print(f"Samples within {collapse.NEAR} standard deviations of a mode: {near:.1%}")
+    return {"counts": counts.tolist(), "modes": modes, "near": near}
+
+
+def _against_copies(made, arrays):
+    """How far samples, and validation images, are from the training images: copies would be much nearer."""
+    distances = {
+        part: float(np.median(collapse.nearest(images[:COMPARED], arrays.train_images, 1)[1]))
+        for part, images in (("samples", made), ("validation", arrays.validation_images))
+    }
+    print(
+        f"Median distance to the nearest training image: samples {distances['samples']:.2f}, validation images "
+        f"{distances['validation']:.2f}"
+    )
+    return {"nearest_training_image": distances}
+
+
+def _classified(made, arrays, classifier):
+    logits, features = evaluation.logits_and_features(classifier.model, made)
+    _, of_validation = evaluation.logits_and_features(classifier.model, arrays.validation_images)
+    counts = np.bincount(logits.argmax(axis=-1), minlength=logits.shape[-1])
+    results = {
+        "classifier": classifier.name,
+        "counts": counts.tolist(),
+        "divergence": collapse.divergence(counts),
+        "chi_square_p": collapse.chi_square_p(counts),
+        "present": int((counts > collapse.PRESENT * len(made)).sum()),
+        "confidence": float(np.exp(evaluation.log_softmax(logits).max(axis=-1)).mean()),
+        "frechet": collapse.frechet_distance(features, of_validation),
+    }
+    print(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: 2.3026)")
+    print(f"Chi-square test of an even spread: p = {results['chi_square_p']:.3g}")
+    print(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
+    print(f"Mean confidence of the classifier: {results['confidence']:.4f}")
+    print(f"Fréchet distance to the validation images, in the classifier's last hidden layer: {results['frechet']:.4g}")
+    return results
+
+
+def _print_counts(results):
+    table = Table("class", title=f"{results['samples']:,} samples by class", title_justify="left")
+    for column in ("samples", "share"):
+        table.add_column(column, justify="right")
+    for name, count in zip(results["classes"], results["counts"]):
+        table.add_row(name, f"{count:,}", f"{count / results['samples']:.1%}")
+    Console().print(table)
