@@ -28,9 +28,8 @@ def parse_args():
     which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (default)")
     which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
     which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
-    net.add_argument(
-        "--hidden", type=cli.setting("hidden"), metavar="N,N", help="units of each hidden layer of a dense net (default: 200,100; of a GAN 256,256,256)"
-    )
+    hidden = "units of each hidden layer of a dense net (default: 200,100; of the GAN and its classifier 256,256,256)"
+    net.add_argument("--hidden", type=cli.setting("hidden"), metavar="N,N", help=hidden)
     net.add_argument("--activation", metavar="NAME", help=", ".join(config.ACTIVATIONS))
     net.add_argument("--dropout", type=float, metavar="SHARE", help="share of hidden units dropped")
     net.add_argument("--batch-norm", action="store_true", help="batch normalization before each hidden activation")
@@ -51,8 +50,12 @@ def parse_args():
     fit.add_argument("--seed", type=int, metavar="N", help="of weights, order of images, dropout and latent vectors")
     gan = parser.add_argument_group("GANs", f"for --net {', '.join(config.GANS)}; both networks are trained with Adam")
     gan.add_argument("--unroll", type=int, metavar="K", help="discriminator updates that the generator looks ahead")
-    gan.add_argument("--latent", metavar="|".join(config.LATENTS), help="distribution (default: uniform for gan-conv, else normal)")
-    gan.add_argument("--label-smoothing", type=float, metavar="S", help="1 - S for real, S for not (default: 0.1 for gan-conv, else 0)")
+    gan.add_argument(
+        "--latent", metavar="|".join(config.LATENTS), help="latent numbers (default: uniform for gan-conv, else normal)"
+    )
+    gan.add_argument(
+        "--label-smoothing", type=float, metavar="S", help="labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
+    )
     betas = {"type": cli.setting("betas"), "metavar": "B1,B2"}
     gan.add_argument("--betas", help="Adam's, of the generator (default: 0.5,0.999)", **betas)
     gan.add_argument("--discriminator-betas", help="(default: as the generator's)", **betas)

@@ -56,34 +56,38 @@ def collect(results_dir, folders):
             notes.append(f"{folder} {why}: left out.")
             continue
         if history["status"] == runs.INTERRUPTED:
-            notes.append(f"{folder} was interrupted after {len(history['loss'])} epochs.")
-        lacking = [name for name in (*tables.METRICS, "epoch_seconds") if not isinstance(history.get(name), list)]
+            notes.append(f"{folder} was interrupted after {len(history['epoch_seconds'])} epochs.")
+        config, record = runs.load_config(folder)
+        evaluations = runs.load_evaluation(folder, tables.EVALUATED) if config.is_gan else {}
+        run = Group(folder.name, folder, config, record, [history], [evaluations])
+        lacking = [name for name in tables.metrics_of(run) if not isinstance(history.get(name), list)]
         if lacking:
             raise UserError(f"{folder / 'history.json'}: expected lists {', '.join(lacking)}")
         repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)
-        gathered.setdefault(folder.parent if repeated else folder, []).append((*runs.load_config(folder), history))
+        gathered.setdefault(folder.parent if repeated else folder, []).append(run)
     if not gathered:
         raise UserError("none of these runs is finished: there is nothing to compare")
-    for top, members in gathered.items():
-        _check_repeats(top, members)
-    groups = [
-        Group(top.relative_to(results_dir).as_posix(), top, *members[0][:2], [history for *_, history in members])
-        for top, members in gathered.items()
-    ]
+    if len({members[0].config.is_gan for members in gathered.values()}) > 1:
+        raise UserError("GANs and classifiers have nothing to be compared by: name runs of one kind")
+    groups = [_as_repeats(top, members, results_dir) for top, members in gathered.items()]
     firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
     groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.config)))
     return _with_short_names(groups), notes
 
 
-def _check_repeats(top, members):
-    """Raise UserError if runs that lie beside each other differ in more than their seed."""
-    first, record, _ = members[0]
-    for config, other, _ in members[1:]:
-        different = [name for name in differing([first, config]) if name != "seed"]
-        if other["dataset"]["sha256"] != record["dataset"]["sha256"]:
+def _as_repeats(top, members, results_dir):
+    """One group of those that lie beside each other; UserError if they differ in more than their seed."""
+    first = members[0]
+    for other in members[1:]:
+        different = [name for name in differing([first.config, other.config]) if name != "seed"]
+        if other.record["dataset"]["sha256"] != first.record["dataset"]["sha256"]:
             different.append("data")
         if different:
             raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
+    histories = [history for one in members for history in one.histories]
+    evaluations = [evaluation for one in members for evaluation in one.evaluations]
+    name = top.relative_to(results_dir).as_posix()
+    return first._replace(name=name, folder=top, histories=histories, evaluations=evaluations)
 
 
 def compare(groups, notes, folder, published=None):
@@ -102,6 +106,8 @@ def compare(groups, notes, folder, published=None):
     list of Path
         What was written.
     """
+    if published and groups[0].config.is_gan:
+        raise UserError("--published: there are published figures of classifiers only")
     found = tables.read_published(published, groups) if published else tables.Published({}, {})
     warnings = _warnings(groups)
     notes = [*_in_common(groups), *tables.fewest_parameters(groups), *notes, *warnings]
@@ -120,10 +126,14 @@ def compare(groups, notes, folder, published=None):
     title = "\n".join([f"{folder.name}: {', '.join(names)}", *warnings])
     curves = {group.name: estimates.curves(group.histories) for group in groups}
     drawn = {"learning_curves": figures.learning_curves(curves, title, found.by_epoch)}
+    for name in ("trend.png", "labels.png"):  # of an older comparison of this name, which had them
+        (folder / name).unlink(missing_ok=True)
     points = _trend(groups, found.final)
-    (folder / "trend.png").unlink(missing_ok=True)  # of an older comparison of this name, which had one
     if points:
         drawn["trend"] = figures.trend(*points, title)
+    labelled = _label_counts(groups)
+    if labelled:
+        drawn["labels"] = figures.label_counts(*labelled, title)
     tables.write_csv(groups, found.final, folder / "table.csv")
     with atomic(folder / "table.md") as temporary:
         temporary.write_text("\n\n".join(_as_markdown(*section) for section in sections) + "\n", "utf-8")
@@ -186,6 +196,8 @@ def _in_common(groups):
     if max(counts) > 1:
         each = f"{max(counts)} runs each" if len(counts) == 1 else "up to " + f"{max(counts)} runs each"
         sentences[0] = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
+    if groups[0].config.is_gan and not any(any(group.evaluations) for group in groups):
+        sentences.append("Evaluate with --classifier RUN, and the measures of mode collapse come into this table.")
     if len(devices) == 1:
         sentences.append(f"Device: {devices.pop()}.")
     return sentences
@@ -203,6 +215,8 @@ def _trend(groups, published):
 
     None if nothing of the kind varies.
     """
+    if groups[0].config.is_gan:
+        return None
     different = tables.varying(groups)
     numbers = [name for name in different if name in _AXES and all(getattr(group.config, name) is not None for group in groups)]
     if not numbers and not ("hidden" in different and all(group.config.hidden for group in groups)):
@@ -229,6 +243,16 @@ def _trend(groups, published):
     positive = every[every > 0]
     label, may_be_logarithmic = _AXES[numbers[0]] if numbers else ("parameters", True)
     return points, label, may_be_logarithmic and len(positive) > 1 and positive.max() >= 10 * positive.min()
+
+
+def _label_counts(groups):
+    """What `figures.label_counts` takes, of GANs that were all evaluated alike; else None."""
+    evaluations = [evaluation for group in groups for evaluation in group.evaluations]
+    kinds = {(one.get("samples"), tuple(one.get("classes", ()))) for one in evaluations}
+    if not evaluations or len(kinds) > 1 or not all("counts" in one for one in evaluations):
+        return None
+    ((count, classes),) = kinds
+    return {group.name: np.array([one["counts"] for one in group.evaluations]) for group in groups}, classes, count
 
 
 def _as_markdown(title, rows, notes):

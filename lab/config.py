@@ -196,7 +196,7 @@ class RunConfig:
             if value is None:
                 continue
             if not isinstance(value, (tuple, list)) or len(value) != 2 or not all(_is_finite(n) and 0 <= n < 1 for n in value):
-                raise UserError(f"{_words(field)} must be two numbers of at least 0 and below 1, as in 0.5,0.999; got {value!r}")
+                raise UserError(f"{_words(field)} must be two numbers from 0 to below 1, as in 0.5,0.999; got {value!r}")
             object.__setattr__(self, field, tuple(value))
 
     @property

@@ -89,18 +89,18 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
         results |= _classified(made, arrays, classifier)
     elif not points:
         print(
-            f"Without --classifier RUN (a run that classifies {name}) there are no labels.png, no divergence to uniform, and no "
-            "other measure of mode collapse."
+            f"With --classifier RUN, a run that classifies {name}, come labels.png (the samples by class), their divergence "
+            "to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
     paths = [folder / "evaluation.json", folder / "samples.png"]
     title = f"{folder.name}: {count:,} samples"
     samples.save(made if points else made[: samples.ROWS * samples.COLUMNS], paths[1], title)
     drawn = {}
     if not points:
-        indices, _ = collapse.nearest(made[: figures.NEIGHBOURS_OF], arrays.train_images, figures.NEIGHBOURS)
-        drawn["nearest"] = figures.neighbours(
-            made[: figures.NEIGHBOURS_OF], arrays.train_images[indices], f"{folder.name}: samples, and their nearest training images"
-        )
+        first = made[: figures.NEIGHBOURS_OF]
+        indices, _ = collapse.nearest(first, arrays.train_images, figures.NEIGHBOURS)
+        what = f"{folder.name}: samples, and their nearest training images"
+        drawn["nearest"] = figures.neighbours(first, arrays.train_images[indices], what)
     (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
     if "counts" in results:
         results["classes"] = datasets.CLASSES[name]

@@ -273,6 +273,40 @@ def load_history(folder):
     return history
 
 
+def load_evaluation(folder, names):
+    """What evaluate.py found out about a GAN; an empty dict if it did not yet.
+
+    Parameters
+    ----------
+    folder : Path
+    names : iterable of str
+        Numbers that are read if they are there.
+
+    Returns
+    -------
+    dict
+        Of str to number; and "samples" (int), "classes" and "counts" (lists) if the samples were labelled.
+
+    Raises
+    ------
+    UserError
+        If the file is broken.
+    """
+    if not (folder / "evaluation.json").exists():
+        return {}
+    content = _read_json(folder, "evaluation.json")
+    found = {name: content[name] for name in names if content.get(name) is not None}
+    labelled = {name: content[name] for name in ("samples", "classes", "counts") if "counts" in content and name in content}
+    if not all(map(_is_number, found.values())) or (labelled and not _are_counts(**labelled)):
+        raise UserError(f"{folder / 'evaluation.json'}: not what evaluate.py writes; evaluate the run again")
+    return found | labelled
+
+
+def _are_counts(counts, classes=None, samples=None):
+    lists = isinstance(counts, list) and isinstance(classes, list) and len(counts) == len(classes) > 0
+    return lists and all(type(count) is int and count >= 0 for count in [*counts, samples])
+
+
 def _is_number(value):
     # Real figures are far from what a float64 cannot square.
     return type(value) in (int, float) and abs(value) < 1e100

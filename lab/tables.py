@@ -17,6 +17,17 @@ from lab.errors import UserError
 from lab.files import atomic
 
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
+GAN_METRICS = ("generator_loss", "discriminator_loss")
+# What evaluate.py finds out about a GAN, and what a column calls it.
+EVALUATED = {
+    "modes": "modes covered",
+    "near": "samples near a mode",
+    "divergence": "KL to uniform",
+    "present": "classes over 1%",
+    "confidence": "confidence",
+    "frechet": "Fréchet distance",
+    "chi_square_p": "p (chi-square)",
+}
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 
 
@@ -28,6 +39,7 @@ class Group(NamedTuple):
     config: RunConfig  # of the first
     record: dict  # its config.json
     histories: list
+    evaluations: list = ()  # of GANs: by run, what of EVALUATED is known, and "counts" and "samples"
 
 
 def measures(group):
@@ -36,22 +48,26 @@ def measures(group):
     Returns
     -------
     dict of str to float array, shape (runs,)
-        `METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
+        `metrics_of` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
         "first_epoch_seconds", only of the runs that did not use what an earlier one of their process had compiled;
         "epochs_to_0.95" and so on, of the validation accuracy, as `estimates.epochs_until` with the accuracy of guessing
-        before the first epoch.
+        before the first epoch. Of GANs, in their place, what of `EVALUATED` is known of every run.
     """
     guessing = 1 / len(CLASSES[group.record["dataset"]["name"]])
+    names = metrics_of(group)
     rows = []
     for history in group.histories:
-        saved = history.get("saved_epoch", len(history["loss"])) - 1
+        saved = history.get("saved_epoch", len(history["epoch_seconds"])) - 1
         first, *later = history["epoch_seconds"]
-        row = {name: history[name][saved] for name in METRICS}
+        row = {name: history[name][saved] for name in names}
         row |= {"epoch_seconds": statistics.median(later or [first]), "first_epoch_seconds": first}
-        curve = np.array(history["val_accuracy"], float)
-        row |= {f"epochs_to_{level}": estimates.epochs_until(curve, level, guessing) for level in LEVELS}
+        if not group.config.is_gan:
+            curve = np.array(history["val_accuracy"], float)
+            row |= {f"epochs_to_{level}": estimates.epochs_until(curve, level, guessing) for level in LEVELS}
         rows.append(row)
     reached = {name: np.array([row[name] for row in rows], float) for name in rows[0]}
+    if group.config.is_gan:
+        reached |= {name: np.array([one.get(name, np.nan) for one in group.evaluations or [{}]], float) for name in EVALUATED}
     compiled = [history.get("compiled", True) for history in group.histories]
     reached["first_epoch_seconds"] = reached["first_epoch_seconds"][compiled if any(compiled) else ...]
     return reached
@@ -62,6 +78,11 @@ class Published(NamedTuple):
 
     final: dict  # group's name -> column -> Decimal
     by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
+
+
+def metrics_of(group):
+    """The lists of a history that a table shows."""
+    return GAN_METRICS if group.config.is_gan else METRICS
 
 
 def varying(groups):
@@ -141,8 +162,9 @@ def summary(groups):
                 "setting": group.name,
                 "runs": str(len(group.histories)),
                 "parameters": f"{group.record['parameters']:,}",
-                **{_title(name): _with_error(reached[name]) for name in METRICS},
-                **{f"epochs to {level}": _epochs(reached[f"epochs_to_{level}"]) for level in LEVELS},
+                **{EVALUATED[name]: _with_error(reached[name]) for name in EVALUATED if name in reached},
+                **{_title(name): _with_error(reached[name]) for name in metrics_of(group)},
+                **{name.replace("_", " "): _epochs(reached[name]) for name in reached if name.startswith("epochs_to_")},
                 "s / epoch": f"{reached['epoch_seconds'].mean():.3g}",
                 "device": device_of(group),
                 "data set": group.record["dataset"]["name"],
@@ -252,7 +274,7 @@ def speed_up(groups):
 
 def fewest_parameters(groups):
     """Sentences: with how few parameters the mean validation accuracy came over each of `LEVELS`."""
-    if len({group.record["parameters"] for group in groups}) < 2:
+    if groups[0].config.is_gan or len({group.record["parameters"] for group in groups}) < 2:
         return []
     sentences = []
     for level in LEVELS:
@@ -312,7 +334,7 @@ def device_of(group):
 
 
 def _title(name):
-    return name.replace("val_", "val. ")
+    return name.replace("val_", "val. ").replace("_", " ")
 
 
 def _with_error(values):

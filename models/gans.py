@@ -90,9 +90,7 @@ def build_conv_generator(shape=(28, 28, 1), *, seed=None):
             layers.BatchNormalization(momentum=0.4),
             layers.ReLU(),
         ]
-    stack.append(
-        layers.Conv2DTranspose(channels, 5, padding="same", activation="sigmoid", kernel_initializer=glorot(seeds))
-    )
+    stack.append(layers.Conv2DTranspose(channels, 5, padding="same", activation="sigmoid", kernel_initializer=glorot(seeds)))
     return keras.Sequential([*stack, layers.Rescaling(255.0)], name="generator")
 
 
@@ -144,7 +142,7 @@ class GAN(keras.Model):
 
     Both gradients are taken at the same point, before either network changes, so that one pass of the generator serves both.
     The discriminator's loss is the sum of its cross-entropies (in nats) on real and on generated images, 2 ln 2 where it can
-    but guess; the generator's is the cross-entropy of "real" for its images (the non-saturating loss of Goodfellow et al. 2014).
+    but guess; the generator's is the cross-entropy of "real" for its images (Goodfellow et al. 2014: the non-saturating loss).
 
     With ``unroll`` = K, the generator's loss is that against the discriminator as it would be after K more updates on the same
     batch, and its gradient goes through these updates; then the discriminator takes the first of them (Metz et al. 2017,
@@ -197,19 +195,22 @@ class GAN(keras.Model):
     def train_step(self, data):
         """One update of both networks on a batch ``(images, latents)``."""
         images, latents = data
-        generator_optimizer, discriminator_optimizer = self.optimizers
         with tf.GradientTape() as tape:
-            generated = self._generate(latents)
-            judged = self._judge(images, generated)
-            ahead = self._look_ahead(images, generated, judged.gradients) if self.unroll else judged
-            generator_loss = _cross_entropy(1.0, ahead.generated)
+            judged, generator_loss = self.judge(images, latents)
         generator_gradients = tape.gradient(generator_loss, self.generator.trainable_variables)
-        generator_optimizer.apply(generator_gradients, self.generator.trainable_variables)
-        discriminator_optimizer.apply(judged.gradients, self.discriminator.trainable_variables)
+        self.optimizers[0].apply(generator_gradients, self.generator.trainable_variables)
+        self.optimizers[1].apply(judged.gradients, self.discriminator.trainable_variables)
         real, fake = (tf.reduce_mean(tf.cast(logits > 0, tf.float32)) for logits in (judged.real, judged.generated))
         for mean, value in zip(self.means, (judged.loss, generator_loss, real, 1 - fake)):
             mean.update_state(value)
         return self.get_metrics_result()
+
+    def judge(self, images, latents):
+        """What the discriminator makes of a batch and of what the generator makes; and the generator's loss, looking ahead."""
+        generated = self._generate(latents)
+        judged = self._judge(images, generated)
+        ahead = self._look_ahead(images, generated, judged.gradients) if self.unroll else judged
+        return judged, _cross_entropy(1.0, ahead.generated)
 
     def draw_latents(self, count):
         """The next latent vectors: float, shape (count, LATENT_SIZE)."""
@@ -246,10 +247,9 @@ class GAN(keras.Model):
         """What the discriminator makes of a batch after ``unroll`` updates on it, the first with these gradients."""
         optimizer = self.optimizers[1]
         weights = [tf.convert_to_tensor(variable) for variable in self.discriminator.trainable_variables]
-        moments = [(tf.convert_to_tensor(m), tf.convert_to_tensor(v)) for m, v in zip(optimizer._momentums, optimizer._velocities)]
+        moments = [tuple(map(tf.convert_to_tensor, pair)) for pair in zip(optimizer._momentums, optimizer._velocities)]
         for step in range(1, self.unroll + 1):
-            count = tf.cast(optimizer.iterations + step, tf.float32)
-            updates = [adam(optimizer, count, *parts) for parts in zip(weights, gradients, moments)]
+            updates = [adam(optimizer, optimizer.iterations + step, *parts) for parts in zip(weights, gradients, moments)]
             weights, moments = zip(*updates)
             judged = self._judge(images, generated, list(weights))
             gradients = judged.gradients
@@ -315,7 +315,7 @@ def adam(optimizer, count, weight, gradient, moments):
     ----------
     optimizer : keras.optimizers.Adam
         Whose rule it is, to the order of its operations; its variables do not change.
-    count : float tensor
+    count : int tensor
         Number of the update, from 1.
     weight, gradient : tensors of one shape
     moments : pair of tensors of that shape
@@ -329,7 +329,9 @@ def adam(optimizer, count, weight, gradient, moments):
     mean, square = moments
     mean += (gradient - mean) * (1 - optimizer.beta_1)
     square += (tf.square(gradient) - square) * (1 - optimizer.beta_2)
-    rate = optimizer.learning_rate * tf.sqrt(1 - optimizer.beta_2**count) / (1 - optimizer.beta_1**count)
+    count = tf.cast(count, weight.dtype)
+    rate = tf.cast(optimizer.learning_rate, weight.dtype)
+    rate *= tf.sqrt(1 - optimizer.beta_2**count) / (1 - optimizer.beta_1**count)
     # The root's derivative at 0, the second moment of a weight that never had a gradient, is infinite: it would turn the
     # weight's zero gradient into NaN.
     positive = square > 0
