@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""How fast we train GANs, beside the usual Keras script; and what unrolling costs.
+
+examples:
+  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST (conv), 5 rounds
+  python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN, not unrolled and unrolled
+
+The usual script makes images with `generator.predict`, gives the discriminator real and generated ones with `train_on_batch`,
+and trains the generator through the frozen discriminator with `train_on_batch`; here with the same layers, batch size, losses
+and Adam. Both train in this process, in turn, after a warm-up. Shown are milliseconds a step, the median over the rounds, and
+the median of the ratios within each round.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from lab import datasets, devices
+from lab.config import RunConfig
+
+DATASETS = {"gan-dense": "fashion_mnist", "gan-conv": "mnist"}
+STEPS = {"stock": 40, "ours": 256}  # to a round
+BATCH_SIZE = 128
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", metavar="DIR", help="folder with mnist.npz, fashion_mnist.npz")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant trains (default: 5)")
+    parser.add_argument("--unrolls", type=int, nargs="+", metavar="K", help="instead: our dense GAN, unrolled so far, and not")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    devices.start("cpu")
+    if args.unrolls:
+        images = datasets.load(DATASETS["gan-dense"], args.data_dir).train_images
+        contestants = {f"unroll {k}": ours("gan-dense", images, unroll=k) for k in (0, *args.unrolls)}
+        report("gan-dense", contestants, args.rounds)
+        return
+    for net, name in DATASETS.items():
+        images = datasets.load(name, args.data_dir).train_images
+        report(net, {"ours": ours(net, images), "stock": stock(net, images)}, args.rounds)
+
+
+def report(net, contestants, rounds):
+    """Train in turn and print a line for each contestant."""
+    times = [{name: train() for name, train in contestants.items()} for _ in range(1 + rounds)][1:]
+    base = next(iter(contestants))
+    print(f"{net}: {DATASETS[net]}, batch {BATCH_SIZE}, {rounds} rounds")
+    for name in contestants:
+        median = statistics.median(one[name] for one in times)
+        ratios = [one[name] / one[base] for one in times]
+        print(f"  {name:10} {median:8.2f} ms a step, {statistics.median(ratios):6.2f} times {base} ", end="")
+        print(f"({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+
+
+def ours(net, images, **settings):
+    """A function that trains as train.py does and returns the milliseconds a step."""
+    from lab import training
+    from models import resident
+
+    config = RunConfig(net=net, batch_size=BATCH_SIZE, **settings)
+    gan = training.compiled_model(config, images.shape[1:], 10)
+    options = {"steps_per_epoch": STEPS["ours"], "noise": gan.draw_latents, "batch_size": BATCH_SIZE}
+    fit = resident.prepare(gan, (images,), steps_per_chunk=32, **options)
+
+    def train():
+        begin = time.perf_counter()
+        fit(epochs=1)
+        return 1e3 * (time.perf_counter() - begin) / STEPS["ours"]
+
+    return train
+
+
+def stock(net, images):
+    """The usual Keras script, with our layers but for the rescaling of raw images and the sigmoid in the loss."""
+    import keras
+    import numpy as np
+
+    options = RunConfig(net=net).gan_options()
+    generator, discriminator = stock_networks(net)
+    images = images.astype("float32") / 255 if net == "gan-conv" else images.reshape(len(images), -1) / np.float32(127.5) - 1
+
+    def adam():
+        return keras.optimizers.Adam(options["learning_rate"], *options["betas"])
+
+    discriminator.compile(adam(), "binary_crossentropy", metrics=["accuracy"])
+    both = keras.Sequential([keras.Input((100,)), generator, discriminator])
+    both.compile(adam(), "binary_crossentropy")
+    draw = np.random.default_rng(0)
+    real, fake, fooled = (np.full((BATCH_SIZE, 1), label) for label in (0.9, 0.1, 1.0))
+
+    def train():
+        begin = time.perf_counter()
+        for _ in range(STEPS["stock"]):
+            batch = images[draw.integers(len(images), size=BATCH_SIZE)]
+            made = generator.predict(draw.standard_normal((BATCH_SIZE, 100)), verbose=0)
+            discriminator.trainable = True
+            discriminator.train_on_batch(batch, real)
+            discriminator.train_on_batch(made, fake)
+            discriminator.trainable = False
+            both.train_on_batch(draw.standard_normal((BATCH_SIZE, 100)), fooled)
+        return 1e3 * (time.perf_counter() - begin) / STEPS["stock"]
+
+    return train
+
+
+def stock_networks(net):
+    """The generator and the discriminator as the script writes them down."""
+    import keras
+    from keras import layers
+
+    if net == "gan-dense":
+        hidden = [[layers.Dense(256, activation="relu") for _ in range(3)] for _ in range(2)]
+        generator = [keras.Input((100,)), *hidden[0], layers.Dense(784, activation="tanh")]
+        discriminator = [keras.Input((784,)), *hidden[1], layers.Dense(1, activation="sigmoid")]
+        return keras.Sequential(generator), keras.Sequential(discriminator)
+    generator = [keras.Input((100,)), layers.Dense(7 * 7 * 64, activation="relu"), layers.Reshape((7, 7, 64))]
+    for filters in (32, 16):
+        generator += [layers.UpSampling2D(), layers.Conv2DTranspose(filters, 5, padding="same")]
+        generator += [layers.BatchNormalization(momentum=0.4), layers.Activation("relu")]
+    generator.append(layers.Conv2DTranspose(1, 5, padding="same", activation="sigmoid"))
+    discriminator = [keras.Input((28, 28, 1))]
+    for filters in (32, 64, 128):
+        discriminator += [layers.Conv2D(filters, 5, strides=2, padding="same"), layers.LeakyReLU(), layers.Dropout(0.3)]
+    discriminator += [layers.Flatten(), layers.Dense(1, activation="sigmoid")]
+    return keras.Sequential(generator), keras.Sequential(discriminator)
+
+
+if __name__ == "__main__":
+    main()
