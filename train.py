@@ -38,7 +38,7 @@ def parse_args():
     decay.add_argument("--regularizer", metavar="l1|l2", help="lambda * sum(|w|) or lambda * sum(w^2)")
     fit = parser.add_argument_group("training")
     fit.add_argument("--optimizer", metavar="NAME", help=", ".join(config.OPTIMIZERS))
-    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own; of a GAN 2e-4)")
+    fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own; see also GANs)")
     fit.add_argument("--batch-size", type=int, metavar="N", help="images to a step")
     fit.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
     fit.add_argument(
@@ -59,7 +59,8 @@ def parse_args():
     betas = {"type": cli.setting("betas"), "metavar": "B1,B2"}
     gan.add_argument("--betas", help="Adam's, of the generator (default: 0.5,0.999)", **betas)
     gan.add_argument("--discriminator-betas", help="(default: as the generator's)", **betas)
-    gan.add_argument("--discriminator-learning-rate", type=float, metavar="RATE", help="(default: the generator's)")
+    rates = "--learning-rate is the generator's (defaults: gan-conv 2e-4 for both; gan-dense 1e-4, generator 1e-3)"
+    gan.add_argument("--discriminator-learning-rate", type=float, metavar="RATE", help=rates)
     gan.add_argument("--steps-per-epoch", type=int, metavar="N", help="(default: 128 for gan-conv, else a pass over the data)")
     gan.add_argument("--sample-every", type=int, metavar="N", help="epochs between two pictures of samples (default: 1)")
     data = parser.add_argument_group("data")

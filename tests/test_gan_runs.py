@@ -56,7 +56,7 @@ def test_a_run_leaves_its_pictures_curves_and_both_networks(results):
     lists = {name for name, values in history.items() if isinstance(values, list)}
     curves = {"generator_loss", "discriminator_loss", "real_accuracy", "generated_accuracy"}
     assert lists == curves | {"epoch_seconds"} and len(history["generator_loss"]) == 3
-    assert record["gan_options"]["learning_rate"] == 2e-4 and record["gan_options"]["latent"] == "normal"
+    assert record["gan_options"]["discriminator_learning_rate"] == 1e-4 and record["gan_options"]["latent"] == "normal"
     plain = keras.saving.load_model(folder / "model.keras")  # without this package's classes
     generator, discriminator = runs.load_model(folder, record).layers
     latents = samples.draw_latents(config, 100)
