@@ -48,8 +48,8 @@ FOR_GANS = (
 MOST_THREADS = 1024  # TensorFlow hangs or crashes over absurd numbers
 MOST_UNROLLED = 100  # each is traced by itself: building the graph would take minutes
 
-# Adam's settings are those of Radford et al. 2016 (arXiv 1511.06434) for the convolutional GAN and, with a slower discriminator,
-# of Metz et al. 2017 (arXiv 1611.02163) for the dense one: looking ahead needs it, or the discriminator wins for good.
+# Adam's settings are for the convolutional GAN those of Radford et al. 2016 (arXiv 1511.06434), for the dense one those of Metz
+# et al. 2017 (arXiv 1611.02163), with a slower discriminator: at equal rates one that is looked ahead wins for good.
 _GAN_DEFAULTS = {
     "gan-conv": {
         "learning_rate": 2e-4,

@@ -88,6 +88,6 @@ def curves(histories):
     dict of str to (mean, half_width)
         Of every list of the first history: float arrays, shape (epochs,), as `mean_and_half_width` gives them.
     """
-    epochs = min(len(history["epoch_seconds"]) for history in histories)
     names = [name for name, values in histories[0].items() if isinstance(values, list)]
+    epochs = min(len(history[names[0]]) for history in histories)
     return {name: mean_and_half_width([np.array(history[name][:epochs], float) for history in histories]) for name in names}

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import models
-from lab.config import ACTIVATIONS
+from lab.config import ACTIVATIONS, CLASSIFIERS, IMAGE_DATASETS
 from lab.datasets import IMAGE_SHAPES
 from models.classifiers import build_conv_net, build_dense_net, build_filter_net
 
@@ -28,8 +28,8 @@ def test_the_filter_net_normalizes_before_it_activates():
     assert layers == ["Rescaling", *first, *block, *block, "GlobalAveragePooling2D", "Dense", "Activation"]
 
 
-@pytest.mark.parametrize("net", models.NETWORKS)
-@pytest.mark.parametrize("shape", sorted(set(IMAGE_SHAPES.values())))
+@pytest.mark.parametrize("net", CLASSIFIERS)
+@pytest.mark.parametrize("shape", sorted({IMAGE_SHAPES[name] for name in IMAGE_DATASETS}))
 def test_every_net_is_built_for_grey_and_for_colour(net, shape):
     assert models.build(net, input_shape=shape)(np.zeros((2, *shape), np.uint8)).shape == (2, 10)
 

@@ -44,5 +44,5 @@ def test_epochs_until_a_level_are_interpolated(curve, epochs):
 
 def test_curves_of_repeats_reach_as_far_as_all_of_them():
     histories = [{"loss": [3.0, 2.0, 1.0]}, {"loss": [1.0, None]}]
-    mean, half_width = estimates.curves(histories, ["loss"])["loss"]
+    mean, half_width = estimates.curves(histories)["loss"]
     assert mean[0] == 2 and np.isnan(mean[1]) and len(mean) == len(half_width) == 2

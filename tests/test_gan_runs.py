@@ -119,7 +119,7 @@ def test_comparison_of_repeated_gans(results, data_dir, tmp_path, capsys):
     with pytest.raises(UserError, match="GANs and classifiers"):
         comparison.collect(results, [*folders, results / "judge"])
     (folders[0] / "evaluation.json").write_text('{"divergence": "low"}')
-    with pytest.raises(UserError, match="not what evaluate.py writes"):
+    with pytest.raises(UserError, match="not what evaluate"):
         comparison.collect(results, folders)
 
 

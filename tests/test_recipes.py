@@ -18,8 +18,15 @@ RUNS = {
     "cifar10-cnn": 1,
     "conv-vs-dense": 6,
     "cpu-vs-gpu": 4,
+    "fashion-classifier": 1,
+    "fashion-gan": 1,
+    "fashion-gan-unrolled": 1,
     "fewest-parameters": 42,
+    "gaussian-ring": 6,
     "hidden-units": 21,
+    "mnist-gan": 1,
+    "mnist-gan-quick": 1,
+    "mode-collapse": 6,
     "weight-decay": 7,
 }
 
@@ -35,9 +42,9 @@ def planned(path, monkeypatch):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_plans_its_runs_and_says_what_it_is(path, monkeypatch):
     assert len(planned(path, monkeypatch)) == RUNS[path.stem]
-    first, second = path.read_text().splitlines()[:2]
-    assert first.startswith(("# Exercise A", "# Exercise C")) and "bout" in first
-    assert second.startswith(f"# Then: python evaluate.py -m {path.stem}")
+    header, _, _ = path.read_text().partition("\n-")
+    assert header.startswith("# Exercise ") and header[11] in "ABCD" and "bout" in header
+    assert f"\n# Then: python evaluate.py -m {path.stem}" in header
 
 
 @pytest.mark.parametrize("name", ["hidden-units", "weight-decay"])
@@ -48,6 +55,21 @@ def test_each_published_row_is_trained_and_has_the_published_parameters(name, mo
     key = next(iter(rows[0]))
     published = {parse_setting(key, row[key]): int(row["parameters"]) for row in rows}
     assert published == {getattr(config, key): models.build("dense", hidden=config.hidden).count_params() for config in configs}
+
+
+def test_parts_b_and_d_are_what_is_asked_for(monkeypatch):
+    one = {path.stem: list(planned(path, monkeypatch).values()) for path in RECIPES}
+    (conv,), (dense,), (unrolled,) = one["mnist-gan"], one["fashion-gan"], one["fashion-gan-unrolled"]
+    assert (conv.net, conv.dataset, conv.batch_size, conv.epochs) == ("gan-conv", "mnist", 128, 150)
+    options = conv.gan_options()
+    assert (options["steps_per_epoch"], options["latent"], options["label_smoothing"]) == (128, "uniform", 0.1)
+    assert (dense.net, dense.dataset, dense.epochs, dense.unroll, unrolled.unroll) == ("gan-dense", "fashion_mnist", 50, 0, 5)
+    collapse = {(config.unroll, config.seed, config.epochs) for config in one["mode-collapse"]}
+    assert collapse == {(unroll, seed, 50) for unroll in (0, 5) for seed in (0, 1, 2)}
+    ring = one["gaussian-ring"][0]
+    steps = 100_000 // ring.batch_size * ring.epochs
+    rates = [ring.gan_options()[name] for name in ("learning_rate", "discriminator_learning_rate")]
+    assert (ring.hidden, ring.batch_size, rates) == ((128, 128), 512, [1e-3, 1e-4]) and 24_900 < steps < 25_100
 
 
 def test_part_c_is_the_published_net_and_its_csv_the_published_epochs(monkeypatch):

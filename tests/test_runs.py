@@ -26,7 +26,7 @@ def folder(tmp_path):
     model.save(folder / "model.keras")
     record = {"settings": RunConfig().to_json(), "parameters": model.count_params(), "dataset": DATASET}
     files.write_json(folder / "config.json", record)
-    files.write_json(folder / "history.json", {"status": "complete", "loss": [0.5], "val_loss": [float("nan")]})
+    files.write_json(folder / "history.json", {"status": "complete", "epoch_seconds": [0.5], "loss": [float("nan")]})
     return folder
 
 
@@ -125,7 +125,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_nan_is_null(folder):
-    assert runs.load_history(folder)["val_loss"] == [None]
+    assert runs.load_history(folder)["loss"] == [None]
     assert "NaN" not in (folder / "history.json").read_text()
 
 
@@ -155,13 +155,13 @@ def test_broken_json_is_named_and_left_as_it_was(file, content, folder):
 @pytest.mark.parametrize(
     "history",
     [
-        {"status": "done", "loss": [1.0]},
-        {"status": ["complete"], "loss": [1.0]},
+        {"status": "done", "epoch_seconds": [1.0]},
+        {"status": ["complete"], "epoch_seconds": [1.0]},
         {"status": "complete"},
-        {"status": "complete", "loss": [1.0], "val_loss": [1.0, 2.0]},
-        {"status": "complete", "loss": ["x"]},
-        {"status": "training", "loss": [1.0]},
-        {"status": "diverged", "loss": [1.0]},
+        {"status": "complete", "epoch_seconds": [1.0], "val_loss": [1.0, 2.0]},
+        {"status": "complete", "epoch_seconds": ["x"]},
+        {"status": "training", "epoch_seconds": [1.0]},
+        {"status": "diverged", "epoch_seconds": [1.0]},
     ],
 )
 def test_histories_without_a_trained_model(history, folder):

@@ -239,7 +239,7 @@ def test_a_sweep_does_not_overwrite_a_run_of_another_hand(status, mnist5k, tmp_p
     dataset = {"name": "mnist", "sha256": datasets.fingerprint(mnist5k), "train": 4000, "validation": 1000}
     record = {"settings": settings.to_json(), "parameters": 1, "dataset": dataset}
     (tmp_path / "s" / "seed=0" / "config.json").write_text(json.dumps(record))
-    (tmp_path / "s" / "seed=0" / "history.json").write_text(json.dumps({"status": status, "loss": [1.0]}))
+    (tmp_path / "s" / "seed=0" / "history.json").write_text(json.dumps({"status": status, "epoch_seconds": [1.0]}))
     planned = sweeps.grid(RunConfig(epochs=2), [], 2)
     with pytest.raises(UserError, match="add --overwrite"):
         sweeps.missing(tmp_path / "s", planned, {None: ("mnist", mnist5k)})
