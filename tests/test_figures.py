@@ -52,7 +52,7 @@ def repeats(last, count=3, epochs=4):
     """Learning curves of runs that end around ``last``."""
     rising = np.linspace(0.3, last, epochs)
     names = ("accuracy", "val_accuracy", "loss", "val_loss")
-    return estimates.curves([dict.fromkeys(names, list(rising + run / 100)) for run in range(count)])
+    return estimates.curves([{name: list(rising + run / 100) for name in names} for run in range(count)])
 
 
 def legend_texts(figure):
