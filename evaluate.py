@@ -24,9 +24,9 @@ def parse_args():
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")
     several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
-    gan = parser.add_argument_group("GANs")
+    gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
     gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
-    gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of points 2500)")
+    gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of the ring 2500)")
     cli.add_device_flags(parser)
     cli.add_place_flags(parser)
     return parser.parse_args()
@@ -41,7 +41,7 @@ def main():
     name = args.model_name[0]
     alone = not runs.is_pattern(name) and folders == [runs.folder_of(args.results_dir, name)]
     several = not alone or args.published or args.label
-    if args.classifier and several:
+    if several and (args.classifier or args.samples is not None):
         evaluate_gans(args, folders)
     paths = compare(args, folders) if several else evaluate_one(args, folders[0])
     print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")

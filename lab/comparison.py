@@ -197,7 +197,7 @@ def _in_common(groups):
         each = f"{max(counts)} runs each" if len(counts) == 1 else "up to " + f"{max(counts)} runs each"
         sentences[0] = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
     if groups[0].config.is_gan and not any(any(group.evaluations) for group in groups):
-        sentences.append("Evaluate with --classifier RUN, and the measures of mode collapse come into this table.")
+        sentences.append("With --classifier RUN, or --samples 2500 for the ring, the measures of mode collapse come in.")
     if len(devices) == 1:
         sentences.append(f"Device: {devices.pop()}.")
     return sentences

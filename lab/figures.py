@@ -358,7 +358,7 @@ def label_counts(groups, classes, samples, title):
         axis.bar(places + offset, mean, width, yerr=error, capsize=3, color=color, label=name)
     low, high = uniform_band(samples, len(classes))
     axis.axhline(samples / len(classes), color="k", linewidth=1, label="even spread")
-    axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, label="of one even run: 95%")
+    axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, zorder=0, label="of one even run: 95%")
     axis.set_xticks(places, classes, rotation=30 if max(map(len, classes)) > 2 else 0)
     axis.set_ylim(bottom=0)
     axis.set_ylabel("samples")

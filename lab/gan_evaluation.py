@@ -78,36 +78,41 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
     from lab import samples  # with TensorFlow, which is started after the settings were checked
 
     name = record["dataset"]["name"]
-    points = name == "ring"
-    count = count or (RING_SAMPLES if points else SAMPLES)
+    count = count or (RING_SAMPLES if name == "ring" else SAMPLES)
     history = runs.load_history(folder)
     for network in ("discriminator", "generator"):
         print(f"{network.capitalize()} loss in the last epoch: {history[f'{network}_loss'][-1]:.4f}")
     made = samples.generate(model.layers[0], samples.draw_latents(config, count))
-    results = {"samples": count} | (_on_ring(made) if points else _against_copies(made, arrays))
+    results = {"samples": count} | (_on_ring(made) if name == "ring" else _against_copies(made, arrays))
     if classifier:
         results |= _classified(made, arrays, classifier)
-    elif not points:
+    if "counts" in results:
+        results["classes"] = datasets.CLASSES[name]
+        _print_counts(results)
+    elif name != "ring":
         print(
             f"With --classifier RUN, a run that classifies {name}, come labels.png (the samples by class), their divergence "
             "to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
-    paths = [folder / "evaluation.json", folder / "samples.png"]
+    write_json(folder / "evaluation.json", results)
     title = f"{folder.name}: {count:,} samples"
-    samples.save(made if points else made[: samples.ROWS * samples.COLUMNS], paths[1], title)
+    samples.save(made[: None if name == "ring" else samples.ROWS * samples.COLUMNS], folder / "samples.png", title)
+    return [folder / "evaluation.json", folder / "samples.png", *figures.save_all(_draw(folder, made, arrays, results), folder)]
+
+
+def _draw(folder, made, arrays, results):
+    (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
     drawn = {}
-    if not points:
+    if made.ndim > 2:
         first = made[: figures.NEIGHBOURS_OF]
         indices, _ = collapse.nearest(first, arrays.train_images, figures.NEIGHBOURS)
-        what = f"{folder.name}: samples, and their nearest training images"
-        drawn["nearest"] = figures.neighbours(first, arrays.train_images[indices], what)
-    (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
+        title = f"{folder.name}: samples, and their nearest training images"
+        drawn["nearest"] = figures.neighbours(first, arrays.train_images[indices], title)
     if "counts" in results:
-        results["classes"] = datasets.CLASSES[name]
-        _print_counts(results)
-        drawn["labels"] = figures.label_counts({folder.name: np.array([results["counts"]])}, results["classes"], count, title)
-    write_json(paths[0], results)
-    return paths + figures.save_all(drawn, folder)
+        counts = {folder.name: np.array([results["counts"]])}
+        title = f"{folder.name}: {results['samples']:,} samples by class"
+        drawn["labels"] = figures.label_counts(counts, results["classes"], results["samples"], title)
+    return drawn
 
 
 def _on_ring(points):

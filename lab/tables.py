@@ -18,15 +18,15 @@ from lab.files import atomic
 
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 GAN_METRICS = ("generator_loss", "discriminator_loss")
-# What evaluate.py finds out about a GAN, and what a column calls it.
+# What evaluate.py finds out about a GAN: what a column calls it, and its decimal places.
 EVALUATED = {
-    "modes": "modes covered",
-    "near": "samples near a mode",
-    "divergence": "KL to uniform",
-    "present": "classes over 1%",
-    "confidence": "confidence",
-    "frechet": "Fréchet distance",
-    "chi_square_p": "p (chi-square)",
+    "modes": ("modes covered", 1),
+    "near": ("samples near a mode", 3),
+    "divergence": ("KL to uniform", 4),
+    "present": ("classes over 1%", 1),
+    "confidence": ("confidence", 3),
+    "frechet": ("Fréchet distance", 1),
+    "chi_square_p": ("p (chi-square)", 3),
 }
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 
@@ -162,7 +162,7 @@ def summary(groups):
                 "setting": group.name,
                 "runs": str(len(group.histories)),
                 "parameters": f"{group.record['parameters']:,}",
-                **{EVALUATED[name]: _with_error(reached[name]) for name in EVALUATED if name in reached},
+                **{title: _with_error(reached[name], digits) for name, (title, digits) in EVALUATED.items() if name in reached},
                 **{_title(name): _with_error(reached[name]) for name in metrics_of(group)},
                 **{name.replace("_", " "): _epochs(reached[name]) for name in reached if name.startswith("epochs_to_")},
                 "s / epoch": f"{reached['epoch_seconds'].mean():.3g}",
@@ -337,11 +337,11 @@ def _title(name):
     return name.replace("val_", "val. ").replace("_", " ")
 
 
-def _with_error(values):
+def _with_error(values, digits=4):
     mean, half_width = estimates.mean_and_half_width(values)
     if np.isnan(mean):
         return "-"
-    return f"{mean:.4f}" + ("" if np.isnan(half_width) else f" ± {half_width:.4f}")
+    return f"{mean:.{digits}f}" + ("" if np.isnan(half_width) else f" ± {half_width:.{digits}f}")
 
 
 def _epochs(values):
