@@ -234,6 +234,7 @@ class GAN(keras.Model):
         def logits(images):
             if weights is None:
                 return network(images, training=True)
+            # Dropout draws the same masks each time: its state is not carried on.
             return network.stateless_call(weights, network.non_trainable_variables, images, training=True)[0]
 
         sources = [variable.value for variable in network.trainable_variables] if weights is None else weights
@@ -280,7 +281,7 @@ def enlarge_and_convolve(images, layer):
 
     In an image that repeats each row and each column, five neighbours of a pixel are only three different ones. Which weights
     fall together depends on whether its row, and its column, is the first or the second of the two: four convolutions of 3x3 on
-    the small image give the four pixels (Odena et al. 2016 call the equivalent of the plain way resize-convolution).
+    the small image give the four pixels.
 
     Parameters
     ----------
