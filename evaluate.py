@@ -14,6 +14,7 @@ A run's evaluation is written to results/NAME/, a comparison to results/comparis
 import dataclasses
 
 from lab import cli
+from lab.config import RunConfig
 from lab.errors import UserError
 
 
@@ -41,7 +42,7 @@ def main():
     name = args.model_name[0]
     alone = not runs.is_pattern(name) and folders == [runs.folder_of(args.results_dir, name)]
     several = not alone or args.published or args.label
-    if several and (args.classifier or args.samples is not None):
+    if several and (args.classifier is not None or args.samples is not None):
         evaluate_gans(args, folders)
     paths = compare(args, folders) if several else evaluate_one(args, folders[0])
     print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
@@ -52,10 +53,10 @@ def main():
 def evaluate_one(args, folder):
     from lab import datasets, devices, evaluation, runs
 
-    config, record = runs.load_trained(folder)
-    if config.is_gan:
+    if runs.load_config(folder)[0].is_gan:
         return evaluate_gans(args, [folder])
-    if args.classifier or args.samples is not None:
+    config, record = runs.load_trained(folder)
+    if args.classifier is not None or args.samples is not None:
         raise UserError(f"--classifier and --samples are for GANs, but {folder} is a classifier")
     config = dataclasses.replace(config, device=args.device, threads=args.threads)
     if args.images:
@@ -75,13 +76,18 @@ def evaluate_gans(args, folders):
 
     if args.images:
         raise UserError("--images: only classifiers predict pictures")
+    if args.published:
+        raise UserError("--published: there are published figures of classifiers only")
+    RunConfig(device=args.device, threads=args.threads)
+    if len(folders) > 1:  # those without a model are left out of the comparison, too
+        folders = [folder for folder in folders if runs.load_history(folder)["status"] in (runs.COMPLETE, runs.INTERRUPTED)]
     trained = {folder: runs.load_trained(folder) for folder in folders}
-    classifier = runs.folder_of(args.results_dir, args.classifier) if args.classifier else None
+    classifier = None if args.classifier is None else runs.folder_of(args.results_dir, args.classifier)
     for folder, (config, record) in trained.items():
         gan_evaluation.check(folder, config, record, classifier, args.samples)
     arrays = evaluation.data_of_all(trained.values(), args.data_dir)
     devices.start(args.device, args.threads)
-    judge = gan_evaluation.load_classifier(classifier) if classifier else None
+    judge = gan_evaluation.load_classifier(args.classifier, classifier) if classifier else None
     for folder, (config, record) in trained.items():
         if len(folders) > 1:
             print(f"\n{folder}")

@@ -40,7 +40,7 @@ def parse_args():
     fit.add_argument("--optimizer", metavar="NAME", help=", ".join(config.OPTIMIZERS))
     fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own; see also GANs)")
     fit.add_argument("--batch-size", type=int, metavar="N", help="images to a step")
-    fit.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
+    fit.add_argument("--epochs", type=int, metavar="N", help="passes over the data; see also --steps-per-epoch")
     fit.add_argument(
         "--early-stopping",
         type=int,
@@ -61,7 +61,12 @@ def parse_args():
     gan.add_argument("--discriminator-betas", help="(default: as the generator's)", **betas)
     rates = "--learning-rate is the generator's (defaults: gan-conv 2e-4 for both; gan-dense 1e-4, generator 1e-3)"
     gan.add_argument("--discriminator-learning-rate", type=float, metavar="RATE", help=rates)
-    gan.add_argument("--steps-per-epoch", type=int, metavar="N", help="(default: 128 for gan-conv, else a pass over the data)")
+    gan.add_argument(
+        "--steps-per-epoch",
+        type=int,
+        metavar="N",
+        help="(default: a pass over the data; gan-conv: at most 128)",
+    )
     gan.add_argument("--sample-every", type=int, metavar="N", help="epochs between two pictures of samples (default: 1)")
     data = parser.add_argument_group("data")
     data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")

@@ -11,6 +11,7 @@ Everything is written to results/datasets/NAME/, or results/theory/.
 """
 
 from lab import cli, config
+from lab.errors import UserError
 
 
 def parse_args():
@@ -25,20 +26,21 @@ def parse_args():
 
 def main():
     args = parse_args()
-    dataset = config.RunConfig(dataset=args.dataset).dataset
+    if args.dataset not in (None, *config.IMAGE_DATASETS):
+        raise UserError(f"unknown dataset {args.dataset!r}: choose from {', '.join(config.IMAGE_DATASETS)}")
     from lab import figures
 
     figures.check_display(args.show)
-    paths = show_theory(args) if args.theory else show_dataset(args, dataset)
+    paths = show_theory(args) if args.theory else show_dataset(args)
     print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
     if args.show:
         figures.show(paths)
 
 
-def show_dataset(args, dataset):
+def show_dataset(args):
     from lab import datasets, exploration, runs
 
-    name, arrays = datasets.find(dataset, args.data_dir)
+    name, arrays = datasets.find(args.dataset, args.data_dir)
     folder = runs.folder_of(args.results_dir, f"datasets/{name}")
     runs.check_free(folder, overwrite=True)
     exploration.print_table(name, arrays)

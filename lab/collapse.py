@@ -5,7 +5,7 @@ from scipy.special import chdtrc, ndtri  # scipy.stats would take a second to im
 
 from lab.datasets import RING_CENTRES, RING_DEVIATION
 
-PRESENT = 0.01  # share of the samples from which on a class counts as present
+PRESENT = 0.01  # share of the samples over which a class counts as present
 COVERED = 20 / 2_500  # share from which on a mode of the ring counts as covered
 NEAR = 3  # standard deviations from a mode's centre
 

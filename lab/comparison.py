@@ -58,11 +58,9 @@ def collect(results_dir, folders):
         if history["status"] == runs.INTERRUPTED:
             notes.append(f"{folder} was interrupted after {len(history['epoch_seconds'])} epochs.")
         config, record = runs.load_config(folder)
+        history = runs.load_history(folder, figures.curve_names(config.is_gan))
         evaluations = runs.load_evaluation(folder, tables.EVALUATED) if config.is_gan else {}
         run = Group(folder.name, folder, config, record, [history], [evaluations])
-        lacking = [name for name in tables.metrics_of(run) if not isinstance(history.get(name), list)]
-        if lacking:
-            raise UserError(f"{folder / 'history.json'}: expected lists {', '.join(lacking)}")
         repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)
         gathered.setdefault(folder.parent if repeated else folder, []).append(run)
     if not gathered:
@@ -204,10 +202,14 @@ def _in_common(groups):
 
 
 def _warnings(groups):
-    if len({group.record["dataset"]["sha256"] for group in groups}) == 1:
-        return []
-    names = ", ".join(sorted({group.record["dataset"]["name"] for group in groups}))
-    return [f"Warning: these runs were trained or validated on different data ({names})."]
+    warnings = []
+    if len({group.record["dataset"]["sha256"] for group in groups}) > 1:
+        names = ", ".join(sorted({group.record["dataset"]["name"] for group in groups}))
+        warnings.append(f"Warning: these runs were trained or validated on different data ({names}).")
+    judged = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "samples" in one}
+    if len(judged) > 1:
+        warnings.append("Warning: these runs were evaluated with different classifiers or numbers of samples.")
+    return warnings
 
 
 def _trend(groups, published):

@@ -218,7 +218,7 @@ class RunConfig:
     def gan_options(self):
         """The settings of a GAN, a default in the place of each None: a dict.
 
-        "steps_per_epoch" may still be None: as many as the data have whole batches.
+        "steps_per_epoch" may still be None: as many as the data have whole batches, which is its upper limit, too.
         """
         options = {name: getattr(self, name) for name in ("learning_rate", *FOR_GANS)}
         default = {"betas": (0.5, 0.999), "sample_every": 1} | _GAN_DEFAULTS[self.net]

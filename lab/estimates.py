@@ -86,8 +86,8 @@ def curves(histories):
     Returns
     -------
     dict of str to (mean, half_width)
-        Of every list of the first history: float arrays, shape (epochs,), as `mean_and_half_width` gives them.
+        Of every list that all of them have: float arrays, shape (epochs,), as `mean_and_half_width` gives them.
     """
-    names = [name for name, values in histories[0].items() if isinstance(values, list)]
+    names = [name for name in histories[0] if all(isinstance(history.get(name), list) for history in histories)]
     epochs = min(len(history[names[0]]) for history in histories)
     return {name: mean_and_half_width([np.array(history[name][:epochs], float) for history in histories]) for name in names}

@@ -190,6 +190,11 @@ def learning_curve(curves, title):
     return figure
 
 
+def curve_names(of_gans):
+    """The lists of a history that learning curves show."""
+    return [name for lines in (_OF_GANS if of_gans else _OF_CLASSIFIERS).values() for name in lines.values()]
+
+
 def _panels(curves):
     return _OF_GANS if "generator_loss" in curves else _OF_CLASSIFIERS
 

@@ -11,7 +11,7 @@ from lab.errors import UserError
 from lab.files import write_json
 
 SAMPLES, RING_SAMPLES = 3_000, 2_500
-LEAST_SAMPLES = 100
+LEAST_SAMPLES, MOST_SAMPLES = 100, 1_000_000
 COMPARED = 100  # samples, and validation images, whose nearest training images are looked for
 
 
@@ -34,14 +34,14 @@ def check(folder, config, record, classifier, count):
     count : int or None
     """
     if not config.is_gan:
-        raise UserError(f"--classifier is for GANs, but {folder} is a classifier")
-    if count is not None and count < LEAST_SAMPLES:
-        raise UserError(f"--samples: at least {LEAST_SAMPLES} are needed for a distribution over classes, got {count}")
+        raise UserError(f"--classifier and --samples are for GANs, but {folder} is a classifier")
+    if count is not None and not LEAST_SAMPLES <= count <= MOST_SAMPLES:
+        raise UserError(f"--samples: at least {LEAST_SAMPLES} and at most {MOST_SAMPLES:,} can be evaluated, got {count}")
     if classifier is None:
         return
     if record["dataset"]["name"] == "ring":
         raise UserError("--classifier: the ring needs none, its modes are known")
-    other, judged = runs.load_trained(classifier)
+    other, judged = runs.load_config(classifier)
     if other.is_gan:
         raise UserError(f"--classifier: {classifier} is a GAN, not a classifier")
     names = record["dataset"]["name"], judged["dataset"]["name"]
@@ -49,9 +49,9 @@ def check(folder, config, record, classifier, count):
         raise UserError(f"--classifier: {classifier} was trained on {names[1]}, the GAN on {names[0]}")
 
 
-def load_classifier(folder):
+def load_classifier(name, folder):
     """The classifier of a run."""
-    return Classifier(folder.name, runs.load_model(folder, runs.load_config(folder)[1]))
+    return Classifier(name, runs.load_model(folder, runs.load_trained(folder)[1]))
 
 
 def evaluate(folder, model, arrays, config, record, classifier=None, count=None):
@@ -79,9 +79,9 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
 
     name = record["dataset"]["name"]
     count = count or (RING_SAMPLES if name == "ring" else SAMPLES)
-    history = runs.load_history(folder)
+    history = runs.load_history(folder, figures.curve_names(of_gans=True))
     for network in ("discriminator", "generator"):
-        print(f"{network.capitalize()} loss in the last epoch: {history[f'{network}_loss'][-1]:.4f}")
+        print(f"{network.capitalize()} loss in the last epoch: {float(history[f'{network}_loss'][-1] or 'nan'):.4f}")
     made = samples.generate(model.layers[0], samples.draw_latents(config, count))
     results = {"samples": count} | (_on_ring(made) if name == "ring" else _against_copies(made, arrays))
     if classifier:
@@ -148,7 +148,7 @@ def _classified(made, arrays, classifier):
         "chi_square_p": collapse.chi_square_p(counts),
         "present": int((counts > collapse.PRESENT * len(made)).sum()),
         "confidence": float(np.exp(evaluation.log_softmax(logits).max(axis=-1)).mean()),
-        "frechet": collapse.frechet_distance(features, of_validation),
+        "frechet": collapse.frechet_distance(features, of_validation) if len(of_validation) > 1 else float("nan"),
     }
     print(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: 2.3026)")
     print(f"Chi-square test of an even spread: p = {results['chi_square_p']:.3g}")

@@ -238,17 +238,24 @@ def load_trained(folder):
     if history["status"] == DIVERGED:
         raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
     if history["status"] == INTERRUPTED:
-        print(f"Note: this run was interrupted after {len(history['epoch_seconds'])} epochs.")
+        print(f"Note: {folder} was interrupted after {len(history['epoch_seconds'])} epochs.")
     return load_config(folder)
 
 
-def load_history(folder):
+def load_history(folder, needed=()):
     """A run's history.json.
+
+    Parameters
+    ----------
+    folder : Path
+    needed : sequence of str
+        Lists that it must have.
 
     Returns
     -------
     dict
-        Lists of floats (or None) by epoch, all of one length, "epoch_seconds" among them; and "status", one of `STATUSES`.
+        Lists of floats (or None) by epoch, all of one length, "epoch_seconds" and ``needed`` among them; and "status", one of
+        `STATUSES`.
 
     Raises
     ------
@@ -264,6 +271,8 @@ def load_history(folder):
         raise UserError(f'{path}: expected lists of equal length, "epoch_seconds" among them')
     if not all(value is None or _is_number(value) for values in lists.values() for value in values):
         raise UserError(f"{path}: expected numbers in its lists")
+    if not set(needed) <= set(lists):
+        raise UserError(f"{path}: expected lists {', '.join(needed)}")
     epochs = len(lists["epoch_seconds"])
     saved_epoch = history.get("saved_epoch", epochs)
     if not isinstance(saved_epoch, int) or not 1 <= saved_epoch <= epochs:
@@ -285,7 +294,7 @@ def load_evaluation(folder, names):
     Returns
     -------
     dict
-        Of str to number; and "samples" (int), "classes" and "counts" (lists) if the samples were labelled.
+        Of str to number; and, if the samples were labelled, "samples" (int), "classes" and "counts" (lists), and "classifier".
 
     Raises
     ------
@@ -294,17 +303,20 @@ def load_evaluation(folder, names):
     """
     if not (folder / "evaluation.json").exists():
         return {}
-    content = _read_json(folder, "evaluation.json")
+    content = _read_json(folder, "evaluation.json", "evaluate the run again")
     found = {name: content[name] for name in names if content.get(name) is not None}
-    labelled = {name: content[name] for name in ("samples", "classes", "counts") if "counts" in content and name in content}
+    names = "samples", "classes", "counts", "classifier"
+    labelled = {name: content[name] for name in names if "counts" in content and name in content}
     if not all(map(_is_number, found.values())) or (labelled and not _are_counts(**labelled)):
         raise UserError(f"{folder / 'evaluation.json'}: not what evaluate.py writes; evaluate the run again")
     return found | labelled
 
 
-def _are_counts(counts, classes=None, samples=None):
-    lists = isinstance(counts, list) and isinstance(classes, list) and len(counts) == len(classes) > 0
-    return lists and all(type(count) is int and count >= 0 for count in [*counts, samples])
+def _are_counts(counts, classes=None, samples=None, classifier=""):
+    if not isinstance(counts, list) or not isinstance(classes, list) or len(counts) != len(classes) or not counts:
+        return False
+    numbers = all(type(count) is int and 0 <= count < 2**53 for count in [*counts, samples])
+    return numbers and all(isinstance(name, str) for name in [*classes, classifier])
 
 
 def _is_number(value):
@@ -413,7 +425,7 @@ def commit():
         return None
 
 
-def _read_json(folder, file):
+def _read_json(folder, file, advice="train the run again with --overwrite"):
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: train it first, as in `python train.py -m {folder.name}`")
     path = folder / file
@@ -422,7 +434,7 @@ def _read_json(folder, file):
     except FileNotFoundError:
         raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error}); train the run again with --overwrite") from error
+        raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a JSON object")
     return content

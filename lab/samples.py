@@ -14,6 +14,7 @@ from models import gans
 ROWS, COLUMNS = 10, 10
 POINTS = 2_500  # in a picture of points
 BATCH_SIZE = 1_000
+MOST_FRAMES = 200  # of the animation, each of which takes a third of a megabyte while it is made
 
 
 def generate(generator, latents):
@@ -71,8 +72,9 @@ def save(made, path, title):
 
 
 def animate(folder):
-    """Write ``samples.gif`` of all pictures that a run has in ``samples/``."""
-    paths = sorted((folder / SAMPLES).glob("epoch_*.png"))
+    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, of some of them if they are very many."""
+    paths = sorted((folder / SAMPLES).glob("epoch_*.png"), key=lambda path: int(path.stem.removeprefix("epoch_")))
+    paths = [*paths[: -1 : math.ceil(len(paths) / MOST_FRAMES)], paths[-1]]
     frames = [Image.open(path).convert("RGB").quantize() for path in paths]
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
     with atomic(folder / "samples.gif") as temporary:

@@ -55,9 +55,11 @@ def grid(config, sweep, repeats):
     for values in itertools.product(*(values for _, values in axes), range(config.seed, config.seed + repeats)):
         settings = dict(zip((*names, "seed"), values))
         folder = "/".join(f"{flag_of(name)}={setting_text(value)}" for name, value in settings.items())
-        if settings.get("net", "dense") != "dense":
-            settings.setdefault("hidden", None)  # in a sweep over nets, --hidden is meant for the dense one
+        if settings.get("net", config.net) != config.net:
+            settings.setdefault("hidden", None)  # in a sweep over nets, --hidden is meant for that of --net
         planned[folder] = replace(config, **settings)
+    if len({config.is_gan for config in planned.values()}) > 1:
+        raise UserError("--sweep net: GANs and classifiers have nothing to be compared by: sweep over one kind")
     return planned
 
 

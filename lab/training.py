@@ -139,7 +139,9 @@ def summary(history, folder):
 
 
 def _record(config, dataset, arrays, model, device):
-    options = {"gan_options": config.gan_options()} if config.is_gan else {}  # what None stands for in the settings
+    options = {}
+    if config.is_gan:  # what None stands for in the settings
+        options["gan_options"] = config.gan_options() | {"steps_per_epoch": _steps_per_epoch(config, arrays)}
     return options | {
         "settings": config.to_json(),
         "parameters": networks_of(model).count_params(),
@@ -225,10 +227,16 @@ def _prepare(config, arrays, model):
     """The function that trains this model."""
     if not config.is_gan:
         return resident.prepare(model, arrays[:2], validation_data=arrays[2:], batch_size=config.batch_size)
-    steps = config.gan_options()["steps_per_epoch"] or len(arrays.train_images) // config.batch_size
+    steps = _steps_per_epoch(config, arrays)
     chunk = math.ceil(resident.suitable_chunk(model, config.batch_size, steps) / (1 + config.unroll))
     options = {"steps_per_epoch": steps, "steps_per_chunk": chunk, "noise": model.draw_latents}
     return resident.prepare(model, arrays[:1], batch_size=config.batch_size, **options)
+
+
+def _steps_per_epoch(config, arrays):
+    """Of a GAN: as many as are set, but no more than the data have whole batches."""
+    batches = len(arrays.train_images) // config.batch_size
+    return min(config.gan_options()["steps_per_epoch"] or batches, batches)
 
 
 def _copy_state(source, target):

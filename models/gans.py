@@ -108,8 +108,10 @@ def build_conv_discriminator(shape=(28, 28, 1), *, seed=None):
     for filters in (32, 64, 128):
         stack += [
             layers.Conv2D(filters, 5, strides=2, padding="same", kernel_initializer=glorot(seeds)),
-            layers.LeakyReLU(),
+            # Dropout multiplies by 0 or by a positive number: before or after the leaky ReLU is the same. Directly behind a
+            # convolution, TensorFlow tries to fuse it with it, fails, says so, and then fuses nothing.
             layers.Dropout(0.3, seed=following(seeds)),
+            layers.LeakyReLU(),
         ]
     stack += [layers.Flatten(), layers.Dense(1, kernel_initializer=glorot(seeds))]
     return keras.Sequential(stack, name="discriminator")
@@ -315,7 +317,7 @@ def adam(optimizer, count, weight, gradient, moments):
     Parameters
     ----------
     optimizer : keras.optimizers.Adam
-        Whose rule it is, to the order of its operations; its variables do not change.
+        Whose rule it is; its variables do not change.
     count : int tensor
         Number of the update, from 1.
     weight, gradient : tensors of one shape

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab import comparison, datasets, evaluation, gan_evaluation, runs, samples, training
+from lab import comparison, datasets, evaluation, gan_evaluation, runs, samples, sweeps, training
 from lab.config import RunConfig
 from lab.errors import UserError
 from tests.conftest import DEVICE, script
@@ -41,7 +41,7 @@ def results(tmp_path_factory, arrays):
 def evaluate(folder, classifier=None, count=None, data_dir=None):
     config, record = runs.load_trained(folder)
     gan_evaluation.check(folder, config, record, classifier, count)
-    judge = gan_evaluation.load_classifier(classifier) if classifier else None
+    judge = gan_evaluation.load_classifier(classifier.name, classifier) if classifier else None
     data = evaluation.data_of(config, record, data_dir)
     return gan_evaluation.evaluate(folder, runs.load_model(folder, record), data, config, record, judge, count)
 
@@ -165,6 +165,16 @@ def test_settings_that_are_refused(settings, message):
         RunConfig(**settings)
 
 
+def test_small_data_have_fewer_steps_than_the_default_and_sweeps_one_kind_of_net(arrays, tmp_path):
+    config = RunConfig(net="gan-conv", dataset="mnist", epochs=1, batch_size=256)
+    train(config, arrays, tmp_path / "small")
+    assert runs.load_config(tmp_path / "small")[1]["gan_options"]["steps_per_epoch"] == 2  # of 640 images
+    with pytest.raises(UserError, match="one kind"):
+        sweeps.grid(RunConfig(), [["net", "dense", "gan-dense"]], 1)
+    planned = sweeps.grid(DENSE, [["net", "gan-conv", "gan-dense"]], 1).values()
+    assert [config.hidden for config in planned] == [None, (32, 16)]
+
+
 def test_more_steps_than_batches_are_refused(arrays):
     with pytest.raises(UserError, match="11 steps per epoch are more than the data have: 10 batches of 64 images"):
         datasets.for_run(replace(DENSE, steps_per_epoch=11), arrays)
@@ -174,7 +184,7 @@ def test_the_scripts_train_and_evaluate_a_gan(data_dir, tmp_path):
     places = "--data-dir", data_dir, "--results-dir", tmp_path
     flags = "--net", "gan-conv", "--dataset", "mnist", "--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 16
     done = script("train", "-m", "conv", *flags, "--unroll", 1, "--betas", "0.4,0.9", *places)
-    assert done.returncode == 0 and "generator_loss" in done.stdout, done.stderr
+    assert done.returncode == 0 and "generator_loss" in done.stdout and not done.stderr, done.stderr
     done = script("evaluate", "-m", "conv", *places)
     assert done.returncode == 0 and "samples.png, nearest.png" in done.stdout, done.stderr
     assert runs.load_config(tmp_path / "conv")[0].betas == (0.4, 0.9)
