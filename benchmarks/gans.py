@@ -23,7 +23,7 @@ from lab import datasets, devices
 from lab.config import RunConfig
 
 DATASETS = {"gan-dense": "fashion_mnist", "gan-conv": "mnist"}
-STEPS = {"stock": 40, "ours": 256}  # to a round
+STEPS = {"stock": 40, "ours": 128}  # to a round
 BATCH_SIZE = 128
 
 

@@ -212,7 +212,7 @@ def learning_curves(groups, title, published=None):
     """
     panels = _panels(next(iter(groups.values())))
     styles = {"--": 1, "-": 1.5}  # and their widths: of a panel's first and second line
-    kinds = {label: style for lines in panels.values() for label, style in zip(lines, styles)}
+    kinds = {" / ".join(dict.fromkeys(labels)): style for labels, style in zip(zip(*panels.values()), styles)}
     marks = {"published, training": "+", "published, validation": "x"} if published else {}
     figure = _figure_with_legend([*groups, *kinds, *marks])
     axes = _curve_axes(figure, panels)
