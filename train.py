@@ -28,7 +28,7 @@ def parse_args():
     which.add_argument("-d", "--dense", dest="net", action="store_const", const="dense", help="the dense net (default)")
     which.add_argument("-c", "--conv", dest="net", action="store_const", const="conv", help="the convolutional net")
     which.add_argument("--net", metavar="NAME", help=f"any net: {', '.join(config.NETS)}")
-    hidden = "units of each hidden layer of a dense net (default: 200,100; of the GAN and its classifier 256,256,256)"
+    hidden = "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)"
     net.add_argument("--hidden", type=cli.setting("hidden"), metavar="N,N", help=hidden)
     net.add_argument("--activation", metavar="NAME", help=", ".join(config.ACTIVATIONS))
     net.add_argument("--dropout", type=float, metavar="SHARE", help="share of hidden units dropped")
@@ -40,7 +40,7 @@ def parse_args():
     fit.add_argument("--optimizer", metavar="NAME", help=", ".join(config.OPTIMIZERS))
     fit.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own; see also GANs)")
     fit.add_argument("--batch-size", type=int, metavar="N", help="images to a step")
-    fit.add_argument("--epochs", type=int, metavar="N", help="passes over the data; see also --steps-per-epoch")
+    fit.add_argument("--epochs", type=int, metavar="N", help="passes over the data, or parts of it")
     fit.add_argument(
         "--early-stopping",
         type=int,

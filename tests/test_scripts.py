@@ -196,7 +196,7 @@ def test_a_run_of_other_data_is_evaluated_with_a_plain_note(results, mnist5k, tm
         (["-m", "x", "--hidden", "200,0"], "hidden units"),
         (["-m", "x", "--hidden=-5"], "hidden units"),
         (["-m", "x", "--hidden", "many"], "whole numbers"),
-        (["-m", "x", "--hidden", "10", "-c"], "dense net only"),
+        (["-m", "x", "--hidden", "10", "-c"], "hidden layers can be set for dense"),
         (["-m", "x", "-r", "-1"], "regularizer strength"),
         (["-m", "x", "-r", "nan"], "regularizer strength"),
         (["-m", "x", "--epochs", "0"], "epochs"),

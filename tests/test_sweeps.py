@@ -109,7 +109,7 @@ def test_the_grid_is_every_combination_times_the_seeds():
         ([["batch-norm", "perhaps"]], 1, "true or false"),
         ([["epochs", "1.5"]], 1, "whole number"),
         ([["activation", "relu", "cosine"]], 1, "choose from relu"),
-        ([["net", "dense", "conv"], ["hidden", "8"]], 1, "dense net only"),
+        ([["net", "dense", "conv"], ["hidden", "8"]], 1, "hidden layers can be set for dense"),
         ([], 0, "repeats"),
         ([], 10**9, "more than the 10000"),
     ],
