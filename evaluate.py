@@ -42,9 +42,15 @@ def main():
     name = args.model_name[0]
     alone = not runs.is_pattern(name) and folders == [runs.folder_of(args.results_dir, name)]
     several = not alone or args.published or args.label
-    if several and (args.classifier is not None or args.samples is not None):
-        evaluate_gans(args, folders)
-    paths = compare(args, folders) if several else evaluate_one(args, folders[0])
+    of_gans = args.classifier is not None or args.samples is not None
+    if several:
+        if of_gans:
+            evaluate_gans(args, folders)
+        paths = compare(args, folders)
+    elif of_gans or runs.load_config(folders[0])[0].is_gan:
+        paths = evaluate_gans(args, folders)
+    else:
+        paths = evaluate_one(args, folders[0])
     print(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
     if args.show:
         figures.show([path for path in paths if path.suffix == ".png"])
@@ -53,11 +59,7 @@ def main():
 def evaluate_one(args, folder):
     from lab import datasets, devices, evaluation, runs
 
-    if runs.load_config(folder)[0].is_gan:
-        return evaluate_gans(args, [folder])
     config, record = runs.load_trained(folder)
-    if args.classifier is not None or args.samples is not None:
-        raise UserError(f"--classifier and --samples are for GANs, but {folder} is a classifier")
     config = dataclasses.replace(config, device=args.device, threads=args.threads)
     if args.images:
         pictures = evaluation.load_pictures(args.images, datasets.IMAGE_SHAPES[record["dataset"]["name"]])
@@ -74,8 +76,6 @@ def evaluate_gans(args, folders):
     """Evaluate one GAN after the other; what was written for the last."""
     from lab import devices, evaluation, gan_evaluation, runs
 
-    if args.images:
-        raise UserError("--images: only classifiers predict pictures")
     if args.published:
         raise UserError("--published: there are published figures of classifiers only")
     RunConfig(device=args.device, threads=args.threads)
@@ -85,6 +85,8 @@ def evaluate_gans(args, folders):
     classifier = None if args.classifier is None else runs.folder_of(args.results_dir, args.classifier)
     for folder, (config, record) in trained.items():
         gan_evaluation.check(folder, config, record, classifier, args.samples)
+    if args.images:
+        raise UserError("--images: only classifiers predict pictures")
     arrays = evaluation.data_of_all(trained.values(), args.data_dir)
     devices.start(args.device, args.threads)
     judge = gan_evaluation.load_classifier(args.classifier, classifier) if classifier else None

@@ -59,14 +59,10 @@ def parse_args():
     betas = {"type": cli.setting("betas"), "metavar": "B1,B2"}
     gan.add_argument("--betas", help="Adam's, of the generator (default: 0.5,0.999)", **betas)
     gan.add_argument("--discriminator-betas", help="(default: as the generator's)", **betas)
-    rates = "--learning-rate is the generator's (defaults: gan-conv 2e-4 for both; gan-dense 1e-4, generator 1e-3)"
+    rates = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
     gan.add_argument("--discriminator-learning-rate", type=float, metavar="RATE", help=rates)
-    gan.add_argument(
-        "--steps-per-epoch",
-        type=int,
-        metavar="N",
-        help="(default: a pass over the data; gan-conv: at most 128)",
-    )
+    steps = "(default: a pass over the data; gan-conv: at most 128)"
+    gan.add_argument("--steps-per-epoch", type=int, metavar="N", help=steps)
     gan.add_argument("--sample-every", type=int, metavar="N", help="epochs between two pictures of samples (default: 1)")
     data = parser.add_argument_group("data")
     data.add_argument("--dataset", metavar="NAME", help=f"{', '.join(config.DATASETS)} (default: mnist)")

@@ -87,10 +87,10 @@ def stock(net, images):
     generator, discriminator = stock_networks(net)
     images = images.astype("float32") / 255 if net == "gan-conv" else images.reshape(len(images), -1) / np.float32(127.5) - 1
 
-    def adam():
-        return keras.optimizers.Adam(options["learning_rate"], *options["betas"])
+    def adam(prefix=""):
+        return keras.optimizers.Adam(options[f"{prefix}learning_rate"], *options[f"{prefix}betas"])
 
-    discriminator.compile(adam(), "binary_crossentropy", metrics=["accuracy"])
+    discriminator.compile(adam("discriminator_"), "binary_crossentropy", metrics=["accuracy"])
     both = keras.Sequential([keras.Input((100,)), generator, discriminator])
     both.compile(adam(), "binary_crossentropy")
     draw = np.random.default_rng(0)

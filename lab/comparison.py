@@ -50,15 +50,14 @@ def collect(results_dir, folders):
     """
     gathered, notes = {}, []
     for folder in folders:
-        history = runs.load_history(folder)
+        config, record = runs.load_config(folder)
+        history = runs.load_history(folder, figures.curve_names(config.is_gan))
         if history["status"] in (runs.TRAINING, runs.DIVERGED):
             why = "is not finished" if history["status"] == runs.TRAINING else "diverged"
             notes.append(f"{folder} {why}: left out.")
             continue
         if history["status"] == runs.INTERRUPTED:
             notes.append(f"{folder} was interrupted after {len(history['epoch_seconds'])} epochs.")
-        config, record = runs.load_config(folder)
-        history = runs.load_history(folder, figures.curve_names(config.is_gan))
         evaluations = runs.load_evaluation(folder, tables.EVALUATED) if config.is_gan else {}
         run = Group(folder.name, folder, config, record, [history], [evaluations])
         repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)

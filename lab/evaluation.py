@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab import datasets, figures
+from lab import datasets, figures, runs
 from lab.errors import UserError
 from lab.files import write_json
 
@@ -91,18 +91,19 @@ def _draw(folder, model, arrays, logits, counts, classes):
         for predicted, true in zip(logits[worst].argmax(axis=-1), arrays.validation_labels[worst])
     ]
     mistakes = len(arrays.validation_labels) - np.trace(counts)
-    title = f"{folder.name}: {mistakes:,} of {len(logits):,} validation images wrong" + (", the surest" if mistakes else "")
+    name = runs.title(folder)
+    title = f"{name}: {mistakes:,} of {len(logits):,} validation images wrong" + (", the surest" if mistakes else "")
     drawn = {
         "mistakes": figures.examples(arrays.validation_images[worst], captions, title),
-        "confusion": figures.confusion(counts, classes, f"{folder.name}: validation images"),
+        "confusion": figures.confusion(counts, classes, f"{name}: validation images"),
     }
     kernel = np.asarray(next(layer.kernel for layer in model.layers if hasattr(layer, "kernel")))
     if kernel.ndim == 4:
-        title = f"{folder.name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
+        title = f"{name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
         drawn["filters"] = figures.filters(kernel, title)
     else:
         print("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
-        drawn["weights"] = figures.first_layer(kernel, model.input_shape[1:], f"{folder.name}: weights of the first layer")
+        drawn["weights"] = figures.first_layer(kernel, model.input_shape[1:], f"{name}: weights of the first layer")
     return figures.save_all(drawn, folder)
 
 
@@ -142,7 +143,7 @@ def predict_pictures(folder, model, paths, pictures, record):
         captions.append(f"{classes[first]} ({row[first]:.0%})")
     Console().print(table)
     most = figures.ROWS * figures.COLUMNS
-    title = f"What {folder.name} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
+    title = f"What {runs.title(folder)} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
     return figures.save_all({"pictures": figures.examples(pictures, captions, title)}, folder)
 
 

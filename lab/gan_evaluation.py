@@ -83,7 +83,12 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
     for network in ("discriminator", "generator"):
         print(f"{network.capitalize()} loss in the last epoch: {float(history[f'{network}_loss'][-1] or 'nan'):.4f}")
     made = samples.generate(model.layers[0], samples.draw_latents(config, count))
-    results = {"samples": count} | (_on_ring(made) if name == "ring" else _against_copies(made, arrays))
+    neighbours = None
+    if name == "ring":
+        results = {"samples": count} | _on_ring(made)
+    else:
+        neighbours, distances = _against_copies(made, arrays)
+        results = {"samples": count, "nearest_training_image": distances}
     if classifier:
         results |= _classified(made, arrays, classifier)
     if "counts" in results:
@@ -95,22 +100,21 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
             "to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
     write_json(folder / "evaluation.json", results)
-    title = f"{folder.name}: {count:,} samples"
-    samples.save(made[: None if name == "ring" else samples.ROWS * samples.COLUMNS], folder / "samples.png", title)
-    return [folder / "evaluation.json", folder / "samples.png", *figures.save_all(_draw(folder, made, arrays, results), folder)]
-
-
-def _draw(folder, made, arrays, results):
     (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
+    title = f"{runs.title(folder)}: {count:,} samples"
+    samples.save(made[: None if name == "ring" else samples.ROWS * samples.COLUMNS], folder / "samples.png", title)
+    drawn = _draw(runs.title(folder), made, neighbours, results)
+    return [folder / "evaluation.json", folder / "samples.png", *figures.save_all(drawn, folder)]
+
+
+def _draw(name, made, neighbours, results):
     drawn = {}
-    if made.ndim > 2:
-        first = made[: figures.NEIGHBOURS_OF]
-        indices, _ = collapse.nearest(first, arrays.train_images, figures.NEIGHBOURS)
-        title = f"{folder.name}: samples, and their nearest training images"
-        drawn["nearest"] = figures.neighbours(first, arrays.train_images[indices], title)
+    if neighbours is not None:
+        title = f"{name}: samples, and their nearest training images"
+        drawn["nearest"] = figures.neighbours(made[: len(neighbours)], neighbours, title)
     if "counts" in results:
-        counts = {folder.name: np.array([results["counts"]])}
-        title = f"{folder.name}: {results['samples']:,} samples by class"
+        counts = {name: np.array([results["counts"]])}
+        title = f"{name}: {results['samples']:,} samples by class"
         drawn["labels"] = figures.label_counts(counts, results["classes"], results["samples"], title)
     return drawn
 
@@ -125,16 +129,16 @@ def _on_ring(points):
 
 
 def _against_copies(made, arrays):
-    """How far samples, and validation images, are from the training images: copies would be much nearer."""
-    distances = {
-        part: float(np.median(collapse.nearest(images[:COMPARED], arrays.train_images, 1)[1]))
-        for part, images in (("samples", made), ("validation", arrays.validation_images))
-    }
+    """The training images nearest to the first samples; and how far samples, and validation images, are from the training
+    images: copies would be much nearer."""
+    indices, of_samples = collapse.nearest(made[:COMPARED], arrays.train_images, figures.NEIGHBOURS)
+    _, of_validation = collapse.nearest(arrays.validation_images[:COMPARED], arrays.train_images, 1)
+    distances = {"samples": float(np.median(of_samples)), "validation": float(np.median(of_validation))}
     print(
         f"Median distance to the nearest training image: samples {distances['samples']:.2f}, validation images "
         f"{distances['validation']:.2f}"
     )
-    return {"nearest_training_image": distances}
+    return arrays.train_images[indices[: figures.NEIGHBOURS_OF]], distances
 
 
 def _classified(made, arrays, classifier):

@@ -74,6 +74,16 @@ def folder_of(results_dir, name):
     return folder
 
 
+def title(folder):
+    """What a run's figures call it: its folder; of one of many (``unroll=5/seed=0``), with those above that say of which."""
+    parts = [folder.name]
+    for above in folder.parents:
+        if "=" not in parts[0]:
+            break
+        parts.insert(0, above.name)
+    return "/".join(parts)
+
+
 def check_free(folder, overwrite=False):
     """Raise UserError if a run cannot be written to ``folder``, or another is there and must not be overwritten."""
     ancestor = next(path for path in (folder, *folder.parents) if os.path.lexists(path))

@@ -105,7 +105,7 @@ class Pictures(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         due = (epoch + 1) % self.every == 0 or epoch + 1 == self.config.epochs
-        if due and all(map(math.isfinite, logs.values())):  # what came of broken weights is not worth a picture
+        if due and not self.model.stop_training:  # as a loss that is no number stops it: such weights are not worth a picture
             self.write(epoch + 1)
 
     def write(self, epoch):

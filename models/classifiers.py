@@ -23,6 +23,8 @@ def build_dense_net(
     input_shape=(28, 28, 1),
     classes=10,
     seed=None,
+    pixels=(0, 1),
+    name="dense",
 ):
     """Fully connected net: 178,110 parameters by default.
 
@@ -44,31 +46,32 @@ def build_dense_net(
     classes : int
     seed : int, optional
         Of the initial weights and of dropout: the same one gives the same network.
+    pixels : (float, float)
+        What black and white are rescaled to.
+    name : str
+        The model's.
 
     Returns
     -------
     keras.Sequential, not compiled
     """
-    return _build_dense(layers.Rescaling(1 / 255), **locals(), name="dense")
+    seeds = random.Random(seed)
+    penalty = _penalty(regularizer, regularizer_strength)
+    black, white = pixels
+    rescaling = layers.Rescaling((white - black) / 255, black)
+    stack = [keras.Input(input_shape, dtype="uint8"), rescaling, layers.Flatten()]
+    for units in hidden:
+        stack.append(layers.Dense(units, kernel_initializer=glorot(seeds), kernel_regularizer=penalty))
+        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout, seeds)]
+    return keras.Sequential(stack + _outputs(classes, penalty, seeds), name=name)
 
 
-def build_gan_classifier(
-    regularizer_strength=0.0,
-    *,
-    hidden=(256, 256, 256),
-    activation="relu",
-    regularizer="l2",
-    batch_norm=False,
-    dropout=0.0,
-    input_shape=(28, 28, 1),
-    classes=10,
-    seed=None,
-):
+def build_gan_classifier(regularizer_strength=0.0, *, hidden=(256, 256, 256), **options):
     """The body of the dense GAN's discriminator (`models.gans`) with an output for each class: images in [-1, 1].
 
-    335,114 parameters by default. Parameters and return value as of `build_dense_net`.
+    335,114 parameters by default. Parameters, ``options`` among them, and return value as of `build_dense_net`.
     """
-    return _build_dense(layers.Rescaling(1 / 127.5, -1), **locals(), name="gan-classifier")
+    return build_dense_net(regularizer_strength, hidden=hidden, pixels=(-1, 1), name="gan-classifier", **options)
 
 
 def build_conv_net(
@@ -125,18 +128,6 @@ def build_filter_net(
         pool = [layers.MaxPooling2D()] if size == 11 else []  # before the activation: see `build_conv_net`
         stack += [*_normalize(batch_norm), *pool, layers.Activation(activation), *_drop(dropout, seeds)]
     return keras.Sequential([*stack, layers.GlobalAveragePooling2D(), *_outputs(classes, penalty, seeds)], name="filter")
-
-
-def _build_dense(
-    rescaling, *, regularizer_strength, hidden, activation, regularizer, batch_norm, dropout, input_shape, classes, seed, name
-):
-    seeds = random.Random(seed)
-    penalty = _penalty(regularizer, regularizer_strength)
-    stack = [keras.Input(input_shape, dtype="uint8"), rescaling, layers.Flatten()]
-    for units in hidden:
-        stack.append(layers.Dense(units, kernel_initializer=glorot(seeds), kernel_regularizer=penalty))
-        stack += [*_normalize(batch_norm), layers.Activation(activation), *_drop(dropout, seeds)]
-    return keras.Sequential(stack + _outputs(classes, penalty, seeds), name=name)
 
 
 def _outputs(classes, penalty, seeds):
