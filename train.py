@@ -49,7 +49,7 @@ def parse_args():
     )
     fit.add_argument("--seed", type=int, metavar="N", help="of weights, order of images, dropout and latent vectors")
     gan = parser.add_argument_group("GANs", f"for --net {', '.join(config.GANS)}; both networks are trained with Adam")
-    gan.add_argument("--unroll", type=int, metavar="K", help="discriminator updates that the generator looks ahead")
+    gan.add_argument("--unroll", type=int, metavar="K", help="discriminator updates the generator looks ahead, at most 100")
     gan.add_argument(
         "--latent", metavar="|".join(config.LATENTS), help="latent numbers (default: uniform for gan-conv, else normal)"
     )

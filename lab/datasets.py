@@ -121,11 +121,11 @@ def load(name, data_dir=None):
     UserError
         If the data set cannot be had, or its file is broken.
     """
+    if name == "ring":
+        return _make_ring()
     path = _in_data_dir(name, data_dir)
     if name == "mnist5k":
         return _load_mnist5k()
-    if name == "ring":
-        return _make_ring()
     if path:
         return _check(name, path, *_read_npz(path))
     try:

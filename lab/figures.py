@@ -12,10 +12,11 @@ if os.environ.get("MPLBACKEND", "").startswith("module:"):
 
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from lab.collapse import uniform_band
-from lab.datasets import RING_CENTRES, RING_RADIUS
+from lab.collapse import NEAR, uniform_band
+from lab.datasets import RING_CENTRES, RING_DEVIATION, RING_RADIUS
 from lab.errors import UserError
 from lab.estimates import mean_and_half_width
 from lab.files import atomic
@@ -185,7 +186,7 @@ def learning_curve(curves, title):
     panels = _panels(curves)
     for axis, lines in zip(_curve_axes(figure, panels), panels.values()):
         for (label, name), color, style in zip(lines.items(), ("C0", "C1"), ("--", "-")):
-            _curve(axis, curves[name], color=color, linestyle=style, marker=".", label=label)
+            _curve(axis, curves[name], color=color, linestyle=style, label=label).set_marker(".")
         axis.legend(loc="best")
     return figure
 
@@ -297,25 +298,25 @@ def _curve_axes(figure, names):
 def _curve(axis, estimate, **style):
     mean, half_width = estimate
     epochs = np.arange(1, len(mean) + 1)
-    (line,) = axis.plot(epochs, mean, **style)
+    (line,) = axis.plot(epochs, mean, **({"marker": "."} if len(mean) == 1 else {}), **style)
     if np.isfinite(half_width).any():
         axis.fill_between(epochs, mean - half_width, mean + half_width, color=style["color"], alpha=0.15, linewidth=0)
     return line
 
 
-def _figure_with_legend(names):
+def _figure_with_legend(names, height=8):
     """A figure whose axes are 8 inches wide, with a legend of these names beside them."""
-    width = _legend_columns(names) * (max(map(len, names)) * 0.075 + 0.6)
-    return Figure(figsize=(8 + width, 8), layout="constrained")
+    width = _legend_columns(names, height) * (max(map(len, names)) * 0.075 + 0.6)
+    return Figure(figsize=(8 + width, height), layout="constrained")
 
 
-def _legend_columns(names):
-    return math.ceil(len(names) / 34)
+def _legend_columns(names, height):
+    return math.ceil(len(names) / (4.25 * height))
 
 
 def _legend_outside(figure, handles):
     # Handles and labels by hand: matplotlib leaves out names that begin with an underscore.
-    columns = _legend_columns(handles)
+    columns = _legend_columns(handles, figure.get_figheight())
     figure.legend([*handles.values()], [*handles], loc="outside right upper", fontsize=8, ncols=columns)
 
 
@@ -352,22 +353,23 @@ def label_counts(groups, classes, samples, title):
         Of each run.
     title : str
     """
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    figure = _figure_with_legend([*groups, "of one even run: 95%"], height=5)
     axis = figure.subplots()
-    _title(figure, title)
+    _title_above(axis, title)
+    handles = {}
     places, width = np.arange(len(classes)), 0.8 / len(groups)
     for index, ((name, counts), color) in enumerate(zip(groups.items(), colours(len(groups)))):
         mean, half_width = mean_and_half_width(counts)
         error = half_width if len(counts) > 1 else None
         offset = (index - (len(groups) - 1) / 2) * width
-        axis.bar(places + offset, mean, width, yerr=error, capsize=3, color=color, label=name)
+        handles[name] = axis.bar(places + offset, mean, width, yerr=error, capsize=3, color=color)
     low, high = uniform_band(samples, len(classes))
-    axis.axhline(samples / len(classes), color="k", linewidth=1, label="even spread")
-    axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, zorder=0, label="of one even run: 95%")
+    handles["even spread"] = axis.axhline(samples / len(classes), color="k", linewidth=1)
+    handles["of one even run: 95%"] = axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, zorder=0)
     axis.set_xticks(places, classes, rotation=30 if max(map(len, classes)) > 2 else 0)
     axis.set_ylim(bottom=0)
     axis.set_ylabel("samples")
-    figure.legend(loc="outside lower center", ncols=min(4, len(groups) + 2))
+    _legend_outside(figure, handles)
     return figure
 
 
@@ -499,7 +501,7 @@ def stretched(kernel):
 
 
 def points(made, title):
-    """A scatter plot of generated points over the centres of the ring's Gaussians.
+    """A scatter plot of generated points, and a circle around what is near each of the ring's modes.
 
     Parameters
     ----------
@@ -507,8 +509,9 @@ def points(made, title):
     """
     figure = Figure(figsize=(4, 4), layout="constrained")
     axis = figure.subplots()
-    axis.plot(*RING_CENTRES.T, "C1o", ms=14, alpha=0.3, markeredgewidth=0)
     axis.plot(*made.T, "C0.", ms=2, alpha=0.4)
+    for centre in RING_CENTRES:
+        axis.add_patch(Circle(centre, NEAR * RING_DEVIATION, edgecolor="C1", facecolor="none", zorder=3))
     side = 1.5 * RING_RADIUS
     axis.set(xlim=(-side, side), ylim=(-side, side), aspect="equal")
     _title(figure, title)

@@ -114,7 +114,7 @@ def _draw(name, made, neighbours, results):
         drawn["nearest"] = figures.neighbours(made[: len(neighbours)], neighbours, title)
     if "counts" in results:
         counts = {name: np.array([results["counts"]])}
-        title = f"{name}: {results['samples']:,} samples by class"
+        title = f"{name}: {_counted(results)}"
         drawn["labels"] = figures.label_counts(counts, results["classes"], results["samples"], title)
     return drawn
 
@@ -162,8 +162,14 @@ def _classified(made, arrays, classifier):
     return results
 
 
+def _counted(results):
+    if "modes" in results:
+        return f"{sum(results['counts']):,} of {results['samples']:,} samples near a mode, by mode"
+    return f"{results['samples']:,} samples by class"
+
+
 def _print_counts(results):
-    table = Table("class", title=f"{results['samples']:,} samples by class", title_justify="left")
+    table = Table("class", title=_counted(results), title_justify="left")
     for column in ("samples", "share"):
         table.add_column(column, justify="right")
     for name, count in zip(results["classes"], results["counts"]):

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import simplejson
 from rich.console import Console
@@ -203,6 +204,7 @@ def missing(folder, planned, data, overwrite=False):
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise UserError(f"{folder / name} lies outside of the sweep's folder: it passes through a link")
         runs.check_free(folder / name, overwrite=True)
+    _check_repeats(folder, planned)
     fingerprint = functools.cache(lambda dataset, holdout: datasets.fingerprint(datasets.hold_out(data[dataset][1], holdout)))
     return {name: config for name, config in planned.items() if overwrite or not _is_done(folder / name, config, fingerprint)}
 
@@ -212,16 +214,30 @@ def _swept(name):
     return ", ".join(part.partition("=")[0] for part in name.split("/"))
 
 
+def _check_repeats(folder, planned):
+    """Raise UserError if a run that is there, and would count as a repeat of planned ones, was trained otherwise than they."""
+    settings = {Path(name).parent: config for name, config in planned.items()}
+    for path in sorted(folder.rglob("history.json")):
+        name = path.parent.relative_to(folder)
+        if name.parent in settings and name.as_posix() not in planned:
+            there, _ = runs.load_config(path.parent)
+            advice = "and would count as a repeat: train it again, too (--repeats), remove it, or choose another name"
+            _check_same(path.parent, there, replace(settings[name.parent], seed=there.seed), advice)
+
+
+def _check_same(folder, there, config, advice):
+    for name in differing([config, there]):
+        mine, other = getattr(config, name), getattr(there, name)
+        raise UserError(f"{folder} was trained with {flag_of(name)} {other}, not {mine}: {advice}")
+
+
 def _is_done(folder, config, fingerprint):
     if not runs.holds_run(folder):
         return False
     status = runs.load_history(folder)["status"]
     there, record = runs.load_config(folder)
     advice = "choose another name, or add --overwrite to train all of it again"
-    different = differing([config, there])
-    if different:
-        mine, other = (getattr(one, different[0]) for one in (config, there))
-        raise UserError(f"{folder} was trained with {flag_of(different[0])} {other}, not {mine}: {advice}")
+    _check_same(folder, there, config, advice)
     if record["dataset"]["sha256"] != fingerprint(config.dataset, config.holdout):
         raise UserError(f"{folder} was trained on other data: {advice}")
     if status in (runs.TRAINING, runs.INTERRUPTED):  # no sweep writes such a run

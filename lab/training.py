@@ -176,7 +176,8 @@ def _fit(config, arrays, build, model, recorder, callbacks):
         raise
     if recorder.fault:
         _finish(recorder, None, runs.DIVERGED)
-        raise UserError(f"{recorder.fault}: try a smaller --learning-rate. The history so far is kept")
+        rates = "--learning-rate or --discriminator-learning-rate" if config.is_gan else "--learning-rate"
+        raise UserError(f"{recorder.fault}: try a smaller {rates}. The history so far is kept")
     if stopper:
         recorder.saved_epoch = stopper.best_epoch + 1
     _copy_state(engine.model, model)

@@ -155,6 +155,27 @@ def test_filters_of_other_convolutions(shape, tmp_path):
         assert image.width >= 1200
 
 
+@pytest.mark.parametrize("names", [["run"], [f"{'long' * 12}={index}" for index in range(30)]])
+def test_label_counts_have_an_even_band_and_their_legend_within_the_figure(names):
+    counts = np.array([[40, 20, 60], [20, 40, 60]])
+    figure = figures.label_counts(dict.fromkeys(names, counts), ["a", "b", "c"], 120, "t")
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    assert [bar.get_height() for bar in axis.containers[-1]] == [30, 30, 60]
+    low, band = axis.patches[-1].get_y(), axis.patches[-1].get_height()
+    assert (low, band) == pytest.approx((40 - 1.96 * np.sqrt(120 * 2 / 9), 2 * 1.96 * np.sqrt(120 * 2 / 9)), rel=1e-4)
+    legend = figure.legends[0].get_window_extent()
+    assert legend_texts(figure) == [*names, "even spread", "of one even run: 95%"]
+    assert legend.x0 > axis.get_window_extent().x1 and legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+
+
+def test_one_epoch_is_a_point_and_what_is_near_a_mode_is_drawn_to_scale():
+    figure = figures.learning_curves({"a": repeats(0.9, epochs=1)}, "t")
+    assert {line.get_marker() for axis in figure.axes for line in axis.lines if len(line.get_xdata())} == {"."}
+    circles = figures.points(np.zeros((5, 2)), "t").axes[0].patches
+    assert [circle.radius for circle in circles] == pytest.approx([0.06] * 8)
+
+
 def test_published_curves_are_crosses_beside_ours():
     published = {"a": {1: {"val_loss": 1.5}, 3: {"val_loss": 1.1, "loss": 1.0}}}
     figure = figures.learning_curves({"a": repeats(0.9), "b": repeats(0.8)}, "t", published)

@@ -129,6 +129,7 @@ def test_what_a_gan_cannot_be_evaluated_with(results, tmp_path, arrays):
         (results / "judge", 99, "at least 100"),
         (results / "many" / "unroll=0" / "seed=1", None, "is a GAN, not a classifier"),
         (results / "nowhere", None, "no run at"),
+        (results / "many", None, "holds several runs: name one of them, as .*/unroll=0/seed=0"),
     ):
         with pytest.raises(UserError, match=message):
             gan_evaluation.check(results, gan, record, classifier, count)

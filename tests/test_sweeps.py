@@ -269,6 +269,7 @@ def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
     [
         (("-m", "grid", "--repeats", "2"), "holds other runs, of hidden, regularizer-strength, seed"),
         (("-m", "grid", *GRID, "--epochs", "3"), "epochs 2, not 3"),
+        (("-m", "grid", *GRID, "--epochs", "3", "--repeats", "1", "--overwrite"), "would count as a repeat"),
         (("-m", "grid"), "holds other runs"),
         (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0/x"), "lies within the run"),
         (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0", "--repeats", "2"), "single run"),
