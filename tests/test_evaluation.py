@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn import metrics
 
-from lab import evaluation, exploration
+from lab import datasets, evaluation, exploration
+from lab.config import RunConfig
 from lab.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -46,6 +47,14 @@ def test_mistakes_come_with_the_surest_first():
     wrong = LOGITS.argmax(axis=1) != LABELS
     np.testing.assert_allclose(confidence[worst], np.sort(confidence[wrong])[::-1][:15])
     assert len(evaluation.confident_mistakes(LOGITS, LOGITS.argmax(axis=1), 15)) == 0
+
+
+def test_other_data_than_a_run_was_trained_on_come_with_a_note(data_dir, capsys):
+    arrays = datasets.load("mnist", data_dir)
+    for sha256, said in ((datasets.fingerprint(arrays), ""), ("another", "not the one that the run was trained on")):
+        evaluation.data_of(RunConfig(), {"dataset": {"name": "mnist", "sha256": sha256}}, data_dir)
+        printed = capsys.readouterr().out
+        assert said in printed and bool(said) == bool(printed)
 
 
 def picture(path, size=(90, 60), ink="black", paper="white", mode="RGB", at=(0.1, 0.2)):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from lab import datasets, runs, sweeps
+from lab import cluster, datasets, runs, sweeps
 from lab.config import RunConfig
 from lab.errors import UserError
 from tests.conftest import ROOT, script
@@ -125,6 +125,7 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
     for name in EIGHT:
         files = sorted(path.name for path in (folder / name).iterdir())
         assert files == ["config.json", "history.json", "learning_curve.png", "model.keras"]
+    assert len({str(outcome(folder / name)[0]) for name in EIGHT}) == 8  # another seed, another network
     assert len(list(folder.glob("hidden=*/regularizer-strength=*/learning_curve.png"))) == 4
     assert not list(folder.rglob(".*"))
     printed = (undisturbed / "printed.txt").read_text()
@@ -210,25 +211,26 @@ def test_ctrl_c_keeps_the_finished_runs_and_says_so(data_dir, tmp_path):
     assert complete(tmp_path / "grid") and not list(tmp_path.rglob(".lock"))
 
 
-def test_a_run_that_fails_keeps_the_others_going(data_dir, tmp_path):
-    flags = ("--optimizer", "sgd", "--hidden", "8", *SMALL, "--sweep", "learning-rate", "1e30", "0.1", "0.2")
-    done = script("train", "-m", "rates", *flags, *places(data_dir, tmp_path))
+def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
+    """One diverges, one cannot be written since another process holds its folder."""
+    flags = ("--optimizer", "sgd", "--hidden", "8", *SMALL, "--sweep", "learning-rate", "1e30", "0.1", "0.2", "0.3")
+    with runs.locked(tmp_path / "rates/learning-rate=0.2/seed=0"):
+        done = script("train", "-m", "rates", *flags, "--workers", "1", *places(data_dir, tmp_path))
     assert done.returncode == 1
-    assert set(complete(tmp_path / "rates")) == {"learning-rate=0.1/seed=0", "learning-rate=0.2/seed=0"}
+    assert set(complete(tmp_path / "rates")) == {"learning-rate=0.1/seed=0", "learning-rate=0.3/seed=0"}
     assert read(tmp_path / "rates/learning-rate=1e30/seed=0")["status"] == "diverged"
-    assert "1 of 3 runs failed" in done.stderr and re.search(
-        r"learning-rate=1e30/seed=0: the loss is not a finite", done.stderr
-    )
+    assert "2 of 4 runs failed" in done.stderr and "learning-rate=1e30/seed=0: the loss is not a finite" in done.stderr
+    assert "learning-rate=0.2/seed=0: another process is writing" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_run_that_cannot_be_written_is_one_that_fails(data_dir, tmp_path):
-    """Here because another process holds its folder."""
-    flags = ("-m", "held", "--hidden", "8", *SMALL, "--repeats", "3", "--workers", "1")
-    with runs.locked(tmp_path / "held" / "seed=1"):
-        done = script("train", *flags, *places(data_dir, tmp_path))
-        assert done.returncode == 1 and "seed=1: another process is writing" in done.stderr
-    assert set(complete(tmp_path / "held")) == {"seed=0", "seed=2"}
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWER_WITHIN", 1)
+    with (
+        pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
+        cluster.connect("tcp://127.0.0.1:9"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("status", ["interrupted", "training", "complete"])
@@ -279,7 +281,6 @@ def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
         (("-m", "x", "--repeats", "2", "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"), "use one of them"),
         (("-m", "x", "--sweep", "batch-size", "64", "641"), "640 training images"),
         (("-m", "x", "--repeats", "2", "--scheduler", "nonsense"), "no Dask scheduler answers"),
-        (("-m", "x", "--repeats", "2", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
     ],
 )
 def test_bad_flags_of_a_sweep(flags, said, undisturbed, data_dir):

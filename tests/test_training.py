@@ -55,6 +55,15 @@ def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkey
         np.testing.assert_array_equal(one, other)
 
 
+def test_early_stopping_keeps_the_best_epoch(arrays, tmp_path):
+    config = RunConfig(**SMALL | {"hidden": (300,), "epochs": 60, "early_stopping": 2, "learning_rate": 0.01})
+    history, model = trained(config, arrays, tmp_path / "early")
+    assert history["status"] == "complete" and len(history["loss"]) < 60
+    assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2
+    loss, _ = model.evaluate(arrays.validation_images, arrays.validation_labels, verbose=0)
+    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
+
+
 def test_what_differs_in_more_is_compiled_anew(arrays, tmp_path):
     different = (
         {"hidden": (13,)},
