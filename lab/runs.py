@@ -442,9 +442,9 @@ def _read_json(folder, file, advice="train the run again with --overwrite"):
     try:
         content = simplejson.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        inner = sorted(folder.rglob("config.json"))
+        inner = sorted(path.parent for path in folder.rglob("config.json") if path.parent != folder)
         if inner:
-            raise UserError(f"{folder} holds several runs: name one of them, as {inner[0].parent}") from None
+            raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
         raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error

@@ -142,6 +142,14 @@ def test_a_run_that_is_not_there(tmp_path):
         runs.load_trained(tmp_path / "run")
 
 
+def test_a_folder_without_a_finished_run_is_told_from_one_of_several(folder):
+    (folder / "history.json").unlink()  # killed in its first epoch
+    with pytest.raises(UserError, match=r"no finished run: it has no history\.json; train it again with --overwrite"):
+        runs.load_trained(folder)
+    with pytest.raises(UserError, match=f"holds several runs: name one of them, as {folder}"):
+        runs.load_trained(folder.parent)
+
+
 @pytest.mark.parametrize("file", ["config.json", "history.json"])
 @pytest.mark.parametrize("content", ["", "{", "[]", '"x"', "{}", "\xff", "[" * 100_000])
 def test_broken_json_is_named_and_left_as_it_was(file, content, folder):
