@@ -186,7 +186,7 @@ def learning_curve(curves, title):
     panels = _panels(curves)
     for axis, lines in zip(_curve_axes(figure, panels), panels.values()):
         for (label, name), color, style in zip(lines.items(), ("C0", "C1"), ("--", "-")):
-            _curve(axis, curves[name], color=color, linestyle=style, label=label).set_marker(".")
+            _curve(axis, curves[name], color=color, linestyle=style, marker=".", label=label)
         axis.legend(loc="best")
     return figure
 
@@ -226,8 +226,7 @@ def learning_curves(groups, title, published=None):
             for metric, marker in zip(lines.values(), marks.values()):
                 points = {epoch: row.get(metric, np.nan) for epoch, row in published.get(name, {}).items()}
                 axis.plot([*points], np.array([*points.values()], float), marker, color=color, ms=7)
-    losses = [curves[name][0] for curves in groups.values() for name in panels["loss"].values()]
-    losses = np.concatenate(losses)
+    losses = np.concatenate([curves[name][0] for curves in groups.values() for name in panels["loss"].values()])
     losses = losses[np.isfinite(losses)]
     if len(losses) and 0 < 100 * losses.min() < losses.max():  # one that does not learn would flatten all others
         axes[list(panels).index("loss")].set_yscale("log")
@@ -298,7 +297,8 @@ def _curve_axes(figure, names):
 def _curve(axis, estimate, **style):
     mean, half_width = estimate
     epochs = np.arange(1, len(mean) + 1)
-    (line,) = axis.plot(epochs, mean, **({"marker": "."} if len(mean) == 1 else {}), **style)
+    style = {"marker": "." if len(mean) == 1 else ""} | style  # a line through one point would not be seen
+    (line,) = axis.plot(epochs, mean, **style)
     if np.isfinite(half_width).any():
         axis.fill_between(epochs, mean - half_width, mean + half_width, color=style["color"], alpha=0.15, linewidth=0)
     return line

@@ -81,7 +81,7 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
     count = count or (RING_SAMPLES if name == "ring" else SAMPLES)
     history = runs.load_history(folder, figures.curve_names(of_gans=True))
     for network in ("discriminator", "generator"):
-        print(f"{network.capitalize()} loss in the last epoch: {float(history[f'{network}_loss'][-1] or 'nan'):.4f}")
+        print(f"{network.capitalize()} loss in the last epoch: {np.array(history[f'{network}_loss'], float)[-1]:.4f}")
     made = samples.generate(model.layers[0], samples.draw_latents(config, count))
     neighbours = None
     if name == "ring":
@@ -101,9 +101,10 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
         )
     write_json(folder / "evaluation.json", results)
     (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
-    title = f"{runs.title(folder)}: {count:,} samples"
-    samples.save(made[: None if name == "ring" else samples.ROWS * samples.COLUMNS], folder / "samples.png", title)
-    drawn = _draw(runs.title(folder), made, neighbours, results)
+    title = runs.title(folder)
+    shown = made if name == "ring" else made[: samples.ROWS * samples.COLUMNS]
+    samples.save(shown, folder / "samples.png", f"{title}: {count:,} samples")
+    drawn = _draw(title, made, neighbours, results)
     return [folder / "evaluation.json", folder / "samples.png", *figures.save_all(drawn, folder)]
 
 

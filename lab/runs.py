@@ -315,8 +315,8 @@ def load_evaluation(folder, names):
         return {}
     content = _read_json(folder, "evaluation.json", "evaluate the run again")
     found = {name: content[name] for name in names if content.get(name) is not None}
-    names = "samples", "classes", "counts", "classifier"
-    labelled = {name: content[name] for name in names if "counts" in content and name in content}
+    parts = "samples", "classes", "counts", "classifier"
+    labelled = {name: content[name] for name in parts if "counts" in content and name in content}
     if not all(map(_is_number, found.values())) or (labelled and not _are_counts(**labelled)):
         raise UserError(f"{folder / 'evaluation.json'}: not what evaluate.py writes; evaluate the run again")
     return found | labelled

@@ -196,15 +196,15 @@ def missing(folder, planned, data, overwrite=False):
     """The part of a sweep that is still to be done, as `train`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
-    there = {_swept(path.parent.relative_to(folder).as_posix()) for path in folder.rglob("history.json")}
-    others = there - {_swept(name) for name in planned}
+    there = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("history.json"))
+    others = {_swept(name) for name in there} - {_swept(name) for name in planned}
     if others:
         raise UserError(f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep")
     for name in planned:
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise UserError(f"{folder / name} lies outside of the sweep's folder: it passes through a link")
         runs.check_free(folder / name, overwrite=True)
-    _check_repeats(folder, planned)
+    _check_repeats(folder, planned, there)
     fingerprint = functools.cache(lambda dataset, holdout: datasets.fingerprint(datasets.hold_out(data[dataset][1], holdout)))
     return {name: config for name, config in planned.items() if overwrite or not _is_done(folder / name, config, fingerprint)}
 
@@ -214,21 +214,22 @@ def _swept(name):
     return ", ".join(part.partition("=")[0] for part in name.split("/"))
 
 
-def _check_repeats(folder, planned):
+def _check_repeats(folder, planned, there):
     """Raise UserError if a run that is there, and would count as a repeat of planned ones, was trained otherwise than they."""
+    advice = "and would count as a repeat: train it again, too (--repeats), remove it, or choose another name"
     settings = {Path(name).parent: config for name, config in planned.items()}
-    for path in sorted(folder.rglob("history.json")):
-        name = path.parent.relative_to(folder)
-        if name.parent in settings and name.as_posix() not in planned:
-            there, _ = runs.load_config(path.parent)
-            advice = "and would count as a repeat: train it again, too (--repeats), remove it, or choose another name"
-            _check_same(path.parent, there, replace(settings[name.parent], seed=there.seed), advice)
+    for name in there:
+        config = settings.get(Path(name).parent)
+        if config and name not in planned:
+            found, _ = runs.load_config(folder / name)
+            _check_same(folder / name, found, replace(config, seed=found.seed), advice)
 
 
-def _check_same(folder, there, config, advice):
-    for name in differing([config, there]):
-        mine, other = getattr(config, name), getattr(there, name)
-        raise UserError(f"{folder} was trained with {flag_of(name)} {other}, not {mine}: {advice}")
+def _check_same(folder, found, config, advice):
+    different = differing([config, found])
+    if different:
+        mine, other = (getattr(one, different[0]) for one in (config, found))
+        raise UserError(f"{folder} was trained with {flag_of(different[0])} {other}, not {mine}: {advice}")
 
 
 def _is_done(folder, config, fingerprint):

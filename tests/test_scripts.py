@@ -130,11 +130,14 @@ def test_a_notebooks_backend_and_show_without_a_display(data_dir, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_history_with_flags_from_a_file(results, data_dir, tmp_path):
-    (tmp_path / "my.args").write_text("# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r 1e-3\n")
+    (tmp_path / "my.args").write_text(
+        "# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r 1e-3\n--early-stopping 3\n"
+    )
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path, f"@{tmp_path / 'my.args'}"]
     assert script("train", "-m", "again", *flags).returncode == 0
     first, again = (read(folder, "history.json") for folder in (results / "first", tmp_path / "again"))
     assert all(first[name] == again[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+    assert read(tmp_path / "again", "config.json")["settings"]["early_stopping"] == 3
 
 
 def test_offline_without_data_the_default_is_mnist5k_with_the_conv_net_and_holdout(tmp_path):

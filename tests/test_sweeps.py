@@ -224,13 +224,14 @@ def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch, capfd):
     monkeypatch.setattr(cluster, "ANSWER_WITHIN", 1)
     with (
         pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         cluster.connect("tcp://127.0.0.1:9"),
     ):
         pass
+    assert not capfd.readouterr().err  # nothing of Dask's own
 
 
 @pytest.mark.parametrize("status", ["interrupted", "training", "complete"])
