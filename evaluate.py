@@ -14,8 +14,8 @@ A run's evaluation is written to results/NAME/, a comparison to results/comparis
 import dataclasses
 
 from lab import cli
-from lab.config import RunConfig
 from lab.errors import UserError
+from lab.settings import RunConfig
 
 
 def parse_args():
@@ -35,7 +35,8 @@ def parse_args():
 
 def main():
     args = parse_args()
-    from lab import figures, runs
+    from lab.figures import base as figures
+    from lab.runs import folders as runs
 
     figures.check_display(args.show)
     folders = runs.named(args.results_dir, args.model_name)
@@ -57,7 +58,10 @@ def main():
 
 
 def evaluate_one(args, folder):
-    from lab import datasets, devices, evaluation, runs
+    from lab.backend import devices
+    from lab.data import load as datasets
+    from lab.evaluation import classifiers as evaluation
+    from lab.runs import folders as runs
 
     config, record = runs.load_trained(folder)
     config = dataclasses.replace(config, device=args.device, threads=args.threads)
@@ -74,7 +78,10 @@ def evaluate_one(args, folder):
 
 def evaluate_gans(args, folders):
     """Evaluate one GAN after the other; what was written for the last."""
-    from lab import devices, evaluation, gan_evaluation, runs
+    from lab.backend import devices
+    from lab.evaluation import classifiers as evaluation
+    from lab.evaluation import gans as gan_evaluation
+    from lab.runs import folders as runs
 
     if args.published:
         raise UserError("--published: there are published figures of classifiers only")
@@ -100,7 +107,8 @@ def evaluate_gans(args, folders):
 
 
 def compare(args, folders):
-    from lab import comparison, runs
+    from lab.comparison import compare as comparison
+    from lab.runs import folders as runs
 
     if args.images:
         raise UserError("--images: name one run that is to predict them")

@@ -16,7 +16,8 @@ Everything is written to results/NAME/.
 
 from dataclasses import fields
 
-from lab import cli, config
+from lab import cli
+from lab import settings as config
 from lab.errors import UserError
 
 
@@ -97,7 +98,8 @@ def main():
     args = parse_args()
     settings = settings_of(args)
     cli.check_tensorboard(args.tensorboard)
-    from lab import figures, runs
+    from lab.figures import base as figures
+    from lab.runs import folders as runs
 
     figures.check_display(args.show)
     folder = runs.folder_of(args.results_dir, args.model_name)
@@ -109,12 +111,15 @@ def main():
 
 
 def train_one(args, settings, folder):
-    from lab import datasets, devices, figures, runs
+    from lab.backend import devices
+    from lab.data import load as datasets
+    from lab.figures import base as figures
+    from lab.runs import folders as runs
 
     runs.check_free(folder, args.overwrite)
     dataset, arrays = datasets.find_for(settings, args.data_dir)
     device = devices.start(*devices.setup_of(settings))
-    from lab import training
+    from lab.training import run as training
 
     history = training.train(settings, dataset, arrays, folder, device, overwrite=args.overwrite, tensorboard=args.tensorboard)
     print(training.summary(history, folder))
@@ -123,7 +128,9 @@ def train_one(args, settings, folder):
 
 
 def train_many(args, settings, folder):
-    from lab import comparison, figures, sweeps
+    from lab.comparison import compare as comparison
+    from lab.experiments import sweep as sweeps
+    from lab.figures import base as figures
 
     planned = sweeps.grid(settings, args.sweep or [], 1 if args.repeats is None else args.repeats)
     data = sweeps.load_data(planned.values(), args.data_dir)

@@ -10,7 +10,8 @@ examples:
 Everything is written to results/datasets/NAME/, or results/theory/.
 """
 
-from lab import cli, config
+from lab import cli
+from lab import settings as config
 from lab.errors import UserError
 
 
@@ -28,7 +29,7 @@ def main():
     args = parse_args()
     if args.dataset not in (None, *config.IMAGE_DATASETS):
         raise UserError(f"unknown dataset {args.dataset!r}: choose from {', '.join(config.IMAGE_DATASETS)}")
-    from lab import figures
+    from lab.figures import base as figures
 
     figures.check_display(args.show)
     paths = show_theory(args) if args.theory else show_dataset(args)
@@ -38,7 +39,9 @@ def main():
 
 
 def show_dataset(args):
-    from lab import datasets, exploration, runs
+    from lab.data import load as datasets
+    from lab.explore import dataset as exploration
+    from lab.runs import folders as runs
 
     name, arrays = datasets.find(args.dataset, args.data_dir)
     folder = runs.folder_of(args.results_dir, f"datasets/{name}")
@@ -48,7 +51,8 @@ def show_dataset(args):
 
 
 def show_theory(args):
-    from lab import runs, theory
+    from lab.explore import theory
+    from lab.runs import folders as runs
 
     folder = runs.folder_of(args.results_dir, "theory")
     runs.check_free(folder, overwrite=True)

@@ -19,8 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lab import datasets, devices
-from lab.config import RunConfig
+from lab.backend import devices
+from lab.data import load as datasets
+from lab.settings import RunConfig
 
 DATASETS = {"gan-dense": "fashion_mnist", "gan-conv": "mnist"}
 STEPS = {"stock": 40, "ours": 128}  # to a round
@@ -62,8 +63,8 @@ def report(net, contestants, rounds):
 
 def ours(net, images, **settings):
     """A function that trains as train.py does and returns the milliseconds a step."""
-    from lab import training
-    from models import resident
+    from lab.backend import resident
+    from lab.training import run as training
 
     config = RunConfig(net=net, batch_size=BATCH_SIZE, **settings)
     gan = training.compiled_model(config, images.shape[1:], 10)

@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 
-from lab import config
+from lab import settings as config
 from lab.errors import UserError
 
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 OFFLINE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 os.environ.update(OFFLINE)
 
-from lab import datasets, devices  # noqa: E402
+from lab.backend import devices
+from lab.data import load as datasets  # noqa: E402
 
 # The full data sets, where there are any: for the tests that need them.
 FULL_DATA = Path(os.environ.pop("LAB_DATA_DIR", ROOT.parent / "shared" / "data"))

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import models
-from lab.config import ACTIVATIONS, CLASSIFIERS, IMAGE_DATASETS
-from lab.datasets import IMAGE_SHAPES
+from lab.data.load import IMAGE_SHAPES
+from lab.settings import ACTIVATIONS, CLASSIFIERS, IMAGE_DATASETS
 from models.classifiers import build_conv_net, build_dense_net, build_filter_net
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import linalg, stats
 
-from lab import collapse
-from lab.datasets import RING_CENTRES, RING_DEVIATION, load
+from lab.data.load import RING_CENTRES, RING_DEVIATION, load
+from lab.metrics import collapse
 
 
 def test_divergence_is_zero_on_average_for_an_even_spread_and_the_entropy_gap_for_a_known_one():

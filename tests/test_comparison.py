@@ -11,10 +11,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from lab import comparison, estimates, runs, tables
-from lab.config import RunConfig
+from lab.comparison import compare as comparison
+from lab.comparison import tables
 from lab.errors import UserError
-from lab.files import write_json
+from lab.metrics import intervals as estimates
+from lab.runs import folders as runs
+from lab.runs.files import write_json
+from lab.settings import RunConfig
 from tests.conftest import ROOT, script
 
 

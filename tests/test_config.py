@@ -6,9 +6,9 @@ import math
 import pytest
 
 import models
-from lab import datasets
-from lab.config import ACTIVATIONS, DATASETS, NETS, OPTIMIZERS, RunConfig
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.settings import ACTIVATIONS, DATASETS, NETS, OPTIMIZERS, RunConfig
 
 
 def test_names_are_those_that_the_code_knows():

@@ -11,9 +11,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from lab import datasets
-from lab.config import RunConfig
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.settings import RunConfig
 from tests.conftest import write_npz
 
 IMAGES = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)

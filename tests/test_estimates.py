@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab import estimates
+from lab.metrics import intervals as estimates
 
 
 def test_the_confidence_interval_is_that_of_scipy():

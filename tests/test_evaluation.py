@@ -5,9 +5,11 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn import metrics
 
-from lab import datasets, evaluation, exploration
-from lab.config import RunConfig
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.evaluation import classifiers as evaluation
+from lab.explore import dataset as exploration
+from lab.settings import RunConfig
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(200, 10)) * 3

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from lab import estimates, figures
+from lab.figures import base as figures
+from lab.metrics import intervals as estimates
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), np.uint8)
 CLASSES = [f"class {i}" for i in range(10)]

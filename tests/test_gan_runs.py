@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab import comparison, datasets, evaluation, gan_evaluation, runs, samples, sweeps, training
-from lab.config import RunConfig
+from lab.comparison import compare as comparison
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.evaluation import classifiers as evaluation
+from lab.evaluation import gans as gan_evaluation
+from lab.experiments import sweep as sweeps
+from lab.runs import folders as runs
+from lab.settings import RunConfig
+from lab.training import run as training
+from lab.training import samples
 from tests.conftest import DEVICE, script
 
 DENSE = RunConfig(net="gan-dense", hidden=(32, 16), dataset="mnist", epochs=3, batch_size=64, sample_every=2)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import gans, resident
+from lab.backend import resident
+from models import gans
 
 BATCH = 16
 

@@ -7,8 +7,8 @@ import pytest
 
 import models
 import train
-from lab import sweeps
-from lab.config import parse_setting
+from lab.experiments import sweep as sweeps
+from lab.settings import parse_setting
 from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / "recipes").glob("*.args"))

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import models
-from models import resident
+from lab.backend import resident
 from tests.conftest import ROOT
 
 EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last batch is smaller
@@ -104,11 +104,11 @@ def test_batches_in_shares_give_the_same_weights_and_history(shares, data, valid
 
 
 SHARES = """
-from lab import devices
-from lab.config import RunConfig
+from lab.backend import devices
+from lab.settings import RunConfig
 devices.start("cpu", 2, devices.suits_inter_op(RunConfig(net="conv"), 2))
 import models
-from models import resident
+from lab.backend import resident
 print(*(resident.suitable_shares(models.build("conv", batch_norm=norm)) for norm in (False, True)))
 """
 

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from lab import files, runs
-from lab.config import RunConfig
 from lab.errors import UserError
+from lab.runs import files
+from lab.runs import folders as runs
+from lab.settings import RunConfig
 from models.classifiers import build_dense_net
 
 DATASET = {"name": "mnist5k", "sha256": "0", "train": 4000, "validation": 1000}

@@ -12,9 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from lab import cluster, datasets, runs, sweeps
-from lab.config import RunConfig
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.experiments import cluster
+from lab.experiments import sweep as sweeps
+from lab.runs import folders as runs
+from lab.settings import RunConfig
 from tests.conftest import ROOT, script
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.polynomial import chebyshev
 
-from lab import theory
+from lab.explore import theory
 
 X = np.linspace(-0.9, 0.9, 12)
 Y = np.sin(3 * X)

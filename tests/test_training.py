@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from lab import datasets, training
-from lab.config import RunConfig
+from lab.data import load as datasets
+from lab.settings import RunConfig
+from lab.training import run as training
 from tests.conftest import DEVICE
 
 SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}

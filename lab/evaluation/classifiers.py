@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab import datasets, figures, runs
+from lab.data import load as datasets
 from lab.errors import UserError
-from lab.files import write_json
+from lab.figures import base as figures
+from lab.runs import folders as runs
+from lab.runs.files import write_json
 
 BATCH_SIZE = 1000
 

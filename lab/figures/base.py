@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from lab.collapse import NEAR, uniform_band
-from lab.datasets import RING_CENTRES, RING_DEVIATION, RING_RADIUS
+from lab.data.load import RING_CENTRES, RING_DEVIATION, RING_RADIUS
 from lab.errors import UserError
-from lab.estimates import mean_and_half_width
-from lab.files import atomic
+from lab.metrics.collapse import NEAR, uniform_band
+from lab.metrics.intervals import mean_and_half_width
+from lab.runs.files import atomic
 
 DPI = 120
 ROWS, COLUMNS = 3, 5

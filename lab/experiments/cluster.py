@@ -19,8 +19,10 @@ import dask
 import distributed
 from distributed.scheduler import KilledWorker
 
-from lab import datasets, devices, runs
+from lab.backend import devices
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.runs import folders as runs
 
 RETRIES = 2  # of a run whose worker died
 ANSWER_WITHIN = 10  # seconds, a scheduler
@@ -148,7 +150,7 @@ def _task():
     """What a worker is to call. It and its argument can be read without this package, which the scheduler need not have."""
 
     def train(task):
-        from lab import cluster
+        from lab.experiments import cluster
 
         return cluster._train_here(*pickle.loads(task))
 
@@ -265,7 +267,7 @@ def _train_here(config, dataset, plugin, kind, title, tensorboard):
                 raise UserError("another sweep uses its worker with another --device or --threads")
             _kind = kind
             device = _device(*kind)
-            from lab import training
+            from lab.training import run as training
 
             arrays = _arrays_for(plugin, config.holdout)
             training.train(config, dataset, arrays, folder, device, name=title, tensorboard=tensorboard, verbose=False)

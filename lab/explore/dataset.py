@@ -4,7 +4,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lab import datasets, figures
+from lab.data import load as datasets
+from lab.figures import base as figures
 
 EMBEDDED = 2000
 

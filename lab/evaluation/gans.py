@@ -6,9 +6,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lab import collapse, datasets, evaluation, figures, runs
+from lab.data import load as datasets
 from lab.errors import UserError
-from lab.files import write_json
+from lab.evaluation import classifiers as evaluation
+from lab.figures import base as figures
+from lab.metrics import collapse
+from lab.runs import folders as runs
+from lab.runs.files import write_json
 
 SAMPLES, RING_SAMPLES = 3_000, 2_500
 LEAST_SAMPLES, MOST_SAMPLES = 100, 1_000_000
@@ -75,7 +79,7 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
     list of Path
         What was written.
     """
-    from lab import samples  # with TensorFlow, which is started after the settings were checked
+    from lab.training import samples  # with TensorFlow, which is started after the settings were checked
 
     name = record["dataset"]["name"]
     count = count or (RING_SAMPLES if name == "ring" else SAMPLES)

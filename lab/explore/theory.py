@@ -4,7 +4,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.optimize import minimize
 
-from lab import figures
+from lab.figures import base as figures
 
 DEGREE = 9
 LAMBDAS = (1e-6, 0.3, 30.0)  # too small, good, too large

@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab import estimates, figures, runs, tables
-from lab.config import differing, flag_of
+from lab.comparison import tables
+from lab.comparison.tables import Group
 from lab.errors import UserError
-from lab.files import atomic
-from lab.tables import Group
+from lab.figures import base as figures
+from lab.metrics import intervals as estimates
+from lab.runs import folders as runs
+from lab.runs.files import atomic
+from lab.settings import differing, flag_of
 
 # Settings that are numbers, what their axis is called, and whether it may be logarithmic.
 _AXES = {

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lab.config import CONVOLUTIONAL
 from lab.errors import UserError
+from lab.settings import CONVOLUTIONAL
 
 LEAST_SHARE = 8  # images of a batch to a thread
 # XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512): matrix products by Eigen

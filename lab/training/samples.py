@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from PIL import Image
 
-from lab import figures
-from lab.files import atomic
-from lab.runs import SAMPLES
+from lab.figures import base as figures
+from lab.runs.files import atomic
+from lab.runs.folders import SAMPLES
 from models import gans
 
 ROWS, COLUMNS = 10, 10

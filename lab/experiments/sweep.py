@@ -12,9 +12,12 @@ import simplejson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-from lab import cluster, datasets, devices, runs
-from lab.config import RunConfig, differing, flag_of, parse_setting, setting_text
+from lab.backend import devices
+from lab.data import load as datasets
 from lab.errors import UserError
+from lab.experiments import cluster
+from lab.runs import folders as runs
+from lab.settings import RunConfig, differing, flag_of, parse_setting, setting_text
 
 MOST_RUNS = 10_000
 PATIENCE = 10  # seconds without a worker, before the user is told

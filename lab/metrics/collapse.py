@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import chdtrc, ndtri  # scipy.stats would take a second to import
 
-from lab.datasets import RING_CENTRES, RING_DEVIATION
+from lab.data.load import RING_CENTRES, RING_DEVIATION
 
 PRESENT = 0.01  # share of the samples over which a class counts as present
 COVERED = 20 / 2_500  # share from which on a mode of the ring counts as covered

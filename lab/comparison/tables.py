@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab import estimates
-from lab.config import RunConfig, differing, parse_setting, setting_text
-from lab.datasets import CLASSES
+from lab.data.load import CLASSES
 from lab.errors import UserError
-from lab.files import atomic
+from lab.metrics import intervals as estimates
+from lab.runs.files import atomic
+from lab.settings import RunConfig, differing, parse_setting, setting_text
 
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 GAN_METRICS = ("generator_loss", "discriminator_loss")

@@ -16,11 +16,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 import models
-from lab import datasets, devices, estimates, figures, runs, samples
-from lab.config import RunConfig
+from lab.backend import devices, resident
+from lab.data import load as datasets
 from lab.errors import UserError
-from lab.files import atomic, write_json
-from models import gans, resident
+from lab.figures import base as figures
+from lab.metrics import intervals as estimates
+from lab.runs import folders as runs
+from lab.runs.files import atomic, write_json
+from lab.settings import RunConfig
+from lab.training import samples
+from models import gans
 
 
 def train(config, dataset, arrays, folder, device, *, name=None, overwrite=False, tensorboard=False, verbose=True):

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import simplejson
 
-from lab.config import DATASETS, GANS, RunConfig
-from lab.datasets import CLASSES, IMAGE_SHAPES
+from lab.data.load import CLASSES, IMAGE_SHAPES
 from lab.errors import UserError
-from lab.files import atomic
+from lab.runs.files import atomic
+from lab.settings import DATASETS, GANS, RunConfig
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
@@ -425,7 +425,7 @@ def commit():
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parent,
+            cwd=Path(__file__).parents[1],
             capture_output=True,
             text=True,
             check=True,
