@@ -5,10 +5,10 @@ examples:
   python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST (conv), 5 rounds
   python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN, not unrolled and unrolled
 
-The usual script makes images with `generator.predict`, gives the discriminator real and generated ones with `train_on_batch`,
-and trains the generator through the frozen discriminator with `train_on_batch`; here with the same layers, batch size, losses
-and Adam. Both train in this process, in turn, after a warm-up. Shown are milliseconds a step, the median over the rounds, and
-the median of the ratios within each round.
+The usual script generates images with `generator.predict`, gives the discriminator real and generated ones with
+`train_on_batch`, and trains the generator through the frozen discriminator with `train_on_batch`; here with the same layers,
+batch size, losses and Adam. Both train in this process, in turn, after a warm-up. Shown are milliseconds a step, the median
+over the rounds, and the median of the ratios within each round.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab.backend import devices
-from lab.data import load as datasets
-from lab.settings import RunConfig
+from lab.data import load
+from lab.settings import Settings
 
 DATASETS = {"gan-dense": "fashion_mnist", "gan-conv": "mnist"}
 STEPS = {"stock": 40, "ours": 128}  # to a round
@@ -38,14 +38,14 @@ def parse_args():
 
 def main():
     args = parse_args()
-    devices.start("cpu")
+    devices.start(devices.Setup("cpu"))
     if args.unrolls:
-        images = datasets.load(DATASETS["gan-dense"], args.data_dir).train_images
+        images = load(DATASETS["gan-dense"], args.data_dir).train_images
         contestants = {f"unroll {k}": ours("gan-dense", images, unroll=k) for k in (0, *args.unrolls)}
         report("gan-dense", contestants, args.rounds)
         return
     for net, name in DATASETS.items():
-        images = datasets.load(name, args.data_dir).train_images
+        images = load(name, args.data_dir).train_images
         report(net, {"ours": ours(net, images), "stock": stock(net, images)}, args.rounds)
 
 
@@ -64,12 +64,10 @@ def report(net, contestants, rounds):
 def ours(net, images, **settings):
     """A function that trains as train.py does and returns the milliseconds a step."""
     from lab.backend import resident
-    from lab.training import run as training
+    from lab.training import engine
 
-    config = RunConfig(net=net, batch_size=BATCH_SIZE, **settings)
-    gan = training.compiled_model(config, images.shape[1:], 10)
-    options = {"steps_per_epoch": STEPS["ours"], "noise": gan.draw_latents, "batch_size": BATCH_SIZE}
-    fit = resident.prepare(gan, (images,), steps_per_chunk=32, **options)
+    gan = engine.compiled_model(Settings(net=net, batch_size=BATCH_SIZE, **settings), images.shape[1:])
+    fit = resident.prepare(gan, (images,), resident.Batches(BATCH_SIZE, STEPS["ours"], 32, noise=gan.draw_latents))
 
     def train():
         begin = time.perf_counter()
@@ -84,29 +82,27 @@ def stock(net, images):
     import keras
     import numpy as np
 
-    options = RunConfig(net=net).gan_options()
+    settings = Settings(net=net)
     generator, discriminator = stock_networks(net)
     images = images.astype("float32") / 255 if net == "gan-conv" else images.reshape(len(images), -1) / np.float32(127.5) - 1
 
-    def adam(prefix=""):
-        return keras.optimizers.Adam(options[f"{prefix}learning_rate"], *options[f"{prefix}betas"])
-
-    discriminator.compile(adam("discriminator_"), "binary_crossentropy", metrics=["accuracy"])
+    adam = keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas)
+    discriminator.compile(adam, "binary_crossentropy", metrics=["accuracy"])
     both = keras.Sequential([keras.Input((100,)), generator, discriminator])
-    both.compile(adam(), "binary_crossentropy")
+    both.compile(keras.optimizers.Adam(settings.learning_rate, *settings.betas), "binary_crossentropy")
     draw = np.random.default_rng(0)
-    real, fake, fooled = (np.full((BATCH_SIZE, 1), label) for label in (0.9, 0.1, 1.0))
+    *smoothed, real = (np.full((BATCH_SIZE, 1), label) for label in (0.9, 0.1, 1.0))
 
     def train():
         begin = time.perf_counter()
         for _ in range(STEPS["stock"]):
             batch = images[draw.integers(len(images), size=BATCH_SIZE)]
-            made = generator.predict(draw.standard_normal((BATCH_SIZE, 100)), verbose=0)
+            generated = generator.predict(draw.standard_normal((BATCH_SIZE, 100)), verbose=0)
             discriminator.trainable = True
-            discriminator.train_on_batch(batch, real)
-            discriminator.train_on_batch(made, fake)
+            discriminator.train_on_batch(batch, smoothed[0])
+            discriminator.train_on_batch(generated, smoothed[1])
             discriminator.trainable = False
-            both.train_on_batch(draw.standard_normal((BATCH_SIZE, 100)), fooled)
+            both.train_on_batch(draw.standard_normal((BATCH_SIZE, 100)), real)
         return 1e3 * (time.perf_counter() - begin) / STEPS["stock"]
 
     return train

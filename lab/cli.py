@@ -1,6 +1,6 @@
-"""What the three scripts share: flags, exit statuses, one-line errors.
+"""What the three scripts share: flags, made from the settings; exit statuses; one-line errors; windows.
 
-Exit status: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug.
+Exit status: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug, or some runs of a sweep failed.
 """
 
 import argparse
@@ -9,8 +9,8 @@ import os
 import shlex
 import sys
 
-from lab import settings as config
-from lab.errors import UserError
+from lab.console import say
+from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, parse
 
 
 class Parser(argparse.ArgumentParser):
@@ -88,25 +88,80 @@ def add_place_flags(parser):
     return group
 
 
-def add_device_flags(parser):
-    group = parser.add_argument_group("device")
-    group.add_argument("--device", metavar="|".join(config.DEVICES), default="auto", help="auto: the GPU if there is one")
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: one a core)")
-    return group
+def add_setting_flags(parser, names=tuple(FLAGS)):
+    """A flag for each of these settings, in the groups that their fields name."""
+    about = {"GANs": f"for --net {', '.join(GANS)}; both networks are trained with Adam"}
+    groups = {
+        group: parser.add_argument_group(group, about.get(group)) for group in dict.fromkeys(FLAGS[n].group for n in names)
+    }
+    for name in names:
+        flag, field = FLAGS[name], Settings.model_fields[name]
+        default = None if field.default_factory else field.default
+        place = groups[flag.group]
+        if name == "net":
+            place = place.add_mutually_exclusive_group()
+            short = {"dest": name, "action": "store_const", "default": default}
+            place.add_argument("-d", "--dense", const="dense", help="the dense net (default)", **short)
+            place.add_argument("-c", "--conv", const="conv", help="the convolutional net", **short)
+        kind = {"action": "store_true"} if field.annotation is bool else {"type": _type(name), "metavar": flag.metavar}
+        options = [flag.short] if flag.short else []
+        place.add_argument(*options, f"--{flag_of(name)}", default=default, help=flag.help, **kind)
 
 
-def check_tensorboard(wanted):
-    if wanted and importlib.util.find_spec("tensorboard") is None:
-        raise UserError("--tensorboard needs one more package: run `pip install tensorboard`")
-
-
-def setting(name):
+def _type(name):
     """A type for a flag: a setting's value from its text."""
 
     def value(text):
         try:
-            return config.parse_setting(name, text)
+            return parse(name, text)
         except UserError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return value
+
+
+def chosen(kind, args):
+    """What of the flags a door takes: an instance of its NamedTuple."""
+    return kind(**{name: getattr(args, name) for name in kind._fields})
+
+
+def settings_of(args):
+    """The settings that flags give; UserError where they do not go together."""
+    return Settings(**{name: getattr(args, name) for name in FLAGS})
+
+
+def check_tensorboard(wanted):
+    """Raise UserError if TensorBoard's log is wanted and the package that writes it is missing."""
+    if wanted and importlib.util.find_spec("tensorboard") is None:
+        raise UserError("--tensorboard needs one more package: run `pip install tensorboard`")
+
+
+def check_display(wanted):
+    """Raise UserError if figures are to be shown and there is no display."""
+    if wanted:
+        import lab.figures  # noqa: F401, I001 (before matplotlib, which it lets start from within a notebook)
+        from matplotlib import pyplot
+
+        if pyplot.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
+            raise UserError("--show: there is no display to show figures on; without it they are saved all the same")
+
+
+def finish(paths, show_them):
+    """Say what was written; show the pictures if asked to."""
+    say(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
+    if show_them:
+        show([path for path in paths if path.suffix == ".png"])
+
+
+def show(paths):
+    """Show saved pictures in windows and wait until they are closed."""
+    from matplotlib import pyplot
+
+    for path in paths:
+        picture = pyplot.imread(path)
+        height, width = picture.shape[:2]
+        figure = pyplot.figure(str(path), figsize=(width / 100, height / 100), dpi=100)
+        axis = figure.add_axes((0, 0, 1, 1))
+        axis.set_axis_off()
+        axis.imshow(picture)
+    pyplot.show()

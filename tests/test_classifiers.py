@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from lab.data.load import IMAGE_SHAPES
 
 import models
-from lab.data.load import IMAGE_SHAPES
 from lab.settings import ACTIVATIONS, CLASSIFIERS, IMAGE_DATASETS
 from models.classifiers import build_conv_net, build_dense_net, build_filter_net
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from lab.data.load import RING_CENTRES, RING_DEVIATION, load
 from scipy import linalg, stats
 
-from lab.data.load import RING_CENTRES, RING_DEVIATION, load
 from lab.metrics import collapse
 
 

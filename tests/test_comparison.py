@@ -10,10 +10,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from lab.errors import UserError
 
 from lab.comparison import compare as comparison
 from lab.comparison import tables
-from lab.errors import UserError
 from lab.metrics import intervals as estimates
 from lab.runs import folders as runs
 from lab.runs.files import write_json

@@ -4,10 +4,10 @@ import json
 import math
 
 import pytest
+from lab.errors import UserError
 
 import models
 from lab.data import load as datasets
-from lab.errors import UserError
 from lab.settings import ACTIVATIONS, DATASETS, NETS, OPTIMIZERS, RunConfig
 
 

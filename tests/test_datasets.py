@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 import pytest
+from lab.errors import UserError
 
 from lab.data import load as datasets
-from lab.errors import UserError
 from lab.settings import RunConfig
 from tests.conftest import write_npz
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from lab.errors import UserError
 from PIL import Image, ImageDraw
 from sklearn import metrics
 
 from lab.data import load as datasets
-from lab.errors import UserError
 from lab.evaluation import classifiers as evaluation
 from lab.explore import dataset as exploration
 from lab.settings import RunConfig

@@ -6,11 +6,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from lab.errors import UserError
 from PIL import Image
 
 from lab.comparison import compare as comparison
 from lab.data import load as datasets
-from lab.errors import UserError
 from lab.evaluation import classifiers as evaluation
 from lab.evaluation import gans as gan_evaluation
 from lab.experiments import sweep as sweeps

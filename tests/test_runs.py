@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-
 from lab.errors import UserError
+
 from lab.runs import files
 from lab.runs import folders as runs
 from lab.settings import RunConfig

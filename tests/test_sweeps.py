@@ -11,9 +11,9 @@ import time
 import keras
 import numpy as np
 import pytest
+from lab.errors import UserError
 
 from lab.data import load as datasets
-from lab.errors import UserError
 from lab.experiments import cluster
 from lab.experiments import sweep as sweeps
 from lab.runs import folders as runs

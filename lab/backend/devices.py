@@ -8,9 +8,9 @@ import platform
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-from lab.errors import UserError
-from lab.settings import CONVOLUTIONAL
+from lab.settings import CONVOLUTIONAL, UserError
 
 LEAST_SHARE = 8  # images of a batch to a thread
 # XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512): matrix products by Eigen
@@ -20,28 +20,69 @@ _XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type= --xla_cpu_prefer_vector_wi
 _XLA_FLAGS_FOR = "2.21."
 
 
-def start(device="auto", threads=None, inter_op=False):
-    """Import TensorFlow without its log lines and set it up. To be called once, before anything else imports it.
+class Setup(NamedTuple):
+    """What TensorFlow is started with."""
+
+    device: str = "auto"  # or "cpu" or "gpu"
+    threads: int | None = None  # None: one a core
+    inter_op: bool = False  # on a CPU, each thread at an operation of its own: see `suits_inter_op`
+
+
+class Running(NamedTuple):
+    """What TensorFlow runs with in this process."""
+
+    setup: Setup
+    name: str  # of the device, as in "CPU: AMD EPYC, 2 threads"
+    shares: int  # threads that work on operations of their own
+
+
+_running = None
+
+
+def start(setup):
+    """Import TensorFlow without its log lines and set it up, before anything else imports it; once in a process.
 
     Parameters
     ----------
-    device : "auto", "cpu" or "gpu"
-    threads : int, or None for one a core
-    inter_op : bool
-        Of a CPU: each thread works on an operation of its own, not all of them on parts of the same; see `suits_inter_op`.
+    setup : Setup
 
     Returns
     -------
-    str
-        The device's name, e.g. "CPU: AMD EPYC, 2 threads".
+    Running
 
     Raises
     ------
     UserError
-        If a GPU is asked for and there is none.
+        If a GPU is asked for and there is none, or TensorFlow already runs with another setup.
     """
+    global _running
+    if _running and _running.setup == setup:
+        return _running
+    gpus = _import_tensorflow()
+    if setup.device == "gpu" and not gpus:
+        raise UserError(
+            "no GPU found: on Linux with an NVIDIA GPU, install its driver and `pip install tensorflow[and-cuda]`; "
+            "or use --device cpu"
+        )
+    use_gpu = bool(gpus) and setup.device != "cpu"
+    count = setup.threads or cores()
+    apart = setup.inter_op and not use_gpu
+    name = _gpu_name(gpus[0]) if use_gpu else f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
+    running = Running(setup, name, count if apart else 1)
+    if _running is None:
+        _choose(gpus[:1] if use_gpu else [], count if apart or setup.threads else None, apart)
+        _running = running
+    elif running[1:] != _running[1:]:
+        raise UserError("TensorFlow already runs in this process, with another --device or --threads")
+    return _running
+
+
+def _import_tensorflow():
+    """The GPUs that TensorFlow sees, once it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
-    if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR):
+    if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR) and _XLA_FLAGS not in os.environ.get(
+        "XLA_FLAGS", ""
+    ):
         os.environ["XLA_FLAGS"] = f"{_XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()  # the user's word comes last
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says; likewise the two below
     with _quiet():
@@ -56,60 +97,61 @@ def start(device="auto", threads=None, inter_op=False):
     # TensorFlow's import leaves a million objects that live to the end. To visit them in every collection would take a
     # tenth of a second, more than half an epoch of the dense net, and to collect them at exit a whole one.
     gc.freeze()
-    if device == "gpu" and not gpus:
-        raise UserError(
-            "no GPU found: on Linux with an NVIDIA GPU, install its driver and `pip install tensorflow[and-cuda]`; "
-            "or use --device cpu"
-        )
-    use_gpu = bool(gpus) and device != "cpu"
-    tf.config.set_visible_devices(gpus[:1] if use_gpu else [], "GPU")
-    count = threads or cores()
-    if inter_op and not use_gpu:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(count)
-    elif threads:
-        tf.config.threading.set_intra_op_parallelism_threads(count)
-        tf.config.threading.set_inter_op_parallelism_threads(count)
-    if use_gpu:
+    return gpus
+
+
+def _choose(gpus, threads, inter_op):
+    """Let TensorFlow use these GPUs, or so many CPU threads."""
+    import tensorflow as tf
+
+    tf.config.set_visible_devices(gpus, "GPU")
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(1 if inter_op else threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if gpus:
         tf.config.experimental.set_memory_growth(gpus[0], True)
         # The same seed is to give the same run, which some GPU kernels promise only on request.
         tf.config.experimental.enable_op_determinism()
-        return "GPU: " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", "unknown")
-    return f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
 
 
-def setup_of(config, threads=None):
+def running():
+    """What TensorFlow runs with in this process: a Running; None if it was not started."""
+    return _running
+
+
+def setup_of(settings, threads=None):
     """What `start` is to be called with for a run.
 
     Parameters
     ----------
-    config : RunConfig
+    settings : Settings
     threads : int, optional
         Of a run that has no setting of its own.
 
     Returns
     -------
-    device, threads, inter_op
+    Setup
     """
-    threads = config.threads or threads
-    return config.device, threads, suits_inter_op(config, threads)
+    threads = settings.threads or threads
+    return Setup(settings.device, threads, suits_inter_op(settings, threads or cores()))
 
 
-def suits_inter_op(config, threads=None):
-    """Whether a run is faster with every CPU thread at operations of its own, on a share of each batch (`models.resident`).
+def suits_inter_op(settings, threads):
+    """Whether a run is faster with each of so many CPU threads at operations of its own, on a share of each batch.
 
     Threads that share every operation wait for each other a hundred times a step, threads with a share of the batch once:
     with two of them, a step of a convolutional net takes 10 to 20% less. Dense nets are compiled with XLA, which knows only
-    shared operations; batch normalization needs the whole batch; and a share of a few images would not be worth it.
-
-    Parameters
-    ----------
-    config : RunConfig
-    threads : int, or None for one a core
+    shared operations; batch normalization needs the whole batch, since what it makes of an image depends on the others; and a
+    share of a few images would not be worth it.
     """
-    count = threads or cores()
-    whole = config.net not in CONVOLUTIONAL or config.batch_norm
-    return count > 1 and not whole and config.batch_size >= LEAST_SHARE * count
+    whole = settings.net not in CONVOLUTIONAL or settings.batch_norm
+    return threads > 1 and not whole and settings.batch_size >= LEAST_SHARE * threads
+
+
+def shares_of(settings):
+    """Into how many shares a run's batches are cut on the device in use: one for each thread that works by itself."""
+    count = _running.shares
+    return count if suits_inter_op(settings, count) else 1
 
 
 def cores():
@@ -117,10 +159,10 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def versions():
-    """The versions that a run depends on: package -> version."""
-    packages = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+def _gpu_name(gpu):
+    import tensorflow as tf
+
+    return "GPU: " + tf.config.experimental.get_device_details(gpu).get("device_name", "unknown")
 
 
 def _processor():

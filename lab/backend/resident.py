@@ -8,6 +8,8 @@ runs, so its callbacks, its history and early stopping work as ever, except that
 
 import contextlib
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -18,24 +20,23 @@ FLOPS_PER_CHUNK = 1e11
 EVALUATION_BATCH = 1000
 
 
-def fit(
-    model,
-    data,
-    *,
-    batch_size,
-    epochs,
-    seed=0,
-    validation_data=None,
-    initial_epoch=0,
-    steps_per_chunk=None,
-    steps_per_epoch=None,
-    noise=None,
-    callbacks=(),
-):
+class Batches(NamedTuple):
+    """How an epoch is cut into batches, and those into the chunks that Keras takes for steps."""
+
+    batch_size: int
+    steps_per_epoch: int | None = None  # at most the number of whole batches; None: all examples, the last batch smaller
+    steps_per_chunk: int | None = None  # None: about `FLOPS_PER_CHUNK`
+    shares: int = 1  # that a batch is computed in, side by side: see `in_shares`
+    # Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to each example. They are drawn for
+    # a chunk at once, since XLA draws slowly on a CPU.
+    noise: Callable[[int], tf.Tensor] | None = None
+
+
+def fit(model, data, batches, validation_data=None, **training):
     """Train a compiled model as its own ``fit`` would, on arrays kept on the device.
 
-    Every epoch goes once through all examples, in the order of `epoch_order`, its last batch smaller where ``batch_size`` does
-    not divide them; or through the first ``steps_per_epoch`` batches of that order.
+    Every epoch goes once through all examples, in the order of `epoch_order`, or through the first ``steps_per_epoch`` batches
+    of that order.
 
     Parameters
     ----------
@@ -43,28 +44,18 @@ def fit(
         Its ``train_step`` and ``test_step`` get a tuple with one batch of each array.
     data, validation_data : tuple of arrays of equal length
         As a rule (images, labels).
-    batch_size, epochs, initial_epoch : int
-    seed : int
-        Of the order of the examples.
-    steps_per_chunk : int, optional
-        Real steps to one Keras step; by default about `FLOPS_PER_CHUNK`.
-    steps_per_epoch : int, optional
-        At most the number of whole batches.
-    noise : function of int, optional
-        Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to each example. They are drawn
-        for a chunk at once, since XLA draws slowly on a CPU.
-    callbacks : sequence of keras.callbacks.Callback
+    batches : Batches
+    training
+        What the function that `prepare` returns takes.
 
     Returns
     -------
     keras.callbacks.History
     """
-    options = {"validation_data": validation_data, "steps_per_chunk": steps_per_chunk, "steps_per_epoch": steps_per_epoch}
-    train = prepare(model, data, batch_size=batch_size, noise=noise, **options)
-    return train(epochs=epochs, seed=seed, initial_epoch=initial_epoch, callbacks=callbacks)
+    return prepare(model, data, batches, validation_data)(**training)
 
 
-def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=None, steps_per_epoch=None, noise=None):
+def prepare(model, data, batches, validation_data=None):
     """The part of `fit` that is the same each time: a model that is trained again and again is compiled only once.
 
     Parameters
@@ -74,35 +65,34 @@ def prepare(model, data, *, batch_size, validation_data=None, steps_per_chunk=No
     Returns
     -------
     function of ``epochs, seed=0, initial_epoch=0, callbacks=()``
-        Trains the model as `fit` does, from the state that its variables are in.
+        Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples; Keras's
+        callbacks and what is returned are those of `keras.Model.fit`.
     """
-    examples = len(data[0])
-    steps = steps_per_epoch or math.ceil(examples / batch_size)
-    if steps_per_chunk is None:
-        steps_per_chunk = suitable_chunk(model, batch_size, steps)
+    examples, batch_size = len(data[0]), batches.batch_size
+    steps = batches.steps_per_epoch or math.ceil(examples / batch_size)
+    length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps)
     data = _on_device(data)
     _create_variables(model, data)
-    shares = suitable_shares(model)
-    train_function = _over_chunk(model, model.train_step, data, batch_size, steps_per_chunk, suits_xla(model), noise)
+    train_function = _over_chunk(model.train_step, data, batches._replace(steps_per_chunk=length), model, suits_xla(model))
     test_function = None
     if validation_data is not None:
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        arrays, batches = _on_device(validation_data), count // EVALUATION_BATCH
-        test_function = _over_chunk(model, model.test_step, arrays, EVALUATION_BATCH, batches, compiled=False)
+        whole = Batches(EVALUATION_BATCH, steps_per_chunk=count // EVALUATION_BATCH)
+        test_function = _over_chunk(model.test_step, _on_device(validation_data), whole, model, compiled=False)
 
-    def train(*, epochs, seed=0, initial_epoch=0, callbacks=()):
+    def train(epochs, seed=0, initial_epoch=0, callbacks=()):
         orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
-            lambda epoch: _cut(epoch_order(examples, seed, epoch)[: steps * batch_size], steps_per_chunk * batch_size)
+            lambda epoch: _cut(epoch_order(examples, seed, epoch)[: steps * batch_size], length * batch_size)
         )
         model.train_function, model.test_function = train_function, test_function
         try:
-            with in_shares(model, shares):
+            with in_shares(model, batches.shares):
                 return model.fit(
                     _untuned(orders.prefetch(1)),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
-                    steps_per_epoch=math.ceil(steps / steps_per_chunk),
+                    steps_per_epoch=math.ceil(steps / length),
                     validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(tf.range(count))),
                     callbacks=list(callbacks),
                     shuffle=False,  # it is shuffled already
@@ -134,19 +124,6 @@ def suits_xla(model):
         return False
     slow = keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dropout
     return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, slow) for part in model._flatten_layers())
-
-
-def suitable_shares(model):
-    """Into how many shares to cut each batch: one for each CPU thread, where the threads work on operations of their own.
-
-    A network with batch normalization takes its batches whole: what it makes of an image depends on the others.
-    """
-    threading = tf.config.threading
-    if threading.get_intra_op_parallelism_threads() != 1 or tf.config.list_logical_devices("GPU"):
-        return 1
-    if any(isinstance(part, keras.layers.BatchNormalization) for part in model._flatten_layers()):
-        return 1
-    return max(1, threading.get_inter_op_parallelism_threads())
 
 
 @contextlib.contextmanager
@@ -218,8 +195,9 @@ def _untuned(dataset):
     return dataset.with_options(options)
 
 
-def _over_chunk(model, step, data, batch_size, most_batches, compiled, noise=None):
+def _over_chunk(step, data, batches, model, compiled):
     """What Keras calls as one step: takes a vector of indices from an iterator and goes through their batches."""
+    batch_size, most, noise = batches.batch_size, batches.steps_per_chunk, batches.noise
 
     def batch(indices):
         return tuple(tf.gather(array, indices) for array in data)
@@ -238,9 +216,9 @@ def _over_chunk(model, step, data, batch_size, most_batches, compiled, noise=Non
         if count:
             rows = tf.reshape(indices[: count * batch_size], (count, batch_size))
             # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
-            drawn = [noise(most_batches * batch_size)] if noise else []
-            drawn = [tf.reshape(part, (most_batches, batch_size, *part.shape[1:])) for part in drawn]
-            full_batches(tf.pad(rows, [(0, most_batches - count), (0, 0)]), drawn, tf.constant(count))
+            drawn = [noise(most * batch_size)] if noise else []
+            drawn = [tf.reshape(part, (most, batch_size, *part.shape[1:])) for part in drawn]
+            full_batches(tf.pad(rows, [(0, most - count), (0, 0)]), drawn, tf.constant(count))
         if rest:
             # The smaller last batch, outside the compiled loop: to compile its shape would take longer than to run it.
             step(batch(indices[-rest:]) + ((noise(rest),) if noise else ()))

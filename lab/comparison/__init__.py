@@ -1,0 +1,5 @@
+"""Many runs side by side, from their JSON files alone: no TensorFlow, no data."""
+# ruff: noqa: F401
+
+from lab.comparison.compare import Comparison, compare, compare_runs, label_of, report_sweep
+from lab.comparison.groups import Group, collect

@@ -1,0 +1,8 @@
+"""Arrays in: data sets by name, and a user's own pictures."""
+# ruff: noqa: F401
+
+from lab.data import ring
+from lab.data.arrays import Arrays, fingerprint, hold_out
+from lab.data.catalogue import CLASSES, IMAGE_SHAPES
+from lab.data.lookup import find, for_run, load, resolve
+from lab.data.pictures import load_pictures

@@ -3,20 +3,18 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from lab.data import load as datasets
-from lab.errors import UserError
-from lab.evaluation import classifiers as evaluation
-from lab.figures import base as figures
-from lab.metrics import collapse
-from lab.runs import folders as runs
-from lab.runs.files import write_json
+from lab import console, figures, runs
+from lab.console import say
+from lab.data import CLASSES, ring
+from lab.metrics import classification, collapse
+from lab.runs import File
+from lab.settings import UserError
 
 SAMPLES, RING_SAMPLES = 3_000, 2_500
 LEAST_SAMPLES, MOST_SAMPLES = 100, 1_000_000
 COMPARED = 100  # samples, and validation images, whose nearest training images are looked for
+DRAWN, NEIGHBOURS = 10, 3  # samples, and nearest training images of each, that are drawn
 
 
 class Classifier(NamedTuple):
@@ -26,49 +24,38 @@ class Classifier(NamedTuple):
     model: Any  # keras.Model
 
 
-def check(folder, config, record, classifier, count):
+def check(run, classifier, count):
     """Raise UserError if a GAN cannot be evaluated with a classifier, or with so many samples.
 
     Parameters
     ----------
-    folder, config, record
-        Of the GAN, the latter as `runs.load_config` gives them.
-    classifier : Path or None
-        Folder of the classifier's run.
+    run : Run
+        Of the GAN.
+    classifier : Run or None
     count : int or None
     """
-    if not config.is_gan:
-        raise UserError(f"--classifier and --samples are for GANs, but {folder} is a classifier")
     if count is not None and not LEAST_SAMPLES <= count <= MOST_SAMPLES:
         raise UserError(f"--samples: at least {LEAST_SAMPLES} and at most {MOST_SAMPLES:,} can be evaluated, got {count}")
     if classifier is None:
         return
-    if record["dataset"]["name"] == "ring":
+    name, known = run.record.dataset.name, classifier.record.dataset.name
+    if name == "ring":
         raise UserError("--classifier: the ring needs none, its modes are known")
-    other, judged = runs.load_config(classifier)
-    if other.is_gan:
-        raise UserError(f"--classifier: {classifier} is a GAN, not a classifier")
-    names = record["dataset"]["name"], judged["dataset"]["name"]
-    if names[0] != names[1]:
-        raise UserError(f"--classifier: {classifier} was trained on {names[1]}, the GAN on {names[0]}")
+    if classifier.settings.is_gan:
+        raise UserError(f"--classifier: {classifier.folder} is a GAN, not a classifier")
+    if name != known:
+        raise UserError(f"--classifier: {classifier.folder} was trained on {known}, the GAN on {name}")
 
 
-def load_classifier(name, folder):
-    """The classifier of a run."""
-    return Classifier(name, runs.load_model(folder, runs.load_trained(folder)[1]))
-
-
-def evaluate(folder, model, arrays, config, record, classifier=None, count=None):
+def evaluate(run, model, arrays, classifier=None, count=None):
     """Evaluate a GAN, print the outcome, and write it into its folder.
 
     Parameters
     ----------
-    folder : Path
+    run : Run
     model : keras.Sequential
         Its two networks, as `runs.load_model` gives them.
-    arrays : datasets.Arrays
-    config, record
-        As `runs.load_config` gives them.
+    arrays : data.Arrays
     classifier : Classifier, optional
         That labels the samples.
     count : int, optional
@@ -79,104 +66,94 @@ def evaluate(folder, model, arrays, config, record, classifier=None, count=None)
     list of Path
         What was written.
     """
-    from lab.training import samples  # with TensorFlow, which is started after the settings were checked
+    from lab.backend import inference  # with TensorFlow
 
-    name = record["dataset"]["name"]
-    count = count or (RING_SAMPLES if name == "ring" else SAMPLES)
-    history = runs.load_history(folder, figures.curve_names(of_gans=True))
+    of_ring = run.record.dataset.name == "ring"
+    count = count or (RING_SAMPLES if of_ring else SAMPLES)
     for network in ("discriminator", "generator"):
-        print(f"{network.capitalize()} loss in the last epoch: {np.array(history[f'{network}_loss'], float)[-1]:.4f}")
-    made = samples.generate(model.layers[0], samples.draw_latents(config, count))
-    neighbours = None
-    if name == "ring":
-        results = {"samples": count} | _on_ring(made)
+        say(f"{network.capitalize()} loss in the last epoch: {_number(run.history.curves[f'{network}_loss'][-1]):.4f}")
+    generated = inference.generate(model.layers[0], inference.draw_latents(run.settings, count))
+    title = runs.display_name(run.folder)
+    drawn = {File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
+    results = {"samples": count}
+    if of_ring:
+        results |= _on_ring(generated)
     else:
-        neighbours, distances = _against_copies(made, arrays)
-        results = {"samples": count, "nearest_training_image": distances}
+        nearest, distances = _against_copies(generated, arrays)
+        results["nearest_training_image"] = distances
+        heading = f"{title}: samples, and their nearest training images"
+        drawn[File.NEAREST] = figures.neighbours(generated[: len(nearest)], nearest, heading)
     if classifier:
-        results |= _classified(made, arrays, classifier)
+        results |= _classified(generated, arrays, classifier)
     if "counts" in results:
-        results["classes"] = datasets.CLASSES[name]
-        _print_counts(results)
-    elif name != "ring":
-        print(
-            f"With --classifier RUN, a run that classifies {name}, come labels.png (the samples by class), their divergence "
-            "to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
+        results["classes"] = CLASSES[run.record.dataset.name]
+        drawn[File.LABELS] = _labels(results, title)
+    elif not of_ring:
+        say(
+            f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
+            "their divergence to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
-    write_json(folder / "evaluation.json", results)
-    (folder / "labels.png").unlink(missing_ok=True)  # of an evaluation with a classifier
-    title = runs.title(folder)
-    shown = made if name == "ring" else made[: samples.ROWS * samples.COLUMNS]
-    samples.save(shown, folder / "samples.png", f"{title}: {count:,} samples")
-    drawn = _draw(title, made, neighbours, results)
-    return [folder / "evaluation.json", folder / "samples.png", *figures.save_all(drawn, folder)]
+    runs.write_json(run.folder / File.EVALUATION, results)
+    (run.folder / File.LABELS).unlink(missing_ok=True)  # of an evaluation with a classifier
+    return [run.folder / File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
-def _draw(name, made, neighbours, results):
-    drawn = {}
-    if neighbours is not None:
-        title = f"{name}: samples, and their nearest training images"
-        drawn["nearest"] = figures.neighbours(made[: len(neighbours)], neighbours, title)
-    if "counts" in results:
-        counts = {name: np.array([results["counts"]])}
-        title = f"{name}: {_counted(results)}"
-        drawn["labels"] = figures.label_counts(counts, results["classes"], results["samples"], title)
-    return drawn
+def _number(value):
+    return np.nan if value is None else value
 
 
 def _on_ring(points):
-    counts = collapse.ring_counts(points)
+    counts = collapse.counts_near(points, *ring.MODES)
     modes = int((counts >= collapse.COVERED * len(points)).sum())
     near = float(counts.sum() / len(points))
-    print(f"Modes covered: {modes} of {len(counts)} (with at least {collapse.COVERED:.1%} of the samples)")
-    print(f"Samples within {collapse.NEAR} standard deviations of a mode: {near:.1%}")
+    say(f"Modes covered: {modes} of {len(counts)} (with at least {collapse.COVERED:.1%} of the samples)")
+    say(f"Samples within {ring.MODES[1] / ring.DEVIATION:.0f} standard deviations of a mode: {near:.1%}")
     return {"counts": counts.tolist(), "modes": modes, "near": near}
 
 
-def _against_copies(made, arrays):
+def _against_copies(generated, arrays):
     """The training images nearest to the first samples; and how far samples, and validation images, are from the training
     images: copies would be much nearer."""
-    indices, of_samples = collapse.nearest(made[:COMPARED], arrays.train_images, figures.NEIGHBOURS)
+    indices, of_samples = collapse.nearest(generated[:COMPARED], arrays.train_images, NEIGHBOURS)
     _, of_validation = collapse.nearest(arrays.validation_images[:COMPARED], arrays.train_images, 1)
     distances = {"samples": float(np.median(of_samples)), "validation": float(np.median(of_validation))}
-    print(
+    say(
         f"Median distance to the nearest training image: samples {distances['samples']:.2f}, validation images "
         f"{distances['validation']:.2f}"
     )
-    return arrays.train_images[indices[: figures.NEIGHBOURS_OF]], distances
+    return arrays.train_images[indices[:DRAWN]], distances
 
 
-def _classified(made, arrays, classifier):
-    logits, features = evaluation.logits_and_features(classifier.model, made)
-    _, of_validation = evaluation.logits_and_features(classifier.model, arrays.validation_images)
+def _classified(generated, arrays, classifier):
+    from lab.backend import inference
+
+    logits, features = inference.logits_and_features(classifier.model, generated)
+    _, of_validation = inference.logits_and_features(classifier.model, arrays.validation_images)
     counts = np.bincount(logits.argmax(axis=-1), minlength=logits.shape[-1])
     results = {
         "classifier": classifier.name,
         "counts": counts.tolist(),
         "divergence": collapse.divergence(counts),
         "chi_square_p": collapse.chi_square_p(counts),
-        "present": int((counts > collapse.PRESENT * len(made)).sum()),
-        "confidence": float(np.exp(evaluation.log_softmax(logits).max(axis=-1)).mean()),
+        "present": int((counts > collapse.PRESENT * len(generated)).sum()),
+        "confidence": float(np.exp(classification.log_softmax(logits).max(axis=-1)).mean()),
         "frechet": collapse.frechet_distance(features, of_validation) if len(of_validation) > 1 else float("nan"),
     }
-    print(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: 2.3026)")
-    print(f"Chi-square test of an even spread: p = {results['chi_square_p']:.3g}")
-    print(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
-    print(f"Mean confidence of the classifier: {results['confidence']:.4f}")
-    print(f"Fréchet distance to the validation images, in the classifier's last hidden layer: {results['frechet']:.4g}")
+    say(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: 2.3026)")
+    say(f"Chi-square test of an even spread: p = {results['chi_square_p']:.3g}")
+    say(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
+    say(f"Mean confidence of the classifier: {results['confidence']:.4f}")
+    say(f"Fréchet distance to the validation images, in the classifier's last hidden layer: {results['frechet']:.4g}")
     return results
 
 
-def _counted(results):
+def _labels(results, name):
+    """Print the samples by class or mode, and draw them."""
+    counts, classes, total = results["counts"], results["classes"], results["samples"]
+    counted = f"{total:,} samples by class"
     if "modes" in results:
-        return f"{sum(results['counts']):,} of {results['samples']:,} samples near a mode, by mode"
-    return f"{results['samples']:,} samples by class"
-
-
-def _print_counts(results):
-    table = Table("class", title=_counted(results), title_justify="left")
-    for column in ("samples", "share"):
-        table.add_column(column, justify="right")
-    for name, count in zip(results["classes"], results["counts"]):
-        table.add_row(name, f"{count:,}", f"{count / results['samples']:.1%}")
-    Console().print(table)
+        counted = f"{sum(counts):,} of {total:,} samples near a mode, by mode"
+    rows = [{"class": one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
+    console.table(rows, counted)
+    group = np.array(counts, float), np.full(len(counts), np.nan)
+    return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}")

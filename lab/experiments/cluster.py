@@ -14,15 +14,16 @@ import tempfile
 import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import NamedTuple
 
 import dask
 import distributed
 from distributed.scheduler import KilledWorker
 
+from lab import runs
 from lab.backend import devices
-from lab.data import load as datasets
-from lab.errors import UserError
-from lab.runs import folders as runs
+from lab.data import Arrays, hold_out
+from lab.settings import UserError
 
 RETRIES = 2  # of a run whose worker died
 ANSWER_WITHIN = 10  # seconds, a scheduler
@@ -92,21 +93,25 @@ def _ignored_interrupts():
         signal.signal(signal.SIGINT, before)
 
 
-def train(client, configs, data, title, *, threads, tensorboard, report):
+class Work(NamedTuple):
+    """What all runs of a sweep have in common beside their settings."""
+
+    name: str  # what the figures call them
+    threads: int  # CPU threads of a run that has no setting of its own
+    tensorboard: bool
+
+
+def train(client, planned, data, work, report):
     """Train runs on a cluster, and give back each as it ends.
 
     Parameters
     ----------
     client : distributed.Client
-    configs : dict of str to RunConfig
+    planned : dict of str to Settings
         By the run's name.
-    data : dict
-        ``config.dataset`` -> (name, Arrays) of the data set, holdout not applied.
-    title : str
-        What the figures call the runs.
-    threads : int
-        CPU threads of a run that has no setting of its own.
-    tensorboard : bool
+    data : dict of str to Arrays
+        By the data set's name, holdout not applied.
+    work : Work
     report : function
         Called every second with the number of runs that are in training.
 
@@ -123,27 +128,22 @@ def train(client, configs, data, title, *, threads, tensorboard, report):
     UserError
         If the cluster is not fit for it, or is lost.
     """
-    plugins = {dataset: f"{name}-{client.id}" for dataset, (name, _) in data.items()}
+    plugins = {dataset: f"{dataset}-{client.id}" for dataset in data}
+    setups = {name: devices.setup_of(settings, work.threads) for name, settings in planned.items()}
     try:
-        for dataset, (_, arrays) in data.items():
+        for dataset, arrays in data.items():
             client.register_plugin(_plugin(arrays), name=plugins[dataset])
-        yield from _train(client, configs, data, plugins, title, threads, tensorboard, report)
+        for setup in dict.fromkeys(setups.values()):
+            _restart_others(client, setup)
+            futures = {}
+            for name in [name for name in planned if setups[name] == setup]:
+                task = planned[name], plugins[planned[name].dataset], setup, work
+                futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
+            yield from _results(client, futures, report)
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             for plugin in plugins.values():
                 client.unregister_worker_plugin(plugin)
-
-
-def _train(client, configs, data, plugins, title, threads, tensorboard, report):
-    kinds = {name: devices.setup_of(config, threads) for name, config in configs.items()}
-    for kind in dict.fromkeys(kinds.values()):
-        _restart_others(client, kind)
-        futures = {}
-        for name in [name for name in configs if kinds[name] == kind]:
-            dataset = configs[name].dataset
-            task = configs[name], data[dataset][0], plugins[dataset], kind, title, tensorboard
-            futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
-        yield from _results(client, futures, report)
 
 
 def _task():
@@ -182,15 +182,15 @@ class _IgnoreInterrupt(distributed.WorkerPlugin):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _restart_others(client, kind):
+def _restart_others(client, setup):
     """Begin the worker processes anew that run TensorFlow on another device or with other threads."""
     try:
-        kinds = client.run(_started)
+        setups = client.run(_started)
     except Exception as error:  # in which Dask wraps what went wrong on a worker
         if "No module named" not in str(error):
             raise
         raise UserError(_unfit(error)) from error
-    others = [address for address, started in kinds.items() if started not in (None, kind)]
+    others = [address for address, started in setups.items() if started not in (None, setup)]
     if others:
         try:
             client.restart_workers(others, timeout=60)
@@ -230,25 +230,21 @@ def _outcome(future):
 
 # What follows runs on the workers.
 
-_kind = None  # the `devices.setup_of` that this process has started TensorFlow with, and keeps
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 
 def _started():
-    return _kind
-
-
-@functools.cache
-def _device(*kind):
-    return devices.start(*kind)
+    """The `devices.Setup` that this process has started TensorFlow with, and keeps; None if it has not."""
+    running = devices.running()
+    return running and running.setup
 
 
 @functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled
 def _arrays_for(plugin, holdout):
-    return datasets.hold_out(datasets.Arrays(*distributed.get_worker().plugins[plugin].arrays), holdout)
+    return hold_out(Arrays(*distributed.get_worker().plugins[plugin].arrays), holdout)
 
 
-def _train_here(config, dataset, plugin, kind, title, tensorboard):
+def _train_here(settings, plugin, setup, work):
     """Train a run on this worker.
 
     Returns
@@ -258,19 +254,14 @@ def _train_here(config, dataset, plugin, kind, title, tensorboard):
     fault : str or None
         Why it failed.
     """
-    global _kind
     with _one_at_a_time, tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent, "run")
+        output = runs.Output(Path(parent, "run"), tensorboard=work.tensorboard, name=work.name)
         fault = None
         try:
-            if _kind not in (None, kind):
-                raise UserError("another sweep uses its worker with another --device or --threads")
-            _kind = kind
-            device = _device(*kind)
-            from lab.training import run as training
+            devices.start(setup)
+            from lab.training.run import train
 
-            arrays = _arrays_for(plugin, config.holdout)
-            training.train(config, dataset, arrays, folder, device, name=title, tensorboard=tensorboard, verbose=False)
+            train(settings, _arrays_for(plugin, settings.holdout), output, verbose=False)
         except UserError as error:
             fault = str(error)
-        return runs.read_files(folder), fault
+        return runs.read_files(output.folder), fault

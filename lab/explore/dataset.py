@@ -1,11 +1,9 @@
 """A first look at a data set: its numbers, and figures of its images. No TensorFlow."""
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from lab.data import load as datasets
-from lab.figures import base as figures
+from lab import console, figures
+from lab.data import CLASSES
 
 EMBEDDED = 2000
 
@@ -62,39 +60,65 @@ def principal_components(images, components=2):
     return flat @ axes[:, : -components - 1 : -1], variances[: -components - 1 : -1] / max(variances.sum(), 1e-12)
 
 
-def draw(name, arrays, folder):
-    """Write the figures of a data set into ``folder``.
+def draw(name, arrays):
+    """The figures of a data set.
+
+    Parameters
+    ----------
+    name : str
+    arrays : data.Arrays
 
     Returns
     -------
-    list of Path
+    dict of str to matplotlib.figure.Figure
+        By the file's name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    classes = datasets.CLASSES[name]
+    classes = CLASSES[name]
+    parts = {"training": arrays[:2], "validation": arrays[2:]}
     drawn = {}
-    for part, images, labels in (("training", *arrays[:2]), ("validation", *arrays[2:])):
+    for part, (images, labels) in parts.items():
         captions = [classes[label] for label in labels[: figures.ROWS * figures.COLUMNS]]
-        drawn[f"{part}_examples"] = figures.examples(images, captions, f"{name}: {part} images")
-    drawn["classes"] = figures.class_counts(arrays.train_labels, arrays.validation_labels, classes, f"{name}: images by class")
-    drawn["means"] = figures.class_means(arrays.train_images, arrays.train_labels, classes, f"{name}: mean image of each class")
+        drawn[f"{part}_examples.png"] = figures.examples(images, captions, f"{name}: {part} images")
+    counts = {part: np.bincount(labels, minlength=len(classes)) for part, (_, labels) in parts.items()}
+    drawn["classes.png"] = figures.class_counts(counts, classes, f"{name}: images by class")
+    means = class_means(arrays.train_images, arrays.train_labels, len(classes))
+    drawn["means.png"] = figures.class_means(means, classes, f"{name}: mean image of each class")
     points, explained = principal_components(arrays.train_images[:EMBEDDED])
     title = f"{name}: {len(points):,} training images in two dimensions (PCA)"
-    drawn["embedding"] = figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title)
-    return figures.save_all(drawn, folder)
+    drawn["embedding.png"] = figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title)
+    return drawn
+
+
+def class_means(images, labels, classes):
+    """The mean image of each class; zeros for a class without images.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, channels)
+    labels : int array, shape (n,)
+    classes : int
+        How many there are.
+
+    Returns
+    -------
+    float array, shape (classes, height, width, channels)
+    """
+    blank = np.zeros((1, *images.shape[1:]))
+    return np.stack([(images[labels == index] if index in labels else blank).mean(axis=0) for index in range(classes)])
 
 
 def print_table(name, arrays):
     """Print the statistics of training and validation images side by side."""
-    classes = datasets.CLASSES[name]
-    columns = [statistics(*arrays[:2], len(classes)), statistics(*arrays[2:], len(classes))]
-    table = Table("", title=name, title_justify="left")
-    for part in ("training", "validation"):
-        table.add_column(part, justify="right")
-    for key in ("shape", "type"):
-        table.add_row(key, *(str(column[key]) for column in columns))
-    table.add_row("range", *(f"{column['minimum']} to {column['maximum']}" for column in columns))
-    for key in ("mean", "deviation"):
-        table.add_row(key, *(f"{column[key]:.2f}" for column in columns), end_section=key == "deviation")
+    classes = CLASSES[name]
+    parts = {"training": statistics(*arrays[:2], len(classes)), "validation": statistics(*arrays[2:], len(classes))}
+
+    def row(heading, cell):
+        return {"": heading} | {part: cell(numbers) for part, numbers in parts.items()}
+
+    rows = [row(key, lambda numbers, key=key: str(numbers[key])) for key in ("shape", "type")]
+    rows.append(row("range", lambda numbers: f"{numbers['minimum']} to {numbers['maximum']}"))
+    rows += [row(key, lambda numbers, key=key: f"{numbers[key]:.2f}") for key in ("mean", "deviation")]
+    rows.append({})
     for index, label in enumerate(classes):
-        table.add_row(f"images of {label}", *(f"{column['counts'][index]:,}" for column in columns))
-    Console().print(table)
+        rows.append(row(f"images of {label}", lambda numbers, index=index: f"{numbers['counts'][index]:,}"))
+    console.table(rows, name)

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.optimize import minimize
 
-from lab.figures import base as figures
+from lab import figures
+from lab.console import say
 
 DEGREE = 9
 LAMBDAS = (1e-6, 0.3, 30.0)  # too small, good, too large
@@ -12,35 +13,31 @@ SAMPLES, NOISE = 15, 0.15
 REAL, GENERATED = (1.0, 1.0), (-1.0, 0.7)  # mean and standard deviation of the discriminator's two distributions
 
 
-def draw(topic, folder):
-    """Print the numbers of a topic and write its figure into a folder.
+def draw(topic):
+    """Print the numbers of a topic and draw its figure.
 
     Parameters
     ----------
-    topic : str
-        One of `config.THEORY`.
-    folder : Path
+    topic : "polynomial", "softmax" or "discriminator"
 
     Returns
     -------
-    list of Path
+    matplotlib.figure.Figure
     """
-    figure = {"polynomial": _polynomial, "softmax": _softmax, "discriminator": _discriminator}[topic]()
-    folder.mkdir(parents=True, exist_ok=True)
-    return figures.save_all({topic: figure}, folder)
+    return {"polynomial": _polynomial, "softmax": _softmax, "discriminator": _discriminator}[topic]()
 
 
 def _polynomial():
     x, y, fits = polynomial_fits()
     everywhere = np.linspace(-1, 1, 401)
-    panels = []
+    panels = {}
     for fit, word in zip(fits, ("too small", "good", "too large")):
         errors = f"training error {fit['training']:.3f}, true error {fit['true']:.3f}"
-        print(f"λ = {fit['strength']:<6g} ({word}): {errors}")
-        panels.append((f"λ = {fit['strength']:g}: {word}\n{errors}", chebyshev.chebval(everywhere, fit["coefficients"])))
-    print("Errors are root mean squares: training at the samples, true against the cubic without noise on all of [-1, 1].")
+        say(f"λ = {fit['strength']:<6g} ({word}): {errors}")
+        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = chebyshev.chebval(everywhere, fit["coefficients"])
+    say("Errors are root mean squares: training at the samples, true against the cubic without noise on all of [-1, 1].")
     title = f"Weight decay: a polynomial of order {DEGREE} fitted to {SAMPLES} noisy samples of a cubic"
-    return figures.fits(x, y, everywhere, cubic(everywhere), panels, title)
+    return figures.fits((x, y), (everywhere, cubic(everywhere)), panels, title)
 
 
 def _softmax():
@@ -48,8 +45,8 @@ def _softmax():
     logits = np.array([0, 1, 2], np.float32) + offsets[:, np.newaxis]
     naive, shifted = naive_softmax(logits)[:, -1], shifted_softmax(logits)[:, -1]
     fine = offsets[np.isfinite(naive)]
-    print(f"The largest of softmax([0, 1, 2] + c) in float32, which is {shifted[0]:.4f} for every c:")
-    print(
+    say(f"The largest of softmax([0, 1, 2] + c) in float32, which is {shifted[0]:.4f} for every c:")
+    say(
         f"naive: a number only for c from {fine[0]:g} to {fine[-1]:g}; shifted: from {shifted.min():.4f} to {shifted.max():.4f}"
     )
     limit = np.log(np.finfo(np.float32).max) - 2
@@ -63,9 +60,9 @@ def _discriminator():
     learned, optimal = discriminator(x), optimal_discriminator(x, REAL, GENERATED)
     data, model = density(x, *REAL), density(x, *GENERATED)
     error = np.average(np.abs(learned - optimal), weights=data + model)
-    print(f"Mean difference of the trained discriminator from the optimal one, weighted by density: {error:.4f}")
+    say(f"Mean difference of the trained discriminator from the optimal one, weighted by density: {error:.4f}")
     title = "A discriminator trained on two normal distributions, and the best one"
-    return figures.discriminator(x, data, model, learned, optimal, title)
+    return figures.discriminator(x, (data, model), (learned, optimal), title)
 
 
 def cubic(x):

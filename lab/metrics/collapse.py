@@ -3,11 +3,8 @@
 import numpy as np
 from scipy.special import chdtrc, ndtri  # scipy.stats would take a second to import
 
-from lab.data.load import RING_CENTRES, RING_DEVIATION
-
 PRESENT = 0.01  # share of the samples over which a class counts as present
-COVERED = 20 / 2_500  # share from which on a mode of the ring counts as covered
-NEAR = 3  # standard deviations from a mode's centre
+COVERED = 20 / 2_500  # share from which on a mode of known place counts as covered
 
 
 def divergence(counts):
@@ -35,10 +32,12 @@ def chi_square_p(counts):
     return float(chdtrc(len(counts) - 1, ((np.asarray(counts) - expected) ** 2 / expected).sum()))
 
 
-def uniform_band(samples, classes):
-    """Where the count of one class lies with a probability of 95% if all are equally likely: low, high."""
-    deviation = np.sqrt(samples / classes * (1 - 1 / classes))
-    return tuple(samples / classes + ndtri([0.025, 0.975]) * deviation)
+def even_spread(samples, classes):
+    """What each class has of so many samples if all are equally likely: the expected number, and low and high, between which
+    the number of one class lies with a probability of 95%."""
+    expected = samples / classes
+    low, high = expected + ndtri([0.025, 0.975]) * np.sqrt(expected * (1 - 1 / classes))
+    return expected, low, high
 
 
 def frechet_distance(one, other):
@@ -62,19 +61,21 @@ def frechet_distance(one, other):
     return float(difference @ difference + np.trace(a) + np.trace(b) - 2 * mixed)
 
 
-def ring_counts(points):
-    """How many points lie within `NEAR` standard deviations of each of the ring's modes.
+def counts_near(points, centres, distance):
+    """How many points lie within a distance of each of some centres.
 
     Parameters
     ----------
-    points : float array, shape (n, 2)
+    points : float array, shape (n, coordinates)
+    centres : float array, shape (modes, coordinates)
+    distance : float
 
     Returns
     -------
-    int array, shape (8,)
+    int array, shape (modes,)
     """
-    distances = np.linalg.norm(points[:, np.newaxis] - RING_CENTRES, axis=-1)
-    return (distances <= NEAR * RING_DEVIATION).sum(axis=0)
+    distances = np.linalg.norm(points[:, np.newaxis] - centres, axis=-1)
+    return (distances <= distance).sum(axis=0)
 
 
 def nearest(images, among, count):

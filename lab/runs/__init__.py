@@ -1,0 +1,43 @@
+"""Runs on disk: one folder each under the results folder. Written atomically, read with suspicion.
+
+config.json            settings, parameters, data set, versions, device, commit of the code
+history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
+model.keras            the trained model
+learning_curve.png     and whatever evaluate.py adds
+samples/  samples.gif  of a GAN: what it generated after each epoch
+"""
+# ruff: noqa: F401
+
+from lab.runs.archive import load_model
+from lab.runs.files import atomic, save_figures, write_json
+from lab.runs.folders import (
+    SAMPLES,
+    TENSORBOARD,
+    File,
+    Output,
+    check_free,
+    display_name,
+    folder_of,
+    has_files,
+    holds_run,
+    is_pattern,
+    locked,
+    named,
+    read_files,
+    write_files,
+    writing,
+)
+from lab.runs.records import (
+    COMPLETE,
+    DIVERGED,
+    INTERRUPTED,
+    TRAINING,
+    History,
+    Run,
+    commit,
+    differences,
+    load,
+    load_evaluation,
+    load_trained,
+    versions,
+)

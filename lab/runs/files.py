@@ -21,6 +21,27 @@ def atomic(path):
 
 
 def write_json(path, content):
-    """Write JSON, NaN and infinity as null."""
+    """Write JSON; NaN and infinity as null."""
     with atomic(path) as temporary:
         temporary.write_text(simplejson.dumps(content, indent=2, ignore_nan=True, ensure_ascii=False) + "\n", "utf-8")
+
+
+def save_figures(drawn, folder):
+    """Write figures into a folder, each in the format that its name ends in.
+
+    Parameters
+    ----------
+    drawn : dict of str to matplotlib.figure.Figure or PIL.Image.Image
+        By the file's name.
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+    """
+    paths = [folder / name for name in drawn]
+    for path, figure in zip(paths, drawn.values()):
+        with atomic(path) as temporary:
+            write = getattr(figure, "savefig", None) or figure.save
+            write(temporary)
+    return paths

@@ -1,51 +1,49 @@
-"""Runs on disk: one folder each under the results folder. Written atomically, read with suspicion.
-
-config.json            settings, parameters, data set, versions, device, commit of the code
-history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
-model.keras            the trained model
-learning_curve.png     and whatever evaluate.py adds
-samples/  samples.gif  of a GAN: what it made after each epoch
-"""
+"""The folders that runs lie in: names, locks, and which files are a run's."""
 
 import contextlib
 import os
 import re
 import shutil
-import subprocess
-import zipfile
+from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
-import simplejson
-
-from lab.data.load import CLASSES, IMAGE_SHAPES
-from lab.errors import UserError
 from lab.runs.files import atomic
-from lab.settings import DATASETS, GANS, RunConfig
+from lab.settings import UserError
 
-# "training" while it lasts and when the process was killed; the others are final.
-TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
-STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
+
+class File(StrEnum):
+    """Every file that is written straight into a run's folder: what is not named here would survive ``--overwrite``."""
+
+    CONFIG = "config.json"
+    HISTORY = "history.json"
+    MODEL = "model.keras"
+    LEARNING_CURVE = "learning_curve.png"
+    EVALUATION = "evaluation.json"
+    MISTAKES = "mistakes.png"
+    CONFUSION = "confusion.png"
+    WEIGHTS = "weights.png"
+    FILTERS = "filters.png"
+    PICTURES = "pictures.png"
+    ANIMATION = "samples.gif"
+    SAMPLES = "samples.png"
+    NEAREST = "nearest.png"
+    LABELS = "labels.png"
+
+
+class Output(NamedTuple):
+    """Where a run goes, and what is written of it."""
+
+    folder: Path
+    overwrite: bool = False  # an older run
+    tensorboard: bool = False  # also TensorBoard's log, to ``folder / TENSORBOARD``
+    name: str | None = None  # what its figure calls the run; by default as its folder is called
+
 
 # Folders within a run: TensorBoard's log, and a GAN's pictures by epoch.
 TENSORBOARD, SAMPLES = "tensorboard", "samples"
 
 _NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]{0,199}")
-_FILES = (
-    "config.json",
-    "history.json",
-    "model.keras",
-    "learning_curve.png",
-    "evaluation.json",
-    "mistakes.png",
-    "confusion.png",
-    "weights.png",
-    "filters.png",
-    "pictures.png",
-    "samples.gif",
-    "samples.png",
-    "nearest.png",
-    "labels.png",
-)
 
 
 def folder_of(results_dir, name):
@@ -74,7 +72,7 @@ def folder_of(results_dir, name):
     return folder
 
 
-def title(folder):
+def display_name(folder):
     """What a run's figures call it: its folder; of one of many (``unroll=5/seed=0``), with those above that say of which."""
     parts = [folder.name]
     for above in folder.parents:
@@ -92,7 +90,7 @@ def check_free(folder, overwrite=False):
     around = next((path for path in folder.parents if holds_run(path)), None)
     if around:
         raise UserError(f"{folder} lies within the run {around}: choose another name")
-    if any(path.parent != folder for path in folder.rglob("config.json")):
+    if any(path.parent != folder for path in folder.rglob(File.CONFIG.value)):
         raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
     if not overwrite and has_files(folder):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
@@ -100,12 +98,12 @@ def check_free(folder, overwrite=False):
 
 def has_files(folder):
     """Whether there is any file of a run in this folder."""
-    return any((folder / file).exists() for file in _FILES)
+    return any((folder / file).exists() for file in File)
 
 
 def holds_run(folder):
     """Whether a run, finished or not, was written straight into this folder."""
-    return (folder / "config.json").is_file() and (folder / "history.json").is_file()
+    return all((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
 
 
 def named(results_dir, names):
@@ -163,7 +161,7 @@ def writing(folder, overwrite=False):
         try:
             yield
         finally:
-            if not (folder / "history.json").exists():
+            if not (folder / File.HISTORY).exists():
                 _remove_run(folder)
 
 
@@ -199,7 +197,7 @@ def read_files(folder):
 def write_files(folder, files, overwrite=False):
     """Write a run from what `read_files` gave; history.json, which completes it, last."""
     with writing(folder, overwrite):
-        for name in sorted(files, key=lambda name: name == "history.json"):
+        for name in sorted(files, key=lambda name: name == File.HISTORY):
             path = folder / name
             path.parent.mkdir(exist_ok=True, parents=True)
             with atomic(path) as temporary:
@@ -207,247 +205,8 @@ def write_files(folder, files, overwrite=False):
 
 
 def _remove_run(folder):
-    killed = [file for path in _FILES for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
-    for path in [folder / file for file in _FILES] + killed:
+    killed = [file for path in File for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
+    for path in [folder / file for file in File] + killed:
         path.unlink(missing_ok=True)
     for name in (TENSORBOARD, SAMPLES):
         shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def load_config(folder):
-    """A run's settings, and the whole of its config.json.
-
-    Returns
-    -------
-    config : RunConfig
-    record : dict
-        With "parameters" (int), "dataset" {name, sha256, train, validation} and more.
-    """
-    record = _read_json(folder, "config.json")
-    path = folder / "config.json"
-    try:
-        config = RunConfig.from_json(record.get("settings"))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    dataset = record.get("dataset")
-    expected = {"name": str, "sha256": str, "train": int, "validation": int}
-    if not isinstance(dataset, dict) or any(not isinstance(dataset.get(key), kind) for key, kind in expected.items()):
-        raise UserError(f'{path}: expected "dataset" with {", ".join(expected)}')
-    if dataset["name"] not in DATASETS:
-        raise UserError(f"{path}: unknown data set {dataset['name']!r}")
-    if not isinstance(record.get("parameters"), int):
-        raise UserError(f'{path}: expected "parameters", a whole number')
-    return config, record
-
-
-def load_trained(folder):
-    """The settings and record of a run that has a trained model, as `load_config`; UserError for any other."""
-    history = load_history(folder)
-    if history["status"] == TRAINING:
-        raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then: --overwrite)")
-    if history["status"] == DIVERGED:
-        raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
-    if history["status"] == INTERRUPTED:
-        print(f"Note: {folder} was interrupted after {len(history['epoch_seconds'])} epochs.")
-    return load_config(folder)
-
-
-def load_history(folder, needed=()):
-    """A run's history.json.
-
-    Parameters
-    ----------
-    folder : Path
-    needed : sequence of str
-        Lists that it must have.
-
-    Returns
-    -------
-    dict
-        Lists of floats (or None) by epoch, all of one length, "epoch_seconds" and ``needed`` among them; and "status", one of
-        `STATUSES`.
-
-    Raises
-    ------
-    UserError
-        If there is none, or it is broken.
-    """
-    history = _read_json(folder, "history.json")
-    path = folder / "history.json"
-    if history.get("status") not in STATUSES:
-        raise UserError(f'{path}: expected "status", one of {", ".join(STATUSES)}')
-    lists = {key: value for key, value in history.items() if isinstance(value, list)}
-    if "epoch_seconds" not in lists or len({len(values) for values in lists.values()}) != 1 or not lists["epoch_seconds"]:
-        raise UserError(f'{path}: expected lists of equal length, "epoch_seconds" among them')
-    if not all(value is None or _is_number(value) for values in lists.values() for value in values):
-        raise UserError(f"{path}: expected numbers in its lists")
-    if not set(needed) <= set(lists):
-        raise UserError(f"{path}: expected lists {', '.join(needed)}")
-    epochs = len(lists["epoch_seconds"])
-    saved_epoch = history.get("saved_epoch", epochs)
-    if not isinstance(saved_epoch, int) or not 1 <= saved_epoch <= epochs:
-        raise UserError(f'{path}: expected "saved_epoch", a whole number from 1 to {epochs}')
-    if not isinstance(history.get("compiled", True), bool) or not isinstance(history.get("device", ""), str):
-        raise UserError(f'{path}: expected "compiled", true or false, and "device", a name')
-    return history
-
-
-def load_evaluation(folder, names):
-    """What evaluate.py found out about a GAN; an empty dict if it did not yet.
-
-    Parameters
-    ----------
-    folder : Path
-    names : iterable of str
-        Numbers that are read if they are there.
-
-    Returns
-    -------
-    dict
-        Of str to number; and, if the samples were labelled, "samples" (int), "classes" and "counts" (lists), and "classifier".
-
-    Raises
-    ------
-    UserError
-        If the file is broken.
-    """
-    if not (folder / "evaluation.json").exists():
-        return {}
-    content = _read_json(folder, "evaluation.json", "evaluate the run again")
-    found = {name: content[name] for name in names if content.get(name) is not None}
-    parts = "samples", "classes", "counts", "classifier"
-    labelled = {name: content[name] for name in parts if "counts" in content and name in content}
-    if not all(map(_is_number, found.values())) or (labelled and not _are_counts(**labelled)):
-        raise UserError(f"{folder / 'evaluation.json'}: not what evaluate.py writes; evaluate the run again")
-    return found | labelled
-
-
-def _are_counts(counts, classes=None, samples=None, classifier=""):
-    if not isinstance(counts, list) or not isinstance(classes, list) or len(counts) != len(classes) or not counts:
-        return False
-    numbers = all(type(count) is int and 0 <= count < 2**53 for count in [*counts, samples])
-    return numbers and all(isinstance(name, str) for name in [*classes, classifier])
-
-
-def _is_number(value):
-    # Real figures are far from what a float64 cannot square.
-    return type(value) in (int, float) and abs(value) < 1e100
-
-
-def load_model(folder, record):
-    """A run's trained model.
-
-    Parameters
-    ----------
-    folder : Path
-    record : dict
-        Its config.json, as `load_config` gives it, which the model has to fit.
-
-    Before Keras builds anything from the file, every class that the file names is checked to be one that we save; Keras's
-    safe mode alone would let a file call arbitrary functions of Keras.
-
-    Raises
-    ------
-    UserError
-        If there is no such file, or it is broken, foreign, or of another run.
-    """
-    import keras
-
-    path = folder / "model.keras"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_classes(simplejson.loads(archive.read("config.json")))
-        model = keras.saving.load_model(path, safe_mode=True, compile=False)
-        if not _fits(model, record):
-            raise ValueError("it does not fit the run's config.json")
-        return model
-    except FileNotFoundError:
-        raise UserError(f"{folder} holds no model.keras: train the run again with --overwrite") from None
-    except Exception as error:  # a broken archive fails in as many ways as there are readers in Keras
-        fault = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path}: not the model of this run ({fault}); train it again with --overwrite") from error
-
-
-def _fits(model, record):
-    """Whether a model is what a run of this record saves."""
-    shape, classes = IMAGE_SHAPES[record["dataset"]["name"]], len(CLASSES[record["dataset"]["name"]])
-    if model.count_params() != record["parameters"]:
-        return False
-    if record["settings"]["net"] in GANS:
-        generator, discriminator = model.layers
-        return generator.output_shape == discriminator.input_shape == (None, *shape) and model.output_shape == (None, 1)
-    return (model.input_shape, model.output_shape, model.layers[-2].name) == ((None, *shape), (None, classes), "logits")
-
-
-# The classes of which our networks are saved. A list of what is allowed, since some of Keras's own run foreign code or read
-# files when they are loaded.
-_SAVED_CLASSES = {
-    "keras": {"Sequential", "DTypePolicy"},
-    "keras.layers": {
-        "InputLayer",
-        "Rescaling",
-        "Flatten",
-        "Dense",
-        "Reshape",
-        "Conv2D",
-        "Conv2DTranspose",
-        "UpSampling2D",
-        "MaxPooling2D",
-        "GlobalAveragePooling2D",
-        "Activation",
-        "ReLU",
-        "LeakyReLU",
-        "BatchNormalization",
-        "Dropout",
-    },
-    "keras.initializers": {"GlorotUniform", "Zeros", "Ones"},
-    "keras.regularizers": {"L1", "L2"},
-    "keras.optimizers": {"Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "SGD"},
-}
-
-
-def _check_classes(node):
-    """Raise ValueError if a saved model's configuration names any class but those."""
-    if isinstance(node, list):
-        for item in node:
-            _check_classes(item)
-    elif isinstance(node, dict):
-        if "class_name" in node:
-            module, name = str(node.get("module")), str(node["class_name"])
-            if name not in _SAVED_CLASSES.get(module, ()) or node.get("registered_name") not in (None, name):
-                raise ValueError(f"it names {module}.{name}, which our networks do not use")
-        for item in node.values():
-            _check_classes(item)
-
-
-def commit():
-    """The commit of this code, "-dirty" behind it where files were changed since; None outside a git checkout."""
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parents[1],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _read_json(folder, file, advice="train the run again with --overwrite"):
-    if not folder.is_dir():
-        raise UserError(f"no run at {folder}: train it first, as in `python train.py -m {folder.name}`")
-    path = folder / file
-    try:
-        content = simplejson.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        inner = sorted(path.parent for path in folder.rglob("config.json") if path.parent != folder)
-        if inner:
-            raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
-        raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a JSON object")
-    return content

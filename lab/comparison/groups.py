@@ -1,0 +1,152 @@
+"""Runs that differ in their seed only, as one: what each reached and took."""
+
+import os
+import statistics
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lab import runs
+from lab.data import CLASSES
+from lab.metrics import intervals
+from lab.settings import UserError, differing
+
+# What a table shows of a history: of a classifier, and of a GAN.
+METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
+GAN_METRICS = ("generator_loss", "discriminator_loss")
+# What evaluate.py finds out about a GAN.
+EVALUATED = ("modes", "near", "divergence", "present", "confidence", "frechet", "chi_square_p")
+LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
+
+
+class Group(NamedTuple):
+    """Runs that differ in their seed only: one line of a table, one colour of a figure."""
+
+    name: str
+    folder: Path
+    runs: list  # of Run
+    evaluations: list  # of GANs: by run, what `runs.load_evaluation` gives; else empty dicts
+    measures: dict  # as `measure` gives it
+
+    @property
+    def settings(self):
+        return self.runs[0].settings
+
+    @property
+    def record(self):
+        return self.runs[0].record
+
+    @property
+    def device(self):
+        return self.runs[0].history.device
+
+    @property
+    def metrics(self):
+        return GAN_METRICS if self.settings.is_gan else METRICS
+
+    def curves(self):
+        """Learning curves of the repeats: as `intervals.curves`."""
+        return intervals.curves([run.history.curves for run in self.runs])
+
+
+def collect(results_dir, folders):
+    """Gather runs into groups: what lies in folders ``seed=...`` beside each other are repeats.
+
+    Parameters
+    ----------
+    results_dir : path
+    folders : list of Path
+        Of runs, as `runs.named` gives them.
+
+    Returns
+    -------
+    groups : list of Group
+        Those of a sweep in the order of their settings.
+    notes : list of str
+        About runs that are left out or were interrupted.
+
+    Raises
+    ------
+    UserError
+        If a file is broken, or nothing is left.
+    """
+    gathered, notes = {}, []
+    for folder in folders:
+        run = runs.load(folder)
+        status = run.history.status
+        if status in (runs.TRAINING, runs.DIVERGED):
+            notes.append(f"{folder} {'is not finished' if status == runs.TRAINING else 'diverged'}: left out.")
+            continue
+        if status == runs.INTERRUPTED:
+            notes.append(f"{folder} was interrupted after {run.history.epochs} epochs.")
+        repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)
+        gathered.setdefault(folder.parent if repeated else folder, []).append(run)
+    if not gathered:
+        raise UserError("none of these runs is finished: there is nothing to compare")
+    if len({members[0].settings.is_gan for members in gathered.values()}) > 1:
+        raise UserError("GANs and classifiers have nothing to be compared by: name runs of one kind")
+    groups = [_as_repeats(top, members, results_dir) for top, members in gathered.items()]
+    firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
+    groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.settings)))
+    return _with_short_names(groups), notes
+
+
+def _as_repeats(top, members, results_dir):
+    """One group of those that lie beside each other; UserError if they differ in more than their seed."""
+    for other in members[1:]:
+        different = runs.differences(members[0], other)
+        if different:
+            raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
+    evaluations = [runs.load_evaluation(run.folder) if run.settings.is_gan else {} for run in members]
+    return Group(top.relative_to(results_dir).as_posix(), top, members, evaluations, measure(members, evaluations))
+
+
+def measure(members, evaluations):
+    """What each of some repeats reached and took.
+
+    Parameters
+    ----------
+    members : list of Run
+    evaluations : list of dict
+        By run.
+
+    Returns
+    -------
+    dict of str to float array, shape (runs,)
+        `METRICS` or `GAN_METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
+        "first_epoch_seconds", only of the runs that did not use what an earlier one of their process had compiled;
+        "epochs_to_0.95" and so on, of the validation accuracy, as `intervals.epochs_until` with the accuracy of guessing
+        before the first epoch. Of GANs, in their place, what of `EVALUATED` is known of every run.
+    """
+    of_gans = members[0].settings.is_gan
+    measures = {name: [run.history.final[name] for run in members] for name in (GAN_METRICS if of_gans else METRICS)}
+    seconds = [run.history.epoch_seconds for run in members]
+    measures["epoch_seconds"] = [statistics.median(later or [first]) for first, *later in seconds]
+    compiled = [run.history.compiled for run in members]
+    measures["first_epoch_seconds"] = [one[0] for one, new in zip(seconds, compiled) if new or not any(compiled)]
+    if of_gans:
+        measures |= {name: [one.get(name) for one in evaluations] for name in EVALUATED}
+    else:
+        guessing = 1 / len(CLASSES[members[0].record.dataset.name])
+        curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
+        measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level, guessing) for one in curves] for level in LEVELS}
+    return {name: np.array(values, float) for name, values in measures.items()}
+
+
+def varying(groups):
+    """The settings, but for the seed, in which some groups differ: a list of names."""
+    return [name for name in differing(group.settings for group in groups) if name != "seed"]
+
+
+def _with_short_names(groups):
+    """Without the folders that all of them have in common."""
+    if len(groups) == 1:
+        return groups
+    common = os.path.commonpath([group.name for group in groups])
+    skip = len(common) + 1 if common else 0
+    return [group._replace(name=group.name[skip:].replace("/", ", ") or group.folder.name) for group in groups]
+
+
+def _order(settings):
+    return [(value is not None, value) for _, value in settings]

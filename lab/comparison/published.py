@@ -1,0 +1,121 @@
+"""Published figures: read from a CSV file, matched with groups of runs, checked."""
+
+import csv
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+from lab.comparison.groups import METRICS
+from lab.settings import FLAGS, UserError, parse
+
+
+class Published(NamedTuple):
+    """Published figures, with the digits that were published."""
+
+    final: dict  # group's name -> column -> Decimal
+    by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
+
+
+class _Row(NamedTuple):
+    line: int  # of the file
+    settings: dict  # that say which group it is of
+    epoch: int | None
+    figures: dict  # column -> Decimal
+
+
+def read_published(path, groups):
+    """Published figures that belong to some of the groups.
+
+    Parameters
+    ----------
+    path : path of a CSV file
+        Columns that are settings say which row belongs to which group; of the others, "parameters" and `METRICS` are read. A
+        table.csv of ours is such a file. With a column "epoch" there is a row for each epoch, and without settings all of them
+        belong to every group.
+    groups : list of Group
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    UserError
+        If it is no such file, or no row belongs to any group.
+    """
+    rows = _parsed(path, *_read(path))
+    published = _matched(path, rows, groups)
+    if not (published.final or published.by_epoch):
+        keys = list(rows[0].settings) if rows else []
+        what = f"the settings ({', '.join(keys)})" if keys else "figures"
+        raise UserError(f"{path}: none of its rows has {what} of one of these runs")
+    trained = {group.name: max(run.history.epochs for run in group.runs) for group in groups}
+    if published.by_epoch and all(min(curve) > trained[name] for name, curve in published.by_epoch.items()):
+        raise UserError(f"{path}: none of its epochs was trained")
+    return published
+
+
+def _read(path):
+    """The names of the columns, and the rows as dicts of text."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets begin it with a byte order mark
+            reader = csv.DictReader(file)
+            reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
+    return list(rows[0]) if rows else [], rows
+
+
+def _parsed(path, columns, rows):
+    keys = [name for name in columns if name in FLAGS]
+    values = [name for name in columns if name in ("parameters", *METRICS)]
+    if not (keys or "epoch" in columns) or not values:
+        raise UserError(
+            f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength) or epoch, others "
+            f"of parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
+        )
+    parsed = []
+    for line, row in enumerate(rows, 2):
+        try:
+            settings = {name: parse(name, row[name]) for name in keys if row[name]}
+            figures = {name: _decimal(row[name]) for name in values if row[name]}
+            epoch = _epoch(row["epoch"]) if "epoch" in columns else None
+        except (UserError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}, line {line}: {error}") from error
+        if figures:
+            parsed.append(_Row(line, settings, epoch, figures))
+    return parsed
+
+
+def _matched(path, rows, groups):
+    published, lines = Published({}, {}), {}
+    for row in rows:
+        for group in groups:
+            if any(getattr(group.settings, name) != value for name, value in row.settings.items()):
+                continue
+            what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
+            if what in lines:
+                raise UserError(f"{path}: lines {lines[what]} and {row.line} are both of {what}")
+            lines[what] = row.line
+            if row.epoch is None:
+                published.final[group.name] = row.figures
+            else:
+                published.by_epoch.setdefault(group.name, {})[row.epoch] = row.figures
+    return published
+
+
+def _epoch(text):
+    try:
+        return parse("epochs", text)
+    except UserError as error:
+        raise UserError(f"epochs are counted from 1, got {text!r}") from error
+
+
+def _decimal(text):
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise UserError(f"expected a number, got {text!r}") from None
+    if not number.is_finite() or abs(number) > 10**12 or number.as_tuple().exponent < -30:
+        raise UserError(f"expected a number of sensible size, got {text!r}")
+    return number

@@ -1,0 +1,140 @@
+"""From names to what is to be done: one run is evaluated by its kind, several are compared."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from lab import comparison, runs
+from lab.backend import devices
+from lab.console import say
+from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load, load_pictures
+from lab.evaluation import classifiers, gans
+from lab.settings import UserError
+
+
+class Request(NamedTuple):
+    """What is asked of `evaluate`: the flags of evaluate.py."""
+
+    model_name: list[str]  # of runs, of repeated runs or sweeps, or patterns of names
+    results_dir: Path = "results"
+    data_dir: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    images: list[Path] | None = None  # a user's own pictures
+    classifier: str | None = None  # the name of a run
+    samples: int | None = None  # of a GAN
+    published: Path | None = None
+    label: str | None = None  # of a comparison
+
+    @property
+    def of_gans(self):
+        """Whether it is something that only GANs can do."""
+        return self.classifier is not None or self.samples is not None
+
+
+def evaluate(request):
+    """Evaluate the run that is named, or compare those that are.
+
+    Several GANs are evaluated before they are compared, if there is a classifier or a number of samples.
+
+    Parameters
+    ----------
+    request : Request
+
+    Returns
+    -------
+    list of Path
+        What was written: of several runs, what compares them.
+
+    Raises
+    ------
+    UserError
+        If what is named is no run, broken, or not fit for what is asked of it.
+    """
+    folders = runs.named(request.results_dir, request.model_name)
+    if not _is_alone(request, folders):
+        return _compare(request, folders)
+    run = runs.load_trained(folders[0])
+    if request.images and not run.settings.is_gan:
+        return _predict(run, request)
+    return _evaluate([run], request)
+
+
+def _is_alone(request, folders):
+    name = request.model_name[0]
+    whole = request.published or request.label or runs.is_pattern(name)
+    return not whole and folders == [runs.folder_of(request.results_dir, name)]
+
+
+def _compare(request, folders):
+    if request.images:
+        raise UserError("--images: name one run that is to predict them")
+    if request.of_gans:
+        if request.published:
+            raise UserError("--published: there are published figures of classifiers only")
+        found = [runs.load(folder) for folder in folders]
+        trained = [run for run in found if run.history.status in (runs.COMPLETE, runs.INTERRUPTED)]
+        if not trained:
+            raise UserError("none of these runs is finished: there is nothing to evaluate or to compare")
+        _evaluate(trained, request)
+    label = request.label or comparison.label_of(request.model_name)
+    folder = runs.folder_of(request.results_dir, f"comparisons/{label}")
+    return comparison.compare_runs(request.results_dir, folders, folder, request.published)
+
+
+def _evaluate(several, request):
+    """Evaluate runs one after the other, their data sets and the classifier loaded once; what was written for the last."""
+    labeller = None
+    if request.classifier is not None:
+        labeller = runs.load_trained(runs.folder_of(request.results_dir, request.classifier))
+    for run in several:
+        _check(run, request, labeller)
+    arrays = {(run.settings.dataset, run.settings.holdout): run for run in several}
+    arrays = {kind: data_of(run, request.data_dir) for kind, run in arrays.items()}
+    devices.start(devices.Setup(request.device, request.threads))
+    classifier = gans.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
+    for run in several:
+        if len(several) > 1:
+            say(f"\n{run.folder}")
+        model, data = runs.load_model(run), arrays[run.settings.dataset, run.settings.holdout]
+        if run.settings.is_gan:
+            paths = gans.evaluate(run, model, data, classifier, request.samples)
+        else:
+            paths = classifiers.evaluate(run, model, data)
+    return paths
+
+
+def _check(run, request, labeller):
+    """Raise UserError if a run cannot do what is asked of it."""
+    if run.settings.is_gan:
+        if request.images:
+            raise UserError("--images: only classifiers predict pictures")
+        gans.check(run, labeller, request.samples)
+    elif request.of_gans:
+        raise UserError(f"--classifier and --samples are for GANs, but {run.folder} is a classifier")
+
+
+def _predict(run, request):
+    _check(run, request, None)
+    pictures = load_pictures(request.images, IMAGE_SHAPES[run.settings.dataset])
+    devices.start(devices.Setup(request.device, request.threads))
+    return classifiers.predict_pictures(run, runs.load_model(run), request.images, pictures)
+
+
+def data_of(run, data_dir=None):
+    """The arrays that a run was trained and validated on; says so if they are not the same any more.
+
+    Parameters
+    ----------
+    run : Run
+    data_dir : path, optional
+        As of `data.load`.
+
+    Returns
+    -------
+    data.Arrays
+    """
+    name = run.record.dataset.name
+    arrays = hold_out(load(name, data_dir), run.settings.holdout)
+    if fingerprint(arrays) != run.record.dataset.sha256:
+        say(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
+    return arrays

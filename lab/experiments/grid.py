@@ -1,0 +1,70 @@
+"""The runs of a sweep: every combination of some values, with every seed."""
+
+import itertools
+import math
+
+from lab.settings import FLAGS, UserError, flag_of, parse, text
+
+MOST_RUNS = 10_000
+
+
+def grid(settings, sweep, repeats):
+    """The runs of a sweep.
+
+    Parameters
+    ----------
+    settings : Settings
+        What all runs have in common; its seed is the first one.
+    sweep : list of list of str
+        Each a flag, without its dashes, and its values: ["hidden", "25,25", "25,50"].
+    repeats : int
+        Runs of each combination, with consecutive seeds.
+
+    Returns
+    -------
+    dict of str to Settings
+        By the run's folder within that of the sweep, as "hidden=25,25/seed=0".
+
+    Raises
+    ------
+    UserError
+        If a flag does not exist, cannot vary, or has an empty, repeated or impossible value.
+    """
+    if repeats < 1:
+        raise UserError(f"repeats must be a whole number of at least 1, got {repeats}")
+    axes = [_axis(flag, values) for flag, *values in sweep]
+    count = repeats * math.prod(len(values) for _, values in axes)
+    if count > MOST_RUNS:
+        raise UserError(f"a sweep of {count} runs is more than the {MOST_RUNS} that it may have")
+    names = [name for name, _ in axes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UserError(f"--sweep {flag_of(twice)} is given twice: give all of its values at once")
+    planned = {}
+    for values in itertools.product(*(values for _, values in axes), range(settings.seed, settings.seed + repeats)):
+        changes = dict(zip((*names, "seed"), values))
+        folder = "/".join(f"{flag_of(name)}={text(value)}" for name, value in changes.items())
+        if changes.get("net", settings.net) != settings.net:
+            changes.setdefault("hidden", None)  # in a sweep over nets, --hidden is meant for that of --net
+        planned[folder] = settings.replace(**changes)
+    if len({settings.is_gan for settings in planned.values()}) > 1:
+        raise UserError("--sweep net: GANs and classifiers have nothing to be compared by: sweep over one kind")
+    return planned
+
+
+def _axis(flag, texts):
+    name = flag.replace("-", "_")
+    if name == "seed":
+        raise UserError("--sweep seed: use --repeats N, which trains N seeds")
+    if name not in FLAGS:
+        can = ", ".join(flag_of(name) for name in FLAGS if name != "seed")
+        raise UserError(f"--sweep {flag}: there is no such setting of a run; choose from {can}")
+    if not texts or not all(texts):
+        raise UserError(
+            f"--sweep {flag}: expected values, as in `--sweep {flag} A B`; got {'an empty one' if texts else 'none'}"
+        )
+    values = [parse(name, one) for one in texts]
+    for one, value in zip(texts, values):
+        if values.count(value) > 1:
+            raise UserError(f"--sweep {flag}: the value {one} is given twice")
+    return name, values

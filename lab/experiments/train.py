@@ -1,0 +1,70 @@
+"""From flags to what is to be trained: one run here, or many on the workers of a cluster."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from lab import runs
+from lab.comparison import report_sweep
+from lab.console import say
+from lab.experiments import sweep
+from lab.experiments.grid import grid
+from lab.runs import File
+from lab.settings import UserError
+from lab.training.run import train_here
+
+
+class Request(NamedTuple):
+    """What is asked of `train` beside the settings: flags of train.py."""
+
+    model_name: str
+    results_dir: Path = "results"
+    data_dir: Path | None = None
+    overwrite: bool = False
+    tensorboard: bool = False
+    repeats: int | None = None
+    sweep: list[list[str]] | None = None  # as of `grid`
+    workers: int | None = None
+    scheduler: str | None = None
+
+
+def train(settings, request):
+    """Train a run or, with repeats or a sweep, what is missing of many.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run, or what all runs have in common.
+    request : Request
+
+    Returns
+    -------
+    status : int
+        The exit status: 1 if runs of a sweep failed.
+    paths : list of Path
+        The learning curves.
+
+    Raises
+    ------
+    UserError
+        If nothing can be trained as asked.
+    """
+    folder = runs.folder_of(request.results_dir, request.model_name)
+    output = runs.Output(folder, request.overwrite, request.tensorboard)
+    if request.sweep or request.repeats is not None:
+        return _train_many(settings, request, output)
+    if request.workers is not None or request.scheduler is not None:
+        raise UserError("--workers and --scheduler are for many runs: add --repeats or --sweep")
+    train_here(settings, output, request.data_dir)
+    return 0, [folder / File.LEARNING_CURVE]
+
+
+def _train_many(settings, request, output):
+    planned = grid(settings, request.sweep or [], 1 if request.repeats is None else request.repeats)
+    planned, data = sweep.load_data(planned, request.data_dir)
+    failed = sweep.train(planned, data, output, sweep.Machines(request.scheduler, request.workers))
+    if len(failed) == len(planned):
+        return 1, []
+    paths = report_sweep(request.results_dir, output.folder)
+    place = "" if request.results_dir == "results" else f" --results-dir {request.results_dir}"
+    say(f"{output.folder}: for figures and tables of all of it, python evaluate.py -m {request.model_name}{place}")
+    return 1 if failed else 0, paths

@@ -1,0 +1,178 @@
+"""Figures made of images, and of weights as images."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from lab.figures.base import DPI, new_figure, wrapped
+from lab.figures.numbers import points
+
+ROWS, COLUMNS = 3, 5
+FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
+
+
+def examples(images, captions, title):
+    """Up to 3 x 5 images with a caption under each.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, channels)
+    captions : list of str
+    title : str
+    """
+    figure = new_figure(COLUMNS * 1.7, ROWS * 1.95 + 0.5, title)
+    axes = figure.subplots(ROWS, COLUMNS)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption in zip(axes.flat, images, captions):
+        _draw(axis, image)
+        axis.set_title(caption, fontsize=10)
+    return figure
+
+
+def class_means(means, classes, title):
+    """The mean image of each class.
+
+    Parameters
+    ----------
+    means : float array, shape (classes, height, width, channels), from 0 to 255
+    classes : sequence of str
+    title : str
+    """
+    figure = new_figure(8.5, 4, title)
+    for axis, mean, name in zip(figure.subplots(2, math.ceil(len(classes) / 2)).flat, means, classes):
+        _draw(axis, mean.astype(np.uint8))
+        axis.set_title(name, fontsize=10)
+        axis.set_axis_off()
+    return figure
+
+
+def neighbours(images, nearest, title):
+    """Images in a row, and under each its nearest others.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, channels)
+    nearest : uint8 array, shape (n, neighbours, height, width, channels)
+    title : str
+    """
+    count, rows = nearest.shape[:2]
+    figure = new_figure(0.85 * count + 1, 0.9 * (rows + 1) + 0.4, title)
+    axes = figure.subplots(rows + 1, count)
+    for column in range(count):
+        for row, image in enumerate([images[column], *nearest[column]]):
+            _draw(axes[row, column], image)
+            axes[row, column].set(xticks=[], yticks=[])
+    for row, axis in enumerate(axes[:, 0]):
+        axis.set_ylabel("sample" if row == 0 else f"nearest {row}", fontsize=9)
+    return figure
+
+
+def samples(generated, modes, title):
+    """A GAN's samples: a grid of images without a title, or a scatter plot of points with it.
+
+    Parameters
+    ----------
+    generated : uint8 array, shape (n, height, width, channels), n >= 100; or float array, shape (n, 2)
+    modes : (float array, shape (modes, 2), float)
+        Where the modes of points lie, and how far around each is near.
+    title : str
+
+    Returns
+    -------
+    PIL.Image.Image or matplotlib.figure.Figure
+    """
+    return points(generated, *modes, title) if generated.ndim == 2 else sample_grid(generated[:100])
+
+
+def sample_grid(images, rows=10, columns=10):
+    """Tile images into one picture, row by row, each pixel enlarged to 2x2, grey ones dark on white as in all figures.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (rows * columns, height, width, 1 or 3)
+    rows, columns : int
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+    _, height, width, channels = images.shape
+    tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    sheet = tiles.reshape(rows * height, columns * width, channels)
+    picture = Image.fromarray(255 - sheet[..., 0] if channels == 1 else sheet)
+    return picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
+
+
+def first_layer(kernel, input_shape, title):
+    """The weights of a dense net's first layer as pictures.
+
+    Parameters
+    ----------
+    kernel : float array, shape (inputs, units)
+        At most 100 units are drawn.
+    input_shape : (height, width, channels)
+        Of the images.
+    """
+    kernel = kernel[:, :100].reshape(*input_shape, -1)
+    count, grey = kernel.shape[-1], input_shape[-1] == 1
+    columns = 10 if count > 25 else 5
+    rows = math.ceil(count / columns)
+    figure = new_figure(columns * 0.9 + 1, rows * 0.9 + 0.6, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    largest = np.abs(kernel).max() or 1.0
+    pictures = _stretched(kernel)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for index, axis in enumerate(axes.flat[:count]):
+        if grey:
+            drawn = axis.imshow(kernel[..., 0, index], cmap="RdBu_r", vmin=-largest, vmax=largest)
+        else:
+            axis.imshow(pictures[..., index])
+    if grey:
+        figure.colorbar(drawn, ax=axes, label="weight", aspect=40)
+    return figure
+
+
+def filters(kernel, title):
+    """The filters of a convolution as small pictures, 16 to a row, each stretched to [0, 1] by itself.
+
+    Parameters
+    ----------
+    kernel : float array, shape (height, width, 1 or 3, filters)
+    """
+    pictures = np.moveaxis(_stretched(kernel), -1, 0)
+    count, height, width, channels = pictures.shape
+    columns = min(count, FILTER_COLUMNS)
+    rows = math.ceil(count / columns)
+    # One picture of all, with a line of white around each filter; every weight a square of whole pixels.
+    sheet = np.ones((rows * (height + 1) + 1, columns * (width + 1) + 1, channels))
+    for index, picture in enumerate(pictures):
+        top, left = (index // columns) * (height + 1) + 1, (index % columns) * (width + 1) + 1
+        sheet[top : top + height, left : left + width] = picture
+    zoom = max(1, FILTERS_WIDTH // sheet.shape[1])
+    below, above = 0.1, 0.2 + 0.2 * len(wrapped(title, FILTERS_WIDTH / DPI).split("\n"))
+    size = np.array([sheet.shape[1], sheet.shape[0]]) * zoom / DPI
+    figure = new_figure(max(size[0], FILTERS_WIDTH / DPI) + 2 * below, size[1] + below + above, title, layout=None)
+    left = (figure.get_figwidth() - size[0]) / 2
+    axis = figure.add_axes((left / figure.get_figwidth(), below / figure.get_figheight(), *(size / figure.get_size_inches())))
+    axis.set_axis_off()
+    axis.imshow(sheet if channels == 3 else sheet[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    return figure
+
+
+def _stretched(kernel):
+    """Each filter of a convolution, the last axis, stretched to [0, 1] by itself; one of equal weights becomes a mid-grey."""
+    kernel = np.asarray(kernel, float)
+    everything = tuple(range(kernel.ndim - 1))
+    least = kernel.min(axis=everything)
+    spread = kernel.max(axis=everything) - least
+    return np.where(spread > 0, (kernel - least) / np.where(spread > 0, spread, 1), 0.5)
+
+
+def _draw(axis, image):
+    if image.shape[-1] == 1:
+        axis.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=255)
+    else:
+        axis.imshow(image)

@@ -1,0 +1,86 @@
+"""How well logits tell classes apart: loss, accuracy, confusion, the surest mistakes."""
+
+import numpy as np
+
+
+def log_softmax(logits):
+    """The logarithm of the softmax over the last axis, safe from overflow.
+
+    Parameters
+    ----------
+    logits : float array, shape (..., classes)
+
+    Returns
+    -------
+    float array of that shape
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def loss_and_accuracy(logits, labels):
+    """Mean cross-entropy (in nats) and share of right predictions.
+
+    Parameters
+    ----------
+    logits : float array, shape (n, classes)
+    labels : int array, shape (n,)
+
+    Returns
+    -------
+    dict with floats "loss" and "accuracy"
+    """
+    of_truth = log_softmax(logits)[np.arange(len(labels)), labels]
+    return {"loss": float(-of_truth.mean()), "accuracy": float((logits.argmax(axis=-1) == labels).mean())}
+
+
+def confusion(predicted, labels, classes):
+    """Counts by true class (row) and predicted class (column).
+
+    Parameters
+    ----------
+    predicted, labels : int array, shape (n,)
+    classes : int
+        How many there are.
+
+    Returns
+    -------
+    int array, shape (classes, classes)
+    """
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def precision_and_recall(counts):
+    """Precision and recall of each class, from a confusion matrix; NaN where no image was predicted as it, or is of it.
+
+    Parameters
+    ----------
+    counts : int array, shape (classes, classes)
+        As `confusion` gives it.
+
+    Returns
+    -------
+    precision, recall : float arrays, shape (classes,)
+    """
+    with np.errstate(invalid="ignore"):
+        return np.diag(counts) / counts.sum(axis=0), np.diag(counts) / counts.sum(axis=1)
+
+
+def confident_mistakes(logits, labels, most):
+    """Indices of the wrongly predicted images, the most confident mistake first.
+
+    Parameters
+    ----------
+    logits : float array, shape (n, classes)
+    labels : int array, shape (n,)
+    most : int
+
+    Returns
+    -------
+    int array, shape (m,), m <= most
+    """
+    wrong = np.flatnonzero(logits.argmax(axis=-1) != labels)
+    confidence = log_softmax(logits[wrong]).max(axis=-1)
+    return wrong[np.argsort(-confidence, kind="stable")[:most]]

@@ -1,0 +1,256 @@
+"""What a run's JSON files say. Checked against what we expect of them; a run is read once, and passed on whole."""
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import simplejson
+from annotated_types import Interval
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.console import say
+from lab.runs.folders import File
+from lab.settings import DATASETS, Settings, UserError, differing
+
+# "training" while it lasts and when the process was killed; the others are final.
+TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
+STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
+
+# The lists by epoch of every classifier's history, and of every GAN's.
+CURVES = {
+    False: ("accuracy", "loss", "val_accuracy", "val_loss"),
+    True: ("generator_loss", "discriminator_loss", "generated_accuracy", "real_accuracy"),
+}
+
+# Real figures are far from what a float64 cannot square. None stands for what was no finite number.
+Number = Annotated[float, Interval(gt=-1e100, lt=1e100)] | None
+_CHECKS = ConfigDict(frozen=True, strict=True)
+
+
+class DataSet(BaseModel):
+    """What a run was trained on: examples of each part, and a hash of all arrays."""
+
+    model_config = _CHECKS
+    name: Literal[*DATASETS]
+    sha256: str
+    train: int
+    validation: int
+
+
+class Record(BaseModel):
+    """A run's config.json, but for its settings."""
+
+    model_config = _CHECKS
+    parameters: int
+    dataset: DataSet
+    device: str | None = None
+    versions: dict[str, str] = {}
+    commit: str | None = None
+
+
+class History(BaseModel):
+    """A run's history.json: Keras's lists by epoch, and what the training took."""
+
+    model_config = ConfigDict(extra="allow", **_CHECKS)
+    __pydantic_extra__: dict[str, list[Number]]
+    status: Literal[STATUSES]
+    epoch_seconds: Annotated[list[Number], Field(min_length=1)]
+    device: str = "unknown"
+    compiled: bool = True  # whether the first epoch contains the compiling
+    total_seconds: float | None = None
+    saved_epoch: int = 0  # whose weights were saved, from 1; 0: none, or the last
+
+    @model_validator(mode="after")
+    def _check(self):
+        if {len(values) for values in self.curves.values()} - {self.epochs}:
+            raise ValueError("expected lists of equal length")
+        if "saved_epoch" in self.model_fields_set and not 1 <= self.saved_epoch <= self.epochs:
+            raise ValueError(f'expected "saved_epoch", a whole number from 1 to {self.epochs}')
+        return self
+
+    @property
+    def epochs(self):
+        return len(self.epoch_seconds)
+
+    @property
+    def curves(self):
+        """Keras's lists by epoch: dict of str to list of float, None for what was no finite number."""
+        return self.model_extra
+
+    @property
+    def final(self):
+        """What Keras's lists say of the epoch whose weights were saved: dict of str to float or None."""
+        return {name: values[(self.saved_epoch or self.epochs) - 1] for name, values in self.curves.items()}
+
+
+class Evaluation(BaseModel):
+    """What evaluate.py found out about a GAN, as far as comparisons want to know."""
+
+    model_config = _CHECKS
+    modes: Number = None
+    near: Number = None
+    divergence: Number = None
+    present: Number = None
+    confidence: Number = None
+    frechet: Number = None
+    chi_square_p: Number = None
+    samples: Annotated[int, Interval(ge=1, lt=2**53)] = None
+    classifier: str = None
+    classes: list[str] = None
+    counts: Annotated[list[Annotated[int, Interval(ge=0, lt=2**53)]], Field(min_length=1)] = None
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.counts is not None and (self.samples is None or len(self.counts) != len(self.classes or ())):
+            raise ValueError('expected "samples", and "classes" as many as "counts"')
+        return self
+
+
+class Run(NamedTuple):
+    """A run as it lies on disk."""
+
+    folder: Path
+    settings: Settings
+    record: Record
+    history: History
+
+
+def load(folder):
+    """Read a run.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UserError
+        If there is none, or one of its files is broken.
+    """
+    content = _read_json(folder, File.CONFIG)
+    record = _checked(Record, content, folder / File.CONFIG)
+    try:
+        settings = _settings_of(content, record)
+    except UserError as error:
+        raise UserError(f"{folder / File.CONFIG}: {error}") from error
+    history = _checked(History, _read_json(folder, File.HISTORY), folder / File.HISTORY)
+    if not set(CURVES[settings.is_gan]) <= set(history.curves):
+        raise UserError(f"{folder / File.HISTORY}: expected lists {', '.join(CURVES[settings.is_gan])}")
+    return Run(folder, settings, record, history)
+
+
+def _settings_of(content, record):
+    given = content.get("settings")
+    if not isinstance(given, dict) or "net" not in given:
+        raise UserError('expected "settings", a table of names and values, with "net" among them')
+    # Versions before this one left None what was not given, and told beside it what a GAN was trained with.
+    resolved = {"dataset": record.dataset.name, **(content.get("gan_options") or {})}
+    return Settings(**given | {name: value for name, value in resolved.items() if given.get(name) is None})
+
+
+def load_trained(folder):
+    """Read a run that has a trained model, and say so if it was interrupted; UserError for any other."""
+    run = load(folder)
+    if run.history.status == TRAINING:
+        raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then: --overwrite)")
+    if run.history.status == DIVERGED:
+        raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
+    if run.history.status == INTERRUPTED:
+        say(f"Note: {folder} was interrupted after {run.history.epochs} epochs.")
+    return run
+
+
+def differences(one, other):
+    """In what two runs were trained differently: settings but for the seed, and "data".
+
+    What they were trained with counts, not what was typed: the same device is the same, be it the default or named.
+
+    Parameters
+    ----------
+    one, other : Run
+
+    Returns
+    -------
+    list of str
+    """
+    same = {"seed"} | ({"device", "threads"} if one.history.device == other.history.device else set())
+    found = [name for name in differing([one.settings, other.settings]) if name not in same]
+    return found + ["data"] * (one.record.dataset.sha256 != other.record.dataset.sha256)
+
+
+def load_evaluation(folder):
+    """What evaluate.py found out about a GAN: a dict with what of `Evaluation` is known; empty if it was not evaluated yet.
+
+    Raises
+    ------
+    UserError
+        If the file is broken.
+    """
+    path = folder / File.EVALUATION
+    if not path.exists():
+        return {}
+    try:
+        found = Evaluation(**_read_json(folder, File.EVALUATION, "evaluate the run again")).model_dump(exclude_none=True)
+    except ValidationError as error:
+        raise UserError(f"{path}: not what evaluate.py writes ({_in_words(error)}); evaluate the run again") from error
+    labels = {"samples", "classes", "classifier"} if "counts" not in found else set()
+    return {name: value for name, value in found.items() if name not in labels}
+
+
+def versions():
+    """The versions that a run depends on: package -> version."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+
+
+def commit():
+    """The commit of this code, "-dirty" behind it where files were changed since; None outside a git checkout."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _read_json(folder, file, advice="train the run again with --overwrite"):
+    if not folder.is_dir():
+        raise UserError(f"no run at {folder}: train it first, as in `python train.py -m {folder.name}`")
+    path = folder / file
+    try:
+        content = simplejson.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        inner = sorted(path.parent for path in folder.rglob(File.CONFIG.value) if path.parent != folder)
+        if inner:
+            raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
+        raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a JSON object")
+    return content
+
+
+def _checked(model, content, path):
+    try:
+        return model(**content)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_in_words(error)}") from error
+
+
+def _in_words(error):
+    """What Pydantic found wrong, in one line: where it stands, and what was expected."""
+    fault = error.errors()[0]
+    place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+    return f'"{place}": {message[0].lower()}{message[1:]}' if place else message

@@ -1,0 +1,87 @@
+"""The types of settings: their bounds, what they expect in words, and the way from text and back."""
+
+import functools
+from typing import Annotated, Literal, get_args, get_origin
+
+from annotated_types import Interval
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+_MOST = 2**31 - 1
+_FLOAT32 = 3e38  # no number that float32 cannot hold
+Count = Annotated[int, Interval(ge=1, le=_MOST)]
+CountOrZero = Annotated[int, Interval(ge=0, le=_MOST)]
+Threads = Annotated[int, Interval(ge=1, le=1024)]  # TensorFlow hangs or crashes over absurd numbers
+Unrolled = Annotated[int, Interval(ge=0, le=100)]  # each is traced by itself: building the graph would take minutes
+Strength = Annotated[float, Interval(ge=0, lt=_FLOAT32)]
+Rate = Annotated[float, Interval(gt=0, lt=_FLOAT32)]
+Share = Annotated[float, Interval(ge=0, lt=1)]
+Smoothing = Annotated[float, Interval(ge=0, lt=0.5)]
+# Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
+Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+Betas = Annotated[tuple[Share, Share], Field(strict=False)]
+
+
+class UserError(ValueError):
+    """Bad flags, files, data or device. Its text is one line: what was wrong, what was expected, what to do."""
+
+
+def required(kind):
+    """A type without its "or None"."""
+    return get_args(kind)[0] if type(None) in get_args(kind) else kind
+
+
+def plain(kind):
+    """A type without its bounds."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def parse(kind, name, given):
+    """The value of a type from its text; UserError if the text is no such value.
+
+    Parameters
+    ----------
+    kind : type
+        One of the above, a Literal, or bool.
+    name : str
+        What a message calls it.
+    given : str
+        "200,100", "1e-4", "true", "tanh", ...
+    """
+    try:
+        return _adapter(kind).validate_python(given.split(",") if get_origin(plain(kind)) is tuple else given)
+    except ValidationError as error:
+        raise UserError(refusal(kind, name, given)) from error
+
+
+@functools.cache
+def _adapter(kind):
+    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))  # not strict: numbers come as text
+
+
+def text(value):
+    """A setting's value as one would type it: the inverse of `parse`, the same for equal values."""
+    if isinstance(value, tuple):
+        return ",".join(text(one) for one in value)
+    # No plus sign, which the name of a folder may not have: 1e+20 is 1e20.
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0").replace("+", "")
+
+
+def refusal(kind, name, value):
+    """What is wrong with a value that is none of its type, in one line."""
+    if get_origin(kind) is Literal:
+        return f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}"
+    return f"{name} must be {_expected(kind)}, got {value!r}"
+
+
+def _expected(kind):
+    if kind is bool:
+        return "true or false"
+    limits = get_args(kind)[1]
+    if kind is Units:
+        return "whole numbers of at least 1, as in 200,100"
+    if kind is Betas:
+        return "two numbers from 0 to below 1, as in 0.5,0.999"
+    if plain(kind) is int:
+        return f"a whole number from {limits.ge} to {limits.le}"
+    least = f"above {limits.gt}" if limits.gt is not None else f"of at least {limits.ge}"
+    return f"a number {least}" + (f" and below {limits.lt:g}" if limits.lt < _FLOAT32 else "")

@@ -1,0 +1,31 @@
+"""The names that a user may choose from, and the defaults that depend on them.
+
+They stand here, and not beside the code that gives them their meaning, so that flags can be checked without importing it.
+"""
+
+CLASSIFIERS = ("dense", "conv", "filter", "gan-classifier")
+GANS = ("gan-conv", "gan-dense")
+NETS = (*CLASSIFIERS, *GANS)
+CONVOLUTIONAL = ("conv", "filter")
+IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10", "mnist5k")
+DATASETS = (*IMAGE_DATASETS, "ring")
+# Only functions that never fall as their argument grows: the conv net relies on it (models/classifiers.py).
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "tanh", "sigmoid")
+REGULARIZERS = ("l2", "l1")
+DEVICES = ("auto", "cpu", "gpu")
+PRECISIONS = ("float32", "bfloat16")
+LATENTS = ("uniform", "normal")
+THEORY = ("polynomial", "softmax", "discriminator")
+
+# Optimizers, and the learning rates that Keras gives them.
+OPTIMIZERS = {"adam": 1e-3, "adamax": 1e-3, "nadam": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-3, "sgd": 1e-2}
+# Units of each hidden layer, of the nets where they can be chosen.
+HIDDEN = {"dense": (200, 100), "gan-classifier": (256, 256, 256), "gan-dense": (256, 256, 256)}
+# The convolutional GAN's discriminator, held back by dropout and smoothed labels, learns faster than its generator (two time
+# scales, Heusel et al. 2017, arXiv 1706.08500): at equal rates it can soon but guess, and digits stay unclear for longer. The
+# dense one's learns slower (Metz et al. 2017, arXiv 1611.02163): at equal rates one that is looked ahead wins for good.
+GENERATOR_RATES = {"gan-conv": 5e-4, "gan-dense": 1e-3}
+DISCRIMINATOR_RATES = {"gan-conv": 1e-3, "gan-dense": 1e-4}
+LATENT = {"gan-conv": "uniform", "gan-dense": "normal"}
+SMOOTHING = {"gan-conv": 0.1, "gan-dense": 0.0}
+MOST_STEPS = {"gan-conv": 128}  # an epoch of a GAN, where that is less than a pass over the data

@@ -1,0 +1,279 @@
+"""One class, one field a setting.
+
+A field carries its type with its bounds, its default, and a `Flag`: its help, the group of flags that it stands in, the
+networks that it is for. The flags of train.py, what ``--sweep`` may vary, the way from text, JSON in and out, tables and the
+titles of figures follow from the fields.
+"""
+
+import functools
+from typing import Literal, NamedTuple, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.settings import kinds, names
+from lab.settings.kinds import Betas, Count, CountOrZero, Rate, Share, Smoothing, Strength, Threads, Units, Unrolled, UserError
+from lab.settings.names import CLASSIFIERS, GANS
+
+
+class Flag(NamedTuple):
+    """What a setting has beside its type, bounds and default."""
+
+    group: str  # of flags in the help
+    metavar: str | None
+    help: str  # to which a default that does not depend on others is added
+    nets: tuple[str, ...] = names.NETS  # that it is for
+    title: str = "{words} {value}"  # what a figure's title says of it, where it is not the default
+    words: str | None = None  # what messages call it, where that is not its name
+    short: str | None = None  # its short flag
+    axis: str | None = None  # what the axis of a figure calls it, where that is another word
+
+
+def _field(default, *flag, **more):
+    """A field with a default, or with a function of the fields above it that gives the default."""
+    kind = "default_factory" if callable(default) else "default"
+    return Field(**{kind: default}, json_schema_extra={"flag": Flag(*flag, **more)})
+
+
+def _of_net(defaults):
+    """The default that depends on the net alone; None for a net that it says nothing of."""
+    return lambda above: defaults.get(above["net"])
+
+
+class Settings(BaseModel):
+    """Every setting that can change the outcome of a run: checked, and resolved when it is made.
+
+    A default that depends on other settings is filled in, so that two runs are of equal settings if they were trained alike,
+    however they were typed. None is left for what has no value (no early stopping, hidden layers of a net whose layers are
+    fixed, what is for GANs in the settings of a classifier); for ``threads``, one a core of whichever machine; and, until
+    `lab.data.resolve` has seen the data, for the data set's name and a GAN's steps per epoch.
+
+    Raises
+    ------
+    UserError
+        If a value is not allowed, or is for another kind of network.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    net: Literal[*names.NETS] = _field("dense", "network", "NAME", f"any net: {', '.join(names.NETS)}")
+    hidden: Units | None = _field(
+        _of_net(names.HIDDEN),
+        "network",
+        "N,N",
+        "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)",
+        nets=tuple(names.HIDDEN),
+        words="hidden units",
+        title="",  # it stands behind the net
+    )
+    activation: Literal[*names.ACTIVATIONS] = _field(
+        "relu", "network", "NAME", ", ".join(names.ACTIVATIONS), CLASSIFIERS, "{value}"
+    )
+    dropout: Share = _field(0.0, "network", "SHARE", "share of hidden units dropped", CLASSIFIERS)
+    batch_norm: bool = _field(
+        False, "network", None, "batch normalization before each hidden activation", CLASSIFIERS, "batch norm"
+    )
+    regularizer_strength: Strength = _field(
+        0.0,
+        "weight decay",
+        "LAMBDA",
+        "its strength, on every kernel",
+        CLASSIFIERS,
+        "{given.regularizer} λ = {value}",
+        short="-r",
+        axis="weight decay λ",
+    )
+    regularizer: Literal[*names.REGULARIZERS] = _field(
+        "l2", "weight decay", "l1|l2", "lambda * sum(|w|) or lambda * sum(w^2)", CLASSIFIERS, ""
+    )
+    optimizer: Literal[*names.OPTIMIZERS] = _field(
+        "adam", "training", "NAME", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}"
+    )
+    learning_rate: Rate = _field(
+        lambda above: names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]],
+        "training",
+        "RATE",
+        "(default: the optimizer's own; see also GANs)",
+    )
+    batch_size: Count = _field(128, "training", "N", "images to a step")
+    epochs: Count = _field(10, "training", "N", "passes over the data, or parts of it", title="")
+    early_stopping: Count | None = _field(
+        None,
+        "training",
+        "PATIENCE",
+        "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)",
+        CLASSIFIERS,
+    )
+    seed: CountOrZero = _field(0, "training", "N", "of weights, order of images, dropout and latent vectors")
+    unroll: Unrolled = _field(0, "GANs", "K", "discriminator updates the generator looks ahead, at most 100", GANS)
+    latent: Literal[*names.LATENTS] | None = _field(
+        _of_net(names.LATENT),
+        "GANs",
+        "|".join(names.LATENTS),
+        "latent numbers (default: uniform for gan-conv, else normal)",
+        GANS,
+        "{value}",
+    )
+    label_smoothing: Smoothing | None = _field(
+        _of_net(names.SMOOTHING), "GANs", "S", "labels 1 - S and S (default: 0.1 for gan-conv, else 0)", GANS
+    )
+    betas: Betas | None = _field(
+        _of_net(dict.fromkeys(GANS, (0.5, 0.999))),
+        "GANs",
+        "B1,B2",
+        "Adam's, of the generator (default: 0.5,0.999)",
+        GANS,
+    )
+    discriminator_betas: Betas | None = _field(
+        lambda above: above["betas"], "GANs", "B1,B2", "(default: as the generator's)", GANS
+    )
+    discriminator_learning_rate: Rate | None = _field(
+        _of_net(names.DISCRIMINATOR_RATES),
+        "GANs",
+        "RATE",
+        "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)",
+        GANS,
+    )
+    steps_per_epoch: Count | None = _field(None, "GANs", "N", "(default: a pass over the data; gan-conv: at most 128)", GANS)
+    sample_every: Count | None = _field(
+        _of_net(dict.fromkeys(GANS, 1)), "GANs", "N", "epochs between two pictures of samples (default: 1)", GANS, ""
+    )
+    dataset: Literal[*names.DATASETS] | None = _field(
+        None, "data", "NAME", f"{', '.join(names.DATASETS)} (default: mnist)", title="", words="data set"
+    )
+    holdout: CountOrZero = _field(0, "data", "N", "validate on N training images, not on the test images")
+    device: Literal[*names.DEVICES] = _field(
+        "auto", "device", "|".join(names.DEVICES), "auto: the GPU if there is one", title=""
+    )
+    threads: Threads | None = _field(None, "device", "N", "CPU threads (default: one a core)", title="")
+    precision: Literal[*names.PRECISIONS] = _field(
+        "float32", "device", "|".join(names.PRECISIONS), "to compute in", CLASSIFIERS, "{value}"
+    )
+
+    def __init__(self, **given):
+        # What is None gets its default, which is None again where there is nothing to be had.
+        try:
+            super().__init__(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise UserError(_in_words(error, given)) from error
+
+    @model_validator(mode="after")
+    def _check_kind(self):
+        """Raise UserError for settings of another kind of network."""
+        for name, flag in FLAGS.items():
+            if self.net not in flag.nets and getattr(self, name) != self.default(name):
+                kind = {CLASSIFIERS: "classifiers", GANS: f"GANs ({', '.join(GANS)})"}.get(flag.nets, ", ".join(flag.nets))
+                raise UserError(f"--{flag_of(name)} is for {kind}, not for the net {self.net}")
+        if self.dataset == "ring" and self.net != "gan-dense":
+            raise UserError(f"the data set ring has points, not images: it is for the net gan-dense, not for {self.net}")
+        return self
+
+    @property
+    def is_gan(self):
+        return self.net in GANS
+
+    def default(self, name):
+        """What a setting is where it is not given, in the company of these."""
+        return Settings.model_fields[name].get_default(call_default_factory=True, validated_data=dict(self))
+
+    def replace(self, **changes):
+        """The same settings but for some; what was never given gets its default anew, as another optimizer its own rate."""
+        return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | changes)
+
+    def to_json(self):
+        """The settings as a dict that JSON can hold, and of which ``Settings(**dict)`` makes the same ones."""
+        return self.model_dump(mode="json")
+
+    def describe(self, examples=None):
+        """What distinguishes the run, for a figure's title: the net, and every setting that is not the default.
+
+        Parameters
+        ----------
+        examples : int, optional
+            Training examples, in which steps per epoch that are a whole pass are no distinction.
+        """
+        parts = [self.net + (" " + "-".join(map(str, self.hidden)) if self.hidden else "")]
+        usual = {name: self.default(name) for name in FLAGS} | {"net": self.net, "steps_per_epoch": self.usual_steps(examples)}
+        for name, flag in FLAGS.items():
+            value = getattr(self, name)
+            if flag.title and value not in (usual[name], None):
+                parts.append(flag.title.format(words=words(name), value=kinds.text(value), given=self))
+        return ", ".join(parts)
+
+    def usual_steps(self, examples):
+        """Steps per epoch of a GAN that has no setting of its own, with so many training examples; None of a classifier."""
+        if not self.is_gan or examples is None:
+            return None
+        return min(examples // self.batch_size, names.MOST_STEPS.get(self.net, examples))
+
+
+# The settings' flags, by name.
+FLAGS = {name: field.json_schema_extra["flag"] for name, field in Settings.model_fields.items()}
+
+
+def words(name):
+    """What messages and axes call a setting."""
+    return FLAGS[name].words or name.replace("_", " ")
+
+
+def flag_of(name):
+    """A setting's name as a flag has it, without its dashes."""
+    return name.replace("_", "-")
+
+
+def parse(name, given):
+    """The value of a setting from its text on a command line or in a table.
+
+    Parameters
+    ----------
+    name : str
+        A field of `Settings`.
+    given : str
+        "200,100", "1e-4", "true", "tanh", ...
+
+    Raises
+    ------
+    UserError
+        If the text is no value of that type and within its bounds.
+    """
+    return kinds.parse(_kind(name), words(name), given)
+
+
+def axis(name):
+    """What the axis of a figure says of a setting that is a number, and whether it may be logarithmic; None of another."""
+    kind = _kind(name)
+    if kinds.plain(kind) not in (int, float):
+        return None
+    return FLAGS[name].axis or words(name), kind != Share
+
+
+def differing(several):
+    """The settings that are not the same in all of some runs.
+
+    Parameters
+    ----------
+    several : iterable of Settings
+
+    Returns
+    -------
+    list of str
+    """
+    several = list(several)
+    return [name for name in FLAGS if len({getattr(settings, name) for settings in several}) > 1]
+
+
+@functools.cache
+def _kind(name):
+    """A setting's type with its bounds, without its "or None"."""
+    return kinds.required(get_type_hints(Settings, include_extras=True)[name])
+
+
+def _in_words(error, given):
+    """What was wrong with some settings, in one line."""
+    for fault in error.errors():
+        if isinstance(fault.get("ctx", {}).get("error"), UserError):
+            return str(fault["ctx"]["error"])
+        name = fault["loc"][0]
+        if name not in FLAGS:
+            return f"unknown setting {name!r}"
+        if fault["type"] != "default_factory_not_called":  # for want of another setting, whose fault comes first
+            return kinds.refusal(_kind(name), words(name), given[name])

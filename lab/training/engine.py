@@ -1,0 +1,133 @@
+"""Compiled models: built for a run, and used again by the runs that follow and differ in nothing that was compiled in."""
+
+import contextlib
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+import models
+from lab.backend import devices, resident
+from lab.backend.gan import GAN
+from lab.data import CLASSES, Arrays
+from lab.settings import UserError
+
+# What a compiled model does not depend on. The rates among them are variables of the optimizers, and so is the strength of the
+# weight decay, if there is any: a schedule has to change these variables while training, and must not be compiled in.
+_FREE = {"seed", "epochs", "early_stopping", "sample_every", "learning_rate", "discriminator_learning_rate"}
+
+
+@contextlib.contextmanager
+def enough_memory():
+    """Turn it into a UserError if memory does not suffice."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
+
+
+class Engine(NamedTuple):
+    """A compiled model, the function that trains it, and what they were made for."""
+
+    compiled_in: dict
+    arrays: Arrays
+    model: keras.Model
+    strength: tf.Variable  # of the weight decay
+    fit: Callable  # as `resident.prepare` gives it
+
+
+_latest = None
+
+
+def compiled_model(settings, input_shape):
+    """The network of a run, its weights drawn with the run's seed, ready for `resident.fit`.
+
+    With ``settings.precision`` bfloat16, layers compute in it and keep their weights in float32.
+    """
+    keras.utils.clear_session(free_memory=False)  # layers are named alike in every run of a process
+    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[settings.precision])
+    build = partial(models.build, settings.net, input_shape=input_shape, seed=settings.seed)
+    if settings.hidden:
+        build = partial(build, hidden=settings.hidden)
+    if settings.is_gan:
+        return _compiled_gan(settings, build())
+    model = build(
+        regularizer_strength=settings.regularizer_strength,
+        activation=settings.activation,
+        regularizer=settings.regularizer,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        classes=len(CLASSES[settings.dataset]),
+    )
+    optimizer = keras.optimizers.get(settings.optimizer)
+    optimizer.learning_rate = settings.learning_rate
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def _compiled_gan(settings, networks):
+    gan = GAN(networks, settings.latent, settings.unroll, settings.label_smoothing, settings.seed)
+    gan.compile(
+        keras.optimizers.Adam(settings.learning_rate, *settings.betas),
+        keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas),
+    )
+    return gan
+
+
+def networks_of(model):
+    """What is saved of a model that can be trained: itself, or a GAN's two networks."""
+    return getattr(model, "networks", model)
+
+
+def engine_for(settings, arrays, model):
+    """An engine for a run, in the state of its model; and whether it is a new one, still to be compiled.
+
+    Tracing and compiling take as long as several epochs of a small net. What they give depends neither on the seed nor on the
+    learning rate, the strength of the weight decay or the number of epochs: a process compiles once for all the runs that
+    follow each other and differ in nothing else.
+    """
+    global _latest
+    compiled_in = {name: value for name, value in settings if name not in _FREE}
+    compiled_in["regularizer_strength"] = settings.regularizer_strength > 0
+    new = (
+        _latest is None
+        or _latest.compiled_in != compiled_in
+        or any(mine is not other for mine, other in zip(_latest.arrays, arrays))
+    )
+    if new:
+        _latest = None  # its memory may be needed
+        copy = compiled_model(settings, arrays.train_images.shape[1:])
+        strength = tf.Variable(0.0)
+        for layer in copy.layers:
+            if getattr(layer, "kernel_regularizer", None):
+                setattr(layer.kernel_regularizer, settings.regularizer, strength)
+        _latest = Engine(compiled_in, arrays, copy, strength, _prepare(settings, arrays, copy))
+    if not settings.is_gan:
+        model.optimizer.build(model.trainable_variables)
+    copy_state(model, _latest.model)
+    _latest.strength.assign(settings.regularizer_strength)
+    return _latest, new
+
+
+def _prepare(settings, arrays, model):
+    """The function that trains this model."""
+    batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=devices.shares_of(settings))
+    if not settings.is_gan:
+        return resident.prepare(model, arrays[:2], batches, validation_data=arrays[2:])
+    chunk = resident.suitable_chunk(model, settings.batch_size, settings.steps_per_epoch)
+    chunk = math.ceil(chunk / (1 + settings.unroll))
+    return resident.prepare(model, arrays[:1], batches._replace(steps_per_chunk=chunk, noise=model.draw_latents))
+
+
+def copy_state(source, target):
+    """Copy all that training changes: weights, moving averages, random states, and the optimizers' variables."""
+    for mine, other in zip(_state(source), _state(target), strict=True):
+        other.assign(mine)
+
+
+def _state(model):
+    optimizers = model.optimizers if isinstance(model, GAN) else [model.optimizer]
+    return model.variables + [variable for optimizer in optimizers for variable in optimizer.variables]
