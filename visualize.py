@@ -29,7 +29,7 @@ def main():
     cli.check_display(args.show)
     from lab import explore  # with NumPy and matplotlib, for which -h does not wait
 
-    paths = explore.visualize(cli.chosen(explore.Request, args))
+    paths = explore.visualize(args.dataset, args.theory, args.data_dir, args.results_dir)
     cli.finish(paths, args.show)
 
 

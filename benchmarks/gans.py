@@ -66,7 +66,7 @@ def ours(net, images, **settings):
     from lab.backend import resident
     from lab.training import engine
 
-    gan = engine.compiled_model(Settings(net=net, batch_size=BATCH_SIZE, **settings), images.shape[1:])
+    gan = engine.compiled_model(Settings(net=net, dataset=DATASETS[net], batch_size=BATCH_SIZE, **settings), images.shape[1:])
     fit = resident.prepare(gan, (images,), resident.Batches(BATCH_SIZE, STEPS["ours"], 32, noise=gan.draw_latents))
 
     def train():

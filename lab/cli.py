@@ -5,12 +5,13 @@ Exit status: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug, or some r
 
 import argparse
 import importlib.util
+import itertools
 import os
 import shlex
 import sys
 
 from lab.console import say
-from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, parse
+from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, metavar, parse
 
 
 class Parser(argparse.ArgumentParser):
@@ -91,21 +92,23 @@ def add_place_flags(parser):
 def add_setting_flags(parser, names=tuple(FLAGS)):
     """A flag for each of these settings, in the groups that their fields name."""
     about = {"GANs": f"for --net {', '.join(GANS)}; both networks are trained with Adam"}
-    groups = {
-        group: parser.add_argument_group(group, about.get(group)) for group in dict.fromkeys(FLAGS[n].group for n in names)
-    }
-    for name in names:
-        flag, field = FLAGS[name], Settings.model_fields[name]
-        default = None if field.default_factory else field.default
-        place = groups[flag.group]
-        if name == "net":
-            place = place.add_mutually_exclusive_group()
-            short = {"dest": name, "action": "store_const", "default": default}
-            place.add_argument("-d", "--dense", const="dense", help="the dense net (default)", **short)
-            place.add_argument("-c", "--conv", const="conv", help="the convolutional net", **short)
-        kind = {"action": "store_true"} if field.annotation is bool else {"type": _type(name), "metavar": flag.metavar}
-        options = [flag.short] if flag.short else []
-        place.add_argument(*options, f"--{flag_of(name)}", default=default, help=flag.help, **kind)
+    for group, several in itertools.groupby(names, key=lambda name: FLAGS[name].group):
+        place = parser.add_argument_group(group, about.get(group))
+        for name in several:
+            _add_setting_flag(place, name)
+
+
+def _add_setting_flag(place, name):
+    flag, field = FLAGS[name], Settings.model_fields[name]
+    default = None if field.default_factory else field.default
+    if name == "net":
+        place = place.add_mutually_exclusive_group()
+        common = {"dest": name, "action": "store_const", "default": default}
+        place.add_argument("-d", "--dense", const="dense", help="the dense net (default)", **common)
+        place.add_argument("-c", "--conv", const="conv", help="the convolutional net", **common)
+    kind = {"action": "store_true"} if field.annotation is bool else {"type": _type(name), "metavar": metavar(name)}
+    short = [flag.short] if flag.short else []
+    place.add_argument(*short, f"--{flag_of(name)}", default=default, help=flag.help, **kind)
 
 
 def _type(name):

@@ -78,9 +78,9 @@ class Bar:
     def __exit__(self, *error):
         self._progress.stop()
 
-    def advance(self, steps=0, description=None):
-        """Go so many steps further, under another description perhaps."""
-        self._progress.update(self._task, advance=steps, description=description)
+    def advance(self, steps=0, description=None, total=None):
+        """Go so many steps further, under another description or to another total perhaps."""
+        self._progress.update(self._task, advance=steps, description=description, total=total)
 
     def restart(self, total):
         """Begin anew, with a total number of steps."""

@@ -1,6 +1,9 @@
 """The networks, by name. Pure Keras: no files, no flags, no figures."""
 
-from models.classifiers import build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
+import inspect
+from dataclasses import fields
+
+from models.classifiers import Parts, build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
 from models.gans import build_conv_gan, build_dense_gan
 
 NETWORKS = {
@@ -13,6 +16,21 @@ NETWORKS = {
 }
 
 
-def build(name, **settings):
-    """Build the network called ``name``, a key of NETWORKS, with its builder's keyword arguments."""
-    return NETWORKS[name](**settings)
+def build(net, **settings):
+    """Build a network with those of a run's settings that concern it.
+
+    Parameters
+    ----------
+    net : str
+        A key of `NETWORKS`.
+    settings
+        Of these the network's builder gets what it has arguments for; as options, what `Parts` has.
+
+    Returns
+    -------
+    keras.Sequential, not compiled
+    """
+    known = set(inspect.signature(NETWORKS[net]).parameters)
+    if "options" in known:
+        known |= {field.name for field in fields(Parts)}
+    return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})

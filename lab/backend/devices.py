@@ -80,9 +80,7 @@ def start(setup):
 def _import_tensorflow():
     """The GPUs that TensorFlow sees, once it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
-    if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR) and _XLA_FLAGS not in os.environ.get(
-        "XLA_FLAGS", ""
-    ):
+    if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR):
         os.environ["XLA_FLAGS"] = f"{_XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()  # the user's word comes last
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says; likewise the two below
     with _quiet():

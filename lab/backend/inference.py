@@ -3,8 +3,6 @@
 import keras
 import numpy as np
 
-from lab.backend import gan
-
 BATCH_SIZE = 1000
 
 
@@ -37,7 +35,7 @@ def generate(generator, latents):
     Parameters
     ----------
     generator : keras.Model
-    latents : float array, shape (n, models.gans.LATENT_SIZE)
+    latents : float tensor, shape (n, models.gans.LATENT_SIZE)
 
     Returns
     -------
@@ -45,16 +43,6 @@ def generate(generator, latents):
     """
     generated = np.concatenate(_by_batch(generator, latents))
     return generated if generated.ndim == 2 else generated.round().clip(0, 255).astype(np.uint8)
-
-
-def draw_latents(settings, count):
-    """The first latent vectors that the settings of a run give: the same for the same seed.
-
-    Returns
-    -------
-    float array, shape (count, models.gans.LATENT_SIZE)
-    """
-    return np.asarray(gan.draw_latents(settings.latent, count, settings.seed))
 
 
 def _by_batch(model, inputs):

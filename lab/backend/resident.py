@@ -32,11 +32,11 @@ class Batches(NamedTuple):
     noise: Callable[[int], tf.Tensor] | None = None
 
 
-def fit(model, data, batches, validation_data=None, **training):
-    """Train a compiled model as its own ``fit`` would, on arrays kept on the device.
+def prepare(model, data, batches, validation_data=None):
+    """Make a compiled model ready to be trained as its own ``fit`` would, on arrays kept on the device.
 
     Every epoch goes once through all examples, in the order of `epoch_order`, or through the first ``steps_per_epoch`` batches
-    of that order.
+    of that order. A model that is trained again and again is compiled only once.
 
     Parameters
     ----------
@@ -45,28 +45,12 @@ def fit(model, data, batches, validation_data=None, **training):
     data, validation_data : tuple of arrays of equal length
         As a rule (images, labels).
     batches : Batches
-    training
-        What the function that `prepare` returns takes.
-
-    Returns
-    -------
-    keras.callbacks.History
-    """
-    return prepare(model, data, batches, validation_data)(**training)
-
-
-def prepare(model, data, batches, validation_data=None):
-    """The part of `fit` that is the same each time: a model that is trained again and again is compiled only once.
-
-    Parameters
-    ----------
-    As of `fit`.
 
     Returns
     -------
     function of ``epochs, seed=0, initial_epoch=0, callbacks=()``
-        Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples; Keras's
-        callbacks and what is returned are those of `keras.Model.fit`.
+        Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples; the callbacks
+        and the history that it returns are those of `keras.Model.fit`.
     """
     examples, batch_size = len(data[0]), batches.batch_size
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 from lab import figures, runs
 from lab.comparison import charts, render, tables
 from lab.comparison.groups import collect
-from lab.comparison.published import Published, read_published
-from lab.runs import File
+from lab.comparison.published import Published, read_published, verdicts_of
 from lab.settings import UserError
 
 
@@ -15,6 +14,7 @@ class Comparison(NamedTuple):
 
     groups: list  # of Group
     published: Published
+    verdicts: dict  # as `published.verdicts_of` gives it
     tables: list  # of Table, as text
     numbers: list  # of dict, a group each: all numbers, unrounded
     warnings: list  # of str
@@ -65,14 +65,16 @@ def compare(groups, notes=(), published=None):
         raise UserError("--published: there are published figures of classifiers only")
     found = read_published(published, groups) if published else Published({}, {})
     warnings = _warnings(groups)
+    verdicts = verdicts_of(groups, found)
     several = [
         tables.runs_table(groups, "Runs", [*tables.fewest_parameters(groups), *notes, *warnings]),
-        tables.published_table(groups, found.final) if found.final else None,
-        tables.published_epochs_table(groups, found.by_epoch) if found.by_epoch else None,
+        tables.published_table(groups, found.final, verdicts) if found.final else None,
+        tables.published_epochs_table(verdicts) if found.by_epoch else None,
         tables.speed_table(groups),
     ]
-    numbers, trend = tables.numbers(groups, found.final), charts.trend_of(groups, found.final)
-    return Comparison(groups, found, list(filter(None, several)), numbers, warnings, trend, charts.labels_of(groups))
+    shown = [table for table in several if table]
+    numbers, trend, labels = tables.numbers(groups, verdicts), charts.trend_of(groups, found.final), charts.labels_of(groups)
+    return Comparison(groups, found, verdicts, shown, numbers, warnings, trend, labels)
 
 
 def _warnings(groups):
@@ -80,7 +82,7 @@ def _warnings(groups):
     if len({group.record.dataset.sha256 for group in groups}) > 1:
         names = ", ".join(sorted({group.record.dataset.name for group in groups}))
         warnings.append(f"Warning: these runs were trained or validated on different data ({names}).")
-    evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "samples" in one}
+    evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:
         warnings.append("Warning: these runs were evaluated with different classifiers or numbers of samples.")
     return warnings
@@ -106,7 +108,7 @@ def report_sweep(results_dir, folder):
         repeats = f", mean of {len(group.runs)} runs, 95% confidence band" if len(group.runs) > 1 else ""
         what = f"{group.record.dataset.name}, {group.settings.replace(seed=0).describe(group.record.dataset.train)}"
         drawn = figures.learning_curve(group.curves(), f"{folder.name}: {what}{repeats}")
-        paths += runs.save_figures({File.LEARNING_CURVE: drawn}, group.folder)
+        paths += runs.save_figures({runs.File.LEARNING_CURVE: drawn}, group.folder)
     render.show(tables.runs_table(groups, folder.name, notes))
     return paths
 

@@ -1,10 +1,14 @@
 """Published figures: read from a CSV file, matched with groups of runs, checked."""
 
 import csv
+import math
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+import numpy as np
+
 from lab.comparison.groups import METRICS
+from lab.metrics import intervals
 from lab.settings import FLAGS, UserError, parse
 
 
@@ -13,6 +17,16 @@ class Published(NamedTuple):
 
     final: dict  # group's name -> column -> Decimal
     by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
+
+
+class Verdict(NamedTuple):
+    """A published figure held against ours."""
+
+    figure: Decimal | None  # None: not published
+    ours: np.ndarray  # shape (runs,)
+    low: float  # our 95% prediction interval for one run; NaN without repeats
+    high: float
+    place: str | None  # of the figure: as `place_of` gives it
 
 
 class _Row(NamedTuple):
@@ -52,6 +66,63 @@ def read_published(path, groups):
     if published.by_epoch and all(min(curve) > trained[name] for name, curve in published.by_epoch.items()):
         raise UserError(f"{path}: none of its epochs was trained")
     return published
+
+
+def verdicts_of(groups, published):
+    """Published figures held against ours.
+
+    Parameters
+    ----------
+    groups : list of Group
+    published : Published
+
+    Returns
+    -------
+    dict of (str, int or None) to dict of str to Verdict
+        By group and epoch, None for the one that was saved, as far as there are published figures of it and runs that reached
+        it; then by metric, all of `METRICS` that are published of any group.
+    """
+    curves = [figures for epochs in published.by_epoch.values() for figures in epochs.values()]
+    final, by_epoch = (
+        [name for name in METRICS if any(name in one for one in some)] for some in (published.final.values(), curves)
+    )
+    verdicts = {}
+    for group in groups:
+        if group.name in published.final:
+            figures = published.final[group.name]
+            verdicts[group.name, None] = {name: _verdict(figures.get(name), group.measures[name]) for name in final}
+        for epoch, figures in sorted(published.by_epoch.get(group.name, {}).items()):
+            reached = [run.history.curves for run in group.runs if epoch <= run.history.epochs]
+            if reached:
+                ours = {name: np.array([one[name][epoch - 1] for one in reached], float) for name in by_epoch}
+                verdicts[group.name, epoch] = {name: _verdict(figures.get(name), ours[name]) for name in by_epoch}
+    return verdicts
+
+
+def _verdict(figure, ours):
+    low, high = intervals.prediction_interval(ours)
+    return Verdict(figure, ours, low, high, place_of(figure, low, high))
+
+
+def place_of(figure, low, high):
+    """Where a published figure lies.
+
+    Parameters
+    ----------
+    figure : Decimal, or None
+    low, high : float
+        Our interval; NaN if there is none.
+
+    Returns
+    -------
+    str
+        "inside" the interval, "below", "above"; None if either is missing.
+    """
+    if figure is None or math.isnan(low):
+        return None
+    # It may have been rounded by half a unit of its last digit.
+    rounding = Decimal(0.5 * 10.0 ** figure.as_tuple().exponent)
+    return "below" if figure + rounding < low else "above" if figure - rounding > high else "inside"
 
 
 def _read(path):

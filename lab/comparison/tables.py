@@ -1,12 +1,11 @@
 """Tables of compared runs: a line for each setting, means with error bars over its repeats, published figures beside them."""
 
 import math
-from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.groups import LEVELS, METRICS, varying
+from lab.comparison.groups import LEVELS, varying
 from lab.metrics import intervals
 from lab.settings import text
 
@@ -68,7 +67,7 @@ def _in_common(groups):
     return sentences
 
 
-def published_table(groups, published):
+def published_table(groups, published, verdicts):
     """Published figures against ours, each with the 95% prediction interval for one run, if there are repeats.
 
     Parameters
@@ -76,83 +75,53 @@ def published_table(groups, published):
     groups : list of Group
     published : dict
         As `Published.final`.
+    verdicts : dict
+        As `published.verdicts_of` gives it.
     """
-    columns = [name for name in METRICS if any(name in figures for figures in published.values())]
-    rows, inside = [], {name: [] for name in columns}
+    rows, shown = [], []
     for group in groups:
-        figures = published.get(group.name)
-        if figures is None:
-            continue
-        row = {"setting": group.name, "parameters": "-"}
-        if "parameters" in figures:
-            same = figures["parameters"] == group.record.parameters
-            row["parameters"] = f"{figures['parameters']:,.0f} {'equal' if same else 'NOT equal'}"
-        for name in columns:
-            figure, (low, high) = figures.get(name), intervals.prediction_interval(group.measures[name])
-            place = place_of(figure, low, high)
-            row[_heading(name)] = f"{figure:.4f} {place} {low:.4f} to {high:.4f}" if place else str(figure or "-")
-            inside[name] += [place == "inside"] if place else []
-        rows.append(row)
+        if group.name in published:
+            row = {"setting": group.name, "parameters": "-"}
+            count = published[group.name].get("parameters")
+            if count is not None:
+                row["parameters"] = f"{count:,.0f} {'equal' if count == group.record.parameters else 'NOT equal'}"
+            shown.append(verdicts[group.name, None])
+            rows.append(row | {_heading(name): _held_against(verdict) for name, verdict in shown[-1].items()})
     unknown = all(row["parameters"] == "-" for row in rows)
     title = "Published figures, and our 95% prediction interval for one run"
-    return Table(title, _without(rows, ["parameters"] if unknown else []), _summed_up(inside))
+    return Table(title, _without(rows, ["parameters"] if unknown else []), _summed_up(shown))
 
 
-def published_epochs_table(groups, published):
-    """Published learning curves against ours, epoch by epoch: as `published_table`.
+def _held_against(verdict):
+    if verdict.place:
+        return f"{verdict.figure:.4f} {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}"
+    return "-" if verdict.figure is None else str(verdict.figure)
 
-    Parameters
-    ----------
-    groups : list of Group
-    published : dict
-        As `Published.by_epoch`.
-    """
-    columns = [name for name in METRICS if any(name in row for curve in published.values() for row in curve.values())]
-    rows, inside = [], {name: [] for name in columns}
-    for group in groups:
-        for epoch, figures in sorted(published.get(group.name, {}).items()):
-            curves = [run.history.curves for run in group.runs if epoch <= run.history.epochs]
-            if not curves:
-                continue
-            row = {"setting": group.name, "epoch": str(epoch)}
-            for name in columns:
-                values = np.array([curve[name][epoch - 1] for curve in curves], float)
-                place = place_of(figures.get(name), *intervals.prediction_interval(values))
-                row[_heading(name)] = _with_error(values)
-                row[f"published {_heading(name)}"] = " ".join(filter(None, [str(figures.get(name, "-")), place]))
-                inside[name] += [place == "inside"] if place else []
+
+def published_epochs_table(verdicts):
+    """Published learning curves against ours, epoch by epoch: as `published_table`."""
+    rows, shown = [], []
+    for (group, epoch), of_metrics in verdicts.items():
+        if epoch is not None:
+            row = {"setting": group, "epoch": str(epoch)}
+            for name, verdict in of_metrics.items():
+                figure = "-" if verdict.figure is None else str(verdict.figure)
+                row[_heading(name)] = _with_error(verdict.ours)
+                row[f"published {_heading(name)}"] = f"{figure} {verdict.place or ''}".strip()
+            shown.append(of_metrics)
             rows.append(row)
     alone = len({row["setting"] for row in rows}) == 1
-    return Table("Published figures by epoch", _without(rows, ["setting"] if alone else []), _summed_up(inside))
+    return Table("Published figures by epoch", _without(rows, ["setting"] if alone else []), _summed_up(shown))
 
 
-def place_of(figure, low, high):
-    """Where a published figure lies.
-
-    Parameters
-    ----------
-    figure : Decimal, or None
-    low, high : float
-        Our interval; NaN if there is none.
-
-    Returns
-    -------
-    str
-        "inside" the interval, "below", "above"; None if either is missing.
-    """
-    if figure is None or math.isnan(low):
-        return None
-    # It may have been rounded by half a unit of its last digit.
-    rounding = Decimal(0.5 * 10.0 ** figure.as_tuple().exponent)
-    return "below" if figure + rounding < low else "above" if figure - rounding > high else "inside"
-
-
-def _summed_up(inside):
-    sums = [
-        f"Published {_heading(name)}: {sum(hits)} of {len(hits)} lie inside our 95% prediction interval for one run."
-        for name, hits in inside.items()
-        if hits
-    ]
+def _summed_up(shown):
+    """Sentences: how many published figures lie inside, by metric."""
+    sums = []
+    for name in shown[0]:
+        places = [verdicts[name].place for verdicts in shown if verdicts[name].place]
+        if places:
+            hits = f"{places.count('inside')} of {len(places)}"
+            sums.append(f"Published {_heading(name)}: {hits} lie inside our 95% prediction interval for one run.")
     return sums or ["Without --repeats there is no interval to hold the published figures against."]
 
 
@@ -177,21 +146,13 @@ def speed_table(groups):
     return Table("Two devices", rows, []) if rows else None
 
 
-def numbers(groups, published):
-    """All numbers, unrounded: a dict for each group.
-
-    Parameters
-    ----------
-    groups : list of Group
-    published : dict
-        As `Published.final`.
-    """
-    settings = varying(groups)
-    compared = {name for figures in published.values() for name in figures}
+def numbers(groups, verdicts):
+    """All numbers, unrounded: a dict for each group."""
+    compared = next((of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ())
     rows = []
     for group in groups:
         row = {"setting": group.name, "runs": len(group.runs)}
-        given = {name: getattr(group.settings, name) for name in settings}
+        given = {name: getattr(group.settings, name) for name in varying(groups)}
         row |= {name: "" if value is None else text(value) for name, value in given.items()}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
@@ -199,11 +160,12 @@ def numbers(groups, published):
             row |= {name: float(mean), f"{name}_half_width": float(half_width)}
             if name in compared:
                 low, high = intervals.prediction_interval(values)
-                figure = published.get(group.name, {}).get(name, "")
-                row |= {f"published_{name}": figure, f"{name}_low": low, f"{name}_high": high}
+                verdict = verdicts.get((group.name, None), {}).get(name)
+                row |= {f"published_{name}": verdict and verdict.figure, f"{name}_low": low, f"{name}_high": high}
         # Not "device" and "dataset": so are settings called, which may say "auto".
         row |= {"device_name": group.device, "dataset_name": group.record.dataset.name}
-        rows.append({key: "" if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
+        empty = {key for key, value in row.items() if value is None or (isinstance(value, float) and math.isnan(value))}
+        rows.append(row | dict.fromkeys(empty, ""))
     return rows
 
 

@@ -3,46 +3,33 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.console import Bar
 
+
+class Source(NamedTuple):
+    """Where a data set is published."""
+
+    url: str
+    folder: str  # in Keras's cache
+    files: dict  # as Keras calls them -> SHA-256
+
+
 _KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-# name -> (folder in the cache, {file: (URL, SHA-256)}), the files as Keras calls them.
+_CIFAR_URL = "https://www.cs.toronto.edu/~kriz/"
+_MNIST = {"mnist.npz": "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"}
+_FASHION_MNIST = {
+    "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+}
+_CIFAR10 = {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
 SOURCES = {
-    "mnist": (
-        ".",
-        {"mnist.npz": (_KERAS_URL, "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")},
-    ),
-    "fashion_mnist": (
-        "fashion-mnist",
-        {
-            "train-images-idx3-ubyte.gz": (
-                _KERAS_URL,
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            ),
-            "train-labels-idx1-ubyte.gz": (
-                _KERAS_URL,
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            ),
-            "t10k-images-idx3-ubyte.gz": (
-                _KERAS_URL,
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            ),
-            "t10k-labels-idx1-ubyte.gz": (
-                _KERAS_URL,
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            ),
-        },
-    ),
-    "cifar10": (
-        ".",
-        {
-            "cifar-10-binary.tar.gz": (
-                "https://www.cs.toronto.edu/~kriz/",
-                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            )
-        },
-    ),
+    "mnist": Source(_KERAS_URL, ".", _MNIST),
+    "fashion_mnist": Source(_KERAS_URL, "fashion-mnist", _FASHION_MNIST),
+    "cifar10": Source(_CIFAR_URL, ".", _CIFAR10),
 }
 # Seconds to connect, and to wait for the next bytes: offline machines should learn soon that they are.
 _TIMEOUT = (5, 30)
@@ -64,36 +51,32 @@ def fetch(name):
     ------
     Unreachable
     """
-    return [_fetch(name, file) for file in SOURCES[name][1]]
+    source = SOURCES[name]
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets", source.folder)
+    return [_fetch(folder / file, source.url + file, sha256) for file, sha256 in source.files.items()]
 
 
-def _cache():
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets")
-
-
-def _fetch(name, file):
-    """The path of a data set's file in Keras's cache, downloaded if it is not there or not the right one."""
-    folder, (url, sha256) = _cache() / SOURCES[name][0], SOURCES[name][1][file]
-    path = folder / file
+def _fetch(path, url, sha256):
     if path.exists() and _sha256(path) == sha256:
         return path
     import pooch  # here, since it brings the whole of `requests`, and downloads are rare
     from filelock import FileLock
 
+    lock = path.with_name(f".{path.name}.lock")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f".{file}.lock").touch()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
     except OSError as error:
-        raise Unreachable(f"cannot write to {folder}") from error
-    with Bar(f"downloading {file}") as bar, FileLock(folder / f".{file}.lock"):
+        raise Unreachable(f"cannot write to {path.parent}") from error
+    with Bar(f"downloading {path.name}") as bar, FileLock(lock):
         download = pooch.HTTPDownloader(progressbar=_PoochBar(bar), timeout=_TIMEOUT)
         pooch.get_logger().setLevel("ERROR")
         try:
-            return Path(pooch.retrieve(url + file, f"sha256:{sha256}", file, folder, downloader=download))
+            return Path(pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=download))
         except OSError as error:  # what `requests` raises is one
             raise Unreachable(f"no answer from {url.split('/')[2]}") from error
         except ValueError as error:  # pooch's word for a wrong hash; the file is not kept
-            raise Unreachable(f"{url}{file} is not the file it should be") from error
+            raise Unreachable(f"{url} is not the file it should be") from error
 
 
 def _sha256(path):
@@ -102,25 +85,16 @@ def _sha256(path):
 
 
 class _PoochBar:
-    """Our bar in the shape that pooch asks for."""
+    """Our bar in the shape that pooch asks for; ``total`` is set by pooch."""
 
     def __init__(self, bar):
-        self.bar, self._total = bar, 0
-
-    @property
-    def total(self):
-        return self._total
-
-    @total.setter
-    def total(self, size):
-        self._total = size
-        self.bar.restart(size)
+        self.bar, self.total = bar, None
 
     def update(self, count):
-        self.bar.advance(count)
+        self.bar.advance(count, total=self.total)
 
     def reset(self):
-        self.bar.restart(self._total)
+        self.bar.restart(self.total)
 
     def close(self):
         pass

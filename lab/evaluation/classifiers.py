@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lab import console, figures, runs
-from lab.console import say
 from lab.data import CLASSES
 from lab.metrics import classification
-from lab.runs import File
 
 
 def evaluate(run, model, arrays):
@@ -37,10 +35,10 @@ def evaluate(run, model, arrays):
         logits, _ = inference.logits_and_features(model, images)
         results[part] = classification.loss_and_accuracy(logits, labels)
         for metric, value in results[part].items():
-            say(f"{part.capitalize()} {metric}: {value:.4f}")
+            console.say(f"{part.capitalize()} {metric}: {value:.4f}")
     results["penalty"] = inference.penalty(model)
     if results["penalty"]:
-        say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
+        console.say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
     counts = classification.confusion(logits.argmax(axis=-1), arrays.validation_labels, len(classes))
     precision, recall = classification.precision_and_recall(counts)
     results |= {"classes": classes, "precision": precision.tolist(), "recall": recall.tolist(), "confusion": counts.tolist()}
@@ -49,9 +47,9 @@ def evaluate(run, model, arrays):
         for name, images, one, other in zip(classes, counts.sum(axis=1), precision, recall)
     ]
     console.table(rows, "Validation images by class")
-    runs.write_json(run.folder / File.EVALUATION, results)
+    runs.write_json(run.folder / runs.File.EVALUATION, results)
     drawn = _mistakes(run, arrays, logits, counts) | _first_layer(run, model)
-    return [run.folder / File.EVALUATION, *runs.save_figures(drawn, run.folder)]
+    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
 def _share(value):
@@ -69,8 +67,8 @@ def _mistakes(run, arrays, logits, counts):
     mistakes = len(arrays.validation_labels) - np.trace(counts)
     title = f"{name}: {mistakes:,} of {len(logits):,} validation images wrong" + (", the surest" if mistakes else "")
     return {
-        File.MISTAKES: figures.examples(arrays.validation_images[worst], captions, title),
-        File.CONFUSION: figures.confusion(counts, classes, f"{name}: validation images"),
+        runs.File.MISTAKES: figures.examples(arrays.validation_images[worst], captions, title),
+        runs.File.CONFUSION: figures.confusion(counts, classes, f"{name}: validation images"),
     }
 
 
@@ -80,9 +78,9 @@ def _first_layer(run, model):
     kernel = np.asarray(next(layer.kernel for layer in model.layers if hasattr(layer, "kernel")))
     if kernel.ndim == 4:
         title = f"{name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
-        return {File.FILTERS: figures.filters(kernel, title)}
-    say("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
-    return {File.WEIGHTS: figures.first_layer(kernel, model.input_shape[1:], f"{name}: weights of the first layer")}
+        return {runs.File.FILTERS: figures.filters(kernel, title)}
+    console.say("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
+    return {runs.File.WEIGHTS: figures.first_layer(kernel, model.input_shape[1:], f"{name}: weights of the first layer")}
 
 
 def predict_pictures(run, model, paths, pictures):
@@ -115,4 +113,4 @@ def predict_pictures(run, model, paths, pictures):
     console.table(rows, left=("prediction", "second"))
     most = figures.ROWS * figures.COLUMNS
     title = f"What {runs.display_name(run.folder)} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
-    return runs.save_figures({File.PICTURES: figures.examples(pictures, captions, title)}, run.folder)
+    return runs.save_figures({runs.File.PICTURES: figures.examples(pictures, captions, title)}, run.folder)

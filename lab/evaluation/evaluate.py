@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import comparison, runs
+from lab import comparison, console, runs
 from lab.backend import devices
-from lab.console import say
 from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load, load_pictures
 from lab.evaluation import classifiers, gans
 from lab.settings import UserError
@@ -94,7 +93,7 @@ def _evaluate(several, request):
     classifier = gans.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
     for run in several:
         if len(several) > 1:
-            say(f"\n{run.folder}")
+            console.say(f"\n{run.folder}")
         model, data = runs.load_model(run), arrays[run.settings.dataset, run.settings.holdout]
         if run.settings.is_gan:
             paths = gans.evaluate(run, model, data, classifier, request.samples)
@@ -136,5 +135,5 @@ def data_of(run, data_dir=None):
     name = run.record.dataset.name
     arrays = hold_out(load(name, data_dir), run.settings.holdout)
     if fingerprint(arrays) != run.record.dataset.sha256:
-        say(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
+        console.say(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
     return arrays

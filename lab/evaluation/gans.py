@@ -4,11 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab import console, figures, runs
-from lab.console import say
+from lab import figures, runs
+from lab.console import say, table
 from lab.data import CLASSES, ring
 from lab.metrics import classification, collapse
-from lab.runs import File
 from lab.settings import UserError
 
 SAMPLES, RING_SAMPLES = 3_000, 2_500
@@ -66,15 +65,15 @@ def evaluate(run, model, arrays, classifier=None, count=None):
     list of Path
         What was written.
     """
-    from lab.backend import inference  # with TensorFlow
+    from lab.backend import gan, inference  # with TensorFlow
 
     of_ring = run.record.dataset.name == "ring"
     count = count or (RING_SAMPLES if of_ring else SAMPLES)
     for network in ("discriminator", "generator"):
         say(f"{network.capitalize()} loss in the last epoch: {_number(run.history.curves[f'{network}_loss'][-1]):.4f}")
-    generated = inference.generate(model.layers[0], inference.draw_latents(run.settings, count))
+    generated = inference.generate(model.layers[0], gan.draw_latents(run.settings.latent, count, run.settings.seed))
     title = runs.display_name(run.folder)
-    drawn = {File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
+    drawn = {runs.File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
     results = {"samples": count}
     if of_ring:
         results |= _on_ring(generated)
@@ -82,20 +81,20 @@ def evaluate(run, model, arrays, classifier=None, count=None):
         nearest, distances = _against_copies(generated, arrays)
         results["nearest_training_image"] = distances
         heading = f"{title}: samples, and their nearest training images"
-        drawn[File.NEAREST] = figures.neighbours(generated[: len(nearest)], nearest, heading)
+        drawn[runs.File.NEAREST] = figures.neighbours(generated[: len(nearest)], nearest, heading)
     if classifier:
         results |= _classified(generated, arrays, classifier)
     if "counts" in results:
         results["classes"] = CLASSES[run.record.dataset.name]
-        drawn[File.LABELS] = _labels(results, title)
+        drawn[runs.File.LABELS] = _labels(results, title)
     elif not of_ring:
         say(
             f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
             "their divergence to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
-    runs.write_json(run.folder / File.EVALUATION, results)
-    (run.folder / File.LABELS).unlink(missing_ok=True)  # of an evaluation with a classifier
-    return [run.folder / File.EVALUATION, *runs.save_figures(drawn, run.folder)]
+    runs.write_json(run.folder / runs.File.EVALUATION, results)
+    (run.folder / runs.File.LABELS).unlink(missing_ok=True)  # of an evaluation with a classifier
+    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
 def _number(value):
@@ -154,6 +153,6 @@ def _labels(results, name):
     if "modes" in results:
         counted = f"{sum(counts):,} of {total:,} samples near a mode, by mode"
     rows = [{"class": one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
-    console.table(rows, counted)
+    table(rows, counted)
     group = np.array(counts, float), np.full(len(counts), np.nan)
     return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}")

@@ -56,15 +56,11 @@ def connect(scheduler=None, workers=1):
     }
     with dask.config.set(settings), contextlib.ExitStack() as stack:
         if scheduler is None:
+            local = {"threads_per_worker": 1, "memory_limit": None, "silence_logs": logging.CRITICAL}
+            # Any free port for its status page: the usual one may be taken, by another sweep.
+            local |= {"dashboard_address": "127.0.0.1:0", "plugins": [_IgnoreInterrupt()]}
             with _ignored_interrupts():
-                scheduler = distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=None,
-                    dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken, by another sweep
-                    silence_logs=logging.CRITICAL,
-                    plugins=[_IgnoreInterrupt()],
-                )
+                scheduler = distributed.LocalCluster(n_workers=workers, **local)
             stack.callback(_close, scheduler)
         try:
             client = distributed.Client(scheduler, timeout=ANSWER_WITHIN)

@@ -14,7 +14,6 @@ from lab.backend import devices
 from lab.console import Bar, say
 from lab.data import find, fingerprint, hold_out, resolve
 from lab.experiments import cluster
-from lab.runs import File
 from lab.settings import UserError, differing, flag_of
 
 PATIENCE = 10  # seconds without a worker, before the user is told
@@ -136,7 +135,7 @@ def missing(folder, planned, data, overwrite=False):
     """The part of a sweep that is still to be done, as `train`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
-    existing = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(File.HISTORY.value))
+    existing = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(runs.File.HISTORY.value))
     others = {_swept(name) for name in existing} - {_swept(name) for name in planned}
     if others:
         raise UserError(f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep")
@@ -185,21 +184,14 @@ def _is_done(folder, settings, sha256):
     return run.history.status == runs.COMPLETE
 
 
-class _Display:
+class _Display(Bar):
     """A bar with the state of all runs, and a line for each that ended."""
 
     def __init__(self, total):
         # The time left is told from all runs so far: each may take longer than the half minute that is usual.
-        self.bar = Bar("starting workers", total, period=1e9)
+        super().__init__("starting workers", total, period=1e9)
         self.total, self.done, self.failed = total, 0, 0
         self.seen = time.monotonic()  # the last time that there was a worker
-
-    def __enter__(self):
-        self.bar.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self.bar.__exit__(*error)
 
     def running(self, count):
         """Show that so many runs are in training."""
@@ -207,22 +199,21 @@ class _Display:
             self.seen = time.monotonic()
         elif time.monotonic() - self.seen > PATIENCE:
             self.seen = math.inf  # said once
-            self.bar.say(
-                "The cluster has no worker: waiting for one. Do they find the packages, and this repository on PYTHONPATH?"
-            )
+            self.say("The cluster has no worker: waiting for one. Do they find the packages and, by PYTHONPATH, this repository?")
         state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed"
-        self.bar.advance(description=state if count else f"{state}; waiting for a worker")
+        self.advance(description=state if count else f"{state}; waiting for a worker")
 
     def finished(self, name, files, fault):
+        """Show that a run ended."""
         self.done += 1
         self.failed += bool(fault)
-        self.bar.advance(1)
+        self.advance(1)
         outcome = f"FAILED: {fault}" if fault else _last_line(files)
-        self.bar.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {name}  {outcome}")
+        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {name}  {outcome}")
 
 
 def _last_line(files):
-    history = runs.History(**simplejson.loads(files[File.HISTORY]))
+    history = runs.History(**simplejson.loads(files[runs.File.HISTORY]))
     final = history.final
     # A classifier's in the order of Keras's own lines.
     names = ["loss", "accuracy", "val_loss", "val_accuracy"] if "loss" in final else list(final)

@@ -3,12 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import runs
+from lab import console, runs
 from lab.comparison import report_sweep
-from lab.console import say
-from lab.experiments import sweep
-from lab.experiments.grid import grid
-from lab.runs import File
+from lab.experiments import grid, sweep
 from lab.settings import UserError
 from lab.training.run import train_here
 
@@ -55,16 +52,16 @@ def train(settings, request):
     if request.workers is not None or request.scheduler is not None:
         raise UserError("--workers and --scheduler are for many runs: add --repeats or --sweep")
     train_here(settings, output, request.data_dir)
-    return 0, [folder / File.LEARNING_CURVE]
+    return 0, [folder / runs.File.LEARNING_CURVE]
 
 
 def _train_many(settings, request, output):
-    planned = grid(settings, request.sweep or [], 1 if request.repeats is None else request.repeats)
+    planned = grid.grid(settings, request.sweep or [], 1 if request.repeats is None else request.repeats)
     planned, data = sweep.load_data(planned, request.data_dir)
     failed = sweep.train(planned, data, output, sweep.Machines(request.scheduler, request.workers))
     if len(failed) == len(planned):
         return 1, []
     paths = report_sweep(request.results_dir, output.folder)
     place = "" if request.results_dir == "results" else f" --results-dir {request.results_dir}"
-    say(f"{output.folder}: for figures and tables of all of it, python evaluate.py -m {request.model_name}{place}")
+    console.say(f"{output.folder}: for figures and tables of all of it, python evaluate.py -m {request.model_name}{place}")
     return 1 if failed else 0, paths

@@ -112,13 +112,13 @@ def print_table(name, arrays):
     classes = CLASSES[name]
     parts = {"training": statistics(*arrays[:2], len(classes)), "validation": statistics(*arrays[2:], len(classes))}
 
-    def row(heading, cell):
-        return {"": heading} | {part: cell(numbers) for part, numbers in parts.items()}
-
-    rows = [row(key, lambda numbers, key=key: str(numbers[key])) for key in ("shape", "type")]
-    rows.append(row("range", lambda numbers: f"{numbers['minimum']} to {numbers['maximum']}"))
-    rows += [row(key, lambda numbers, key=key: f"{numbers[key]:.2f}") for key in ("mean", "deviation")]
+    cells = {"shape": "{shape}", "type": "{type}", "range": "{minimum} to {maximum}", "mean": "{mean:.2f}"}
+    cells["deviation"] = "{deviation:.2f}"
+    rows = [
+        {"": heading} | {part: cell.format(**numbers) for part, numbers in parts.items()} for heading, cell in cells.items()
+    ]
     rows.append({})
     for index, label in enumerate(classes):
-        rows.append(row(f"images of {label}", lambda numbers, index=index: f"{numbers['counts'][index]:,}"))
+        counts = {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()}
+        rows.append({"": f"images of {label}"} | counts)
     console.table(rows, name)

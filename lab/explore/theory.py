@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.optimize import minimize
 
 from lab import figures
 from lab.console import say
@@ -160,23 +159,9 @@ def train_discriminator(real, generated, units=16, seed=0):
     function
         Of a float array: the probability that each number is real.
     """
-    x = np.concatenate([real, generated])
-    signs = np.concatenate([np.ones(len(real)), -np.ones(len(generated))])
-    generator = np.random.default_rng(seed)
-    start = np.concatenate([generator.normal(0, 1, units), generator.normal(0, 1, units), np.zeros(units + 1)])
+    from sklearn.neural_network import MLPClassifier  # which takes a second to import
 
-    def forward(weights, x):
-        slopes, offsets, outputs = weights[: 3 * units].reshape(3, units)
-        hidden = np.tanh(np.outer(x, slopes) + offsets)
-        return hidden, hidden @ outputs + weights[-1]
-
-    def loss_and_gradient(weights):
-        hidden, logits = forward(weights, x)
-        loss = np.logaddexp(0, -signs * logits).mean()
-        # Of the loss by each logit: -sign * sigmoid(-sign * logit) / n.
-        by_logit = -signs / (1 + np.exp(np.clip(signs * logits, -500, 500))) / len(x)
-        by_hidden = np.outer(by_logit, weights[2 * units : 3 * units]) * (1 - hidden**2)
-        return loss, np.concatenate([x @ by_hidden, by_hidden.sum(axis=0), by_logit @ hidden, [by_logit.sum()]])
-
-    weights = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
-    return lambda x: 1 / (1 + np.exp(-forward(weights, x)[1]))
+    x, is_real = np.concatenate([real, generated]), np.repeat([True, False], [len(real), len(generated)])
+    options = {"activation": "tanh", "solver": "lbfgs", "alpha": 0.0, "max_iter": 2000, "random_state": seed}
+    network = MLPClassifier((units,), **options).fit(x[:, np.newaxis], is_real)
+    return lambda x: network.predict_proba(np.asarray(x)[:, np.newaxis])[:, 1]

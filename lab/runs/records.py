@@ -40,9 +40,11 @@ class DataSet(BaseModel):
 
 
 class Record(BaseModel):
-    """A run's config.json, but for its settings."""
+    """A run's config.json."""
 
     model_config = _CHECKS
+    settings: dict
+    gan_options: dict = {}  # see `_settings_of`
     parameters: int
     dataset: DataSet
     device: str | None = None
@@ -133,24 +135,22 @@ def load(folder):
     UserError
         If there is none, or one of its files is broken.
     """
-    content = _read_json(folder, File.CONFIG)
-    record = _checked(Record, content, folder / File.CONFIG)
+    record, history = _read(Record, folder, File.CONFIG), _read(History, folder, File.HISTORY)
     try:
-        settings = _settings_of(content, record)
+        settings = _settings_of(record)
     except UserError as error:
         raise UserError(f"{folder / File.CONFIG}: {error}") from error
-    history = _checked(History, _read_json(folder, File.HISTORY), folder / File.HISTORY)
     if not set(CURVES[settings.is_gan]) <= set(history.curves):
         raise UserError(f"{folder / File.HISTORY}: expected lists {', '.join(CURVES[settings.is_gan])}")
     return Run(folder, settings, record, history)
 
 
-def _settings_of(content, record):
-    given = content.get("settings")
-    if not isinstance(given, dict) or "net" not in given:
-        raise UserError('expected "settings", a table of names and values, with "net" among them')
+def _settings_of(record):
+    given = record.settings
+    if "net" not in given:
+        raise UserError('expected "settings" with "net" among them')
     # Versions before this one left None what was not given, and told beside it what a GAN was trained with.
-    resolved = {"dataset": record.dataset.name, **(content.get("gan_options") or {})}
+    resolved = {"dataset": record.dataset.name, **record.gan_options}
     return Settings(**given | {name: value for name, value in resolved.items() if given.get(name) is None})
 
 
@@ -192,15 +192,9 @@ def load_evaluation(folder):
     UserError
         If the file is broken.
     """
-    path = folder / File.EVALUATION
-    if not path.exists():
+    if not (folder / File.EVALUATION).exists():
         return {}
-    try:
-        found = Evaluation(**_read_json(folder, File.EVALUATION, "evaluate the run again")).model_dump(exclude_none=True)
-    except ValidationError as error:
-        raise UserError(f"{path}: not what evaluate.py writes ({_in_words(error)}); evaluate the run again") from error
-    labels = {"samples", "classes", "classifier"} if "counts" not in found else set()
-    return {name: value for name, value in found.items() if name not in labels}
+    return _read(Evaluation, folder, File.EVALUATION).model_dump(exclude_none=True)
 
 
 def versions():
@@ -211,46 +205,33 @@ def versions():
 
 def commit():
     """The commit of this code, "-dirty" behind it where files were changed since; None outside a git checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parents[1],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        ).stdout.strip()
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
         return None
+    return done.stdout.strip()
 
 
-def _read_json(folder, file, advice="train the run again with --overwrite"):
+def _read(model, folder, file):
+    """A file of a run as what it has to be; UserError if it is not there, or anything else."""
     if not folder.is_dir():
         raise UserError(f"no run at {folder}: train it first, as in `python train.py -m {folder.name}`")
     path = folder / file
+    writer, advice = "train.py", "train the run again with --overwrite"
+    if file == File.EVALUATION:
+        writer, advice = "evaluate.py", "evaluate the run again"
     try:
-        content = simplejson.loads(path.read_text("utf-8"))
+        return model.model_validate(simplejson.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         inner = sorted(path.parent for path in folder.rglob(File.CONFIG.value) if path.parent != folder)
         if inner:
             raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
         raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+        message = f'"{place}": {message[0].lower()}{message[1:]}' if place else message
+        raise UserError(f"{path}: not what {writer} writes ({message}); {advice}") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a JSON object")
-    return content
-
-
-def _checked(model, content, path):
-    try:
-        return model(**content)
-    except ValidationError as error:
-        raise UserError(f"{path}: {_in_words(error)}") from error
-
-
-def _in_words(error):
-    """What Pydantic found wrong, in one line: where it stands, and what was expected."""
-    fault = error.errors()[0]
-    place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
-    return f'"{place}": {message[0].lower()}{message[1:]}' if place else message

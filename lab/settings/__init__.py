@@ -3,4 +3,4 @@
 
 from lab.settings.kinds import UserError, text
 from lab.settings.names import CLASSIFIERS, CONVOLUTIONAL, DATASETS, GANS, IMAGE_DATASETS, NETS, THEORY
-from lab.settings.settings import FLAGS, Settings, axis, differing, flag_of, parse, words
+from lab.settings.settings import FLAGS, Settings, axis, differing, flag_of, metavar, parse, words

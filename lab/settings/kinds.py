@@ -1,24 +1,37 @@
 """The types of settings: their bounds, what they expect in words, and the way from text and back."""
 
 import functools
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from annotated_types import Interval
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
-Count = Annotated[int, Interval(ge=1, le=_MOST)]
-CountOrZero = Annotated[int, Interval(ge=0, le=_MOST)]
-Threads = Annotated[int, Interval(ge=1, le=1024)]  # TensorFlow hangs or crashes over absurd numbers
-Unrolled = Annotated[int, Interval(ge=0, le=100)]  # each is traced by itself: building the graph would take minutes
-Strength = Annotated[float, Interval(ge=0, lt=_FLOAT32)]
-Rate = Annotated[float, Interval(gt=0, lt=_FLOAT32)]
-Share = Annotated[float, Interval(ge=0, lt=1)]
-Smoothing = Annotated[float, Interval(ge=0, lt=0.5)]
+
+
+class Words(NamedTuple):
+    """What the help calls a value of a type, and what a message says that it must be."""
+
+    metavar: str
+    expected: str
+
+
+Count = Annotated[int, Interval(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
+CountOrZero = Annotated[int, Interval(ge=0, le=_MOST), Words("N", f"a whole number from 0 to {_MOST}")]
+# TensorFlow hangs or crashes over absurd numbers.
+Threads = Annotated[int, Interval(ge=1, le=1024), Words("N", "a whole number from 1 to 1024")]
+# Each is traced by itself: building the graph would take minutes.
+Unrolled = Annotated[int, Interval(ge=0, le=100), Words("K", "a whole number from 0 to 100")]
+Strength = Annotated[float, Interval(ge=0, lt=_FLOAT32), Words("LAMBDA", "a number of at least 0")]
+Rate = Annotated[float, Interval(gt=0, lt=_FLOAT32), Words("RATE", "a number above 0")]
+Share = Annotated[float, Interval(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
+Smoothing = Annotated[float, Interval(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
 # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
-Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
-Betas = Annotated[tuple[Share, Share], Field(strict=False)]
+_UNITS = Words("N,N", "whole numbers of at least 1, as in 200,100")
+Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1), _UNITS]
+_BETAS = Words("B1,B2", "two numbers from 0 to below 1, as in 0.5,0.999")
+Betas = Annotated[tuple[Share, Share], Field(strict=False), _BETAS]
 
 
 class UserError(ValueError):
@@ -33,6 +46,15 @@ def required(kind):
 def plain(kind):
     """A type without its bounds."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def in_words(kind):
+    """The `Words` of a type."""
+    if kind is bool:
+        return Words("", "true or false")
+    if get_origin(kind) is Literal:
+        return Words("|".join(get_args(kind)) if len(get_args(kind)) <= 3 else "NAME", "one of them")
+    return get_args(kind)[2]
 
 
 def parse(kind, name, given):
@@ -70,18 +92,4 @@ def refusal(kind, name, value):
     """What is wrong with a value that is none of its type, in one line."""
     if get_origin(kind) is Literal:
         return f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}"
-    return f"{name} must be {_expected(kind)}, got {value!r}"
-
-
-def _expected(kind):
-    if kind is bool:
-        return "true or false"
-    limits = get_args(kind)[1]
-    if kind is Units:
-        return "whole numbers of at least 1, as in 200,100"
-    if kind is Betas:
-        return "two numbers from 0 to below 1, as in 0.5,0.999"
-    if plain(kind) is int:
-        return f"a whole number from {limits.ge} to {limits.le}"
-    least = f"above {limits.gt}" if limits.gt is not None else f"of at least {limits.ge}"
-    return f"a number {least}" + (f" and below {limits.lt:g}" if limits.lt < _FLOAT32 else "")
+    return f"{name} must be {in_words(kind).expected}, got {value!r}"

@@ -19,13 +19,13 @@ class Flag(NamedTuple):
     """What a setting has beside its type, bounds and default."""
 
     group: str  # of flags in the help
-    metavar: str | None
     help: str  # to which a default that does not depend on others is added
     nets: tuple[str, ...] = names.NETS  # that it is for
     title: str = "{words} {value}"  # what a figure's title says of it, where it is not the default
     words: str | None = None  # what messages call it, where that is not its name
-    short: str | None = None  # its short flag
     axis: str | None = None  # what the axis of a figure calls it, where that is another word
+    short: str | None = None  # its short flag
+    metavar: str | None = None  # what the help calls its value, where its type does not say
 
 
 def _field(default, *flag, **more):
@@ -37,6 +37,12 @@ def _field(default, *flag, **more):
 def _of_net(defaults):
     """The default that depends on the net alone; None for a net that it says nothing of."""
     return lambda above: defaults.get(above["net"])
+
+
+_HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)"
+_DECAY = "{given.regularizer} λ = {value}"
+_STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
+_RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
 
 
 class Settings(BaseModel):
@@ -55,101 +61,54 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    net: Literal[*names.NETS] = _field("dense", "network", "NAME", f"any net: {', '.join(names.NETS)}")
+    net: Literal[*names.NETS] = _field("dense", "network", f"any net: {', '.join(names.NETS)}", title="")
     hidden: Units | None = _field(
-        _of_net(names.HIDDEN),
-        "network",
-        "N,N",
-        "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)",
-        nets=tuple(names.HIDDEN),
-        words="hidden units",
-        title="",  # it stands behind the net
+        _of_net(names.HIDDEN), "network", _HIDDEN, tuple(names.HIDDEN), title="", words="hidden units"
     )
-    activation: Literal[*names.ACTIVATIONS] = _field(
-        "relu", "network", "NAME", ", ".join(names.ACTIVATIONS), CLASSIFIERS, "{value}"
-    )
-    dropout: Share = _field(0.0, "network", "SHARE", "share of hidden units dropped", CLASSIFIERS)
-    batch_norm: bool = _field(
-        False, "network", None, "batch normalization before each hidden activation", CLASSIFIERS, "batch norm"
-    )
+    activation: Literal[*names.ACTIVATIONS] = _field("relu", "network", ", ".join(names.ACTIVATIONS), CLASSIFIERS, "{value}")
+    dropout: Share = _field(0.0, "network", "share of hidden units dropped", CLASSIFIERS)
+    batch_norm: bool = _field(False, "network", "batch normalization before each hidden activation", CLASSIFIERS, "batch norm")
     regularizer_strength: Strength = _field(
-        0.0,
-        "weight decay",
-        "LAMBDA",
-        "its strength, on every kernel",
-        CLASSIFIERS,
-        "{given.regularizer} λ = {value}",
-        short="-r",
-        axis="weight decay λ",
+        0.0, "weight decay", "its strength, on every kernel", CLASSIFIERS, _DECAY, axis="weight decay λ", short="-r"
     )
     regularizer: Literal[*names.REGULARIZERS] = _field(
-        "l2", "weight decay", "l1|l2", "lambda * sum(|w|) or lambda * sum(w^2)", CLASSIFIERS, ""
+        "l2", "weight decay", "lambda * sum(|w|) or lambda * sum(w^2)", CLASSIFIERS, "", metavar="l1|l2"
     )
-    optimizer: Literal[*names.OPTIMIZERS] = _field(
-        "adam", "training", "NAME", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}"
-    )
+    optimizer: Literal[*names.OPTIMIZERS] = _field("adam", "training", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}")
     learning_rate: Rate = _field(
         lambda above: names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]],
         "training",
-        "RATE",
         "(default: the optimizer's own; see also GANs)",
     )
-    batch_size: Count = _field(128, "training", "N", "images to a step")
-    epochs: Count = _field(10, "training", "N", "passes over the data, or parts of it", title="")
-    early_stopping: Count | None = _field(
-        None,
-        "training",
-        "PATIENCE",
-        "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)",
-        CLASSIFIERS,
-    )
-    seed: CountOrZero = _field(0, "training", "N", "of weights, order of images, dropout and latent vectors")
-    unroll: Unrolled = _field(0, "GANs", "K", "discriminator updates the generator looks ahead, at most 100", GANS)
+    batch_size: Count = _field(128, "training", "images to a step")
+    epochs: Count = _field(10, "training", "passes over the data, or parts of it", title="")
+    early_stopping: Count | None = _field(None, "training", _STOPPING, CLASSIFIERS, metavar="PATIENCE")
+    seed: CountOrZero = _field(0, "training", "of weights, order of images, dropout and latent vectors")
+    unroll: Unrolled = _field(0, "GANs", "discriminator updates the generator looks ahead, at most 100", GANS)
     latent: Literal[*names.LATENTS] | None = _field(
-        _of_net(names.LATENT),
-        "GANs",
-        "|".join(names.LATENTS),
-        "latent numbers (default: uniform for gan-conv, else normal)",
-        GANS,
-        "{value}",
+        _of_net(names.LATENT), "GANs", "latent numbers (default: uniform for gan-conv, else normal)", GANS, "{value}"
     )
     label_smoothing: Smoothing | None = _field(
-        _of_net(names.SMOOTHING), "GANs", "S", "labels 1 - S and S (default: 0.1 for gan-conv, else 0)", GANS
+        _of_net(names.SMOOTHING), "GANs", "labels 1 - S and S (default: 0.1 for gan-conv, else 0)", GANS
     )
     betas: Betas | None = _field(
-        _of_net(dict.fromkeys(GANS, (0.5, 0.999))),
-        "GANs",
-        "B1,B2",
-        "Adam's, of the generator (default: 0.5,0.999)",
-        GANS,
+        _of_net(dict.fromkeys(GANS, (0.5, 0.999))), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS
     )
-    discriminator_betas: Betas | None = _field(
-        lambda above: above["betas"], "GANs", "B1,B2", "(default: as the generator's)", GANS
-    )
-    discriminator_learning_rate: Rate | None = _field(
-        _of_net(names.DISCRIMINATOR_RATES),
-        "GANs",
-        "RATE",
-        "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)",
-        GANS,
-    )
-    steps_per_epoch: Count | None = _field(None, "GANs", "N", "(default: a pass over the data; gan-conv: at most 128)", GANS)
+    discriminator_betas: Betas | None = _field(lambda above: above["betas"], "GANs", "(default: as the generator's)", GANS)
+    discriminator_learning_rate: Rate | None = _field(_of_net(names.DISCRIMINATOR_RATES), "GANs", _RATES, GANS)
+    steps_per_epoch: Count | None = _field(None, "GANs", "(default: a pass over the data; gan-conv: at most 128)", GANS)
     sample_every: Count | None = _field(
-        _of_net(dict.fromkeys(GANS, 1)), "GANs", "N", "epochs between two pictures of samples (default: 1)", GANS, ""
+        _of_net(dict.fromkeys(GANS, 1)), "GANs", "epochs between two pictures of samples (default: 1)", GANS, ""
     )
     dataset: Literal[*names.DATASETS] | None = _field(
-        None, "data", "NAME", f"{', '.join(names.DATASETS)} (default: mnist)", title="", words="data set"
+        None, "data", f"{', '.join(names.DATASETS)} (default: mnist)", title="", words="data set"
     )
-    holdout: CountOrZero = _field(0, "data", "N", "validate on N training images, not on the test images")
-    device: Literal[*names.DEVICES] = _field(
-        "auto", "device", "|".join(names.DEVICES), "auto: the GPU if there is one", title=""
-    )
-    threads: Threads | None = _field(None, "device", "N", "CPU threads (default: one a core)", title="")
-    precision: Literal[*names.PRECISIONS] = _field(
-        "float32", "device", "|".join(names.PRECISIONS), "to compute in", CLASSIFIERS, "{value}"
-    )
+    holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images")
+    device: Literal[*names.DEVICES] = _field("auto", "device", "auto: the GPU if there is one", title="")
+    threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="")
+    precision: Literal[*names.PRECISIONS] = _field("float32", "device", "to compute in", CLASSIFIERS, "{value}")
 
-    def __init__(self, **given):
+    def __init__(self, /, **given):
         # What is None gets its default, which is None again where there is nothing to be had.
         try:
             super().__init__(**{name: value for name, value in given.items() if value is not None})
@@ -192,7 +151,7 @@ class Settings(BaseModel):
             Training examples, in which steps per epoch that are a whole pass are no distinction.
         """
         parts = [self.net + (" " + "-".join(map(str, self.hidden)) if self.hidden else "")]
-        usual = {name: self.default(name) for name in FLAGS} | {"net": self.net, "steps_per_epoch": self.usual_steps(examples)}
+        usual = {name: self.default(name) for name in FLAGS} | {"steps_per_epoch": self.usual_steps(examples)}
         for name, flag in FLAGS.items():
             value = getattr(self, name)
             if flag.title and value not in (usual[name], None):
@@ -236,6 +195,11 @@ def parse(name, given):
         If the text is no value of that type and within its bounds.
     """
     return kinds.parse(_kind(name), words(name), given)
+
+
+def metavar(name):
+    """What the help calls a setting's value; empty of a flag that takes none."""
+    return FLAGS[name].metavar or kinds.in_words(_kind(name)).metavar
 
 
 def axis(name):

@@ -1,4 +1,5 @@
-"""What happens beside a run's training: after each epoch its history is written, its weights kept, a line printed."""
+"""What happens beside a run's training: after each epoch its history is written, its weights kept, a line printed; of a GAN,
+a picture of its samples is drawn."""
 
 import math
 import signal
@@ -6,10 +7,17 @@ import threading
 import time
 
 import keras
-from keras.callbacks import TensorBoard  # noqa: F401
+from keras.callbacks import EarlyStopping, TensorBoard  # noqa: F401
+from PIL import Image
 
+from lab.backend import gan, inference
 from lab.console import Bar, say
-from lab.runs import TRAINING, File, write_json
+from lab.data import ring
+from lab.figures import samples
+from lab.runs import SAMPLES, TRAINING, File, atomic, save_figures, write_json
+
+SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
+MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
 
 
 class Recorder(keras.callbacks.Callback):
@@ -122,6 +130,43 @@ class ProgressLines(keras.callbacks.Callback):
         self.bar.say(f"epoch {epoch + 1:{width}}/{self.epochs}  {numbers}  {seconds:.2f} s")
 
 
-def early_stopping(patience):
-    """Stops after so many epochs without a better validation loss, and goes back to the weights of the best."""
-    return keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+class SamplePictures(keras.callbacks.Callback):
+    """Writes ``samples/epoch_0000.png`` before a GAN's training, and more in its course, always of the same latent vectors.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    settings : Settings
+    shape : tuple of int
+        Of an image, or of a point.
+    """
+
+    def __init__(self, folder, settings, shape):
+        super().__init__()
+        self.folder, self.settings = folder / SAMPLES, settings
+        count = SAMPLED_POINTS if len(shape) == 1 else SAMPLED
+        self.latents = gan.draw_latents(settings.latent, count, settings.seed)
+
+    def on_train_begin(self, logs=None):
+        self.folder.mkdir()
+        self.write(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        due = (epoch + 1) % self.settings.sample_every == 0 or epoch + 1 == self.settings.epochs
+        if due and not self.model.stop_training:  # as a loss that is no number stops it: such weights are not worth a picture
+            self.write(epoch + 1)
+
+    def write(self, epoch):
+        generated = inference.generate(self.model.generator, self.latents)
+        save_figures({f"epoch_{epoch:04}.png": samples(generated, ring.MODES, f"epoch {epoch}")}, self.folder)
+
+
+def animate(folder):
+    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, of some of them if they are very many."""
+    paths = sorted((folder / SAMPLES).glob("epoch_*.png"), key=lambda path: int(path.stem.removeprefix("epoch_")))
+    paths = [*paths[: -1 : math.ceil(len(paths) / MOST_FRAMES)], paths[-1]]
+    frames = [Image.open(path).convert("RGB").quantize() for path in paths]
+    milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
+    with atomic(folder / File.ANIMATION) as temporary:
+        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)

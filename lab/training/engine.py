@@ -2,8 +2,8 @@
 
 import contextlib
 import math
+import operator
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -49,19 +49,9 @@ def compiled_model(settings, input_shape):
     """
     keras.utils.clear_session(free_memory=False)  # layers are named alike in every run of a process
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[settings.precision])
-    build = partial(models.build, settings.net, input_shape=input_shape, seed=settings.seed)
-    if settings.hidden:
-        build = partial(build, hidden=settings.hidden)
+    model = models.build(**dict(settings), input_shape=input_shape, classes=len(CLASSES[settings.dataset]))
     if settings.is_gan:
-        return _compiled_gan(settings, build())
-    model = build(
-        regularizer_strength=settings.regularizer_strength,
-        activation=settings.activation,
-        regularizer=settings.regularizer,
-        batch_norm=settings.batch_norm,
-        dropout=settings.dropout,
-        classes=len(CLASSES[settings.dataset]),
-    )
+        return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -92,12 +82,8 @@ def engine_for(settings, arrays, model):
     global _latest
     compiled_in = {name: value for name, value in settings if name not in _FREE}
     compiled_in["regularizer_strength"] = settings.regularizer_strength > 0
-    new = (
-        _latest is None
-        or _latest.compiled_in != compiled_in
-        or any(mine is not other for mine, other in zip(_latest.arrays, arrays))
-    )
-    if new:
+    old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays, arrays))
+    if not old:
         _latest = None  # its memory may be needed
         copy = compiled_model(settings, arrays.train_images.shape[1:])
         strength = tf.Variable(0.0)
@@ -109,7 +95,7 @@ def engine_for(settings, arrays, model):
         model.optimizer.build(model.trainable_variables)
     copy_state(model, _latest.model)
     _latest.strength.assign(settings.regularizer_strength)
-    return _latest, new
+    return _latest, not old
 
 
 def _prepare(settings, arrays, model):

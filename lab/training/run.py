@@ -18,13 +18,11 @@ Nothing here imports TensorFlow until a run's settings, folder and data are know
 
 import statistics
 
-from lab import runs
+from lab import console, runs
 from lab.backend import devices
-from lab.console import say
 from lab.data import fingerprint, for_run
 from lab.figures import learning_curve
 from lab.metrics import intervals
-from lab.runs import File
 from lab.settings import UserError
 
 
@@ -50,7 +48,7 @@ def train_here(settings, output, data_dir=None):
     first, *later = history["epoch_seconds"]
     times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
     files = ", ".join(sorted(path.name for path in output.folder.iterdir() if not path.name.startswith(".")))
-    say(f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{output.folder}: {files}")
+    console.say(f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{output.folder}: {files}")
 
 
 def train(settings, arrays, output, verbose=True):
@@ -78,7 +76,7 @@ def train(settings, arrays, output, verbose=True):
     KeyboardInterrupt
         At Ctrl-C, after the model of the last finished epoch was saved.
     """
-    from lab.training import callbacks, engine, samples  # with TensorFlow
+    from lab.training import callbacks, engine  # with TensorFlow
 
     folder, shape = output.folder, arrays.train_images.shape[1:]
     with engine.enough_memory():
@@ -88,10 +86,10 @@ def train(settings, arrays, output, verbose=True):
         title = f"{output.name or runs.display_name(folder)}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
         recorder = callbacks.Recorder(folder, devices.running().name, title)
         with runs.writing(folder, output.overwrite), callbacks.Interrupt() as interrupt:
-            runs.write_json(folder / File.CONFIG, _record(settings, arrays, engine.networks_of(model)))
+            runs.write_json(folder / runs.File.CONFIG, _record(settings, arrays, engine.networks_of(model)))
             listeners = [recorder, interrupt]
             if settings.is_gan:
-                listeners.insert(1, samples.SamplePictures(folder, settings, shape))
+                listeners.insert(1, callbacks.SamplePictures(folder, settings, shape))
             if output.tensorboard:
                 listeners.append(callbacks.TensorBoard(folder / runs.TENSORBOARD))
             if not verbose:
@@ -102,29 +100,23 @@ def train(settings, arrays, output, verbose=True):
 
 def _record(settings, arrays, networks):
     """The content of config.json."""
-    return {
-        "settings": settings.to_json(),
-        "parameters": networks.count_params(),
-        "dataset": {
-            "name": settings.dataset,
-            "sha256": fingerprint(arrays),
-            "train": len(arrays.train_images),
-            "validation": len(arrays.validation_images),
-        },
-        "device": devices.running().name,
-        "versions": runs.versions(),
-        "commit": runs.commit(),
-    }
+    dataset = {"name": settings.dataset, "sha256": fingerprint(arrays)}
+    dataset |= {"train": len(arrays.train_images), "validation": len(arrays.validation_images)}
+    about = {"device": devices.running().name, "versions": runs.versions(), "commit": runs.commit()}
+    return {"settings": settings.to_json(), "parameters": networks.count_params(), "dataset": dataset, **about}
 
 
 def _fit(settings, arrays, model, recorder, listeners):
     """Train a model with an engine, and leave it and the run's files in the state of the epoch that is to be saved."""
     from lab.training import callbacks, engine
 
-    stopper = callbacks.early_stopping(settings.early_stopping) if settings.early_stopping else None
+    stopper = None
+    if settings.early_stopping:
+        stopper = callbacks.EarlyStopping("val_loss", patience=settings.early_stopping, restore_best_weights=True)
+        listeners = [*listeners, stopper]
     trainer, recorder.compiled = engine.engine_for(settings, arrays, model)
     try:
-        trainer.fit(settings.epochs, settings.seed, callbacks=[*listeners, stopper] if stopper else listeners)
+        trainer.fit(settings.epochs, settings.seed, callbacks=listeners)
     except KeyboardInterrupt:
         rows, weights = recorder.finished
         if recorder.fault:
@@ -146,15 +138,15 @@ def _fit(settings, arrays, model, recorder, listeners):
 
 def _finish(recorder, networks, status):
     """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
-    from lab.training import samples
+    from lab.training import callbacks
 
     folder = recorder.folder
     if networks is not None:
-        with runs.atomic(folder / File.MODEL) as temporary:
+        with runs.atomic(folder / runs.File.MODEL) as temporary:
             networks.save(temporary)
     history = recorder.history(status)
-    runs.save_figures({File.LEARNING_CURVE: learning_curve(intervals.curves([history]), recorder.title)}, folder)
+    runs.save_figures({runs.File.LEARNING_CURVE: learning_curve(intervals.curves([history]), recorder.title)}, folder)
     if (folder / runs.SAMPLES).exists():
-        samples.animate(folder)
-    runs.write_json(folder / File.HISTORY, history)
+        callbacks.animate(folder)
+    runs.write_json(folder / runs.File.HISTORY, history)
     return history
