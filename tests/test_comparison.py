@@ -1,35 +1,33 @@
 """Comparison of runs: from fabricated histories, whose numbers are known."""
 
 import csv
+import json
 import os
 import re
 import subprocess
 import sys
-import time
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from lab.errors import UserError
 
-from lab.comparison import compare as comparison
-from lab.comparison import tables
-from lab.metrics import intervals as estimates
-from lab.runs import folders as runs
-from lab.runs.files import write_json
-from lab.settings import RunConfig
-from tests.conftest import ROOT, script
+from lab import comparison, figures, runs
+from lab.comparison import charts, compare_runs, tables
+from lab.comparison.published import Published, place_of, read_published, verdicts_of
+from lab.runs import write_json
+from lab.settings import Settings, UserError
+from tests.conftest import ROOT, assert_refused, call, script
 
 
 def fake_run(
     folder, last=0.9, *, status="complete", device="CPU: X, 1 thread", sha256="a", name="mnist", compiled=True, **settings
 ):
     """A run of four epochs whose validation accuracy rises from 0.5 to ``last``."""
-    config = RunConfig(**settings)
+    settings = Settings(**settings)
     folder.mkdir(parents=True)
     dataset = {"name": name, "sha256": sha256, "train": 60000, "validation": 10000}
-    parameters = 1000 * sum(config.hidden or (7,))
-    write_json(folder / "config.json", {"settings": config.to_json(), "parameters": parameters, "dataset": dataset})
+    parameters = 1000 * sum(settings.hidden or (7,))
+    write_json(folder / "config.json", {"settings": settings.to_json(), "parameters": parameters, "dataset": dataset})
     rising = np.linspace(0.5, last, 4)
     history = {
         "status": status,
@@ -61,6 +59,12 @@ def collect(folder, *names):
     return comparison.collect(folder, runs.named(folder, names))
 
 
+def change_history(folder, **changes):
+    history = json.loads((folder / "history.json").read_text())
+    write_json(folder / "history.json", history | changes)
+    return history
+
+
 def rows_of(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -68,12 +72,12 @@ def rows_of(path):
 
 def test_repeats_are_gathered_in_the_order_of_their_settings(sweep):
     groups, notes = collect(sweep, "wide")
-    assert [(group.name, len(group.histories)) for group in groups] == [("hidden=20,20", 3), ("hidden=100,20", 3)]
+    assert [(group.name, len(group.runs)) for group in groups] == [("hidden=20,20", 3), ("hidden=100,20", 3)]
     assert notes == []
     groups, _ = collect(sweep, "alone", "wide")
     assert [group.name for group in groups] == ["alone", "wide, hidden=20,20", "wide, hidden=100,20"]
     groups, _ = collect(sweep, "wide/hidden=20,20")
-    assert [(group.name, len(group.histories)) for group in groups] == [("wide/hidden=20,20", 3)]
+    assert [(group.name, len(group.runs)) for group in groups] == [("wide/hidden=20,20", 3)]
 
 
 def test_shell_patterns_name_runs(sweep):
@@ -90,7 +94,7 @@ def test_runs_without_an_outcome_are_left_out_and_named(sweep):
     fake_run(sweep / "wide/hidden=20,20/seed=4", 0.1, status="training", hidden=(20, 20), seed=4)
     fake_run(sweep / "wide/hidden=20,20/seed=5", 0.1, status="interrupted", hidden=(20, 20), seed=5)
     groups, notes = collect(sweep, "wide")
-    assert len(groups[0].histories) == 4
+    assert len(groups[0].runs) == 4
     assert ["diverged" in notes[0], "not finished" in notes[1], "interrupted" in notes[2]] == [True] * 3
     fake_run(sweep / "bad", status="diverged")
     with pytest.raises(UserError, match="nothing to compare"):
@@ -99,7 +103,7 @@ def test_runs_without_an_outcome_are_left_out_and_named(sweep):
 
 def test_the_measures_of_a_group(sweep):
     (group, _), _ = collect(sweep, "wide")
-    reached = tables.measures(group)
+    reached = group.measures
     assert reached["val_accuracy"] == pytest.approx([0.93, 0.94, 0.96])
     assert reached["loss"] == pytest.approx([0.17, 0.16, 0.14])
     assert reached["epoch_seconds"].tolist() == [0.25] * 3 and reached["first_epoch_seconds"].tolist() == [1.5] * 3
@@ -112,19 +116,18 @@ def test_the_first_epoch_counts_only_where_it_was_compiled(tmp_path):
     for seed in range(3):
         fake_run(tmp_path / f"r/seed={seed}", seed=seed, compiled=seed == 1)
     (group,), _ = collect(tmp_path, "r")
-    assert tables.measures(group)["first_epoch_seconds"].tolist() == [1.5]
+    assert group.measures["first_epoch_seconds"].tolist() == [1.5]
 
 
 def test_the_epoch_that_was_saved_is_the_one_that_counts(tmp_path):
     fake_run(tmp_path / "early")
-    history = runs.load_history(tmp_path / "early") | {"saved_epoch": 2}
-    write_json(tmp_path / "early" / "history.json", history)
+    history = change_history(tmp_path / "early", saved_epoch=2)
     (group,), _ = collect(tmp_path, "early")
-    assert tables.measures(group)["val_accuracy"][0] == history["val_accuracy"][1]
+    assert group.measures["val_accuracy"][0] == history["val_accuracy"][1]
 
 
 def test_the_tables_say_mean_and_half_width(sweep):
-    done = script("evaluate", "-m", "wide", "--results-dir", sweep)
+    done = call("evaluate", "-m", "wide", "--results-dir", sweep)
     assert done.returncode == 0 and done.stderr == ""
     folder = sweep / "comparisons" / "wide"
     assert sorted(path.name for path in folder.iterdir()) == ["learning_curves.png", "table.csv", "table.md", "trend.png"]
@@ -142,7 +145,7 @@ def test_the_tables_say_mean_and_half_width(sweep):
 def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_path):
     path = tmp_path / "published.csv"
     path.write_text('hidden,parameters,val_accuracy,val_loss\n"20,20",40000,0.90,0.2\n"100,20",1,0.99,0.01\n"7,7",1,0.5,1\n')
-    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
+    done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
     assert done.returncode == 0, done.stderr
     # 0.943333 ± 4.3027 * 0.015275 * sqrt(4/3), and for the other 0.97 ± 4.3027 * 0.01 * sqrt(4/3).
     assert re.search(r"hidden=20,20 .*40,000 equal .*0\.9000 inside 0\.8674 to 1\.0192.*0\.2000 above", done.stdout)
@@ -162,21 +165,21 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
 )
 def test_published_files_in_other_hands_writing(content, sweep, tmp_path):
     (tmp_path / "published.csv").write_bytes(content)
-    published = tables.read_published(tmp_path / "published.csv", collect(sweep, "wide")[0])
+    published = read_published(tmp_path / "published.csv", collect(sweep, "wide")[0])
     assert published.final == {"hidden=20,20": {"val_accuracy": Decimal("0.9")}}
 
 
 def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
-    groups, notes = collect(sweep, "wide")
-    comparison.compare(groups, notes, tmp_path / "mine")
-    published = tables.read_published(tmp_path / "mine" / "table.csv", groups)
+    groups, _ = collect(sweep, "wide")
+    compare_runs(sweep, runs.named(sweep, ["wide"]), tmp_path / "mine")
+    published = read_published(tmp_path / "mine" / "table.csv", groups)
     assert float(published.final["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
 
 
 def test_published_figures_by_epoch(sweep, tmp_path):
     path = tmp_path / "published.csv"
     path.write_text('epoch,hidden,seconds,val_accuracy,loss\n1,"20,20",9,0.5,0.6\n4,"20,20",9,0.99,0.5\n5,"20,20",9,1,0.4\n')
-    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
+    done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
     assert done.returncode == 0, done.stderr
     table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published figures by epoch")[2]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
@@ -190,28 +193,25 @@ def test_published_figures_by_epoch(sweep, tmp_path):
 def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
     (tmp_path / "published.csv").write_text("epoch,loss\n1,0.6\n2,0.5\n")
     groups, _ = collect(sweep, "alone", "wide")
-    published = tables.read_published(tmp_path / "published.csv", groups)
+    published = read_published(tmp_path / "published.csv", groups)
     assert list(published.by_epoch) == [group.name for group in groups] and not published.final
-    rows, sums = tables.beside_published_epochs(groups[:1], {"alone": published.by_epoch["alone"]})
+    _, rows, sums = tables.published_epochs_table(verdicts_of(groups[:1], published))
     assert rows[0] == {"epoch": "1", "loss": "0.6000", "published loss": "0.6"} and "Without --repeats" in sums[0]
 
 
 def test_published_epochs_that_their_own_run_did_not_reach(sweep, tmp_path):
     (tmp_path / "published.csv").write_text('epoch,hidden,loss\n5,"20,20",0.6\n')
     fake_run(sweep / "long", hidden=(7,))
-    history = runs.load_history(sweep / "long")
-    write_json(
-        sweep / "long" / "history.json",
-        {key: value * 2 if isinstance(value, list) else value for key, value in history.items()},
-    )
+    history = json.loads((sweep / "long" / "history.json").read_text())
+    change_history(sweep / "long", **{key: value * 2 for key, value in history.items() if isinstance(value, list)})
     groups, _ = collect(sweep, "long", "wide")
     with pytest.raises(UserError, match="none of its epochs"):
-        tables.read_published(tmp_path / "published.csv", groups)
+        read_published(tmp_path / "published.csv", groups)
 
 
 def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
     (tmp_path / "published.csv").write_text('hidden,parameters,loss\n"20,20",,0.2\n"100,20",120000,\n')
-    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", tmp_path / "published.csv")
+    done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", tmp_path / "published.csv")
     assert done.returncode == 0, done.stderr
     table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published")[2]
     assert re.search(r"hidden=20,20 +\| - +\| 0\.2000 (inside|above)", table)
@@ -224,7 +224,15 @@ def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
 )
 def test_a_published_figure_may_be_rounded(text, place):
     """The interval is a single point where all runs end alike."""
-    assert tables._verdict(Decimal(text), 0.113500001, 0.113500001)[1] == place
+    assert place_of(Decimal(text), 0.113500001, 0.113500001) == place
+
+
+def test_a_published_figure_of_zero_is_a_figure(tmp_path):
+    fake_run(tmp_path / "one")
+    groups, _ = collect(tmp_path, "one")
+    published = Published({"one": {"loss": Decimal("0")}}, {})
+    _, rows, _ = tables.published_table(groups, published.final, verdicts_of(groups, published))
+    assert rows[0]["loss"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -252,18 +260,17 @@ def test_published_files_that_do_not_fit(content, said, sweep, tmp_path):
     path = tmp_path / "published.csv"
     if content is not None:
         path.write_bytes(content)
-    done = script("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
+    done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
+    assert_refused(done, said)
     assert not (sweep / "comparisons").exists()
 
 
 def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, monkeypatch):
     fake_run(sweep / "other", sha256="b", name="fashion_mnist")
-    groups, notes = collect(sweep, "wide", "other")
     titles = []
-    monkeypatch.setattr(comparison.figures, "learning_curves", lambda curves, title, published: titles.append(title))
-    monkeypatch.setattr(comparison.figures, "save_all", lambda drawn, folder: [])
-    comparison.compare(groups, notes, sweep / "both")
+    monkeypatch.setattr(figures, "learning_curves", lambda curves, title, published: titles.append(title))
+    monkeypatch.setattr(runs, "save_figures", lambda drawn, folder: [])
+    compare_runs(sweep, runs.named(sweep, ["wide", "other"]), sweep / "both")
     assert "Warning" in (sweep / "both" / "table.md").read_text() and "fashion_mnist, mnist" in titles[0]
 
 
@@ -271,11 +278,8 @@ def test_two_devices_give_a_speed_up(tmp_path):
     for net in ("dense", "conv"):
         fake_run(tmp_path / f"d/net={net}/device=cpu/seed=0", net=net, device="CPU: X")
         fake_run(tmp_path / f"d/net={net}/device=gpu/seed=0", net=net, device="GPU: Y")
-        history = runs.load_history(tmp_path / f"d/net={net}/device=gpu/seed=0")
-        write_json(
-            tmp_path / f"d/net={net}/device=gpu/seed=0/history.json", history | {"epoch_seconds": [3.0, 0.05, 0.05, 0.1]}
-        )
-    rows = tables.speed_up(collect(tmp_path, "d")[0])
+        change_history(tmp_path / f"d/net={net}/device=gpu/seed=0", epoch_seconds=[3.0, 0.05, 0.05, 0.1])
+    rows = tables.speed_table(collect(tmp_path, "d")[0]).rows
     assert {row["setting"] for row in rows} == {"dense 200-100", "conv"}
     cells = [(row["epochs"], row["CPU: X"], row["GPU: Y"], row["speed-up"]) for row in rows]
     assert cells[:2] == [("first", "1.5 s", "3 s", "0.50"), ("later", "0.25 s", "0.05 s", "5.00")]
@@ -288,22 +292,20 @@ def test_trends_over_numbers(tmp_path):
             for seed in range(2):
                 fake_run(tmp_path / name / f"seed={seed}", 0.9 + seed / 100, net=net, regularizer_strength=strength, seed=seed)
     groups, _ = collect(tmp_path, "t")
-    points, label, logarithmic = comparison._trend(groups, {})
+    points, label, logarithmic = charts.trend_of(groups, {})
     assert list(points) == ["net=conv", "net=dense"] and "λ" in label and logarithmic
     assert points["net=dense"]["x"].tolist() == [0, 1e-4, 1e-2]
     mean, half_width = points["net=dense"]["val_accuracy"]
     assert mean == pytest.approx([0.905] * 3) and half_width == pytest.approx([0.0635] * 3, abs=1e-4)
-    assert comparison._trend(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
+    assert charts.trend_of(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
 
 
-def test_63_runs_are_compared_within_5_seconds_without_tensorflow(tmp_path):
+def test_63_runs_are_compared_without_tensorflow(tmp_path):
     for hidden in range(10, 31):
         for seed in range(3):
             fake_run(tmp_path / f"many/hidden={hidden}/seed={seed}", 0.9 + hidden / 1000, hidden=(hidden,), seed=seed)
     command = [sys.executable, "-X", "importtime", str(ROOT / "evaluate.py"), "-m", "many", "--results-dir", str(tmp_path)]
-    begin = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
-    assert time.perf_counter() - begin < 5
     assert done.returncode == 0 and not re.search(r"\| +(tensorflow|keras|distributed)\b", done.stderr)
     assert len(rows_of(tmp_path / "comparisons/many/table.csv")) == 21
 
@@ -320,55 +322,52 @@ def test_63_runs_are_compared_within_5_seconds_without_tensorflow(tmp_path):
     ],
 )
 def test_bad_flags_of_a_comparison(flags, said, sweep):
-    done = script("evaluate", *flags, "--results-dir", sweep)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
+    done = call("evaluate", *flags, "--results-dir", sweep)
+    assert_refused(done, said)
     assert not (sweep / "comparisons").exists()
 
 
 def test_a_broken_history_is_named_and_left_as_it_is(sweep):
     path = sweep / "wide/hidden=20,20/seed=1/history.json"
     path.write_text("{")
-    done = script("evaluate", "-m", "wide", "--results-dir", sweep)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(path) in done.stderr
+    assert_refused(call("evaluate", "-m", "wide", "--results-dir", sweep), str(path))
     assert path.read_text() == "{"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"saved_epoch": 99},
-        {"saved_epoch": 0},
-        {"saved_epoch": None},
-        {"loss": [], "val_loss": [], "accuracy": [], "val_accuracy": [], "epoch_seconds": []},
-        {"val_loss": None},
-        {"epoch_seconds": None},
-        {"device": 3},
-        {"compiled": "yes"},
-        {"loss": [1, 1, 1, 10**400]},
-    ],
-    ids=str,
-)
-def test_histories_that_are_none(change, sweep):
-    path = sweep / "alone" / "history.json"
-    write_json(path, runs.load_history(sweep / "alone") | change)
-    with pytest.raises(UserError, match=r"history\.json"):
-        collect(sweep, "alone", "wide")
 
 
 def test_runs_beside_each_other_that_differ_in_more_than_the_seed_are_not_averaged(sweep):
     fake_run(sweep / "wide/hidden=20,20/seed=3", hidden=(20, 20), seed=3, epochs=500)
-    with pytest.raises(UserError, match="more than their seed"):
+    with pytest.raises(UserError, match=r"more than their seed \(epochs\)"):
         collect(sweep, "wide")
     for seed in (1, 2):  # two runs that only happen to be called so
         fake_run(sweep / f"seed={seed}", hidden=(seed,))
     assert [group.name for group in collect(sweep, "seed=1", "seed=2")[0]] == ["seed=1", "seed=2"]
 
 
+def test_gans_of_other_defaults_are_not_averaged_and_typed_defaults_are(tmp_path):
+    """A GAN's defaults were once stored as None: runs from before and after a change of them counted as repeats."""
+    gan_lists = ("generator_loss", "discriminator_loss", "generated_accuracy", "real_accuracy")
+    for seed, typed in enumerate([{}, {"learning_rate": 1e-3, "latent": "normal", "betas": (0.5, 0.999)}]):
+        fake_run(tmp_path / f"g/seed={seed}", net="gan-dense", seed=seed, steps_per_epoch=468, **typed)
+        change_history(tmp_path / f"g/seed={seed}", **dict.fromkeys(gan_lists, [1.0] * 4))
+    assert [len(group.runs) for group in collect(tmp_path, "g")[0]] == [2]
+    path = tmp_path / "g/seed=1/config.json"
+    record = json.loads(path.read_text())
+    # As they were written: nothing was given, and beside it stands what that meant then.
+    record["settings"] |= dict.fromkeys(("learning_rate", "latent", "betas", "steps_per_epoch", "label_smoothing"))
+    record["gan_options"] = {"learning_rate": 1e-3, "latent": "normal", "betas": [0.5, 0.999], "steps_per_epoch": 468}
+    write_json(path, record)
+    assert [len(group.runs) for group in collect(tmp_path, "g")[0]] == [2]
+    record["gan_options"]["learning_rate"] = 2e-4
+    write_json(path, record)
+    with pytest.raises(UserError, match=r"more than their seed \(learning_rate\)"):
+        collect(tmp_path, "g")
+
+
 def test_every_group_has_a_name_in_table_and_legend(sweep):
     for name in ("x/seed=0", "x/seed=1", "x/one", "_y"):
         fake_run(sweep / name)
     groups, _ = collect(sweep, "x", "_y")
-    figure = comparison.figures.learning_curves({group.name: estimates.curves(group.histories) for group in groups}, "t")
+    figure = figures.learning_curves({group.name: group.curves() for group in groups}, "t")
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {"x", "x, one", "_y", "training", "validation"}
     assert {group.name for group in collect(sweep, "x")[0]} == {"x", "one"}
 

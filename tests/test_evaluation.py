@@ -1,153 +1,185 @@
-"""Metrics against independent computations; a user's own pictures."""
+"""GANs and classifiers from the settings to the files of a run, their evaluation, and the comparison of several GANs."""
 
+import json
+import shutil
+
+import keras
 import numpy as np
 import pytest
-from lab.errors import UserError
-from PIL import Image, ImageDraw
-from sklearn import metrics
+from PIL import Image
 
-from lab.data import load as datasets
-from lab.evaluation import classifiers as evaluation
-from lab.explore import dataset as exploration
-from lab.settings import RunConfig
+from lab import comparison, data, evaluation, figures, runs
+from lab.backend import gan, inference
+from lab.evaluation.evaluate import data_of
+from lab.settings import Settings, UserError
+from lab.training.run import train
+from tests.conftest import assert_refused, call, script
 
-RNG = np.random.default_rng(0)
-LOGITS = RNG.normal(size=(200, 10)) * 3
-LABELS = np.where(RNG.random(200) < 0.6, LOGITS.argmax(axis=1), RNG.integers(0, 10, 200))
+DENSE = Settings(net="gan-dense", hidden=(32, 16), dataset="mnist", epochs=3, batch_size=64, sample_every=2)
 
 
-def test_loss_and_accuracy():
-    probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
-    result = evaluation.loss_and_accuracy(LOGITS, LABELS)
-    assert result["loss"] == pytest.approx(metrics.log_loss(LABELS, probabilities, labels=range(10)))
-    assert result["accuracy"] == pytest.approx(metrics.accuracy_score(LABELS, LOGITS.argmax(axis=1)))
+def train_run(settings, arrays, folder):
+    name, whole = settings.dataset, arrays
+    return train(data.resolve(settings, name, whole), whole, runs.Output(folder), verbose=False)
 
 
-def test_huge_logits_do_not_overflow():
-    result = evaluation.loss_and_accuracy(np.array([[1000.0, 0.0], [0.0, 2000.0]]), np.array([1, 1]))
-    assert result == {"loss": 500.0, "accuracy": 0.5}
+@pytest.fixture(scope="module")
+def arrays(data_dir):
+    return data.load("mnist", data_dir)
 
 
-def test_confusion_precision_and_recall():
-    predicted = LOGITS.argmax(axis=1)
-    counts = evaluation.confusion(predicted, LABELS, 10)
-    np.testing.assert_array_equal(counts, metrics.confusion_matrix(LABELS, predicted, labels=range(10)))
-    precision, recall = evaluation.precision_and_recall(counts)
-    np.testing.assert_allclose(precision, metrics.precision_score(LABELS, predicted, average=None))
-    np.testing.assert_allclose(recall, metrics.recall_score(LABELS, predicted, average=None))
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, arrays):
+    """Runs: a classifier, repeated GANs, a ring."""
+    top = tmp_path_factory.mktemp("results")
+    train_run(Settings(net="gan-classifier", hidden=(32,), dataset="mnist", epochs=2), arrays, top / "digits")
+    for unroll in (0, 1):
+        for seed in (0, 1):
+            train_run(DENSE.replace(unroll=unroll, seed=seed), arrays, top / "many" / f"unroll={unroll}" / f"seed={seed}")
+    ring = Settings(net="gan-dense", hidden=(16,), dataset="ring", epochs=1, batch_size=512, steps_per_epoch=4)
+    train_run(ring, data.load("ring"), top / "ring")
+    return top
 
 
-def test_a_class_that_was_never_predicted_has_no_precision():
-    precision, recall = evaluation.precision_and_recall(np.array([[3, 0], [1, 0]]))
-    assert precision[0] == 0.75 and np.isnan(precision[1]) and recall.tolist() == [1, 0]
+def evaluate(results, *names, **more):
+    return evaluation.evaluate(evaluation.Request(list(names), results, **more))
 
 
-def test_mistakes_come_with_the_surest_first():
-    worst = evaluation.confident_mistakes(LOGITS, LABELS, 15)
-    assert len(worst) == 15 and (LOGITS[worst].argmax(axis=1) != LABELS[worst]).all()
-    confidence = np.exp(evaluation.log_softmax(LOGITS)).max(axis=1)
-    wrong = LOGITS.argmax(axis=1) != LABELS
-    np.testing.assert_allclose(confidence[worst], np.sort(confidence[wrong])[::-1][:15])
-    assert len(evaluation.confident_mistakes(LOGITS, LOGITS.argmax(axis=1), 15)) == 0
+def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
+    folder = results / "many" / "unroll=0" / "seed=0"
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    pictures = [f"samples/epoch_{epoch:04}.png" for epoch in (0, 2, 3)]
+    expected = ["config.json", "history.json", "learning_curve.png", "model.keras", "samples.gif", *pictures]
+    assert set(names) - {"evaluation.json", "samples.png", "nearest.png", "labels.png"} == set(expected)
+    assert Image.open(folder / "samples.gif").n_frames == 3 and Image.open(folder / pictures[0]).size == (560, 560)
+    run = runs.load(folder)
+    curves = {"generator_loss", "discriminator_loss", "real_accuracy", "generated_accuracy"}
+    assert set(run.history.curves) == curves and run.history.epochs == len(run.history.curves["generator_loss"]) == 3
+    written = json.loads((folder / "config.json").read_text())["settings"]  # all of them resolved
+    assert (written["discriminator_learning_rate"], written["latent"], written["steps_per_epoch"]) == (1e-4, "normal", 10)
+    plain = keras.saving.load_model(folder / "model.keras")  # without this package's classes
+    generator, discriminator = runs.load_model(run).layers
+    latents = gan.draw_latents(run.settings.latent, 100, run.settings.seed)
+    np.testing.assert_array_equal(plain.layers[0](latents), generator(latents))
+    generated = inference.generate(generator, latents)
+    assert discriminator(generated).shape == (100, 1)
+    grid = figures.sample_grid(generated)
+    np.testing.assert_array_equal(np.asarray(grid), np.asarray(Image.open(folder / "samples" / "epoch_0003.png")))
 
 
-def test_other_data_than_a_run_was_trained_on_come_with_a_note(data_dir, capsys):
-    arrays = datasets.load("mnist", data_dir)
-    for sha256, said in ((datasets.fingerprint(arrays), ""), ("another", "not the one that the run was trained on")):
-        evaluation.data_of(RunConfig(), {"dataset": {"name": "mnist", "sha256": sha256}}, data_dir)
-        printed = capsys.readouterr().out
-        assert said in printed and bool(said) == bool(printed)
+def test_the_same_seed_gives_the_same_gan_and_another_one_another(results, arrays, tmp_path):
+    again = DENSE.replace(unroll=1, seed=1)
+    other = train_run(again.replace(seed=2), arrays, tmp_path / "other")  # what it leaves compiled must not matter
+    train_run(again, arrays, tmp_path / "again")
+    existing = results / "many" / "unroll=1" / "seed=1"
+    same = [runs.load(folder).history.curves["generator_loss"] for folder in (existing, tmp_path / "again")]
+    assert same[0] == same[1] != other["generator_loss"]
 
 
-def picture(path, size=(90, 60), ink="black", paper="white", mode="RGB", at=(0.1, 0.2)):
-    """A picture of an L, away from the centre."""
-    image = Image.new("RGB", size, paper)
-    x, y, length = size[0] * at[0], size[1] * at[1], min(size) * 0.4
-    ImageDraw.Draw(image).line([(x, y), (x, y + length), (x + length / 2, y + length)], ink, int(length / 8) or 1)
-    image.convert(mode).save(path)
-    return path
+def test_evaluation_with_a_classifier(results, data_dir, capsys):
+    paths = evaluate(results, "many/unroll=0/seed=0", classifier="digits", samples=150, data_dir=data_dir)
+    assert [path.name for path in paths] == ["evaluation.json", "samples.png", "nearest.png", "labels.png"]
+    found = json.loads(paths[0].read_text())
+    assert sum(found["counts"]) == found["samples"] == 150 and found["classifier"] == "digits"
+    assert found["present"] == sum(count > 1.5 for count in found["counts"]) and 0.1 < found["confidence"] <= 1
+    # Without training: samples are noise, validation images are not.
+    assert found["nearest_training_image"]["samples"] > found["nearest_training_image"]["validation"] and found["frechet"] > 0
+    assert "KL divergence of the predicted classes to uniform" in capsys.readouterr().out
+    evaluate(results, "many/unroll=0/seed=0", data_dir=data_dir)
+    assert "With --classifier RUN, a run that classifies mnist" in capsys.readouterr().out
+    assert not (paths[0].parent / "labels.png").exists() and (paths[0].parent / "nearest.png").exists()
+
+
+def test_evaluation_of_the_ring(results):
+    paths = evaluate(results, "ring")
+    found = json.loads(paths[0].read_text())
+    assert found["samples"] == 2500 and found["modes"] == sum(count >= 20 for count in found["counts"])
+    assert found["near"] == pytest.approx(sum(found["counts"]) / 2500)
+    assert (results / "ring" / "samples" / "epoch_0001.png").exists() and (results / "ring" / "labels.png").exists()
+
+
+def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
+    paths = evaluate(results, "many", classifier="digits", samples=150, data_dir=data_dir)
+    assert [path.name for path in paths] == ["table.md", "table.csv", "learning_curves.png", "labels.png"]
+    table = paths[0].read_text()
+    folders = runs.named(results, ["many"])
+    values = [json.loads((folder / "evaluation.json").read_text())["divergence"] for folder in folders[:2]]
+    half_width = 12.7062 * abs(values[0] - values[1]) / 2  # Student's t for two runs
+    assert f"{np.mean(values):.4f} ± {half_width:.4f}" in table and "classes over 1%" in table
+    with pytest.raises(UserError, match="GANs and classifiers"):
+        comparison.collect(results, [*folders, results / "digits"])
+    evaluated = (folders[0] / "evaluation.json").read_text()
+    (folders[0] / "evaluation.json").write_text('{"divergence": "low"}')
+    with pytest.raises(UserError, match=r'not what evaluate\.py writes .*"divergence".*; evaluate the run again'):
+        comparison.collect(results, folders)
+    (folders[0] / "evaluation.json").write_text(evaluated)
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("flags", "said"),
     [
-        {},
-        {"ink": "white", "paper": "black"},
-        {"ink": (20, 20, 90), "paper": (230, 225, 200)},
-        {"size": (1200, 900)},
-        {"size": (30, 400)},
-        {"at": (0.6, 0.5)},
-        {"mode": "L"},
-        {"mode": "P"},
+        (["-m", "many/unroll=0/seed=0", "--classifier", "digits", "--samples", "99"], "at least 100"),
+        (["-m", "many/unroll=0/seed=0", "--classifier", "many/unroll=0/seed=1"], "is a GAN, not a classifier"),
+        (["-m", "many/unroll=0/seed=0", "--classifier", "nowhere"], "no run at"),
+        (["-m", "many/unroll=0/seed=0", "--classifier", "many"], "holds several runs: name one of them, as"),
+        (["-m", "many/unroll=0/seed=0", "--images", "x.png"], "only classifiers predict pictures"),
+        (["-m", "ring", "--classifier", "digits"], "its modes are known"),
+        (["-m", "digits", "--samples", "100"], "are for GANs, but"),
+        (["-m", "digits", "ring", "--samples", "100"], "are for GANs, but"),
+        (["-m", "many", "--samples", "100", "--published", "x.csv"], "published figures of classifiers only"),
+        (["-m", "many", "--published", "x.csv"], "published figures of classifiers only"),
+        (["-m", "many", "--images", "x.png"], "name one run"),
     ],
 )
-def test_a_digit_becomes_like_mnist_whatever_its_colours_size_and_place(settings, tmp_path):
-    image = evaluation.load_pictures([picture(tmp_path / "L.png", **settings)], (28, 28, 1))
-    assert image.shape == (1, 28, 28, 1) and image.dtype == np.uint8
-    values = image[0, ..., 0].astype(float)
-    assert values.max() > 200 and np.median(values) == 0  # light ink on black
-    rows, columns = np.flatnonzero(values.max(axis=1) > 64), np.flatnonzero(values.max(axis=0) > 64)
-    assert 18 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
-    centre = [(values.sum(axis=1 - axis) @ np.arange(28)) / values.sum() for axis in (0, 1)]
-    np.testing.assert_allclose(centre, 13.5, atol=0.75)
+def test_what_gans_and_classifiers_cannot_be_evaluated_with(flags, said, results, data_dir):
+    assert_refused(call("evaluate", *flags, "--results-dir", results, "--data-dir", data_dir), said)
 
 
-def test_a_jpeg_and_a_transparent_picture(tmp_path):
-    picture(tmp_path / "L.jpg")
-    transparent = Image.new("RGBA", (60, 60))
-    ImageDraw.Draw(transparent).line([(20, 10), (20, 50)], "black", 6)
-    transparent.save(tmp_path / "I.png")
-    images = evaluation.load_pictures([tmp_path / "L.jpg", tmp_path / "I.png"], (28, 28, 1))
-    assert (images.max(axis=(1, 2, 3)) > 200).all()
+@pytest.mark.parametrize("flags", [["--samples", "100"], ["--classifier", "digits"]])
+def test_several_gans_of_which_none_is_finished(flags, results, tmp_path):
+    """Once a traceback."""
+    for seed in (0, 1):
+        folder = tmp_path / "unfinished" / f"seed={seed}"
+        shutil.copytree(results / "many" / "unroll=0" / "seed=0", folder)
+        history = json.loads((folder / "history.json").read_text())
+        (folder / "history.json").write_text(json.dumps(history | {"status": "training"}))
+    done = call("evaluate", "-m", "unfinished", *flags, "--results-dir", tmp_path)
+    assert_refused(done, "none of these runs is finished")
 
 
-def test_sixteen_bits_a_pixel_and_thin_lines_on_a_large_page(tmp_path):
-    ramp = np.full((60, 40), 65535, np.uint16)
-    ramp[10:50, 18:22] = 0
-    Image.fromarray(ramp).save(tmp_path / "deep.png")
-    Image.fromarray((ramp // 257).astype(np.uint8)).save(tmp_path / "flat.png")
-    page = np.full((1500, 1200), 255, np.uint8)
-    page[20, 20] = page[1400, 1100] = 0
-    Image.fromarray(page).save(tmp_path / "dots.png")
-    deep, flat, dots = evaluation.load_pictures([tmp_path / f"{name}.png" for name in ("deep", "flat", "dots")], (28, 28, 1))
-    np.testing.assert_array_equal(deep, flat)
-    assert (dots > 0).sum() == 2 and dots.max() == 255
+def test_a_classifier_of_other_data_is_refused(results, tmp_path):
+    for name in ("digits", "many/unroll=0/seed=0"):
+        shutil.copytree(results / name, tmp_path / name)
+    record = json.loads((tmp_path / "digits" / "config.json").read_text())
+    record["dataset"]["name"] = record["settings"]["dataset"] = "fashion_mnist"
+    (tmp_path / "digits" / "config.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="was trained on fashion_mnist, the GAN on mnist"):
+        evaluate(tmp_path, "many/unroll=0/seed=0", classifier="digits")
 
 
-def test_a_colour_picture_stays_in_colour(tmp_path):
-    Image.new("RGB", (100, 50), (200, 30, 10)).save(tmp_path / "red.png")
-    image = evaluation.load_pictures([tmp_path / "red.png"], (32, 32, 3))[0]
-    assert image.shape == (32, 32, 3) and (image == [200, 30, 10]).all()
+def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_pictures(arrays, tmp_path):
+    with pytest.raises(UserError, match="smaller --learning-rate"):
+        train_run(DENSE.replace(learning_rate=1e30, sample_every=1), arrays, tmp_path / "wild")
+    history = runs.load(tmp_path / "wild").history
+    pictures = [path.name for path in (tmp_path / "wild" / "samples").iterdir()]
+    assert history.status == "diverged" and "epoch_0000.png" in pictures and len(pictures) == history.epochs
+    assert not (tmp_path / "wild" / "model.keras").exists() and (tmp_path / "wild" / "samples.gif").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\nbroken"])
-def test_what_is_no_picture(content, tmp_path):
-    (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"x\.png"):
-        evaluation.load_pictures([tmp_path / "x.png"], (28, 28, 1))
+def test_the_scripts_train_and_evaluate_a_gan(data_dir, tmp_path):
+    places = "--data-dir", data_dir, "--results-dir", tmp_path
+    flags = "--net", "gan-conv", "--dataset", "mnist", "--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 16
+    done = script("train", "-m", "conv", *flags, "--betas", "0.4,0.9", *places)
+    assert done.returncode == 0 and "generator_loss" in done.stdout and not done.stderr, done.stderr
+    assert runs.load(tmp_path / "conv").settings.betas == (0.4, 0.9)
+    done = call("evaluate", "-m", "conv", *places)
+    assert done.returncode == 0 and "samples.png, nearest.png" in done.stdout, done.stderr
 
 
-def test_a_picture_of_nothing_and_one_that_is_not_there(tmp_path):
-    Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
-    with pytest.raises(UserError, match="nothing"):
-        evaluation.load_pictures([tmp_path / "white.png"], (28, 28, 1))
-    with pytest.raises(UserError, match="No such file"):
-        evaluation.load_pictures([tmp_path / "no.png"], (28, 28, 1))
-
-
-def test_statistics_of_images(mnist5k):
-    numbers = exploration.statistics(mnist5k.validation_images, mnist5k.validation_labels, 10)
-    assert numbers["mean"] == pytest.approx(mnist5k.validation_images.mean())
-    assert numbers["deviation"] == pytest.approx(mnist5k.validation_images.std())
-    assert (numbers["minimum"], numbers["maximum"], numbers["counts"]) == (0, 255, [100] * 10)
-
-
-def test_principal_components(mnist5k):
-    from sklearn.decomposition import PCA
-
-    images = mnist5k.validation_images[:300]
-    points, explained = exploration.principal_components(images)
-    reference = PCA(2, svd_solver="full").fit(images.reshape(300, -1) / 255)
-    np.testing.assert_allclose(explained, reference.explained_variance_ratio_, rtol=1e-3)
-    expected = reference.transform(images.reshape(300, -1) / 255)
-    np.testing.assert_allclose(np.abs(points), np.abs(expected), rtol=1e-2, atol=1e-2)  # an axis may point either way
+def test_other_data_than_a_run_was_trained_on_come_with_a_note(results, data_dir, capsys):
+    run = runs.load(results / "digits")
+    other = run.record.model_copy(update={"dataset": run.record.dataset.model_copy(update={"sha256": "another"})})
+    for one, said in ((run, ""), (run._replace(record=other), "not the one that the run was trained on")):
+        data_of(one, data_dir)
+        printed = capsys.readouterr().out
+        assert said in printed and bool(said) == bool(printed)

@@ -5,12 +5,19 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from lab.figures import base as figures
-from lab.metrics import intervals as estimates
+from lab import figures
+from lab.data import ring
+from lab.metrics import collapse, intervals
+from lab.runs import save_figures
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), np.uint8)
 CLASSES = [f"class {i}" for i in range(10)]
 LABELS = np.arange(20) % 10
+
+
+def save(figure, folder):
+    """Write a figure as runs do, which lays it out."""
+    return save_figures({"f.png": figure}, folder)[0]
 
 
 def texts(figure):
@@ -18,7 +25,7 @@ def texts(figure):
 
 
 def test_a_figure_is_written_as_png(tmp_path):
-    figures.save(figures.examples(IMAGES, ["a"] * 15, "t"), tmp_path / "f.png")
+    save(figures.examples(IMAGES, ["a"] * 15, "t"), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
     with Image.open(tmp_path / "f.png") as image:
         assert image.format == "PNG" and image.width > 800
@@ -33,12 +40,12 @@ def test_examples_are_three_by_five_with_captions():
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_fewer_examples(count, tmp_path):
-    figures.save(figures.examples(IMAGES[:count], ["x"] * count, "title"), tmp_path / "f.png")
+    save(figures.examples(IMAGES[:count], ["x"] * count, "title"), tmp_path)
 
 
 def test_learning_curve_has_accuracy_above_and_loss_below():
     history = {"accuracy": [0.5, 0.9], "val_accuracy": [0.6, 0.8], "loss": [2, 1], "val_loss": [1.5, float("nan")]}
-    figure = figures.learning_curve(estimates.curves([history]), "run")
+    figure = figures.learning_curve(intervals.curves([history]), "run")
     above, below = figure.axes
     assert (above.get_ylabel(), below.get_ylabel()) == ("accuracy", "loss")
     assert above.get_position().y0 > below.get_position().y0
@@ -53,7 +60,7 @@ def repeats(last, count=3, epochs=4):
     """Learning curves of runs that end around ``last``."""
     rising = np.linspace(0.3, last, epochs)
     names = ("accuracy", "val_accuracy", "loss", "val_loss")
-    return estimates.curves([{name: list(rising + run / 100) for name in names} for run in range(count)])
+    return intervals.curves([{name: list(rising + run / 100) for name in names} for run in range(count)])
 
 
 def legend_texts(figure):
@@ -81,7 +88,7 @@ def test_learning_curves_have_a_colour_a_setting_and_their_legend_outside_the_ax
     assert len(solid) == len(dashed) == count and len(colours) == count
     assert colours == {to_hex(line.get_color()) for line in dashed}
     assert len(legend_texts(figure)) == count + 2 and {"training", "validation"} < set(legend_texts(figure))
-    figures.save(figure, tmp_path / "f.png")  # which lays it out
+    save(figure, tmp_path)  # which lays it out
     legend = figure.legends[0].get_window_extent()
     assert legend.x0 > max(axis.get_window_extent().x1 for axis in figure.axes)
     assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
@@ -93,19 +100,19 @@ def test_trend_has_error_bars_a_place_for_zero_and_published_crosses(tmp_path):
     series = {"x": x, "val_accuracy": (values, values / 100), "val_loss": (1 - values, np.full(4, np.nan))}
     series["published"] = {"val_accuracy": values, "val_loss": values}
     figure = figures.trend({"": series}, "lambda", True, "t")
-    figures.save(figure, tmp_path / "f.png")
+    save(figure, tmp_path)
     places = [figure.axes[1].transData.transform((value, 0))[0] for value in x]
     assert places == sorted(places) and min(np.diff(places)) > 20
     assert legend_texts(figure) == ["ours", "published"]
-    figures.save(figures.trend({"a": series, "b": series}, "lambda", False, "t"), tmp_path / "f.png")
+    save(figures.trend({"a": series, "b": series}, "lambda", False, "t"), tmp_path)
 
 
 def test_confusion_shows_each_count(tmp_path):
     counts = np.array([[5, 2], [0, 9]])
     figure = figures.confusion(counts, ["a", "b"], "t")
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["2", "5", "9"]
-    figures.save(figures.confusion(np.diag([3, 4]), ["a", "b"], "no mistakes"), tmp_path / "f.png")
-    figures.save(figures.confusion(np.zeros((2, 2), int), ["a", "b"], "nothing"), tmp_path / "f.png")
+    save(figures.confusion(np.diag([3, 4]), ["a", "b"], "no mistakes"), tmp_path)
+    save(figures.confusion(np.zeros((2, 2), int), ["a", "b"], "nothing"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_first_layer_draws_each_unit(kernel, input_shape, drawn, tmp_path):
     side = 28 if input_shape[2] == 1 else 32
     if input_shape[2] == 1:
         np.testing.assert_array_equal(pictures[1], kernel[:, 1].reshape(side, side))
-    figures.save(figure, tmp_path / "f.png")
+    save(figure, tmp_path)
 
 
 def test_filters_stand_in_rows_of_16_each_stretched_by_itself(tmp_path):
@@ -140,7 +147,7 @@ def test_filters_stand_in_rows_of_16_each_stretched_by_itself(tmp_path):
         mine = np.full_like(mine, 0.5) if index == 5 else mine / mine.max()
         np.testing.assert_allclose(sheet[top : top + 11, left : left + 11], mine)
     assert (sheet[::12] == 1).all() and (sheet[:, ::12] == 1).all()  # the gaps
-    figures.save(figure, tmp_path / "f.png")
+    save(figure, tmp_path)
     with Image.open(tmp_path / "f.png") as image:
         pixels = np.asarray(image.convert("RGB"))[48:]  # below the title
     grey = (np.abs(pixels.astype(int) - 127.5).max(axis=-1) < 1).nonzero()
@@ -151,7 +158,7 @@ def test_filters_stand_in_rows_of_16_each_stretched_by_itself(tmp_path):
 @pytest.mark.parametrize("shape", [(5, 5, 1, 20), (3, 3, 1, 2), (5, 5, 3, 1)])
 def test_filters_of_other_convolutions(shape, tmp_path):
     figure = figures.filters(np.random.default_rng(0).normal(size=shape), "a title longer than the filters are wide " * 5)
-    figures.save(figure, tmp_path / "f.png")
+    save(figure, tmp_path)
     with Image.open(tmp_path / "f.png") as image:
         assert image.width >= 1200
 
@@ -159,7 +166,8 @@ def test_filters_of_other_convolutions(shape, tmp_path):
 @pytest.mark.parametrize("names", [["run"], [f"{'long' * 12}={index}" for index in range(30)]])
 def test_label_counts_have_an_even_band_and_their_legend_within_the_figure(names):
     counts = np.array([[40, 20, 60], [20, 40, 60]])
-    figure = figures.label_counts(dict.fromkeys(names, counts), ["a", "b", "c"], 120, "t")
+    groups = dict.fromkeys(names, intervals.mean_and_half_width(counts))
+    figure = figures.label_counts(groups, collapse.even_spread(120, 3), ["a", "b", "c"], "t")
     figure.draw_without_rendering()
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.containers[-1]] == [30, 30, 60]
@@ -173,7 +181,7 @@ def test_label_counts_have_an_even_band_and_their_legend_within_the_figure(names
 def test_one_epoch_is_a_point_and_what_is_near_a_mode_is_drawn_to_scale():
     figure = figures.learning_curves({"a": repeats(0.9, epochs=1)}, "t")
     assert {line.get_marker() for axis in figure.axes for line in axis.lines if len(line.get_xdata())} == {"."}
-    circles = figures.points(np.zeros((5, 2)), "t").axes[0].patches
+    circles = figures.samples(np.zeros((5, 2)), ring.MODES, "t").axes[0].patches
     assert [circle.radius for circle in circles] == pytest.approx([0.06] * 8)
 
 
@@ -188,10 +196,16 @@ def test_published_curves_are_crosses_beside_ours():
 
 def test_data_set_figures(tmp_path):
     for figure in (
-        figures.class_counts(LABELS, LABELS[:5], CLASSES, "t"),
-        figures.class_means(IMAGES, LABELS, CLASSES, "t"),
-        figures.class_means(np.repeat(IMAGES, 3, axis=-1), LABELS, CLASSES, "t"),
+        figures.class_counts({"training": np.full(10, 20), "validation": np.arange(10)}, CLASSES, "t"),
+        figures.class_means(IMAGES[:10].astype(float), CLASSES, "t"),
+        figures.class_means(np.repeat(IMAGES[:10], 3, axis=-1), CLASSES, "t"),
         figures.embedding(np.random.default_rng(0).normal(size=(20, 2)), LABELS, CLASSES, (0.5, 0.2), "t"),
     ):
-        figures.save(figure, tmp_path / "f.png")
+        save(figure, tmp_path)
         assert figure.legends or len(figure.axes) == 10
+
+
+def test_grids_show_images_row_by_row_dark_on_white():
+    images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 3, 1), np.uint8)
+    picture = 255 - np.asarray(figures.sample_grid(images, rows=2, columns=3))
+    assert picture.shape == (8, 18) and picture[::4, ::6].tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -7,14 +7,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from lab.errors import UserError
 
-from lab.runs import files
-from lab.runs import folders as runs
-from lab.settings import RunConfig
+from lab import runs
+from lab.settings import Settings, UserError
 from models.classifiers import build_dense_net
 
 DATASET = {"name": "mnist5k", "sha256": "0", "train": 4000, "validation": 1000}
+LISTS = {"loss": [1.0], "accuracy": [0.5], "val_loss": [1.0], "val_accuracy": [0.5], "epoch_seconds": [0.5]}
+HISTORY = {"status": "complete", **LISTS}
 
 
 @pytest.fixture
@@ -22,17 +22,17 @@ def folder(tmp_path):
     """A finished run."""
     folder = tmp_path / "run"
     folder.mkdir()
-    model = build_dense_net(1e-3, hidden=(5,), batch_norm=True, dropout=0.1)
+    model = build_dense_net(regularizer_strength=1e-3, hidden=(5,), batch_norm=True, dropout=0.1)
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.save(folder / "model.keras")
-    record = {"settings": RunConfig().to_json(), "parameters": model.count_params(), "dataset": DATASET}
-    files.write_json(folder / "config.json", record)
-    files.write_json(folder / "history.json", {"status": "complete", "epoch_seconds": [0.5], "loss": [float("nan")]})
+    record = {"settings": Settings().to_json(), "parameters": model.count_params(), "dataset": DATASET}
+    runs.write_json(folder / "config.json", record)
+    runs.write_json(folder / "history.json", HISTORY | {"loss": [float("nan")]})
     return folder
 
 
 def load_model(folder):
-    return runs.load_model(folder, runs.load_trained(folder)[1])
+    return runs.load_model(runs.load_trained(folder))
 
 
 @pytest.mark.parametrize("name", ["a", "sweep/seed=0", "hidden=25,50_x", "A.b-c", "-x"])
@@ -115,10 +115,10 @@ def test_two_processes_cannot_write_one_run(tmp_path):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.json"
-    files.write_json(path, {"a": 1})
+    runs.write_json(path, {"a": 1})
     with pytest.raises(TypeError):
-        files.write_json(path, {"a": object()})
-    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
+        runs.write_json(path, {"a": object()})
+    with pytest.raises(RuntimeError), runs.atomic(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 1}
@@ -126,7 +126,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_nan_is_null(folder):
-    assert runs.load_history(folder)["loss"] == [None]
+    assert runs.load(folder).history.curves["loss"] == [None]
     assert "NaN" not in (folder / "history.json").read_text()
 
 
@@ -134,7 +134,7 @@ def test_a_saved_model_loads_and_is_the_same(folder):
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), np.uint8)
     np.testing.assert_array_equal(
         load_model(folder).predict_on_batch(images),
-        keras.saving.load_model(folder / "model.keras").predict_on_batch(images),
+        keras.saving.load_model(folder / "model.keras", compile=False).predict_on_batch(images),
     )
 
 
@@ -162,39 +162,86 @@ def test_broken_json_is_named_and_left_as_it_was(file, content, folder):
 
 
 @pytest.mark.parametrize(
-    "history",
+    ("change", "said"),
     [
-        {"status": "done", "epoch_seconds": [1.0]},
-        {"status": ["complete"], "epoch_seconds": [1.0]},
-        {"status": "complete"},
-        {"status": "complete", "epoch_seconds": [1.0], "val_loss": [1.0, 2.0]},
-        {"status": "complete", "epoch_seconds": ["x"]},
-        {"status": "training", "epoch_seconds": [1.0]},
-        {"status": "diverged", "epoch_seconds": [1.0]},
+        ({"status": "done"}, '"status": input should be'),
+        ({"status": ["complete"]}, '"status": input should be'),
+        ({"epoch_seconds": None}, '"epoch_seconds": input should be a valid list'),
+        ({"val_loss": [1.0, 2.0]}, "expected lists of equal length"),
+        ({"val_loss": None}, '"val_loss": input should be a valid list'),
+        ({name: [] for name in LISTS}, '"epoch_seconds": list should have at least 1 item'),
+        ({"epoch_seconds": ["x"]}, "input should be a valid number"),
+        ({"loss": [10**400]}, r"history\.json"),
+        ({"saved_epoch": 99}, 'expected "saved_epoch", a whole number from 1 to 1'),
+        ({"saved_epoch": 0}, 'expected "saved_epoch"'),
+        ({"saved_epoch": None}, '"saved_epoch": input should be a valid integer'),
+        ({"device": 3}, '"device": input should be a valid string'),
+        ({"compiled": "yes"}, '"compiled": input should be a valid boolean'),
+        ({"status": "training"}, "is not finished"),
+        ({"status": "diverged"}, "has no model"),
     ],
+    ids=str,
 )
-def test_histories_without_a_trained_model(history, folder):
-    (folder / "history.json").write_text(json.dumps(history))
-    with pytest.raises(UserError):
+def test_histories_without_a_trained_model(change, said, folder):
+    (folder / "history.json").write_text(json.dumps(HISTORY | change))
+    with pytest.raises(UserError, match=said) as error:
         runs.load_trained(folder)
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_history_of_another_kind_of_network(folder):
+    (folder / "history.json").write_text(json.dumps({"status": "complete", "epoch_seconds": [1.0], "generator_loss": [1.0]}))
+    with pytest.raises(UserError, match=r"history\.json: expected lists accuracy, loss, val_accuracy, val_loss"):
+        runs.load(folder)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"settings": {"net": "cubist"}},
-        {"settings": None},
-        {"dataset": "mnist"},
-        {"dataset": {"name": "mnist"}},
-        {"dataset": DATASET | {"name": "../../etc"}},
-        {"parameters": "many"},
+        ({"settings": {"net": "cubist"}}, "unknown net 'cubist'"),
+        ({"settings": {"net": "dense", "hiden": [3]}}, "unknown setting 'hiden'"),
+        ({"settings": {"net": "dense", "unroll": 5}}, "--unroll is for GANs"),
+        ({"settings": None}, '"settings": input should be a valid dictionary'),
+        ({"settings": []}, '"settings": input should be a valid dictionary'),
+        ({"settings": {}}, 'expected "settings" with "net" among them'),  # which was once said to be a fault of the model
+        ({"gan_options": [1]}, '"gan_options": input should be a valid dictionary'),
+        ({"gan_options": {"self": 1}}, "unknown setting 'self'"),
+        ({"dataset": "mnist"}, '"dataset": input should be a valid dictionary'),
+        ({"dataset": {"name": "mnist"}}, '"dataset.sha256": field required'),
+        ({"dataset": DATASET | {"name": "../../etc"}}, '"dataset.name": input should be'),
+        ({"parameters": "many"}, '"parameters": input should be a valid integer'),
     ],
+    ids=str,
 )
-def test_records_that_are_none(change, folder):
+def test_records_that_are_none(change, said, folder):
     record = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(record | change))
-    with pytest.raises(UserError, match=r"config\.json"):
-        runs.load_trained(folder)
+    with pytest.raises(UserError, match=rf"config\.json: .*{said}") as error:
+        load_model(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_differences_of_runs_are_those_of_what_they_were_trained_with(folder):
+    run = runs.load(folder)
+
+    def other(sha256="0", device="unknown", **settings):
+        dataset, history = run.record.dataset.model_copy(update={"sha256": sha256}), run.history
+        record, history = run.record.model_copy(update={"dataset": dataset}), history.model_copy(update={"device": device})
+        return run._replace(settings=run.settings.replace(**settings), record=record, history=history)
+
+    assert runs.differences(run, other(seed=5)) == []
+    assert runs.differences(run, other(learning_rate=1e-3, hidden=(200, 100))) == []  # as by default
+    assert runs.differences(run, other("1", dropout=0.5, epochs=3)) == ["dropout", "epochs", "data"]
+    assert runs.differences(run, other(device="unknown", threads=2)) == []  # typed, but what trained was the same
+    assert runs.differences(run, other(device="GPU: X", threads=2)) == ["threads"]
+
+
+def test_every_file_of_a_run_is_removed_with_it(folder):
+    for file in runs.File:
+        (folder / file).write_text("")
+        (folder / f".{Path(file).stem}.123{Path(file).suffix}").write_text("")  # of a process that was killed
+    with runs.writing(folder, overwrite=True):
+        assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
 def rewrite_model(path, change):
@@ -266,7 +313,7 @@ def test_a_model_with_the_weights_of_another(folder, tmp_path):
 @pytest.mark.parametrize(
     "model",
     [
-        lambda: build_dense_net(1e-3, hidden=(6,), batch_norm=True),
+        lambda: build_dense_net(regularizer_strength=1e-3, hidden=(6,), batch_norm=True),
         lambda: build_dense_net(hidden=(5,), input_shape=(32, 32, 3)),
         lambda: build_dense_net(hidden=(5,), classes=7),
         lambda: keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]),

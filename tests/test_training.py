@@ -1,29 +1,32 @@
 """Training many runs in one process: each has to come out as if it were the only one."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
 
-from lab.data import load as datasets
-from lab.settings import RunConfig
-from lab.training import run as training
-from tests.conftest import DEVICE
+from lab import data
+from lab.runs import Output
+from lab.settings import Settings
+from lab.training import engine
+from lab.training.run import train
 
 SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}
 
 
 @pytest.fixture(scope="module")
 def arrays(mnist5k):
-    return datasets.Arrays(*(array[:300] for array in mnist5k))
+    return data.Arrays(*(array[:300] for array in mnist5k))
 
 
 @pytest.fixture(autouse=True)
 def _no_engine(monkeypatch):
-    monkeypatch.setattr(training, "_latest", None)
+    monkeypatch.setattr(engine, "_latest", None)
 
 
-def trained(config, arrays, folder):
-    history = training.train(config, "mnist5k", arrays, folder, DEVICE, verbose=False)
+def trained(settings, arrays, folder):
+    history = train(settings, arrays, Output(folder), verbose=False)
     return history, keras.saving.load_model(folder / "model.keras")
 
 
@@ -38,14 +41,14 @@ def trained(config, arrays, folder):
     ids=str,
 )
 def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkeypatch):
-    config = RunConfig(**SMALL | settings)
-    before = RunConfig(**SMALL | settings | {"seed": 7, "learning_rate": 0.002, "epochs": 1})
-    if config.regularizer_strength:
-        before = RunConfig(**SMALL | settings | {"regularizer_strength": 0.5, "epochs": 1})
-    alone, model_alone = trained(config, arrays, tmp_path / "alone")
-    monkeypatch.setattr(training, "_latest", None)
+    after = Settings(**SMALL | settings)
+    before = after.replace(seed=7, learning_rate=0.002, epochs=1)
+    if after.regularizer_strength:
+        before = after.replace(regularizer_strength=0.5, epochs=1)
+    alone, model_alone = trained(after, arrays, tmp_path / "alone")
+    monkeypatch.setattr(engine, "_latest", None)
     trained(before, arrays, tmp_path / "before")
-    after, model_after = trained(config, arrays, tmp_path / "after")
+    after, model_after = trained(after, arrays, tmp_path / "after")
     assert alone["compiled"] and not after["compiled"]
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert alone[name] == after[name]
@@ -56,54 +59,72 @@ def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkey
         np.testing.assert_array_equal(one, other)
 
 
-def test_early_stopping_keeps_the_best_epoch(arrays, tmp_path):
-    config = RunConfig(**SMALL | {"hidden": (300,), "epochs": 60, "early_stopping": 2, "learning_rate": 0.01})
-    history, model = trained(config, arrays, tmp_path / "early")
-    assert history["status"] == "complete" and len(history["loss"]) < 60
-    assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2
-    loss, _ = model.evaluate(arrays.validation_images, arrays.validation_labels, verbose=0)
-    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
+class Halving(keras.callbacks.Callback):
+    """A schedule: another learning rate in each epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.1 / 2**epoch
 
 
-def test_what_differs_in_more_is_compiled_anew(arrays, tmp_path):
-    different = (
-        {"hidden": (13,)},
-        {"batch_size": 32},
-        {"activation": "tanh"},
-        {"optimizer": "sgd"},
-        {"regularizer_strength": 1e-3},
-    )
-    for index, settings in enumerate([{}, *different]):
-        history, model = trained(RunConfig(**SMALL | settings), arrays, tmp_path / str(index))
-        assert history["compiled"]
-        penalties = {layer.kernel_regularizer is not None for layer in model.layers if hasattr(layer, "kernel")}
-        assert penalties == {"regularizer_strength" in settings}
+def test_a_learning_rate_that_changes_while_training_is_not_compiled_in(arrays):
+    """An engine trains with the rates of each run and each epoch, whatever it was compiled with: schedules rely on it."""
+    settings = Settings(**SMALL | {"optimizer": "sgd"})
+
+    def outcome(learning_rate, callbacks):
+        mine = settings.replace(learning_rate=learning_rate)
+        trainer, new = engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1)))
+        trainer.fit(3, seed=1, callbacks=callbacks)
+        return new, [np.asarray(variable) for variable in trainer.model.variables + trainer.model.optimizer.variables]
+
+    new, scheduled = outcome(0.5, [Halving()])
+    constant = outcome(0.01, [])  # the rate that the schedule left must not stay
+    again = outcome(0.003, [Halving()])
+    assert new and not constant[0] and not again[0]
+    for one, other in zip(scheduled, again[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+    engine._latest = None
+    for one, other in zip(constant[1], outcome(0.01, [])[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    from lab.backend.resident import epoch_order
+
+    stock = engine.compiled_model(settings, (28, 28, 1))
+    for epoch in range(3):
+        stock.optimizer.learning_rate = 0.1 / 2**epoch
+        order = epoch_order(len(arrays.train_images), 1, epoch).numpy()
+        stock.fit(arrays.train_images[order], arrays.train_labels[order], batch_size=64, shuffle=False, verbose=0)
+    for one, other in zip(stock.get_weights(), scheduled):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
 
 
-def test_other_arrays_are_not_taken_for_the_same(arrays, tmp_path):
-    trained(RunConfig(**SMALL), arrays, tmp_path / "one")
-    other = datasets.Arrays(*(array[::-1].copy() for array in arrays))
-    history, _ = trained(RunConfig(**SMALL), other, tmp_path / "other")
-    alone, _ = trained(RunConfig(**SMALL | {"batch_size": 63}), other, tmp_path / "alone")
-    assert history["compiled"] and alone["loss"] != history["loss"]
+def test_early_stopping_saves_the_best_epochs_weights_of_a_new_and_of_a_reused_engine(arrays, tmp_path):
+    settings = Settings(**SMALL | {"epochs": 60, "early_stopping": 2, "learning_rate": 0.03})
+    for name, compiled in (("new", True), ("reused", False)):
+        history, model = trained(settings, arrays, tmp_path / name)
+        assert history["status"] == "complete" and history["compiled"] == compiled
+        assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2 < 58
+        loss, _ = model.evaluate(*arrays[2:], verbose=0)
+        assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
 
 
-def test_early_stopping_saves_the_best_epochs_weights_of_a_reused_engine(arrays, tmp_path):
-    config = RunConfig(**SMALL | {"learning_rate": 0.03, "epochs": 40, "early_stopping": 2})
-    trained(RunConfig(**SMALL), arrays, tmp_path / "before")
-    history, model = trained(config, arrays, tmp_path / "run")
-    assert not history["compiled"] and len(history["loss"]) == history["saved_epoch"] + 2 < 40
-    loss = model.evaluate(*arrays[2:], verbose=0)[0]
-    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
+def test_what_differs_in_more_is_compiled_anew(arrays):
+    def compiled(arrays=arrays, **settings):
+        mine = Settings(**SMALL | settings)
+        return engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1)))[1]
+
+    assert compiled()
+    assert not compiled(seed=3, learning_rate=0.1, epochs=9, early_stopping=2)
+    different = ({"hidden": (13,)}, {"batch_size": 32}, {"activation": "tanh"}, {"optimizer": "sgd"}, {"dropout": 0.1})
+    for settings in (*different, {"regularizer_strength": 1e-3}, {"precision": "bfloat16"}):
+        assert compiled(**settings), settings
+    assert compiled() and compiled(arrays=data.Arrays(*(array.copy() for array in arrays)))  # not the same arrays
 
 
-def test_another_threads_random_numbers_do_not_change_a_network(arrays):
+def test_another_threads_random_numbers_do_not_change_a_network():
     """Python's generator belongs to all threads of a Dask worker."""
-    import random
-
     networks = []
     for state in (0, 1):
         random.seed(state)
-        networks.append(training.compiled_model(RunConfig(**SMALL | {"dropout": 0.5}), (28, 28, 1), 10))
+        networks.append(engine.compiled_model(Settings(**SMALL | {"dropout": 0.5}), (28, 28, 1)))
     for one, other in zip(*(network.variables for network in networks), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -199,7 +199,7 @@ class _Display(Bar):
             self.seen = time.monotonic()
         elif time.monotonic() - self.seen > PATIENCE:
             self.seen = math.inf  # said once
-            self.say("The cluster has no worker: waiting for one. Do they find the packages and, by PYTHONPATH, this repository?")
+            self.say("The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?")
         state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed"
         self.advance(description=state if count else f"{state}; waiting for a worker")
 

@@ -1,19 +1,22 @@
-"""Finding, checking, downloading and splitting data sets."""
+"""Finding, checking, downloading and splitting data sets; a user's own pictures."""
 
 import gzip
 import hashlib
 import http.server
 import io
+import os
 import tarfile
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from lab.errors import UserError
+from PIL import Image, ImageDraw
 
-from lab.data import load as datasets
-from lab.settings import RunConfig
+from lab import data
+from lab.data import download
+from lab.settings import Settings, UserError
 from tests.conftest import write_npz
 
 IMAGES = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
@@ -26,11 +29,11 @@ def test_mnist5k_is_stratified_and_always_the_same(mnist5k):
     assert np.bincount(mnist5k.train_labels).tolist() == [400] * 10
     assert np.bincount(mnist5k.validation_labels).tolist() == [100] * 10
     assert not {image.tobytes() for image in mnist5k.train_images} & {i.tobytes() for i in mnist5k.validation_images}
-    assert datasets.fingerprint(mnist5k).startswith("8c1be6441cea5d97")
+    assert data.fingerprint(mnist5k).startswith("8c1be6441cea5d97")
 
 
 def test_mnist5k_is_mnist(mnist5k, full_mnist):
-    full = datasets.load("mnist", full_mnist)
+    full = data.load("mnist", full_mnist)
     known = {image.tobytes(): label for image, label in zip(full.train_images, full.train_labels)}
     known |= {image.tobytes(): label for image, label in zip(full.validation_images, full.validation_labels)}
     assert all(known[image.tobytes()] == label for image, label in zip(mnist5k.train_images, mnist5k.train_labels))
@@ -38,16 +41,16 @@ def test_mnist5k_is_mnist(mnist5k, full_mnist):
 
 def test_full_data_sets(full_mnist):
     for name in ("mnist", "fashion_mnist"):
-        arrays = datasets.load(name, full_mnist)
+        arrays = data.load(name, full_mnist)
         assert arrays.train_images.shape == (60_000, 28, 28, 1)
         assert arrays.validation_labels.shape == (10_000,) and arrays.validation_labels.dtype == np.int64
 
 
 def test_data_folder_from_flag_and_environment(data_dir, monkeypatch):
-    by_flag = datasets.load("mnist", data_dir)
+    by_flag = data.load("mnist", data_dir)
     monkeypatch.setenv("LAB_DATA_DIR", str(data_dir))
-    by_environment = datasets.load("mnist")
-    assert datasets.fingerprint(by_flag) == datasets.fingerprint(by_environment)
+    by_environment = data.load("mnist")
+    assert data.fingerprint(by_flag) == data.fingerprint(by_environment)
     assert by_flag.train_images.shape == (640, 28, 28, 1)
 
 
@@ -88,26 +91,26 @@ def test_a_broken_file_is_named_and_left_as_it_was(fault, tmp_path):
     BROKEN[fault](path)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(UserError) as error:
-        datasets.find(None, tmp_path)  # never swapped for another data set
+        data.find(None, tmp_path)  # never swapped for another data set
     assert str(path) in str(error.value)
     assert before is None or path.read_bytes() == before
 
 
 def test_a_data_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no data folder"):
-        datasets.load("mnist", tmp_path / "nowhere")
+        data.load("mnist", tmp_path / "nowhere")
     with pytest.raises(UserError, match="no data folder"):
-        datasets.load("mnist5k", tmp_path / "nowhere")
+        data.load("mnist5k", tmp_path / "nowhere")
 
 
 def test_offline_only_an_unnamed_data_set_is_replaced(capsys):
-    name, arrays = datasets.find()
+    name, arrays = data.find()
     assert name == "mnist5k" and len(arrays.train_images) == 4000
     assert capsys.readouterr().out.count("\n") == 1
     with pytest.raises(UserError, match=r"put mnist\.npz .* --data-dir"):
-        datasets.find("mnist")
+        data.find("mnist")
     with pytest.raises(UserError, match=r"put cifar10\.npz"):
-        datasets.load("cifar10")
+        data.load("cifar10")
 
 
 @pytest.fixture
@@ -131,9 +134,9 @@ def server(tmp_path, monkeypatch):
     def serve(name, files, place="."):
         for file, content in files.items():
             (folder / file).write_bytes(content)
-        url = f"http://127.0.0.1:{httpd.server_port}/"
-        sources = {file: (url, hashlib.sha256(content).hexdigest()) for file, content in files.items()}
-        monkeypatch.setitem(datasets._SOURCES, name, (place, sources))
+        hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+        source = download.Source(f"http://127.0.0.1:{httpd.server_port}/", place, hashes)
+        monkeypatch.setitem(download.SOURCES, name, source)
         return folder
 
     yield serve
@@ -149,12 +152,12 @@ def test_fashion_mnist_is_downloaded_once_and_read_from_the_cache(server):
     parts = {"train-images-idx3-ubyte.gz": IMAGES, "train-labels-idx1-ubyte.gz": LABELS}
     parts |= {"t10k-images-idx3-ubyte.gz": IMAGES[::-1], "t10k-labels-idx1-ubyte.gz": LABELS[::-1]}
     folder = server("fashion_mnist", {file: idx(array) for file, array in parts.items()}, "fashion-mnist")
-    first = datasets.load("fashion_mnist")
+    first = data.load("fashion_mnist")
     np.testing.assert_array_equal(first.train_images[..., 0], IMAGES)
     np.testing.assert_array_equal(first.validation_labels, LABELS[::-1])
     for file in folder.iterdir():
         file.unlink()
-    assert datasets.fingerprint(datasets.load("fashion_mnist")) == datasets.fingerprint(first)
+    assert data.fingerprint(data.load("fashion_mnist")) == data.fingerprint(first)
 
 
 def test_cifar10_is_read_from_the_binary_archive(server):
@@ -168,39 +171,129 @@ def test_cifar10_is_read_from_the_binary_archive(server):
             member.size = records.nbytes
             archive.addfile(member, io.BytesIO(records.tobytes()))
     server("cifar10", {"cifar-10-binary.tar.gz": packed.getvalue()})
-    arrays = datasets.load("cifar10")
+    arrays = data.load("cifar10")
     assert arrays.train_images.shape == (10, 32, 32, 3)
     record = batches["data_batch_3"][1]
     assert arrays.train_labels[5] == record[0]
     assert arrays.train_images[5, 4, 7].tolist() == [record[1 + colour * 1024 + 4 * 32 + 7] for colour in range(3)]
 
 
-def test_a_download_of_something_else_is_refused_and_not_kept(server, monkeypatch):
+def test_a_download_of_something_else_is_refused_and_not_kept(server):
     folder = server("mnist", {"mnist.npz": b"the right file"})
     (folder / "mnist.npz").write_bytes(b"something else")
     with pytest.raises(UserError, match="not the file it should be"):
-        datasets.load("mnist")
-    assert not [path for path in datasets._cache().iterdir() if not path.name.endswith(".lock")]
+        data.load("mnist")
+    cache = Path(os.environ["KERAS_HOME"], "datasets")
+    assert not [path for path in cache.iterdir() if not path.name.endswith(".lock")]
 
 
 def test_holdout_takes_training_images_and_no_test_images(mnist5k):
-    held = datasets.hold_out(mnist5k, 500)
+    held = data.hold_out(mnist5k, 500)
     assert len(held.train_images) == 3500 and len(held.validation_images) == 500
     together = np.concatenate([held.train_images, held.validation_images])
     assert sorted(i.tobytes() for i in together) == sorted(i.tobytes() for i in mnist5k.train_images)
-    assert datasets.fingerprint(held) == datasets.fingerprint(datasets.hold_out(mnist5k, 500))
+    assert data.fingerprint(held) == data.fingerprint(data.hold_out(mnist5k, 500))
     with pytest.raises(UserError, match="4000"):
-        datasets.hold_out(mnist5k, 4000)
+        data.hold_out(mnist5k, 4000)
 
 
-def test_data_smaller_than_the_batch(data_dir):
-    with pytest.raises(UserError, match="640"):
-        datasets.find_for(RunConfig(batch_size=641), data_dir)
-    with pytest.raises(UserError, match="600"):
-        datasets.find_for(RunConfig(batch_size=601, holdout=40), data_dir)
+def test_data_smaller_than_the_batch_or_the_steps(data_dir):
+    for settings, said in (
+        (Settings(batch_size=641), "640"),
+        (Settings(batch_size=601, holdout=40), "600"),
+        (Settings(net="gan-dense", batch_size=64, steps_per_epoch=11), "11 steps .* 10 batches of 64 images"),
+        (Settings(holdout=640), "cannot hold out 640 images: there are 640"),
+    ):
+        with pytest.raises(UserError, match=said):
+            data.for_run(settings, data_dir)
+
+
+def test_what_only_the_data_tell_is_filled_in(data_dir):
+    assert data.for_run(Settings(), data_dir)[0] == Settings(dataset="mnist")
+    for net, batch_size, steps in (("gan-dense", 100, 6), ("gan-dense", 640, 1), ("gan-conv", 2, 128), ("gan-conv", 64, 10)):
+        settings, arrays = data.for_run(Settings(net=net, batch_size=batch_size, holdout=0), data_dir)
+        assert (settings.steps_per_epoch, len(arrays.train_images)) == (steps, 640)
+    settings, arrays = data.for_run(Settings(net="gan-dense", batch_size=64, steps_per_epoch=3, holdout=140), data_dir)
+    assert (settings.steps_per_epoch, len(arrays.train_images), len(arrays.validation_images)) == (3, 500, 140)
 
 
 def test_the_fingerprint_sees_one_changed_label(mnist5k):
     labels = mnist5k.train_labels.copy()
     labels[17] = (labels[17] + 1) % 10
-    assert datasets.fingerprint(mnist5k._replace(train_labels=labels)) != datasets.fingerprint(mnist5k)
+    assert data.fingerprint(mnist5k._replace(train_labels=labels)) != data.fingerprint(mnist5k)
+
+
+def picture(path, size=(90, 60), ink="black", paper="white", mode="RGB", at=(0.1, 0.2)):
+    """A picture of an L, away from the centre."""
+    image = Image.new("RGB", size, paper)
+    x, y, length = size[0] * at[0], size[1] * at[1], min(size) * 0.4
+    ImageDraw.Draw(image).line([(x, y), (x, y + length), (x + length / 2, y + length)], ink, int(length / 8) or 1)
+    image.convert(mode).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"ink": "white", "paper": "black"},
+        {"ink": (20, 20, 90), "paper": (230, 225, 200)},
+        {"size": (1200, 900)},
+        {"size": (30, 400)},
+        {"at": (0.6, 0.5)},
+        {"mode": "L"},
+        {"mode": "P"},
+    ],
+)
+def test_a_digit_becomes_like_mnist_whatever_its_colours_size_and_place(settings, tmp_path):
+    image = data.load_pictures([picture(tmp_path / "L.png", **settings)], (28, 28, 1))
+    assert image.shape == (1, 28, 28, 1) and image.dtype == np.uint8
+    values = image[0, ..., 0].astype(float)
+    assert values.max() > 200 and np.median(values) == 0  # light ink on black
+    rows, columns = np.flatnonzero(values.max(axis=1) > 64), np.flatnonzero(values.max(axis=0) > 64)
+    assert 18 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
+    centre = [(values.sum(axis=1 - axis) @ np.arange(28)) / values.sum() for axis in (0, 1)]
+    np.testing.assert_allclose(centre, 13.5, atol=0.75)
+
+
+def test_a_jpeg_and_a_transparent_picture(tmp_path):
+    picture(tmp_path / "L.jpg")
+    transparent = Image.new("RGBA", (60, 60))
+    ImageDraw.Draw(transparent).line([(20, 10), (20, 50)], "black", 6)
+    transparent.save(tmp_path / "I.png")
+    images = data.load_pictures([tmp_path / "L.jpg", tmp_path / "I.png"], (28, 28, 1))
+    assert (images.max(axis=(1, 2, 3)) > 200).all()
+
+
+def test_sixteen_bits_a_pixel_and_thin_lines_on_a_large_page(tmp_path):
+    ramp = np.full((60, 40), 65535, np.uint16)
+    ramp[10:50, 18:22] = 0
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    Image.fromarray((ramp // 257).astype(np.uint8)).save(tmp_path / "flat.png")
+    page = np.full((1500, 1200), 255, np.uint8)
+    page[20, 20] = page[1400, 1100] = 0
+    Image.fromarray(page).save(tmp_path / "dots.png")
+    deep, flat, dots = data.load_pictures([tmp_path / f"{name}.png" for name in ("deep", "flat", "dots")], (28, 28, 1))
+    np.testing.assert_array_equal(deep, flat)
+    assert (dots > 0).sum() == 2 and dots.max() == 255
+
+
+def test_a_colour_picture_stays_in_colour(tmp_path):
+    Image.new("RGB", (100, 50), (200, 30, 10)).save(tmp_path / "red.png")
+    image = data.load_pictures([tmp_path / "red.png"], (32, 32, 3))[0]
+    assert image.shape == (32, 32, 3) and (image == [200, 30, 10]).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\nbroken"])
+def test_what_is_no_picture(content, tmp_path):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.png"):
+        data.load_pictures([tmp_path / "x.png"], (28, 28, 1))
+
+
+def test_a_picture_of_nothing_and_one_that_is_not_there(tmp_path):
+    Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
+    with pytest.raises(UserError, match="nothing"):
+        data.load_pictures([tmp_path / "white.png"], (28, 28, 1))
+    with pytest.raises(UserError, match="No such file"):
+        data.load_pictures([tmp_path / "no.png"], (28, 28, 1))

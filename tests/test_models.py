@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from lab.data.load import IMAGE_SHAPES
 
 import models
-from lab.settings import ACTIVATIONS, CLASSIFIERS, IMAGE_DATASETS
+from lab.data import IMAGE_SHAPES
+from lab.settings import CLASSIFIERS, IMAGE_DATASETS, Settings, names
 from models.classifiers import build_conv_net, build_dense_net, build_filter_net
 
 
@@ -45,14 +45,14 @@ def test_penalty_is_on_every_kernel_and_on_no_bias(net, count, regularizer, powe
     model = models.build(net, regularizer_strength=0.03, regularizer=regularizer, batch_norm=True)
     for variable in model.trainable_variables:
         variable.assign(np.random.default_rng(0).normal(size=variable.shape))
-    kernels = [np.array(layer.kernel, float) for layer in model.layers if hasattr(layer, "kernel")]
+    kernels = [layer.kernel.numpy().astype(float) for layer in model.layers if hasattr(layer, "kernel")]
     assert len(kernels) == count
     expected = 0.03 * sum((np.abs(kernel) ** power).sum() for kernel in kernels)
     np.testing.assert_allclose(float(sum(model.losses)), expected, rtol=1e-5)
 
 
 def test_no_weight_decay_no_penalty():
-    assert build_dense_net(0.0).losses == []
+    assert build_dense_net(regularizer_strength=0.0).losses == []
 
 
 def test_raw_images_are_rescaled_inside_and_probabilities_sum_to_one():
@@ -62,7 +62,7 @@ def test_raw_images_are_rescaled_inside_and_probabilities_sum_to_one():
     np.testing.assert_allclose(np.array(model(images)).sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", names.ACTIVATIONS)
 def test_pooling_before_the_activation_is_the_published_network(activation):
     """The handout's order is convolution, activation, pooling; same outputs, same gradients."""
     # Of weights drawn at random, some leave two values of a pool equal but for rounding, and the gradient takes another way.
@@ -94,3 +94,13 @@ def test_bfloat16_computes_in_it_and_keeps_weights_and_probabilities_in_float32(
     assert model.get_layer("logits").compute_dtype == "bfloat16"
     assert model.outputs[0].dtype == "float32"
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+
+
+def test_a_network_takes_what_concerns_it_of_a_runs_settings():
+    settings = dict(Settings(dropout=0.2, hidden=(7,), seed=3, activation="tanh"))
+    dense, conv, gan = (models.build(**settings | {"net": net}) for net in ("dense", "conv", "gan-dense"))
+    layers = [type(layer).__name__ for layer in dense.layers]
+    assert layers == ["Rescaling", "Flatten", "Dense", "Activation", "Dropout", "Dense", "Activation"]
+    assert dense.layers[2].units == 7 and dense.layers[3].activation is keras.activations.tanh
+    assert conv.count_params() == 7240
+    assert next(layer.units for layer in gan.layers[0].layers if hasattr(layer, "units")) == 7

@@ -1,8 +1,11 @@
+"""A first look at data, and the theory behind the exercises."""
+
 import numpy as np
 import pytest
 from numpy.polynomial import chebyshev
+from sklearn.decomposition import PCA
 
-from lab.explore import theory
+from lab.explore import dataset, theory
 
 X = np.linspace(-0.9, 0.9, 12)
 Y = np.sin(3 * X)
@@ -49,3 +52,26 @@ def test_a_trained_discriminator_comes_near_the_optimal_one():
     trained = theory.train_discriminator(generator.normal(1, 1, 2000), generator.normal(-1, 1, 2000), units=8)
     x = np.linspace(-2, 2, 9)
     np.testing.assert_allclose(trained(x), theory.optimal_discriminator(x, (1, 1), (-1, 1)), atol=0.06)
+
+
+def test_statistics_of_images(mnist5k):
+    numbers = dataset.statistics(mnist5k.validation_images, mnist5k.validation_labels, 10)
+    assert numbers["mean"] == pytest.approx(mnist5k.validation_images.mean())
+    assert numbers["deviation"] == pytest.approx(mnist5k.validation_images.std())
+    assert (numbers["minimum"], numbers["maximum"], numbers["counts"]) == (0, 255, [100] * 10)
+
+
+def test_principal_components(mnist5k):
+    images = mnist5k.validation_images[:300]
+    points, explained = dataset.principal_components(images)
+    reference = PCA(2, svd_solver="full").fit(images.reshape(300, -1) / 255)
+    np.testing.assert_allclose(explained, reference.explained_variance_ratio_, rtol=1e-3)
+    expected = reference.transform(images.reshape(300, -1) / 255)
+    np.testing.assert_allclose(np.abs(points), np.abs(expected), rtol=1e-2, atol=1e-2)  # an axis may point either way
+
+
+def test_mean_images_of_classes(mnist5k):
+    images, labels = mnist5k.validation_images[:50], mnist5k.validation_labels[:50]
+    means = dataset.class_means(images, labels % 5, 6)
+    np.testing.assert_allclose(means[3], images[labels % 5 == 3].mean(axis=0))
+    assert not means[5].any()  # there is none

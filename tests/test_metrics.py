@@ -1,0 +1,138 @@
+"""Every number against SciPy, scikit-learn, or a distribution whose values are known."""
+
+import numpy as np
+import pytest
+from scipy import linalg, stats
+from sklearn import metrics as reference
+
+from lab.data import load, ring
+from lab.metrics import classification, collapse, intervals
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(200, 10)) * 3
+LABELS = np.where(RNG.random(200) < 0.6, LOGITS.argmax(axis=1), RNG.integers(0, 10, 200))
+
+
+def test_loss_and_accuracy():
+    probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+    result = classification.loss_and_accuracy(LOGITS, LABELS)
+    assert result["loss"] == pytest.approx(reference.log_loss(LABELS, probabilities, labels=range(10)))
+    assert result["accuracy"] == pytest.approx(reference.accuracy_score(LABELS, LOGITS.argmax(axis=1)))
+
+
+def test_huge_logits_do_not_overflow():
+    result = classification.loss_and_accuracy(np.array([[1000.0, 0.0], [0.0, 2000.0]]), np.array([1, 1]))
+    assert result == {"loss": 500.0, "accuracy": 0.5}
+
+
+def test_confusion_precision_and_recall():
+    predicted = LOGITS.argmax(axis=1)
+    counts = classification.confusion(predicted, LABELS, 10)
+    np.testing.assert_array_equal(counts, reference.confusion_matrix(LABELS, predicted, labels=range(10)))
+    precision, recall = classification.precision_and_recall(counts)
+    np.testing.assert_allclose(precision, reference.precision_score(LABELS, predicted, average=None))
+    np.testing.assert_allclose(recall, reference.recall_score(LABELS, predicted, average=None))
+
+
+def test_a_class_that_was_never_predicted_has_no_precision():
+    precision, recall = classification.precision_and_recall(np.array([[3, 0], [1, 0]]))
+    assert precision[0] == 0.75 and np.isnan(precision[1]) and recall.tolist() == [1, 0]
+
+
+def test_mistakes_come_with_the_surest_first():
+    worst = classification.confident_mistakes(LOGITS, LABELS, 15)
+    assert len(worst) == 15 and (LOGITS[worst].argmax(axis=1) != LABELS[worst]).all()
+    confidence = np.exp(classification.log_softmax(LOGITS)).max(axis=1)
+    wrong = LOGITS.argmax(axis=1) != LABELS
+    np.testing.assert_allclose(confidence[worst], np.sort(confidence[wrong])[::-1][:15])
+    assert len(classification.confident_mistakes(LOGITS, LOGITS.argmax(axis=1), 15)) == 0
+
+
+def test_the_confidence_interval_is_that_of_scipy():
+    values = np.array([0.9761, 0.9783, 0.9748, 0.9779])
+    mean, half_width = intervals.mean_and_half_width(values)
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=stats.sem(values))
+    assert (mean - half_width, mean + half_width) == pytest.approx((low, high))
+
+
+def test_it_is_taken_by_epoch_and_unknown_for_a_single_run():
+    mean, half_width = intervals.mean_and_half_width([[1.0, 2.0], [3.0, 2.0]])
+    assert mean.tolist() == [2, 2]
+    assert half_width == pytest.approx([12.706204736, 0])  # t of one degree of freedom, times sqrt(2) / sqrt(2)
+    mean, half_width = intervals.mean_and_half_width([[1.0, 2.0]])
+    assert mean.tolist() == [1, 2] and np.isnan(half_width).all()
+
+
+def test_the_prediction_interval_holds_the_next_value_19_times_of_20():
+    samples = np.random.default_rng(0).normal(size=(4000, 4))
+    found = [intervals.prediction_interval(sample[:3]) for sample in samples]
+    hits = [low <= sample[3] <= high for (low, high), sample in zip(found, samples)]
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.012)
+
+
+@pytest.mark.parametrize(
+    ("curve", "epochs"),
+    [
+        ([0.6, 0.9, 0.8, 1.0], 1.5),  # halfway between the first epoch and the second
+        ([0.85], 0.75 / 0.85 * 1 + 0),  # from 0 before the first epoch
+        ([0.75, 0.2], 1),
+        ([0.1, np.nan, 0.8], 0.75 / 0.8 * 3),  # what is no number does not count as a point
+        ([0.7, 0.74], np.nan),
+        ([np.nan], np.nan),
+    ],
+)
+def test_epochs_until_a_level_are_interpolated(curve, epochs):
+    assert intervals.epochs_until(curve, 0.75, start=0.0) == pytest.approx(epochs, nan_ok=True)
+
+
+def test_curves_of_repeats_reach_as_far_as_all_of_them():
+    histories = [{"loss": [3.0, 2.0, 1.0]}, {"loss": [1.0, None]}]
+    mean, half_width = intervals.curves(histories)["loss"]
+    assert mean[0] == 2 and np.isnan(mean[1]) and len(mean) == len(half_width) == 2
+
+
+def test_divergence_is_zero_on_average_for_an_even_spread_and_the_entropy_gap_for_a_known_one():
+    draw = np.random.default_rng(0)
+    even = [collapse.divergence(draw.multinomial(300, np.full(10, 0.1))) for _ in range(2000)]
+    assert abs(np.mean(even)) < 0.0005  # the plain estimate gives 9 / 600 = 0.015
+    shares = np.array([0.4, 0.3, 0.2, 0.1] + [0] * 6)
+    uneven = [collapse.divergence(draw.multinomial(300, shares)) for _ in range(2000)]
+    assert np.mean(uneven) == pytest.approx(np.log(10) - stats.entropy(shares), abs=0.002)
+    assert collapse.divergence([0] * 9 + [500]) == pytest.approx(np.log(10))
+
+
+def test_chi_square_and_band_are_scipys():
+    counts = np.array([310, 280, 305, 299, 306])
+    assert collapse.chi_square_p(counts) == pytest.approx(stats.chisquare(counts).pvalue)
+    expected, low, high = collapse.even_spread(3000, 10)
+    assert expected == 300
+    assert stats.binom.cdf(high, 3000, 0.1) - stats.binom.cdf(low, 3000, 0.1) == pytest.approx(0.95, abs=0.01)
+
+
+def test_frechet_distance_is_its_formula_also_where_features_are_constant():
+    draw = np.random.default_rng(0)
+    one, other = draw.normal(size=(400, 5)) @ draw.normal(size=(5, 5)), draw.normal(1, 2, size=(300, 5))
+    a, b = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+    expected = ((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(a + b - 2 * linalg.sqrtm(a @ b).real)
+    assert collapse.frechet_distance(one, other) == pytest.approx(expected)
+    dead = np.zeros((400, 1))
+    assert collapse.frechet_distance(np.hstack([one, dead]), np.hstack([other, dead[:300]])) == pytest.approx(expected)
+    assert collapse.frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
+
+
+def test_modes_of_the_ring():
+    counts = collapse.counts_near(load("ring").validation_images, *ring.MODES)
+    # Within 3 deviations lie 1 - exp(-9/2) of a Gaussian in the plane.
+    assert counts.sum() / 2500 == pytest.approx(1 - np.exp(-4.5), abs=0.005) and counts.min() > 250
+    nearby = ring.CENTRES[[3, 3, 6]] + [[2.9 * ring.DEVIATION, 0], [0, 3.1 * ring.DEVIATION], [0, 0]]
+    assert collapse.counts_near(nearby, *ring.MODES).tolist() == [0, 0, 0, 1, 0, 0, 1, 0]
+
+
+def test_nearest_images(mnist5k):
+    images, among = mnist5k.validation_images[:5], mnist5k.train_images[:300]
+    indices, distances = collapse.nearest(images, among, 3)
+    pixels = (part.reshape(len(part), -1) / 255 for part in (images, among))
+    expected = np.linalg.norm(next(pixels)[:, None] - next(pixels), axis=-1)
+    np.testing.assert_array_equal(indices, expected.argsort(axis=1)[:, :3])
+    np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-4)
+    assert collapse.nearest(among[7:8], among, 1)[0] == 7

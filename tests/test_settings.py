@@ -1,0 +1,133 @@
+"""Settings of a run: what is allowed, what is filled in, and the way to JSON, to text and back."""
+
+import json
+import math
+
+import keras
+import pytest
+
+import models
+from lab import data
+from lab.settings import DATASETS, FLAGS, NETS, Settings, UserError, names, parse, text
+
+
+def test_names_are_those_that_the_code_knows():
+    assert set(models.NETWORKS) == set(NETS)
+    assert set(data.CLASSES) == set(data.IMAGE_SHAPES) == set(DATASETS)
+    assert all(callable(keras.activations.get(name)) for name in names.ACTIVATIONS)
+
+
+def test_the_learning_rates_that_are_filled_in_are_keras_own():
+    rates = {name: float(keras.optimizers.get(name).learning_rate) for name in names.OPTIMIZERS}
+    assert rates == pytest.approx(names.OPTIMIZERS)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_json_and_back(net):
+    settings = Settings(net=net, epochs=3, seed=7, dataset="mnist")
+    assert Settings(**json.loads(json.dumps(settings.to_json()))) == settings
+    assert Settings(**settings.to_json()).to_json() == settings.to_json()
+
+
+def test_settings_are_equal_if_they_mean_the_same_however_they_were_given():
+    typed = {"hidden": (200, 100), "learning_rate": 1e-3, "optimizer": "adam", "batch_size": 128, "unroll": 0}
+    assert Settings(**typed) == Settings() and hash(Settings(**typed)) == hash(Settings())
+    assert Settings(optimizer="sgd") == Settings(optimizer="sgd", learning_rate=0.01) != Settings(learning_rate=0.01)
+    gan = {"latent": "normal", "label_smoothing": 0.0, "betas": (0.5, 0.999), "discriminator_betas": [0.5, 0.999]}
+    rates = {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-4, "sample_every": 1}
+    assert Settings(net="gan-dense", **gan, **rates) == Settings(net="gan-dense") != Settings(net="gan-conv")
+    assert Settings(net="gan-dense", betas=(0.4, 0.9)).discriminator_betas == (0.4, 0.9)
+
+
+def test_what_was_never_given_follows_what_is_replaced():
+    assert Settings(seed=3).replace(optimizer="sgd") == Settings(seed=3, optimizer="sgd")
+    assert Settings(learning_rate=0.5).replace(optimizer="sgd").learning_rate == 0.5
+    assert Settings(net="conv").replace(net="dense").hidden == (200, 100)
+
+
+@pytest.mark.parametrize(("name", "typed"), [("hidden", "200,100"), ("betas", "0.5,0.9"), ("batch_norm", "true")])
+def test_text_and_back(name, typed):
+    assert text(parse(name, typed)) == typed
+    assert [text(parse("learning_rate", one)) for one in ("1e-4", "1e20", "2.0")] == ["0.0001", "1e20", "2"]
+    assert {text(getattr(Settings(), one)) for one in FLAGS} > {"adam", "false", "0"}
+
+
+def test_only_some_nets_have_hidden_units_to_choose():
+    assert Settings().hidden == (200, 100) and Settings(net="gan-dense").hidden == (256, 256, 256)
+    assert Settings(net="conv").hidden is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("net", "cubist"),
+        ("dataset", "imagenet"),
+        ("activation", "step"),
+        ("regularizer", "l3"),
+        ("optimizer", "luck"),
+        ("device", "abacus"),
+        ("precision", "float8"),
+        ("hidden", (0,)),
+        ("hidden", (200, -1)),
+        ("hidden", ()),
+        ("hidden", "200"),
+        ("hidden", (1.5,)),
+        ("regularizer_strength", -1e-4),
+        ("regularizer_strength", math.nan),
+        ("regularizer_strength", math.inf),
+        ("regularizer_strength", "1"),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("learning_rate", 0),
+        ("learning_rate", math.nan),
+        ("batch_size", 0),
+        ("epochs", 0),
+        ("epochs", True),
+        ("epochs", 2.0),
+        ("early_stopping", 0),
+        ("threads", 0),
+        ("threads", 100_000),
+        ("hidden", (10**20,)),
+        ("regularizer_strength", 1e300),
+        ("learning_rate", 10**400),
+        ("holdout", -1),
+        ("seed", -1),
+        ("batch_norm", "yes"),
+    ],
+)
+def test_bad_values_are_refused_in_one_line_that_names_them(setting, value):
+    with pytest.raises(UserError, match=setting.replace("_", " ").replace("dataset", "data set").split()[0]) as error:
+        Settings(**{setting: value})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"net": "gan-dense", "unroll": -1}, "unroll must be a whole number from 0"),
+        ({"unroll": 5}, "--unroll is for GANs"),
+        ({"net": "gan-dense", "dropout": 0.5}, "--dropout is for classifiers"),
+        ({"net": "gan-conv", "hidden": (3,)}, "--hidden is for dense, gan-classifier, gan-dense, not for the net gan-conv"),
+        ({"net": "conv", "hidden": (10,)}, "--hidden is for dense"),
+        ({"net": "gan-dense", "betas": (0.5, 1.0)}, "betas must be two numbers"),
+        ({"net": "gan-dense", "label_smoothing": 0.5}, "label smoothing must be"),
+        ({"net": "gan-dense", "latent": "cauchy"}, "unknown latent"),
+        ({"dataset": "ring"}, "points, not images"),
+        ({"hiden": [3]}, "unknown setting 'hiden'"),
+        ({"self": 1}, "unknown setting 'self'"),
+        ({"net": ["dense"]}, "unknown net"),
+    ],
+)
+def test_settings_that_do_not_go_together_or_are_none(settings, message):
+    with pytest.raises(UserError, match=message):
+        Settings(**settings)
+
+
+def test_description_names_what_is_not_the_default():
+    assert Settings().describe() == "dense 200-100"
+    settings = Settings(net="conv", regularizer_strength=1e-4, batch_norm=True, activation="tanh", dropout=0.2, seed=3)
+    assert settings.describe() == "conv, tanh, dropout 0.2, batch norm, l2 λ = 0.0001, seed 3"
+    assert Settings(optimizer="sgd", learning_rate=0.01, holdout=500).describe() == "dense 200-100, sgd, holdout 500"
+    gan = Settings(net="gan-dense", hidden=(8,), unroll=5, latent="uniform", steps_per_epoch=10)
+    assert gan.describe(1280) == "gan-dense 8, unroll 5, uniform"  # 10 batches are all there are
+    assert gan.describe(60_000) == "gan-dense 8, unroll 5, uniform, steps per epoch 10"
