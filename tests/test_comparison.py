@@ -300,6 +300,7 @@ def test_trends_over_numbers(tmp_path):
     assert charts.trend_of(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
 
 
+@pytest.mark.processes
 def test_63_runs_are_compared_without_tensorflow(tmp_path):
     for hidden in range(10, 31):
         for seed in range(3):
@@ -372,6 +373,7 @@ def test_every_group_has_a_name_in_table_and_legend(sweep):
     assert {group.name for group in collect(sweep, "x")[0]} == {"x", "one"}
 
 
+@pytest.mark.processes
 def test_a_pattern_in_the_first_place_and_a_terminal_without_the_signs(sweep):
     done = script("evaluate", "-m", "w*", "--results-dir", sweep, env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0 and "0.9433 ? 0.0379" in done.stdout

@@ -166,6 +166,7 @@ def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_pictures(arra
     assert not (tmp_path / "wild" / "model.keras").exists() and (tmp_path / "wild" / "samples.gif").exists()
 
 
+@pytest.mark.processes
 def test_the_scripts_train_and_evaluate_a_gan(data_dir, tmp_path):
     places = "--data-dir", data_dir, "--results-dir", tmp_path
     flags = "--net", "gan-conv", "--dataset", "mnist", "--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 16

@@ -3,11 +3,13 @@
 import json
 import resource
 
-from tests.conftest import script
+import pytest
+
+from tests.conftest import call, script
 
 
 def test_the_dense_net_learns_mnist(full_mnist, tmp_path):
-    done = script("train", "-m", "dense", "--data-dir", full_mnist, "--results-dir", tmp_path)
+    done = call("train", "-m", "dense", "--data-dir", full_mnist, "--results-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     history = json.loads((tmp_path / "dense" / "history.json").read_text())
     assert len(history["loss"]) == 10
@@ -16,6 +18,7 @@ def test_the_dense_net_learns_mnist(full_mnist, tmp_path):
     assert (config["parameters"], config["dataset"]["train"]) == (178_110, 60_000)
 
 
+@pytest.mark.processes
 def test_visualize_is_quick(full_mnist, tmp_path):
     def used():
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)

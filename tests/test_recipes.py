@@ -7,8 +7,9 @@ import pytest
 
 import models
 import train
-from lab.experiments import sweep as sweeps
-from lab.settings import parse_setting
+from lab import cli
+from lab.experiments.grid import grid
+from lab.settings import parse
 from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / "recipes").glob("*.args"))
@@ -36,7 +37,7 @@ def planned(path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", f"@{path}"])
     args = train.parse_args()
     assert args.model_name == path.stem
-    return sweeps.grid(train.settings_of(args), args.sweep or [], args.repeats or 1)
+    return grid(cli.settings_of(args), args.sweep or [], args.repeats or 1)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -49,34 +50,35 @@ def test_a_recipe_plans_its_runs_and_says_what_it_is(path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["hidden-units", "weight-decay"])
 def test_each_published_row_is_trained_and_has_the_published_parameters(name, monkeypatch):
-    configs = planned(ROOT / "recipes" / f"{name}.args", monkeypatch).values()
+    several = planned(ROOT / "recipes" / f"{name}.args", monkeypatch).values()
     with open(ROOT / "recipes" / f"{name}.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     key = next(iter(rows[0]))
-    published = {parse_setting(key, row[key]): int(row["parameters"]) for row in rows}
-    assert published == {getattr(config, key): models.build("dense", hidden=config.hidden).count_params() for config in configs}
+    published = {parse(key, row[key]): int(row["parameters"]) for row in rows}
+    assert published == {
+        getattr(settings, key): models.build("dense", hidden=settings.hidden).count_params() for settings in several
+    }
 
 
 def test_parts_b_and_d_are_what_is_asked_for(monkeypatch):
     one = {path.stem: list(planned(path, monkeypatch).values()) for path in RECIPES}
     (conv,), (dense,), (unrolled,) = one["mnist-gan"], one["fashion-gan"], one["fashion-gan-unrolled"]
     assert (conv.net, conv.dataset, conv.batch_size, conv.epochs) == ("gan-conv", "mnist", 128, 150)
-    options = conv.gan_options()
-    assert (options["steps_per_epoch"], options["latent"], options["label_smoothing"]) == (128, "uniform", 0.1)
+    assert (conv.usual_steps(60_000), conv.latent, conv.label_smoothing) == (128, "uniform", 0.1)
     assert (dense.net, dense.dataset, dense.epochs, dense.unroll, unrolled.unroll) == ("gan-dense", "fashion_mnist", 50, 0, 5)
-    collapse = {(config.unroll, config.seed, config.epochs) for config in one["mode-collapse"]}
+    collapse = {(settings.unroll, settings.seed, settings.epochs) for settings in one["mode-collapse"]}
     assert collapse == {(unroll, seed, 50) for unroll in (0, 5) for seed in (0, 1, 2)}
     ring = one["gaussian-ring"][0]
     steps = 100_000 // ring.batch_size * ring.epochs
-    rates = [ring.gan_options()[name] for name in ("learning_rate", "discriminator_learning_rate")]
+    rates = [ring.learning_rate, ring.discriminator_learning_rate]
     assert (ring.hidden, ring.batch_size, rates) == ((128, 128), 512, [1e-3, 1e-4]) and 24_900 < steps < 25_100
 
 
 def test_part_c_is_the_published_net_and_its_csv_the_published_epochs(monkeypatch):
-    (config,) = planned(ROOT / "recipes" / "cifar10-cnn.args", monkeypatch).values()
+    (settings,) = planned(ROOT / "recipes" / "cifar10-cnn.args", monkeypatch).values()
     normalized = {one.batch_norm for one in planned(ROOT / "recipes" / "cifar10-batch-norm.args", monkeypatch).values()}
-    assert (config.net, config.dataset, config.batch_size, config.epochs) == ("filter", "cifar10", 32, 10)
-    assert (config.optimizer, config.learning_rate, normalized) == ("adam", None, {False, True})
+    assert (settings.net, settings.dataset, settings.batch_size, settings.epochs) == ("filter", "cifar10", 32, 10)
+    assert (settings.optimizer, settings.learning_rate, normalized) == ("adam", 1e-3, {False, True})
     with open(ROOT / "recipes" / "cifar10-cnn.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     *without, with_norm = [(int(row["epoch"]), row["batch_norm"], row["val_accuracy"]) for row in rows]

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab import console, runs
-from lab.comparison import report_sweep
-from lab.experiments import grid, sweep
 from lab.settings import UserError
 from lab.training.run import train_here
 
@@ -56,6 +54,9 @@ def train(settings, request):
 
 
 def _train_many(settings, request, output):
+    from lab.comparison import report_sweep
+    from lab.experiments import grid, sweep  # with Dask, for which a single run does not wait
+
     planned = grid.grid(settings, request.sweep or [], 1 if request.repeats is None else request.repeats)
     planned, data = sweep.load_data(planned, request.data_dir)
     failed = sweep.train(planned, data, output, sweep.Machines(request.scheduler, request.workers))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import simplejson
-from annotated_types import Interval
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lab.console import say
@@ -25,7 +24,7 @@ CURVES = {
 }
 
 # Real figures are far from what a float64 cannot square. None stands for what was no finite number.
-Number = Annotated[float, Interval(gt=-1e100, lt=1e100)] | None
+Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
 _CHECKS = ConfigDict(frozen=True, strict=True)
 
 
@@ -98,10 +97,10 @@ class Evaluation(BaseModel):
     confidence: Number = None
     frechet: Number = None
     chi_square_p: Number = None
-    samples: Annotated[int, Interval(ge=1, lt=2**53)] = None
+    samples: Annotated[int, Field(ge=1, lt=2**53)] = None
     classifier: str = None
     classes: list[str] = None
-    counts: Annotated[list[Annotated[int, Interval(ge=0, lt=2**53)]], Field(min_length=1)] = None
+    counts: Annotated[list[Annotated[int, Field(ge=0, lt=2**53)]], Field(min_length=1)] = None
 
     @model_validator(mode="after")
     def _check(self):

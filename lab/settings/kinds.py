@@ -3,7 +3,6 @@
 import functools
 from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
-from annotated_types import Interval
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 _MOST = 2**31 - 1
@@ -17,16 +16,16 @@ class Words(NamedTuple):
     expected: str
 
 
-Count = Annotated[int, Interval(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
-CountOrZero = Annotated[int, Interval(ge=0, le=_MOST), Words("N", f"a whole number from 0 to {_MOST}")]
+Count = Annotated[int, Field(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
+CountOrZero = Annotated[int, Field(ge=0, le=_MOST), Words("N", f"a whole number from 0 to {_MOST}")]
 # TensorFlow hangs or crashes over absurd numbers.
-Threads = Annotated[int, Interval(ge=1, le=1024), Words("N", "a whole number from 1 to 1024")]
+Threads = Annotated[int, Field(ge=1, le=1024), Words("N", "a whole number from 1 to 1024")]
 # Each is traced by itself: building the graph would take minutes.
-Unrolled = Annotated[int, Interval(ge=0, le=100), Words("K", "a whole number from 0 to 100")]
-Strength = Annotated[float, Interval(ge=0, lt=_FLOAT32), Words("LAMBDA", "a number of at least 0")]
-Rate = Annotated[float, Interval(gt=0, lt=_FLOAT32), Words("RATE", "a number above 0")]
-Share = Annotated[float, Interval(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
-Smoothing = Annotated[float, Interval(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
+Unrolled = Annotated[int, Field(ge=0, le=100), Words("K", "a whole number from 0 to 100")]
+Strength = Annotated[float, Field(ge=0, lt=_FLOAT32), Words("LAMBDA", "a number of at least 0")]
+Rate = Annotated[float, Field(gt=0, lt=_FLOAT32), Words("RATE", "a number above 0")]
+Share = Annotated[float, Field(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
+Smoothing = Annotated[float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
 # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
 _UNITS = Words("N,N", "whole numbers of at least 1, as in 200,100")
 Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1), _UNITS]

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lab.backend import resident
+from lab.backend import gan, resident
 from models import gans
 
 BATCH = 16
 
 
 def build(net=gans.build_dense_gan, *, unroll=0, rates=(1e-3, 1e-3), epsilon=1e-7, label_smoothing=0.0, **settings):
-    gan = gans.GAN(net(seed=0, **settings), unroll=unroll, label_smoothing=label_smoothing, seed=0)
-    gan.compile(*(keras.optimizers.Adam(rate, beta_1=0.5, epsilon=epsilon) for rate in rates))
-    return gan
+    model = gan.GAN(net(seed=0, **settings), unroll=unroll, label_smoothing=label_smoothing, seed=0)
+    model.compile(*(keras.optimizers.Adam(rate, beta_1=0.5, epsilon=epsilon) for rate in rates))
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,10 @@ def test_the_networks_are_those_of_the_exercises():
 
 
 @pytest.mark.parametrize("net", [gans.build_dense_gan, gans.build_conv_gan])
-def test_generators_make_pixels_and_discriminators_take_them(net, images):
+def test_generators_give_pixels_and_discriminators_take_them(net, images):
     generator, discriminator = net(seed=1).layers
-    made = generator(tf.random.stateless_normal((50, gans.LATENT_SIZE), (0, 0)) * 50).numpy()
-    assert made.shape == (50, 28, 28, 1) and 0 <= made.min() < 100 and 155 < made.max() <= 255
+    generated = generator(tf.random.stateless_normal((50, gans.LATENT_SIZE), (0, 0)) * 50).numpy()
+    assert generated.shape == (50, 28, 28, 1) and 0 <= generated.min() < 100 and 155 < generated.max() <= 255
     np.testing.assert_allclose(discriminator(images), discriminator(images.astype(np.float32)), rtol=1e-4, atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_convolving_the_small_image_gives_what_convolving_the_enlarged_one_gives
     images = tf.random.stateless_normal((3, 5, 7, 4), (0, 1))
     layer = keras.layers.Conv2DTranspose(6, 5, padding="same", bias_initializer="ones")
     expected = layer(keras.layers.UpSampling2D()(images))
-    np.testing.assert_allclose(gans.enlarge_and_convolve(images, layer), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(gan.enlarge_and_convolve(images, layer), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_functional_adam_is_kerass_adam_and_has_a_gradient_where_nothing_moved():
@@ -68,7 +68,7 @@ def test_functional_adam_is_kerass_adam_and_has_a_gradient_where_nothing_moved()
         with tf.GradientTape() as tape:
             gradient = tf.constant(gradient)
             tape.watch(gradient)
-            ours, moments = gans.adam(optimizer, count, ours, gradient, moments)
+            ours, moments = gan.adam(optimizer, count, ours, gradient, moments)
         assert np.isfinite(tape.gradient(ours, gradient)).all()
     for gradient in ([0.5, -1e-3, 0.0], [-2.0, 1e-3, 0.0], [0.1, 0.0, 0.0]):
         optimizer.apply([tf.constant(gradient)], [weight])
@@ -82,11 +82,11 @@ def test_not_unrolled_a_step_is_the_plain_one_to_the_last_bit(images):
     for real, latents in batches(images, 10):
         ours.train_step((real, latents))
         with tf.GradientTape(persistent=True) as tape:
-            fake = generator(latents, training=True)
-            of_real, of_fake = discriminator(real, training=True), discriminator(fake, training=True)
+            generated = generator(latents, training=True)
+            of_real, of_generated = discriminator(real, training=True), discriminator(generated, training=True)
             loss = tf.reduce_mean(tf.nn.softplus(of_real) - 0.9 * of_real)
-            loss += tf.reduce_mean(tf.nn.softplus(of_fake) - 0.1 * of_fake)
-            fooled = tf.reduce_mean(tf.nn.softplus(of_fake) - of_fake)
+            loss += tf.reduce_mean(tf.nn.softplus(of_generated) - 0.1 * of_generated)
+            fooled = tf.reduce_mean(tf.nn.softplus(of_generated) - of_generated)
         for network, optimizer, value in ((generator, plain.optimizers[0], fooled), (discriminator, plain.optimizers[1], loss)):
             optimizer.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
     for one, other in zip(ours.networks.get_weights(), plain.networks.get_weights(), strict=True):
@@ -105,25 +105,25 @@ def float64():
 
 def test_the_unrolled_gradient_is_that_of_real_updates(float64):
     """Against central differences of the generator's loss after two updates by Keras's own Adam, in float64."""
-    gan = build(unroll=2, rates=(1e-3, 0.05), input_shape=(2,), hidden=(5, 4))
+    model = build(unroll=2, rates=(1e-3, 0.05), input_shape=(2,), hidden=(5, 4))
     draw = np.random.default_rng(1)
     real, latents = tf.constant(draw.normal(size=(8, 2))), tf.constant(draw.normal(size=(8, gans.LATENT_SIZE)))
     for _ in range(3):  # so that the optimizer has a past
-        gan.train_step((real, latents))
-    generator, discriminator = gan.networks.layers
-    optimizer = gan.optimizers[1]
+        model.train_step((real, latents))
+    generator, discriminator = model.networks.layers
+    optimizer = model.optimizers[1]
     with tf.GradientTape() as tape:
-        _, loss = gan.judge(real, latents)
+        _, loss = model.losses(real, latents)
     gradients = tape.gradient(loss, generator.trainable_variables)
 
     def after_real_updates():
         state = [variable.numpy() for variable in [*discriminator.variables, *optimizer.variables]]
-        fake = generator(latents)
+        generated = generator(latents)
         for _ in range(2):
             with tf.GradientTape() as tape:
-                value = cross_entropy(1.0, discriminator(real)) + cross_entropy(0.0, discriminator(fake))
+                value = cross_entropy(1.0, discriminator(real)) + cross_entropy(0.0, discriminator(generated))
             optimizer.apply(tape.gradient(value, discriminator.trainable_variables), discriminator.trainable_variables)
-        value = cross_entropy(1.0, discriminator(fake)).numpy()
+        value = cross_entropy(1.0, discriminator(generated)).numpy()
         for variable, before in zip([*discriminator.variables, *optimizer.variables], state):
             variable.assign(before)
         return value
@@ -137,9 +137,9 @@ def test_the_unrolled_gradient_is_that_of_real_updates(float64):
             values.append(after_real_updates())
         variable.assign(before)
         assert (values[0] - values[1]) / 2e-6 == pytest.approx(np.sum(gradient * direction), rel=1e-4)
-    gan.unroll = 0  # which is another gradient
+    model.unroll = 0  # which is another gradient
     with tf.GradientTape() as tape:
-        _, loss = gan.judge(real, latents)
+        _, loss = model.losses(real, latents)
     plain = tape.gradient(loss, generator.trainable_variables)
     assert not np.allclose(plain[0], gradients[0], rtol=0.05)
 
@@ -150,16 +150,8 @@ def test_resident_training_is_that_of_single_steps(net, unroll, images):
     ours, single = (build(net, unroll=unroll, epsilon=1e-2) for _ in range(2))
     step_once = tf.function(single.train_step)
     latents = tf.random.stateless_normal((BATCH * 3, gans.LATENT_SIZE), (5, 5))  # of a chunk
-    history = resident.fit(
-        ours,
-        (images,),
-        batch_size=BATCH,
-        epochs=2,
-        seed=3,
-        steps_per_epoch=5,
-        steps_per_chunk=3,
-        noise=lambda count: latents[:count],
-    ).history
+    batches = resident.Batches(BATCH, steps_per_epoch=5, steps_per_chunk=3, noise=lambda count: latents[:count])
+    history = resident.prepare(ours, (images,), batches)(epochs=2, seed=3).history
     assert len(history["generator_loss"]) == 2 and len(history) == 4
     for epoch in range(2):
         order = resident.epoch_order(len(images), 3, epoch).numpy()
@@ -172,6 +164,6 @@ def test_resident_training_is_that_of_single_steps(net, unroll, images):
 
 @pytest.mark.parametrize(("distribution", "deviation"), [("normal", 1), ("uniform", 3**-0.5)])
 def test_latent_vectors_are_of_their_distribution_and_come_anew(distribution, deviation):
-    gan = gans.GAN(gans.build_dense_gan(hidden=(2,), input_shape=(2,)), latent=distribution, seed=4)
-    first, second = gan.draw_latents(500).numpy(), gan.draw_latents(500).numpy()
+    model = gan.GAN(gans.build_dense_gan(hidden=(2,), input_shape=(2,)), latent=distribution, seed=4)
+    first, second = model.draw_latents(500).numpy(), model.draw_latents(500).numpy()
     assert abs(first.mean()) < 0.02 and first.std() == pytest.approx(deviation, rel=0.02) and not np.allclose(first, second)

@@ -1,4 +1,4 @@
-"""Resident training does what keras.Model.fit does."""
+"""The device, and resident training, which does what keras.Model.fit does."""
 
 import math
 import subprocess
@@ -10,8 +10,10 @@ import pytest
 import tensorflow as tf
 
 import models
-from lab.backend import resident
-from tests.conftest import ROOT
+from lab.backend import devices, resident
+from lab.backend.resident import Batches
+from lab.settings import Settings, UserError
+from tests.conftest import DEVICE, ROOT
 
 EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last batch is smaller
 
@@ -22,16 +24,22 @@ def build(net, optimizer, **settings):
     return model
 
 
+def fit(model, data, validation_data=None, steps_per_chunk=None, shares=1, **training):
+    """Train as the lab does."""
+    batches = Batches(BATCH, steps_per_chunk=steps_per_chunk, shares=shares)
+    return resident.prepare(model, data, batches, validation_data)(**training)
+
+
 def sgd():
     return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
-def stock_fit(model, images, labels, validation_data, epochs=range(EPOCHS)):
+def stock_fit(model, images, labels, validation_data, epochs=range(EPOCHS), batch_size=BATCH):
     """keras.Model.fit on the same batches in the same order, one epoch a call."""
     histories = []
     for epoch in epochs:
         order = resident.epoch_order(len(images), SEED, epoch).numpy()
-        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(BATCH)
+        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(batch_size)
         histories.append(model.fit(batches, validation_data=validation_data, shuffle=False, verbose=0).history)
     return {name: [history[name][0] for history in histories] for name in histories[0]}
 
@@ -56,36 +64,28 @@ def validation_data(mnist5k):
 
 
 @pytest.mark.parametrize(
-    ("net", "settings"),
+    ("net", "settings", "chunks"),
     [
-        ("dense", {}),
-        ("dense", {"regularizer_strength": 1e-3, "batch_norm": True, "hidden": (30,)}),
-        ("dense", {"activation": "tanh", "hidden": (50, 40, 30)}),
-        ("dense", {"dropout": 0.3}),
-        ("conv", {}),
-        ("conv", {"regularizer_strength": 1e-3, "batch_norm": True, "dropout": 0.2}),
+        ("dense", {}, (None, 4)),
+        ("dense", {"regularizer_strength": 1e-3, "batch_norm": True, "hidden": (30,)}, (None,)),
+        ("dense", {"activation": "tanh", "hidden": (50, 40, 30)}, (None,)),
+        ("dense", {"dropout": 0.3}, (4,)),
+        ("conv", {}, (None,)),
+        ("conv", {"regularizer_strength": 1e-3, "batch_norm": True, "dropout": 0.2}, (None, 4)),
     ],
 )
-@pytest.mark.parametrize("steps_per_chunk", [None, 4])
-def test_same_weights_and_history_as_stock_fit(net, settings, steps_per_chunk, data, validation_data):
-    ours, stock = build(net, sgd(), **settings), build(net, sgd(), **settings)
-    history = resident.fit(
-        ours,
-        data,
-        validation_data=validation_data,
-        batch_size=BATCH,
-        epochs=EPOCHS,
-        seed=SEED,
-        steps_per_chunk=steps_per_chunk,
-    ).history
+def test_same_weights_and_history_as_stock_fit(net, settings, chunks, data, validation_data):
+    """In one chunk and in several."""
+    stock = build(net, sgd(), **settings)
     expected = stock_fit(stock, *data, validation_data)
-    assert_same(ours, history, stock, expected)
+    for steps_per_chunk in chunks:
+        ours = build(net, sgd(), **settings)
+        history = fit(ours, data, validation_data, steps_per_chunk, epochs=EPOCHS, seed=SEED).history
+        assert_same(ours, history, stock, expected)
 
 
-@pytest.mark.parametrize("shares", [3, 64])
-def test_batches_in_shares_give_the_same_weights_and_history(shares, data, validation_data, monkeypatch):
-    """700 = 10 * 64 + 60 examples: shares of different lengths, and fewer examples than shares in the last batch."""
-    monkeypatch.setattr(resident, "suitable_shares", lambda model: shares)
+def test_batches_in_shares_give_the_same_weights_and_history(data, validation_data, monkeypatch):
+    """Shares of different lengths; and fewer examples than shares in the last batch: 43 = 2 * 20 + 3."""
     lengths, whole = [], keras.Sequential.call
 
     def call(model, batch, **options):
@@ -93,11 +93,15 @@ def test_batches_in_shares_give_the_same_weights_and_history(shares, data, valid
         return whole(model, batch, **options)
 
     monkeypatch.setattr(keras.Sequential, "call", call)
-    ours, stock = (build("conv", sgd(), regularizer_strength=1e-3) for _ in range(2))
-    history = resident.fit(ours, data, validation_data=validation_data, batch_size=BATCH, epochs=EPOCHS, seed=SEED).history
-    assert {3: 22, 64: 1}[shares] in lengths
-    expected = stock_fit(stock, *data, validation_data)
-    assert_same(ours, history, stock, expected)
+    few = tuple(array[:43] for array in data)
+    for batch, shares, seen in ((20, 3, {7, 6, 1}), (20, 5, {4, 1})):
+        ours, stock = (build("conv", sgd(), regularizer_strength=1e-3) for _ in range(2))
+        lengths.clear()
+        train = resident.prepare(ours, few, Batches(batch, shares=shares), validation_data)
+        history = train(epochs=EPOCHS, seed=SEED).history
+        assert seen < set(lengths)  # the others are of the validation images
+        expected = stock_fit(stock, *few, validation_data, batch_size=batch)
+        assert_same(ours, history, stock, expected)
     lengths.clear()
     ours(data[0][:10])
     assert lengths == [10]  # whole again
@@ -105,25 +109,35 @@ def test_batches_in_shares_give_the_same_weights_and_history(shares, data, valid
 
 SHARES = """
 from lab.backend import devices
-from lab.settings import RunConfig
-devices.start("cpu", 2, devices.suits_inter_op(RunConfig(net="conv"), 2))
-import models
-from lab.backend import resident
-print(*(resident.suitable_shares(models.build("conv", batch_norm=norm)) for norm in (False, True)))
+from lab.settings import Settings
+running = devices.start(devices.setup_of(Settings(net="conv", device="cpu", threads=2)))
+nets = {"net": "conv"}, {"net": "conv", "batch_norm": True}, {"net": "dense"}, {"net": "conv", "batch_size": 15}
+print(running.shares, *(devices.shares_of(Settings(**net)) for net in nets))
 """
 
 
-def test_threads_get_shares_of_their_own_but_for_batch_norm():
+@pytest.mark.processes
+def test_threads_get_shares_of_their_own_but_for_batch_norm_dense_nets_and_tiny_batches():
     command = [sys.executable, "-c", SHARES]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split() == ["2", "1"]
-    assert resident.suitable_shares(build("conv", sgd())) == 1  # in this process all threads work on one operation
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split() == ["2", "2", "1", "1", "1"]
+    assert devices.shares_of(Settings(net="conv")) == 1  # in this process all threads work on one operation
+    setups = [devices.setup_of(Settings(net="conv", batch_norm=norm, threads=2)) for norm in (False, True)]
+    assert setups == [("auto", 2, True), ("auto", 2, False)]
+
+
+def test_tensorflow_is_started_once_in_a_process():
+    running = devices.running()
+    assert running.name == DEVICE and devices.start(running.setup) is running
+    with pytest.raises(UserError, match="already runs in this process, with another --device or --threads"):
+        devices.start(devices.Setup("cpu", threads=devices.cores() + 1))
+    assert devices.running() is running
 
 
 @pytest.mark.parametrize("net", ["dense", "conv"])
 def test_same_weights_as_stock_fit_with_adam(net, data, validation_data):
     # Adam divides by the root of a small number in its first steps, which magnifies rounding: a coarser comparison.
     ours, stock = build(net, "adam"), build(net, "adam")
-    resident.fit(ours, data, batch_size=BATCH, epochs=1, seed=SEED)
+    fit(ours, data, epochs=1, seed=SEED)
     stock_fit(stock, *data, validation_data, epochs=[0])
     for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-2, atol=2e-4)
@@ -131,9 +145,10 @@ def test_same_weights_as_stock_fit_with_adam(net, data, validation_data):
 
 def test_a_resumed_fit_goes_on_exactly(data):
     whole, parts = build("dense", "adam"), build("dense", "adam")
-    resident.fit(whole, data, batch_size=BATCH, epochs=3, seed=SEED)
-    resident.fit(parts, data, batch_size=BATCH, epochs=1, seed=SEED)
-    resident.fit(parts, data, batch_size=BATCH, epochs=3, initial_epoch=1, seed=SEED)
+    fit(whole, data, epochs=3, seed=SEED)
+    resume = resident.prepare(parts, data, Batches(BATCH))
+    resume(epochs=1, seed=SEED)
+    resume(epochs=3, initial_epoch=1, seed=SEED)
     for one, other in zip(parts.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -161,7 +176,7 @@ def test_xla_where_it_is_faster_on_a_cpu_and_training_without_it(data, monkeypat
     monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
     model = build("dense", "adam")
     assert not resident.suits_xla(model)
-    assert len(resident.fit(model, data, batch_size=BATCH, epochs=1).history["loss"]) == 1
+    assert len(fit(model, data, epochs=1).history["loss"]) == 1
 
 
 def test_callbacks_of_keras_work(data, validation_data, tmp_path):
@@ -173,15 +188,7 @@ def test_callbacks_of_keras_work(data, validation_data, tmp_path):
     stopping = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10, patience=1, restore_best_weights=True)
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True)
     board = keras.callbacks.TensorBoard(tmp_path / "board")
-    history = resident.fit(
-        model,
-        data,
-        validation_data=validation_data,
-        batch_size=BATCH,
-        epochs=9,
-        steps_per_chunk=4,
-        callbacks=[log, stopping, checkpoint, board],
-    )
+    history = fit(model, data, validation_data, 4, epochs=9, callbacks=[log, stopping, checkpoint, board])
     names = ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert seen == [0, 1, 2, names] * 2  # 11 steps in chunks of 4; stopped after two epochs
     assert len(history.history["loss"]) == 2
@@ -193,18 +200,12 @@ def test_callbacks_of_keras_work(data, validation_data, tmp_path):
 
 def test_the_model_takes_batches_again_afterwards(data):
     model = build("conv", "adam")
-    resident.fit(model, data, batch_size=BATCH, epochs=1)
+    fit(model, data, epochs=1)
     model.fit(*data, batch_size=BATCH, epochs=1, verbose=0)
     assert len(model.evaluate(*data, verbose=0)) == 2
 
 
 def test_fewer_examples_than_a_validation_batch_and_one_full_batch(data, validation_data):
     few = tuple(array[:BATCH] for array in data)
-    history = resident.fit(
-        build("dense", "adam"),
-        few,
-        validation_data=(validation_data[0][:7], validation_data[1][:7]),
-        batch_size=BATCH,
-        epochs=1,
-    )
+    history = fit(build("dense", "adam"), few, tuple(array[:7] for array in validation_data), epochs=1)
     assert np.isfinite(history.history["val_loss"]).all()
