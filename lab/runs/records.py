@@ -231,6 +231,7 @@ def _read(model, folder, file):
         fault = error.errors()[0]
         place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
         message = f'"{place}": {message[0].lower()}{message[1:]}' if place else message
+        message = "expected a JSON object" if fault["type"] == "model_type" and not place else message
         raise UserError(f"{path}: not what {writer} writes ({message}); {advice}") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error
