@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab.backend import devices
-from lab.data import load
+from lab.data import load_dataset
 from lab.settings import Settings
 
 DATASETS = {"gan-dense": "fashion_mnist", "gan-conv": "mnist"}
@@ -40,12 +40,12 @@ def main():
     args = parse_args()
     devices.start(devices.Setup("cpu"))
     if args.unrolls:
-        images = load(DATASETS["gan-dense"], args.data_dir).train_images
+        images = load_dataset(DATASETS["gan-dense"], args.data_dir).train_images
         contestants = {f"unroll {k}": ours("gan-dense", images, unroll=k) for k in (0, *args.unrolls)}
         report("gan-dense", contestants, args.rounds)
         return
     for net, name in DATASETS.items():
-        images = load(name, args.data_dir).train_images
+        images = load_dataset(name, args.data_dir).train_images
         report(net, {"ours": ours(net, images), "stock": stock(net, images)}, args.rounds)
 
 

@@ -29,7 +29,7 @@ def _empty_cache(monkeypatch, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mnist5k():
-    return data.load("mnist5k")
+    return data.load_dataset("mnist5k")
 
 
 @pytest.fixture(scope="session")

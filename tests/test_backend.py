@@ -97,8 +97,8 @@ def test_batches_in_shares_give_the_same_weights_and_history(data, validation_da
     for batch, shares, seen in ((20, 3, {7, 6, 1}), (20, 5, {4, 1})):
         ours, stock = (build("conv", sgd(), regularizer_strength=1e-3) for _ in range(2))
         lengths.clear()
-        train = resident.prepare(ours, few, Batches(batch, shares=shares), validation_data)
-        history = train(epochs=EPOCHS, seed=SEED).history
+        fit = resident.prepare(ours, few, Batches(batch, shares=shares), validation_data)
+        history = fit(epochs=EPOCHS, seed=SEED).history
         assert seen < set(lengths)  # the others are of the validation images
         expected = stock_fit(stock, *few, validation_data, batch_size=batch)
         assert_same(ours, history, stock, expected)

@@ -33,7 +33,7 @@ def test_mnist5k_is_stratified_and_always_the_same(mnist5k):
 
 
 def test_mnist5k_is_mnist(mnist5k, full_mnist):
-    full = data.load("mnist", full_mnist)
+    full = data.load_dataset("mnist", full_mnist)
     known = {image.tobytes(): label for image, label in zip(full.train_images, full.train_labels)}
     known |= {image.tobytes(): label for image, label in zip(full.validation_images, full.validation_labels)}
     assert all(known[image.tobytes()] == label for image, label in zip(mnist5k.train_images, mnist5k.train_labels))
@@ -41,15 +41,15 @@ def test_mnist5k_is_mnist(mnist5k, full_mnist):
 
 def test_full_data_sets(full_mnist):
     for name in ("mnist", "fashion_mnist"):
-        arrays = data.load(name, full_mnist)
+        arrays = data.load_dataset(name, full_mnist)
         assert arrays.train_images.shape == (60_000, 28, 28, 1)
         assert arrays.validation_labels.shape == (10_000,) and arrays.validation_labels.dtype == np.int64
 
 
 def test_data_folder_from_flag_and_environment(data_dir, monkeypatch):
-    by_flag = data.load("mnist", data_dir)
+    by_flag = data.load_dataset("mnist", data_dir)
     monkeypatch.setenv("LAB_DATA_DIR", str(data_dir))
-    by_environment = data.load("mnist")
+    by_environment = data.load_dataset("mnist")
     assert data.fingerprint(by_flag) == data.fingerprint(by_environment)
     assert by_flag.train_images.shape == (640, 28, 28, 1)
 
@@ -98,9 +98,9 @@ def test_a_broken_file_is_named_and_left_as_it_was(fault, tmp_path):
 
 def test_a_data_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no data folder"):
-        data.load("mnist", tmp_path / "nowhere")
+        data.load_dataset("mnist", tmp_path / "nowhere")
     with pytest.raises(UserError, match="no data folder"):
-        data.load("mnist5k", tmp_path / "nowhere")
+        data.load_dataset("mnist5k", tmp_path / "nowhere")
 
 
 def test_offline_only_an_unnamed_data_set_is_replaced(capsys):
@@ -110,7 +110,7 @@ def test_offline_only_an_unnamed_data_set_is_replaced(capsys):
     with pytest.raises(UserError, match=r"put mnist\.npz .* --data-dir"):
         data.find("mnist")
     with pytest.raises(UserError, match=r"put cifar10\.npz"):
-        data.load("cifar10")
+        data.load_dataset("cifar10")
 
 
 @pytest.fixture
@@ -152,12 +152,12 @@ def test_fashion_mnist_is_downloaded_once_and_read_from_the_cache(server):
     parts = {"train-images-idx3-ubyte.gz": IMAGES, "train-labels-idx1-ubyte.gz": LABELS}
     parts |= {"t10k-images-idx3-ubyte.gz": IMAGES[::-1], "t10k-labels-idx1-ubyte.gz": LABELS[::-1]}
     folder = server("fashion_mnist", {file: idx(array) for file, array in parts.items()}, "fashion-mnist")
-    first = data.load("fashion_mnist")
+    first = data.load_dataset("fashion_mnist")
     np.testing.assert_array_equal(first.train_images[..., 0], IMAGES)
     np.testing.assert_array_equal(first.validation_labels, LABELS[::-1])
     for file in folder.iterdir():
         file.unlink()
-    assert data.fingerprint(data.load("fashion_mnist")) == data.fingerprint(first)
+    assert data.fingerprint(data.load_dataset("fashion_mnist")) == data.fingerprint(first)
 
 
 def test_cifar10_is_read_from_the_binary_archive(server):
@@ -171,7 +171,7 @@ def test_cifar10_is_read_from_the_binary_archive(server):
             member.size = records.nbytes
             archive.addfile(member, io.BytesIO(records.tobytes()))
     server("cifar10", {"cifar-10-binary.tar.gz": packed.getvalue()})
-    arrays = data.load("cifar10")
+    arrays = data.load_dataset("cifar10")
     assert arrays.train_images.shape == (10, 32, 32, 3)
     record = batches["data_batch_3"][1]
     assert arrays.train_labels[5] == record[0]
@@ -182,7 +182,7 @@ def test_a_download_of_something_else_is_refused_and_not_kept(server):
     folder = server("mnist", {"mnist.npz": b"the right file"})
     (folder / "mnist.npz").write_bytes(b"something else")
     with pytest.raises(UserError, match="not the file it should be"):
-        data.load("mnist")
+        data.load_dataset("mnist")
     cache = Path(os.environ["KERAS_HOME"], "datasets")
     assert not [path for path in cache.iterdir() if not path.name.endswith(".lock")]
 

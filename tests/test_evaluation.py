@@ -12,32 +12,32 @@ from lab import comparison, data, evaluation, figures, runs
 from lab.backend import gan, inference
 from lab.evaluation.evaluate import data_of
 from lab.settings import Settings, UserError
-from lab.training.run import train
+from lab.training.run import train_run
 from tests.conftest import assert_refused, call, script
 
 DENSE = Settings(net="gan-dense", hidden=(32, 16), dataset="mnist", epochs=3, batch_size=64, sample_every=2)
 
 
-def train_run(settings, arrays, folder):
+def train_in(settings, arrays, folder):
     name, whole = settings.dataset, arrays
-    return train(data.resolve(settings, name, whole), whole, runs.Output(folder), verbose=False)
+    return train_run(data.resolve(settings, name, whole), whole, runs.Output(folder), verbose=False)
 
 
 @pytest.fixture(scope="module")
 def arrays(data_dir):
-    return data.load("mnist", data_dir)
+    return data.load_dataset("mnist", data_dir)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, arrays):
     """Runs: a classifier, repeated GANs, a ring."""
     top = tmp_path_factory.mktemp("results")
-    train_run(Settings(net="gan-classifier", hidden=(32,), dataset="mnist", epochs=2), arrays, top / "digits")
+    train_in(Settings(net="gan-classifier", hidden=(32,), dataset="mnist", epochs=2), arrays, top / "digits")
     for unroll in (0, 1):
         for seed in (0, 1):
-            train_run(DENSE.replace(unroll=unroll, seed=seed), arrays, top / "many" / f"unroll={unroll}" / f"seed={seed}")
+            train_in(DENSE.replace(unroll=unroll, seed=seed), arrays, top / "many" / f"unroll={unroll}" / f"seed={seed}")
     ring = Settings(net="gan-dense", hidden=(16,), dataset="ring", epochs=1, batch_size=512, steps_per_epoch=4)
-    train_run(ring, data.load("ring"), top / "ring")
+    train_in(ring, data.load_dataset("ring"), top / "ring")
     return top
 
 
@@ -69,8 +69,8 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
 
 def test_the_same_seed_gives_the_same_gan_and_another_one_another(results, arrays, tmp_path):
     again = DENSE.replace(unroll=1, seed=1)
-    other = train_run(again.replace(seed=2), arrays, tmp_path / "other")  # what it leaves compiled must not matter
-    train_run(again, arrays, tmp_path / "again")
+    other = train_in(again.replace(seed=2), arrays, tmp_path / "other")  # what it leaves compiled must not matter
+    train_in(again, arrays, tmp_path / "again")
     existing = results / "many" / "unroll=1" / "seed=1"
     same = [runs.load(folder).history.curves["generator_loss"] for folder in (existing, tmp_path / "again")]
     assert same[0] == same[1] != other["generator_loss"]
@@ -159,7 +159,7 @@ def test_a_classifier_of_other_data_is_refused(results, tmp_path):
 
 def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_pictures(arrays, tmp_path):
     with pytest.raises(UserError, match="smaller --learning-rate"):
-        train_run(DENSE.replace(learning_rate=1e30, sample_every=1), arrays, tmp_path / "wild")
+        train_in(DENSE.replace(learning_rate=1e30, sample_every=1), arrays, tmp_path / "wild")
     history = runs.load(tmp_path / "wild").history
     pictures = [path.name for path in (tmp_path / "wild" / "samples").iterdir()]
     assert history.status == "diverged" and "epoch_0000.png" in pictures and len(pictures) == history.epochs

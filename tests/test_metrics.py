@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg, stats
 from sklearn import metrics as reference
 
-from lab.data import load, ring
+from lab.data import load_dataset, ring
 from lab.metrics import classification, collapse, intervals
 
 RNG = np.random.default_rng(0)
@@ -121,7 +121,7 @@ def test_frechet_distance_is_its_formula_also_where_features_are_constant():
 
 
 def test_modes_of_the_ring():
-    counts = collapse.counts_near(load("ring").validation_images, *ring.MODES)
+    counts = collapse.counts_near(load_dataset("ring").validation_images, *ring.MODES)
     # Within 3 deviations lie 1 - exp(-9/2) of a Gaussian in the plane.
     assert counts.sum() / 2500 == pytest.approx(1 - np.exp(-4.5), abs=0.005) and counts.min() > 250
     nearby = ring.CENTRES[[3, 3, 6]] + [[2.9 * ring.DEVIATION, 0], [0, 3.1 * ring.DEVIATION], [0, 0]]

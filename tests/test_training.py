@@ -10,7 +10,7 @@ from lab import data
 from lab.runs import Output
 from lab.settings import Settings
 from lab.training import engine
-from lab.training.run import train
+from lab.training.run import train_run
 
 SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}
 
@@ -26,7 +26,7 @@ def _no_engine(monkeypatch):
 
 
 def trained(settings, arrays, folder):
-    history = train(settings, arrays, Output(folder), verbose=False)
+    history = train_run(settings, arrays, Output(folder), verbose=False)
     return history, keras.saving.load_model(folder / "model.keras")
 
 

@@ -65,7 +65,7 @@ def prepare(model, data, batches, validation_data=None):
         whole = Batches(EVALUATION_BATCH, steps_per_chunk=count // EVALUATION_BATCH)
         test_function = _over_chunk(model.test_step, _on_device(validation_data), whole, model, compiled=False)
 
-    def train(epochs, seed=0, initial_epoch=0, callbacks=()):
+    def fit(epochs, seed=0, initial_epoch=0, callbacks=()):
         orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
             lambda epoch: _cut(epoch_order(examples, seed, epoch)[: steps * batch_size], length * batch_size)
         )
@@ -85,7 +85,7 @@ def prepare(model, data, batches, validation_data=None):
         finally:
             model.train_function = model.test_function = None  # from here on it takes batches again
 
-    return train
+    return fit
 
 
 def epoch_order(examples, seed, epoch):

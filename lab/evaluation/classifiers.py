@@ -12,7 +12,7 @@ from lab.data import CLASSES
 from lab.metrics import classification
 
 
-def evaluate(run, model, arrays):
+def evaluate_classifier(run, model, arrays):
     """Evaluate a classifier on its training and validation images, print the outcome, and write it into its folder.
 
     Parameters

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lab import comparison, console, runs
 from lab.backend import devices
-from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load, load_pictures
+from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load_dataset, load_pictures
 from lab.evaluation import classifiers, gans
 from lab.settings import UserError
 
@@ -96,9 +96,9 @@ def _evaluate(several, request):
             console.say(f"\n{run.folder}")
         model, data = runs.load_model(run), arrays[run.settings.dataset, run.settings.holdout]
         if run.settings.is_gan:
-            paths = gans.evaluate(run, model, data, classifier, request.samples)
+            paths = gans.evaluate_gan(run, model, data, classifier, request.samples)
         else:
-            paths = classifiers.evaluate(run, model, data)
+            paths = classifiers.evaluate_classifier(run, model, data)
     return paths
 
 
@@ -126,14 +126,14 @@ def data_of(run, data_dir=None):
     ----------
     run : Run
     data_dir : path, optional
-        As of `data.load`.
+        As of `data.load_dataset`.
 
     Returns
     -------
     data.Arrays
     """
     name = run.record.dataset.name
-    arrays = hold_out(load(name, data_dir), run.settings.holdout)
+    arrays = hold_out(load_dataset(name, data_dir), run.settings.holdout)
     if fingerprint(arrays) != run.record.dataset.sha256:
         console.say(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
     return arrays

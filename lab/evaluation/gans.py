@@ -46,7 +46,7 @@ def check(run, classifier, count):
         raise UserError(f"--classifier: {classifier.folder} was trained on {known}, the GAN on {name}")
 
 
-def evaluate(run, model, arrays, classifier=None, count=None):
+def evaluate_gan(run, model, arrays, classifier=None, count=None):
     """Evaluate a GAN, print the outcome, and write it into its folder.
 
     Parameters

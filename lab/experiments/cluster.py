@@ -97,7 +97,7 @@ class Work(NamedTuple):
     tensorboard: bool
 
 
-def train(client, planned, data, work, report):
+def train_on_workers(client, planned, data, work, report):
     """Train runs on a cluster, and give back each as it ends.
 
     Parameters
@@ -145,12 +145,12 @@ def train(client, planned, data, work, report):
 def _task():
     """What a worker is to call. It and its argument can be read without this package, which the scheduler need not have."""
 
-    def train(task):
+    def run_task(task):
         from lab.experiments import cluster
 
         return cluster._train_here(*pickle.loads(task))
 
-    return train
+    return run_task
 
 
 def _plugin(arrays):
@@ -255,9 +255,9 @@ def _train_here(settings, plugin, setup, work):
         fault = None
         try:
             devices.start(setup)
-            from lab.training.run import train
+            from lab.training.run import train_run
 
-            train(settings, _arrays_for(plugin, settings.holdout), output, verbose=False)
+            train_run(settings, _arrays_for(plugin, settings.holdout), output, verbose=False)
         except UserError as error:
             fault = str(error)
         return runs.read_files(output.folder), fault

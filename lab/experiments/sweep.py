@@ -33,7 +33,7 @@ def load_data(planned, data_dir=None):
     ----------
     planned : dict of str to Settings
     data_dir : path, optional
-        As of `data.load`.
+        As of `data.load_dataset`.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def load_data(planned, data_dir=None):
     return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, dict(found.values())
 
 
-def train(planned, data, output, machines):
+def train_missing(planned, data, output, machines):
     """Train what is missing of a sweep; each run is written into its folder as soon as it is done.
 
     Parameters
@@ -88,7 +88,7 @@ def train(planned, data, output, machines):
         failed = {}
         with _Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
             try:
-                for name, files, fault in cluster.train(client, todo, data, work, display.running):
+                for name, files, fault in cluster.train_on_workers(client, todo, data, work, display.running):
                     fault = _save(folder / name, files, output.overwrite or name in remains) or fault
                     if fault:
                         failed[name] = fault
@@ -132,7 +132,7 @@ def _report(failed, total):
 
 
 def missing(folder, planned, data, overwrite=False):
-    """The part of a sweep that is still to be done, as `train`."""
+    """The part of a sweep that is still to be done, as `train_missing`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
     existing = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(runs.File.HISTORY.value))

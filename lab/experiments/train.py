@@ -59,7 +59,7 @@ def _train_many(settings, request, output):
 
     planned = grid.grid(settings, request.sweep or [], 1 if request.repeats is None else request.repeats)
     planned, data = sweep.load_data(planned, request.data_dir)
-    failed = sweep.train(planned, data, output, sweep.Machines(request.scheduler, request.workers))
+    failed = sweep.train_missing(planned, data, output, sweep.Machines(request.scheduler, request.workers))
     if len(failed) == len(planned):
         return 1, []
     paths = report_sweep(request.results_dir, output.folder)

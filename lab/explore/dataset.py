@@ -60,7 +60,7 @@ def principal_components(images, components=2):
     return flat @ axes[:, : -components - 1 : -1], variances[: -components - 1 : -1] / max(variances.sum(), 1e-12)
 
 
-def draw(name, arrays):
+def draw_dataset(name, arrays):
     """The figures of a data set.
 
     Parameters

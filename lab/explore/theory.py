@@ -12,7 +12,7 @@ SAMPLES, NOISE = 15, 0.15
 REAL, GENERATED = (1.0, 1.0), (-1.0, 0.7)  # mean and standard deviation of the discriminator's two distributions
 
 
-def draw(topic):
+def draw_theory(topic):
     """Print the numbers of a topic and draw its figure.
 
     Parameters

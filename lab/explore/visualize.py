@@ -28,11 +28,11 @@ def visualize(name, topic, data_dir, results_dir):
     """
     if topic:
         folder = _free(results_dir, "theory")
-        return runs.save_figures({f"{topic}.png": theory.draw(topic)}, folder)
+        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
     name, arrays = find(name, data_dir)
     folder = _free(results_dir, f"datasets/{name}")
     dataset.print_table(name, arrays)
-    return runs.save_figures(dataset.draw(name, arrays), folder)
+    return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
 
 
 def _free(results_dir, name):

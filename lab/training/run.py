@@ -5,7 +5,7 @@ The way from the command to the loop on the device::
     train.py                          flags become Settings
       experiments.train               one run, or many on the workers of a cluster
         training.run.train_here       the folder is free, the data found, the settings resolved, TensorFlow started
-          training.run.train          config.json; then the epochs; then model.keras, learning_curve.png, history.json
+          training.run.train_run      config.json; then the epochs; then model.keras, learning_curve.png, history.json
             training.engine           a compiled model, built for this run or left by the one before, and back its state
               backend.resident        the data set on the device once; each epoch's order cut into chunks
                 keras.Model.fit       takes a chunk for a step; after each epoch it calls the callbacks
@@ -34,24 +34,24 @@ def train_here(settings, output, data_dir=None):
     settings : Settings
     output : runs.Output
     data_dir : path, optional
-        As of `data.load`.
+        As of `data.load_dataset`.
 
     Raises
     ------
     UserError
-        If the run cannot be trained: for its folder, data or device, or as of `train`.
+        If the run cannot be trained: for its folder, data or device, or as of `train_run`.
     """
     runs.check_free(output.folder, output.overwrite)
     settings, arrays = for_run(settings, data_dir)
     devices.start(devices.setup_of(settings))
-    history = train(settings, arrays, output)
+    history = train_run(settings, arrays, output)
     first, *later = history["epoch_seconds"]
     times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
     files = ", ".join(sorted(path.name for path in output.folder.iterdir() if not path.name.startswith(".")))
     console.say(f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{output.folder}: {files}")
 
 
-def train(settings, arrays, output, verbose=True):
+def train_run(settings, arrays, output, verbose=True):
     """Train a network on the device in use, and save the run.
 
     Parameters
