@@ -10,8 +10,14 @@ import os
 import shlex
 import sys
 
-from lab.console import say
-from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, metavar, parse
+_NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
+
+try:
+    from lab.console import say
+    from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, metavar, parse
+except ModuleNotFoundError as missing:  # outside of the virtual environment: too early for `run` to say so
+    print(f"{sys.argv[0].rpartition('/')[2]}: error: {_NOT_INSTALLED.format(missing.name)}", file=sys.stderr)
+    sys.exit(2)
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,7 +65,7 @@ def run(main):
     except ModuleNotFoundError as error:
         if error.name.partition(".")[0] in ("lab", "models"):
             raise
-        status = _complain(prog, f"the package {error.name} is not installed: run `pip install -r requirements.txt`")
+        status = _complain(prog, _NOT_INSTALLED.format(error.name))
     except BrokenPipeError:  # whoever read our output, `head` perhaps, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1

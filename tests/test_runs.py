@@ -139,7 +139,7 @@ def test_a_saved_model_loads_and_is_the_same(folder):
 
 
 def test_a_run_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="train it first"):
+    with pytest.raises(UserError, match="or train it first"):
         runs.load_trained(tmp_path / "run")
 
 

@@ -48,6 +48,13 @@ def test_help_teaches_and_does_not_import_tensorflow(name):
     assert not imported & {"tensorflow", "keras", "numpy", "matplotlib"}
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize("name", ["train", "evaluate", "visualize"])
+def test_outside_the_virtual_environment_a_line_says_what_to_do(name):
+    command = [sys.executable, "-S", str(ROOT / f"{name}.py"), "-m", "x"]  # -S: without the packages
+    assert_refused(subprocess.run(command, capture_output=True, text=True), "source .venv/bin/activate")
+
+
 def test_train_help_shows_every_default():
     text = " ".join(call("train", "-h").stdout.split())
     for flag, default in (("--batch-size", "128"), ("--epochs", "10"), ("--hidden", "200,100"), ("--device", "auto")):
@@ -166,6 +173,8 @@ def test_offline_without_data_the_default_is_mnist5k_with_the_conv_net_and_holdo
         (["-m", "/x"], "not a run's name"),
         (["-m", ""], "not a run's name"),
         (["-m", ".."], "not a run's name"),
+        (["-m", "comparisons"], "choose another name"),
+        (["-m", "datasets/mnist", "--repeats", "2"], "choose another name"),
         (["-m", "first"], "--overwrite"),
         (["-m", "x", "-d", "-c"], "not allowed with"),
         (["-m", "x", "--net", "cubist"], "choose from dense, conv"),
@@ -235,7 +244,7 @@ def test_bad_flags_of_evaluate(flags, said, results, data_dir):
 
 def test_evaluate_of_runs_that_are_none(results, data_dir, tmp_path):
     (tmp_path / "empty").mkdir()
-    for name, said in (("nowhere", "train it first"), ("empty", "holds no finished run"), ("../first", "not a run's name")):
+    for name, said in (("nowhere", "or train it first"), ("empty", "holds no finished run"), ("../first", "not a run's name")):
         assert_refused(call("evaluate", "-m", name, "--results-dir", tmp_path, "--data-dir", data_dir), said)
     assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
 

@@ -61,7 +61,7 @@ def start(setup):
     gpus = _import_tensorflow()
     if setup.device == "gpu" and not gpus:
         raise UserError(
-            "no GPU found: on Linux with an NVIDIA GPU, install its driver and `pip install tensorflow[and-cuda]`; "
+            "no GPU found: on Linux with an NVIDIA GPU, install its driver and `pip install 'tensorflow[and-cuda]'`; "
             "or use --device cpu"
         )
     use_gpu = bool(gpus) and setup.device != "cpu"

@@ -76,7 +76,7 @@ def _compare(request, folders):
             raise UserError("none of these runs is finished: there is nothing to evaluate or to compare")
         _evaluate(trained, request)
     label = request.label or comparison.label_of(request.model_name)
-    folder = runs.folder_of(request.results_dir, f"comparisons/{label}")
+    folder = runs.folder_of(request.results_dir, f"{runs.Beside.COMPARISONS}/{label}")
     return comparison.compare_runs(request.results_dir, folders, folder, request.published)
 
 

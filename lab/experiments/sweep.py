@@ -214,7 +214,4 @@ class _Display(Bar):
 
 def _last_line(files):
     history = runs.History(**simplejson.loads(files[runs.File.HISTORY]))
-    final = history.final
-    # A classifier's in the order of Keras's own lines.
-    names = ["loss", "accuracy", "val_loss", "val_accuracy"] if "loss" in final else list(final)
-    return "  ".join(f"{name} {final[name]:.4f}" for name in names) + f"  {history.total_seconds:.1f} s"
+    return "  ".join(f"{name} {value:.4f}" for name, value in history.final.items()) + f"  {history.total_seconds:.1f} s"

@@ -27,10 +27,10 @@ def visualize(name, topic, data_dir, results_dir):
         If the data set cannot be had, or nothing can be written.
     """
     if topic:
-        folder = _free(results_dir, "theory")
+        folder = _free(results_dir, runs.Beside.THEORY)
         return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
     name, arrays = find(name, data_dir)
-    folder = _free(results_dir, f"datasets/{name}")
+    folder = _free(results_dir, f"{runs.Beside.DATASETS}/{name}")
     dataset.print_table(name, arrays)
     return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
 

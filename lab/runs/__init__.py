@@ -10,10 +10,10 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 
 from lab.runs.archive import load_model
 from lab.runs.files import atomic, save_figures, write_json
-from lab.runs.folders import SAMPLES, TENSORBOARD, File, Output, check_free, display_name, folder_of, has_files, holds_run
+from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, folder_of, has_files
 
 # isort: split
-from lab.runs.folders import is_pattern, locked, named, read_files, write_files, writing
+from lab.runs.folders import holds_run, is_pattern, locked, named, read_files, write_files, writing
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, TRAINING, History, Run, commit, differences, load
 
 # isort: split

@@ -31,6 +31,14 @@ class File(StrEnum):
     LABELS = "labels.png"
 
 
+class Beside(StrEnum):
+    """Folders that lie beside the runs in the results folder."""
+
+    COMPARISONS = "comparisons"
+    DATASETS = "datasets"
+    THEORY = "theory"
+
+
 class Output(NamedTuple):
     """Where a run goes, and what is written of it."""
 

@@ -43,7 +43,7 @@ _latest = None
 
 
 def compiled_model(settings, input_shape):
-    """The network of a run, its weights drawn with the run's seed, ready for `resident.fit`.
+    """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`.
 
     With ``settings.precision`` bfloat16, layers compute in it and keep their weights in float32.
     """
