@@ -18,8 +18,7 @@ def parse_args():
     parser = cli.Parser(__doc__)
     data = f"{', '.join(IMAGE_DATASETS)} (default: mnist)"
     parser.add_argument("--dataset", choices=IMAGE_DATASETS, metavar="NAME", help=data)
-    theory = f"{', '.join(THEORY)}: draw this instead"
-    parser.add_argument("--theory", choices=THEORY, metavar="TOPIC", help=theory)
+    parser.add_argument("--theory", choices=THEORY, metavar="TOPIC", help=f"{', '.join(THEORY)}: draw this instead")
     cli.add_place_flags(parser)
     return parser.parse_args()
 

@@ -176,6 +176,17 @@ def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
     assert float(published.final["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
 
 
+def test_an_empty_setting_of_our_own_table_is_the_default_not_any_value(tmp_path):
+    fake_run(tmp_path / "a")
+    fake_run(tmp_path / "b", early_stopping=1)
+    groups, _ = collect(tmp_path, "a", "b")
+    compare_runs(tmp_path, runs.named(tmp_path, ["a", "b"]), tmp_path / "mine")
+    assert [row["early_stopping"] for row in rows_of(tmp_path / "mine" / "table.csv")] == ["", "1"]
+    assert list(read_published(tmp_path / "mine" / "table.csv", groups).final) == ["a", "b"]
+    (tmp_path / "old.csv").write_text("learning_rate,early_stopping,val_loss\n,,1\n")  # a default was once no value at all
+    assert list(read_published(tmp_path / "old.csv", groups).final) == ["a"]
+
+
 def test_published_figures_by_epoch(sweep, tmp_path):
     path = tmp_path / "published.csv"
     path.write_text('epoch,hidden,seconds,val_accuracy,loss\n1,"20,20",9,0.5,0.6\n4,"20,20",9,0.99,0.5\n5,"20,20",9,1,0.4\n')
@@ -245,10 +256,11 @@ def test_a_published_figure_of_zero_is_a_figure(tmp_path):
         (b'hidden,loss\n"20,20",high\n', "line 2"),
         (b'hidden,loss\n"20,20",nan\n', "sensible size"),
         (b'hidden,loss\n"20,20",1e400\n', "sensible size"),
+        (b'hidden,loss\n"20,20",0e400\n', "sensible size"),
         (b'hidden,loss\n"20,20",1\n"20,20",2\n', "lines 2 and 3 are both of hidden=20,20"),
         (b'hidden,loss\n"20,20",\n', "none of its rows"),
         (b"hidden,loss\nmany,1\n", "line 2"),
-        (b"epoch,loss\n0,1\n", "line 2: epochs are counted from 1"),
+        (b"epoch,loss\n0,1\n", "line 2: epochs must be a whole number from 1"),
         (b"epoch,loss\n1.5,1\n", "line 2"),
         (b"epoch,loss\n1,1\n1,1\n", "lines 2 and 3 are both of epoch 1 of hidden=20,20"),
         (b"epoch,loss\n9,1\n", "none of its epochs"),
@@ -298,6 +310,14 @@ def test_trends_over_numbers(tmp_path):
     mean, half_width = points["net=dense"]["val_accuracy"]
     assert mean == pytest.approx([0.905] * 3) and half_width == pytest.approx([0.0635] * 3, abs=1e-4)
     assert charts.trend_of(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
+
+
+def test_no_trend_over_a_number_that_only_follows_from_another_setting(tmp_path):
+    for optimizer in ("adam", "sgd"):  # whose learning rates differ
+        for hidden in ((10,), (20,)):
+            settings = {"optimizer": optimizer, "hidden": hidden}
+            fake_run(tmp_path / f"all/optimizer={optimizer}/hidden={hidden[0]}/seed=0", **settings)
+    assert charts.trend_of(collect(tmp_path, "all")[0], {})[1] == "parameters"
 
 
 @pytest.mark.processes

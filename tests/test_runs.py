@@ -171,6 +171,7 @@ def test_broken_json_is_named_and_left_as_it_was(file, content, folder):
         ({"val_loss": None}, '"val_loss": input should be a valid list'),
         ({name: [] for name in LISTS}, '"epoch_seconds": list should have at least 1 item'),
         ({"epoch_seconds": ["x"]}, "input should be a valid number"),
+        ({"epoch_seconds": [None]}, "input should be a valid number"),
         ({"loss": [10**400]}, r"history\.json"),
         ({"saved_epoch": 99}, 'expected "saved_epoch", a whole number from 1 to 1'),
         ({"saved_epoch": 0}, 'expected "saved_epoch"'),
@@ -210,6 +211,10 @@ def test_a_history_of_another_kind_of_network(folder):
         ({"dataset": {"name": "mnist"}}, '"dataset.sha256": field required'),
         ({"dataset": DATASET | {"name": "../../etc"}}, '"dataset.name": input should be'),
         ({"parameters": "many"}, '"parameters": input should be a valid integer'),
+        ({"parameters": 10**400}, '"parameters": input should be less than'),
+        ({"settings": {"net": None}}, "unknown net None"),
+        ({"settings": {"net": "dense", "epochs": None}}, "epochs must be a whole number"),
+        ({"settings": {"net": "dense", "dataset": "cifar10"}}, "its settings name the data set cifar10"),
     ],
     ids=str,
 )

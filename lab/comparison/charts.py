@@ -15,7 +15,7 @@ def trend_of(groups, published):
     if groups[0].settings.is_gan:
         return None
     different = varying(groups)
-    numbers = [name for name in different if axis(name) and all(getattr(group.settings, name) is not None for group in groups)]
+    numbers = [name for name in different if axis(name) and _is_axis(name, [group.settings for group in groups])]
     if not numbers and not ("hidden" in different and all(group.settings.hidden for group in groups)):
         return None
     own = f"{flag_of(numbers[0])}=" if numbers else None
@@ -39,6 +39,12 @@ def trend_of(groups, published):
     every = np.concatenate([one["x"] for one in points.values()])
     positive = every[every > 0]
     return points, label, may_be_logarithmic and len(positive) > 1 and positive.max() >= 10 * positive.min()
+
+
+def _is_axis(name, several):
+    """Whether each of several settings has a value of this name, which does not only follow from another setting."""
+    values = [getattr(settings, name) for settings in several]
+    return None not in values and values != [settings.default(name) for settings in several]
 
 
 def labels_of(groups):

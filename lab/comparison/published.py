@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 
 class _Row(NamedTuple):
     line: int  # of the file
-    settings: dict  # that say which group it is of
+    settings: dict  # that say which group it is of; None: the default
     epoch: int | None
     figures: dict  # column -> Decimal
 
@@ -148,9 +148,9 @@ def _parsed(path, columns, rows):
     parsed = []
     for line, row in enumerate(rows, 2):
         try:
-            settings = {name: parse(name, row[name]) for name in keys if row[name]}
+            settings = {name: parse(name, row[name]) if row[name] else None for name in keys}
             figures = {name: _decimal(row[name]) for name in values if row[name]}
-            epoch = _epoch(row["epoch"]) if "epoch" in columns else None
+            epoch = parse("epochs", row["epoch"]) if "epoch" in columns else None
         except (UserError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {line}: {error}") from error
         if figures:
@@ -161,9 +161,7 @@ def _parsed(path, columns, rows):
 def _matched(path, rows, groups):
     published, lines = Published({}, {}), {}
     for row in rows:
-        for group in groups:
-            if any(getattr(group.settings, name) != value for name, value in row.settings.items()):
-                continue
+        for group in (group for group in groups if _is_of(row, group.settings)):
             what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
             if what in lines:
                 raise UserError(f"{path}: lines {lines[what]} and {row.line} are both of {what}")
@@ -175,11 +173,9 @@ def _matched(path, rows, groups):
     return published
 
 
-def _epoch(text):
-    try:
-        return parse("epochs", text)
-    except UserError as error:
-        raise UserError(f"epochs are counted from 1, got {text!r}") from error
+def _is_of(row, settings):
+    wanted = {name: settings.default(name) if value is None else value for name, value in row.settings.items()}
+    return all(getattr(settings, name) == value for name, value in wanted.items())
 
 
 def _decimal(text):
@@ -187,6 +183,6 @@ def _decimal(text):
         number = Decimal(text)
     except InvalidOperation:
         raise UserError(f"expected a number, got {text!r}") from None
-    if not number.is_finite() or abs(number) > 10**12 or number.as_tuple().exponent < -30:
+    if not number.is_finite() or abs(number) > 10**12 or abs(number.as_tuple().exponent) > 30:
         raise UserError(f"expected a number of sensible size, got {text!r}")
     return number

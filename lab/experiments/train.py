@@ -44,9 +44,8 @@ def train(settings, request):
         If nothing can be trained as asked.
     """
     folder = runs.folder_of(request.results_dir, request.model_name)
-    top = request.model_name.partition("/")[0]
-    if top in list(runs.Beside):
-        raise UserError(f"not a run's name: {top!r} is a folder of evaluate.py's or visualize.py's; choose another name")
+    if request.model_name.partition("/")[0] in list(runs.Beside):
+        raise UserError(f"not a run's name: {', '.join(runs.Beside)} hold what the other scripts write; choose another name")
     output = runs.Output(folder, request.overwrite, request.tensorboard)
     if request.sweep or request.repeats is not None:
         return _train_many(settings, request, output)

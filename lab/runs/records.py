@@ -25,6 +25,7 @@ CURVES = {
 
 # Real figures are far from what a float64 cannot square. None stands for what was no finite number.
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 _CHECKS = ConfigDict(frozen=True, strict=True)
 
 
@@ -34,8 +35,8 @@ class DataSet(BaseModel):
     model_config = _CHECKS
     name: Literal[*DATASETS]
     sha256: str
-    train: int
-    validation: int
+    train: Count
+    validation: Count
 
 
 class Record(BaseModel):
@@ -44,7 +45,7 @@ class Record(BaseModel):
     model_config = _CHECKS
     settings: dict
     gan_options: dict = {}  # see `_settings_of`
-    parameters: int
+    parameters: Count
     dataset: DataSet
     device: str | None = None
     versions: dict[str, str] = {}
@@ -57,7 +58,7 @@ class History(BaseModel):
     model_config = ConfigDict(extra="allow", **_CHECKS)
     __pydantic_extra__: dict[str, list[Number]]
     status: Literal[STATUSES]
-    epoch_seconds: Annotated[list[Number], Field(min_length=1)]
+    epoch_seconds: Annotated[list[Annotated[float, Field(ge=0, lt=1e100)]], Field(min_length=1)]
     device: str = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
     total_seconds: float | None = None
@@ -100,7 +101,7 @@ class Evaluation(BaseModel):
     samples: Annotated[int, Field(ge=1, lt=2**53)] = None
     classifier: str = None
     classes: list[str] = None
-    counts: Annotated[list[Annotated[int, Field(ge=0, lt=2**53)]], Field(min_length=1)] = None
+    counts: Annotated[list[Count], Field(min_length=1)] = None
 
     @model_validator(mode="after")
     def _check(self):
@@ -150,7 +151,10 @@ def _settings_of(record):
         raise UserError('expected "settings" with "net" among them')
     # Versions before this one left None what was not given, and told beside it what a GAN was trained with.
     resolved = {"dataset": record.dataset.name, **record.gan_options}
-    return Settings(**given | {name: value for name, value in resolved.items() if given.get(name) is None})
+    settings = Settings(**given | {name: value for name, value in resolved.items() if given.get(name) is None})
+    if settings.dataset != record.dataset.name:
+        raise UserError(f"its settings name the data set {settings.dataset}, but it was trained on {record.dataset.name}")
+    return settings
 
 
 def load_trained(folder):

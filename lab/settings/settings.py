@@ -103,15 +103,16 @@ class Settings(BaseModel):
     dataset: Literal[*names.DATASETS] | None = _field(
         None, "data", f"{', '.join(names.DATASETS)} (default: mnist)", title="", words="data set"
     )
-    holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images")
+    holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images", axis="held-out images")
     device: Literal[*names.DEVICES] = _field("auto", "device", "auto: the GPU if there is one", title="")
-    threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="")
+    threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="", axis="CPU threads")
     precision: Literal[*names.PRECISIONS] = _field("float32", "device", "to compute in", CLASSIFIERS, "{value}")
 
     def __init__(self, /, **given):
         # What is None gets its default, which is None again where there is nothing to be had.
+        open_ends = {name for name, field in type(self).model_fields.items() if field.default_factory or field.default is None}
         try:
-            super().__init__(**{name: value for name, value in given.items() if value is not None})
+            super().__init__(**{name: value for name, value in given.items() if value is not None or name not in open_ends})
         except ValidationError as error:
             raise UserError(_in_words(error, given)) from error
 
