@@ -12,12 +12,17 @@ import sys
 
 _NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
 
+
+def _complain(prog, error):
+    print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
 try:
     from lab.console import say
     from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, metavar, parse
 except ModuleNotFoundError as missing:  # outside of the virtual environment: too early for `run` to say so
-    print(f"{sys.argv[0].rpartition('/')[2]}: error: {_NOT_INSTALLED.format(missing.name)}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(_complain(sys.argv[0].rpartition("/")[2], _NOT_INSTALLED.format(missing.name)))
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,11 +80,6 @@ def run(main):
         print(f"\n{prog}: interrupted", file=sys.stderr)
         status = 130
     sys.exit(status)
-
-
-def _complain(prog, error):
-    print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
-    return 2
 
 
 def add_name_flag(parser, help, nargs=None):

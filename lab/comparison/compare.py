@@ -66,14 +66,14 @@ def compare(groups, notes=(), published=None):
     found = read_published(published, groups) if published else Published({}, {})
     warnings = _warnings(groups)
     verdicts = verdicts_of(groups, found)
-    shown = [
+    several = [
         tables.runs_table(groups, "Runs", [*tables.fewest_parameters(groups), *notes, *warnings]),
         tables.published_table(groups, found.final, verdicts) if found.final else None,
         tables.published_epochs_table(verdicts) if found.by_epoch else None,
         tables.speed_table(groups),
     ]
     numbers, trend, labels = tables.numbers(groups, verdicts), charts.trend_of(groups, found.final), charts.labels_of(groups)
-    return Comparison(groups, found, verdicts, [table for table in shown if table], numbers, warnings, trend, labels)
+    return Comparison(groups, found, verdicts, [table for table in several if table], numbers, warnings, trend, labels)
 
 
 def _warnings(groups):

@@ -161,7 +161,8 @@ def _parsed(path, columns, rows):
 def _matched(path, rows, groups):
     published, lines = Published({}, {}), {}
     for row in rows:
-        for group in (group for group in groups if _is_of(row, group.settings)):
+        meant = [group for group in groups if _is_of(row, group.settings)]
+        for group in meant:
             what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
             if what in lines:
                 raise UserError(f"{path}: lines {lines[what]} and {row.line} are both of {what}")

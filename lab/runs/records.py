@@ -25,7 +25,7 @@ CURVES = {
 
 # Real figures are far from what a float64 cannot square. None stands for what was no finite number.
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
-Count = Annotated[int, Field(ge=0, lt=2**53)]
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
 _CHECKS = ConfigDict(frozen=True, strict=True)
 
 
@@ -35,8 +35,8 @@ class DataSet(BaseModel):
     model_config = _CHECKS
     name: Literal[*DATASETS]
     sha256: str
-    train: Count
-    validation: Count
+    train: Whole
+    validation: Whole
 
 
 class Record(BaseModel):
@@ -45,7 +45,7 @@ class Record(BaseModel):
     model_config = _CHECKS
     settings: dict
     gan_options: dict = {}  # see `_settings_of`
-    parameters: Count
+    parameters: Whole
     dataset: DataSet
     device: str | None = None
     versions: dict[str, str] = {}
@@ -101,7 +101,7 @@ class Evaluation(BaseModel):
     samples: Annotated[int, Field(ge=1, lt=2**53)] = None
     classifier: str = None
     classes: list[str] = None
-    counts: Annotated[list[Count], Field(min_length=1)] = None
+    counts: Annotated[list[Whole], Field(min_length=1)] = None
 
     @model_validator(mode="after")
     def _check(self):

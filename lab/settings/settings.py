@@ -110,9 +110,8 @@ class Settings(BaseModel):
 
     def __init__(self, /, **given):
         # What is None gets its default, which is None again where there is nothing to be had.
-        open_ends = {name for name, field in type(self).model_fields.items() if field.default_factory or field.default is None}
         try:
-            super().__init__(**{name: value for name, value in given.items() if value is not None or name not in open_ends})
+            super().__init__(**{name: value for name, value in given.items() if value is not None or name not in _RESOLVED})
         except ValidationError as error:
             raise UserError(_in_words(error, given)) from error
 
@@ -168,6 +167,8 @@ class Settings(BaseModel):
 
 # The settings' flags, by name.
 FLAGS = {name: field.json_schema_extra["flag"] for name, field in Settings.model_fields.items()}
+# Those that may be given as None; None for any other is a fault.
+_RESOLVED = {name for name, field in Settings.model_fields.items() if field.default_factory or field.default is None}
 
 
 def words(name):
