@@ -6,6 +6,7 @@ examples:
   python evaluate.py -m first --images A.png B.jpg      what the net sees in your own pictures
   python evaluate.py -m first second 'decay-*'          tables and learning curves of several runs, repeated runs or sweeps
   python evaluate.py -m hidden-units --published recipes/hidden-units.csv
+  python evaluate.py --diff first second                what differs between two runs, and whether it matters
   python evaluate.py -m fashion-gan --classifier fashion-classifier     mode collapse, of one GAN or of several
 
 A run's evaluation is written to results/NAME/, a comparison to results/comparisons/LABEL/.
@@ -16,10 +17,17 @@ from lab import cli
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    cli.add_name_flag(parser, "name of the run; several names, or that of repeated runs or a sweep: compare them", nargs="+")
+    names = parser.add_mutually_exclusive_group(required=True)
+    cli.add_name_flag(names, "name of the run; several names, or that of repeated runs or a sweep: compare them", nargs="+")
+    names.add_argument(
+        "--diff", nargs="+", metavar=("A", "B"), help="what differs between two runs or settings, and by how much"
+    )
     parser.add_argument("--images", nargs="+", metavar="FILE", help="predict these PNG or JPEG files instead")
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")
+    several.add_argument("--sort", metavar="COLUMN", help="order the rows by this column of table.csv, the best first")
+    several.add_argument("--top", type=int, metavar="N", help="only the first N rows (default order: by val_accuracy)")
+    several.add_argument("--export", choices=("latex", "csv", "markdown"), help="print the table alone, to paste into a report")
     several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
     gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
     gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
@@ -35,7 +43,8 @@ def main():
     from lab import evaluation  # with NumPy and matplotlib, for which -h does not wait
 
     paths = evaluation.evaluate(cli.chosen(evaluation.Request, args))
-    cli.finish(paths, args.show)
+    if paths:
+        cli.finish(paths, args.show)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from lab import cli
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    cli.add_name_flag(parser, "name of the run, and of the folder it is written to")
+    cli.add_name_flag(parser, "name of the run, and of the folder it is written to", required=True)
     cli.add_setting_flags(parser)
     many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
     many.add_argument("--repeats", type=int, metavar="N", help="train N times, with the seeds SEED to SEED + N - 1")

@@ -82,8 +82,8 @@ def run(main):
     sys.exit(status)
 
 
-def add_name_flag(parser, help, nargs=None):
-    parser.add_argument("-m", "--model-name", required=True, metavar="NAME", nargs=nargs, help=help)
+def add_name_flag(parser, help, **more):
+    parser.add_argument("-m", "--model-name", metavar="NAME", help=help, **more)
 
 
 def add_place_flags(parser):

@@ -1,11 +1,15 @@
 """What the user sees while a script works: lines, tables, a bar. Nobody else in lab/ prints."""
 
+import os
+import textwrap
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 _WIDE = 1000  # columns, for what goes into a file or to another program: as wide as it needs to be
+_LEAST = 16  # columns for what a row is
 
 
 def say(line="", file=None):
@@ -13,8 +17,18 @@ def say(line="", file=None):
     print(line, file=file, flush=True)
 
 
+def wrapped(line):
+    """A line in as many as the terminal, or $COLUMNS, has room for it."""
+    return textwrap.fill(line, _console().width, break_long_words=False, break_on_hyphens=False)
+
+
+def _console():
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDE)
+
+
 def table(rows, title=None, left=()):
-    """Print a table; of columns that do not fit into the terminal the last are left out, and a line names them.
+    """Print a table, in parts below each other if it is too wide for the terminal or $COLUMNS: no column is left out.
 
     Parameters
     ----------
@@ -22,34 +36,42 @@ def table(rows, title=None, left=()):
         Column to cell. An empty row draws a line.
     title : str, optional
     left : sequence of str
-        Columns besides the first that are set flush left, as words are; numbers stand flush right.
+        Columns besides the first that are set flush left, as words are; numbers stand flush right. Those that a table begins
+        with stand in each of its parts, and the last of them is wrapped.
     """
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDE)
-    columns, hidden = _fitting([row for row in rows if row], console.width)
-    drawn = Table(title=title or None, title_justify="left")
-    for column in columns:
-        drawn.add_column(column, justify="left" if column in (columns[0], *left) else "right", no_wrap=True)
-    for row in rows:
-        if row:
-            drawn.add_row(*(Text(row[column]) for column in columns))
-        else:
-            drawn.add_section()
-    console.print(drawn)
-    if hidden:
-        say(f"This terminal is too narrow for: {', '.join(hidden)}.")
+    console = _console()
+    columns = list(next(filter(None, rows)))
+    words = [column for column in columns if column == columns[0] or column in left]
+    keys = [column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]]
+    widths = {column: max(len(column), *(len(row[column]) for row in rows if row)) + 3 for column in columns}
+    most = _key_widths(keys, widths, console.width)
+    for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(most.values()))):
+        drawn = Table(title=title if title and number == 0 else None, title_justify="left")
+        for column in [*keys, *part]:
+            fixed = {"no_wrap": True} if column in part else {"max_width": most[column] - 3}
+            drawn.add_column(column, justify="left" if column in words else "right", **fixed)
+        for row in rows:
+            if row:
+                drawn.add_row(*(Text(row[column]) for column in [*keys, *part]))
+            else:
+                drawn.add_section()
+        console.print(drawn)
 
 
-def _fitting(rows, width):
-    """The first columns of a table that fit side by side into a terminal, at least two; and the others."""
-    columns, shown, end = list(rows[0]), [], 1
+def _key_widths(keys, widths, width):
+    """How wide the columns that say what a row is may be: half of the table, the last of them wrapped if need be."""
+    others = sum(widths[column] for column in keys[:-1])
+    return {column: widths[column] for column in keys} | {keys[-1]: min(widths[keys[-1]], max(_LEAST, width // 2 - others))}
+
+
+def _parts(columns, widths, room):
+    """Columns in parts that fit side by side into so much room, at least one to a part."""
+    parts = [[]]
     for column in columns:
-        end += max(len(column), *(len(row[column]) for row in rows)) + 3
-        if end > width and len(shown) >= 2:
-            break
-        shown.append(column)
-    return shown, columns[len(shown) :]
+        if parts[-1] and sum(widths[one] for one in (*parts[-1], column)) > room:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
 
 
 class Bar:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lab import comparison, figures, runs
-from lab.comparison import charts, compare_runs, tables
+from lab.comparison import View, charts, compare_runs, tables
 from lab.comparison.published import Published, place_of, read_published, verdicts_of
 from lab.runs import write_json
 from lab.settings import Settings, UserError
@@ -75,7 +75,11 @@ def test_repeats_are_gathered_in_the_order_of_their_settings(sweep):
     assert [(group.name, len(group.runs)) for group in groups] == [("hidden=20,20", 3), ("hidden=100,20", 3)]
     assert notes == []
     groups, _ = collect(sweep, "alone", "wide")
-    assert [group.name for group in groups] == ["alone", "wide, hidden=20,20", "wide, hidden=100,20"]
+    assert [group.name for group in groups] == [
+        "alone: hidden=200,100, seed=0",
+        "wide: hidden=20,20",
+        "wide: hidden=100,20",
+    ]
     groups, _ = collect(sweep, "wide/hidden=20,20")
     assert [(group.name, len(group.runs)) for group in groups] == [("wide/hidden=20,20", 3)]
 
@@ -134,7 +138,7 @@ def test_the_tables_say_mean_and_half_width(sweep):
     text = (folder / "table.md").read_text()
     # t of 2 degrees of freedom is 4.3027; the deviation of 0.93, 0.94, 0.96 is 0.015275.
     for where in (done.stdout, text):
-        assert re.search(r"hidden=20,20 .* 40,000 .* 0\.9433 ± 0\.0379 .* by 1 of 3 ", where)
+        assert re.search(r" 20,20 .* 0\.9433 ± 0\.0379 .* 40,000 .* never, never, 3\.9 ", where)
     assert "over 0.95: 120,000 (hidden=100,20)" in text and "CPU: X, 1 thread" in text
     first, second = rows_of(folder / "table.csv")
     assert first["hidden"] == "20,20" and first["runs"] == "3" and second["parameters"] == "120000"
@@ -148,12 +152,13 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
     done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
     assert done.returncode == 0, done.stderr
     # 0.943333 ± 4.3027 * 0.015275 * sqrt(4/3), and for the other 0.97 ± 4.3027 * 0.01 * sqrt(4/3).
-    assert re.search(r"hidden=20,20 .*40,000 equal .*0\.9000 inside 0\.8674 to 1\.0192.*0\.2000 above", done.stdout)
-    assert re.search(r"hidden=100,20 .*1 NOT equal .*0\.9900 inside 0\.9203 to 1\.0197.*0\.0100 inside", done.stdout)
-    assert "Published val. accuracy: 2 of 2 lie inside" in done.stdout
+    # The deviations of the two are pooled: to sqrt((0.015275^2 + 0.01^2) / 2) = 0.012910; t of 4 degrees of freedom is 2.7764.
+    assert re.search(r" 20,20 .*40,000 equal .*0\.9000 low 0\.9019 to 0\.9847.*0\.2000 above", done.stdout)
+    assert re.search(r" 100,20 .*1 NOT equal .*0\.9900 inside 0\.9286 to 1\.0114.*0\.0100 inside", done.stdout)
+    assert "Published val. accuracy: 1 of 2 lie inside, where by chance 1.9 would; none outside beyond chance" in done.stdout
     assert "Published val. loss: 1 of 2 lie inside" in (sweep / "comparisons/wide/table.md").read_text()
     row = rows_of(sweep / "comparisons/wide/table.csv")[0]
-    assert float(row["published_val_accuracy"]) == 0.9 and float(row["val_accuracy_low"]) == pytest.approx(0.86744, abs=1e-5)
+    assert float(row["published_val_accuracy"]) == 0.9 and float(row["val_accuracy_low"]) == pytest.approx(0.90194, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +176,7 @@ def test_published_files_in_other_hands_writing(content, sweep, tmp_path):
 
 def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
     groups, _ = collect(sweep, "wide")
-    compare_runs(sweep, runs.named(sweep, ["wide"]), tmp_path / "mine")
+    compare_runs(sweep, runs.named(sweep, ["wide"]), tmp_path / "mine", View())
     published = read_published(tmp_path / "mine" / "table.csv", groups)
     assert float(published.final["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
 
@@ -180,11 +185,11 @@ def test_an_empty_setting_of_our_own_table_is_the_default_not_any_value(tmp_path
     fake_run(tmp_path / "a")
     fake_run(tmp_path / "b", early_stopping=1)
     groups, _ = collect(tmp_path, "a", "b")
-    compare_runs(tmp_path, runs.named(tmp_path, ["a", "b"]), tmp_path / "mine")
+    compare_runs(tmp_path, runs.named(tmp_path, ["a", "b"]), tmp_path / "mine", View())
     assert [row["early_stopping"] for row in rows_of(tmp_path / "mine" / "table.csv")] == ["", "1"]
-    assert list(read_published(tmp_path / "mine" / "table.csv", groups).final) == ["a", "b"]
+    assert list(read_published(tmp_path / "mine" / "table.csv", groups).final) == [group.name for group in groups]
     (tmp_path / "old.csv").write_text("learning_rate,early_stopping,val_loss\n,,1\n")  # a default was once no value at all
-    assert list(read_published(tmp_path / "old.csv", groups).final) == ["a"]
+    assert list(read_published(tmp_path / "old.csv", groups).final) == ["a: early-stopping=none"]
 
 
 def test_published_figures_by_epoch(sweep, tmp_path):
@@ -206,7 +211,8 @@ def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
     groups, _ = collect(sweep, "alone", "wide")
     published = read_published(tmp_path / "published.csv", groups)
     assert list(published.by_epoch) == [group.name for group in groups] and not published.final
-    _, rows, sums = tables.published_epochs_table(verdicts_of(groups[:1], published))
+    alone = [group for group in groups if group.folder.name == "alone"]
+    _, rows, sums = tables.published_epochs_table(groups, verdicts_of(alone, published))
     assert rows[0] == {"epoch": "1", "loss": "0.6000", "published loss": "0.6"} and "Without --repeats" in sums[0]
 
 
@@ -225,8 +231,8 @@ def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
     done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", tmp_path / "published.csv")
     assert done.returncode == 0, done.stderr
     table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published")[2]
-    assert re.search(r"hidden=20,20 +\| - +\| 0\.2000 (inside|above)", table)
-    assert re.search(r"hidden=100,20 +\| 120,000 equal +\| -", table)
+    assert re.search(r"\| 20,20 +\| 0\.2000 (inside|above)", table)
+    assert re.search(r"\| 100,20 +\| - ", table)
 
 
 @pytest.mark.parametrize(
@@ -282,8 +288,9 @@ def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, m
     titles = []
     monkeypatch.setattr(figures, "learning_curves", lambda curves, title, published: titles.append(title))
     monkeypatch.setattr(runs, "save_figures", lambda drawn, folder: [])
-    compare_runs(sweep, runs.named(sweep, ["wide", "other"]), sweep / "both")
-    assert "Warning" in (sweep / "both" / "table.md").read_text() and "fashion_mnist, mnist" in titles[0]
+    compare_runs(sweep, runs.named(sweep, ["wide", "other"]), sweep / "both", View())
+    warned = "wide; wide (mnist, 60,000 training images, hash a), other (fashion_mnist, 60,000 training images, hash b)"
+    assert warned in (sweep / "both" / "table.md").read_text() and warned in titles[0]
 
 
 def test_two_devices_give_a_speed_up(tmp_path):
@@ -304,9 +311,9 @@ def test_trends_over_numbers(tmp_path):
             for seed in range(2):
                 fake_run(tmp_path / name / f"seed={seed}", 0.9 + seed / 100, net=net, regularizer_strength=strength, seed=seed)
     groups, _ = collect(tmp_path, "t")
-    points, label, logarithmic = charts.trend_of(groups, {})
+    ((label, logarithmic),), points = charts.trend_of(groups, {})
     assert list(points) == ["net=conv", "net=dense"] and "λ" in label and logarithmic
-    assert points["net=dense"]["x"].tolist() == [0, 1e-4, 1e-2]
+    assert points["net=dense"]["x"][0].tolist() == [0, 1e-4, 1e-2]
     mean, half_width = points["net=dense"]["val_accuracy"]
     assert mean == pytest.approx([0.905] * 3) and half_width == pytest.approx([0.0635] * 3, abs=1e-4)
     assert charts.trend_of(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
@@ -317,7 +324,11 @@ def test_no_trend_over_a_number_that_only_follows_from_another_setting(tmp_path)
         for hidden in ((10,), (20,)):
             settings = {"optimizer": optimizer, "hidden": hidden}
             fake_run(tmp_path / f"all/optimizer={optimizer}/hidden={hidden[0]}/seed=0", **settings)
-    assert charts.trend_of(collect(tmp_path, "all")[0], {})[1] == "parameters"
+    ((label, _),), points = charts.trend_of(collect(tmp_path, "all")[0], {})
+    assert label == "parameters" and {name: len(one["x"][0]) for name, one in points.items()} == {
+        "optimizer=adam": 2,
+        "optimizer=sgd": 2,
+    }
 
 
 @pytest.mark.processes

@@ -1,12 +1,21 @@
 """Runs become groups of repeats, and those a comparison: data, computed once, that is only rendered from here on."""
 
+import sys
 from typing import NamedTuple
 
-from lab import figures, runs
-from lab.comparison import charts, render, tables
+from lab import console, runs
+from lab.comparison import charts, effects, tables
 from lab.comparison.groups import collect
 from lab.comparison.published import Published, read_published, verdicts_of
 from lab.settings import UserError
+
+
+class View(NamedTuple):
+    """How a comparison is to be seen."""
+
+    published: str | None = None  # path of a CSV file, as of `read_published`
+    sort: str | None = None  # a column, as of `tables.in_order`
+    top: int | None = None  # so many rows only
 
 
 class Comparison(NamedTuple):
@@ -22,7 +31,7 @@ class Comparison(NamedTuple):
     labels: tuple | None  # as `charts.labels_of` gives it
 
 
-def compare_runs(results_dir, folders, folder, published=None):
+def compare_runs(results_dir, folders, folder, view):
     """Compare runs: print the tables, and write them and the figures into a folder.
 
     Parameters
@@ -32,15 +41,16 @@ def compare_runs(results_dir, folders, folder, published=None):
         Of the runs, as `runs.named` gives them.
     folder : Path
         Of the comparison.
-    published : path of a CSV file, optional
-        As of `read_published`.
+    view : View
 
     Returns
     -------
     list of Path
         What was written.
     """
-    comparison = compare(*collect(results_dir, folders), published)
+    from lab.comparison import render  # with matplotlib
+
+    comparison = compare(*collect(results_dir, folders), view)
     runs.check_free(folder, overwrite=True)
     paths = render.write(comparison, folder)
     for table in comparison.tables:
@@ -48,43 +58,106 @@ def compare_runs(results_dir, folders, folder, published=None):
     return paths
 
 
-def compare(groups, notes=(), published=None):
+_ALL = View()
+
+
+def compare(groups, notes=(), view=_ALL):
     """Compare groups.
 
     Parameters
     ----------
     groups, notes
         As `collect` gives them.
-    published : path of a CSV file, optional
+    view : View
 
     Returns
     -------
     Comparison
+        Its tests and sentences are of all groups; its tables and figures of those at the top, if not all are to be seen.
     """
-    if published and groups[0].settings.is_gan:
+    if view.published and groups[0].settings.is_gan:
         raise UserError("--published: there are published figures of classifiers only")
-    found = read_published(published, groups) if published else Published({}, {})
-    warnings = _warnings(groups)
-    verdicts = verdicts_of(groups, found)
+    groups = _ordered(groups, view)
+    found = read_published(view.published, groups) if view.published else Published({}, {})
+    verdicts, warnings = verdicts_of(groups, found), _warnings(groups)
+    sentences = [*_cut(groups, view), *effects.best_of(groups), *effects.fewest_parameters(groups), *notes, *warnings]
+    shown = groups[: view.top]
     several = [
-        tables.runs_table(groups, "Runs", [*tables.fewest_parameters(groups), *notes, *warnings]),
-        tables.published_table(groups, found.final, verdicts) if found.final else None,
-        tables.published_epochs_table(verdicts) if found.by_epoch else None,
+        _top(tables.runs_table(groups, "Runs", sentences), view),
+        effects.effects_table(groups),
+        tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,
+        tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
         tables.speed_table(groups),
     ]
-    numbers, trend, labels = tables.numbers(groups, verdicts), charts.trend_of(groups, found.final), charts.labels_of(groups)
-    return Comparison(groups, found, verdicts, [table for table in several if table], numbers, warnings, trend, labels)
+    numbers, trend, labels = tables.numbers(groups, verdicts), charts.trend_of(shown, found.final), charts.labels_of(shown)
+    return Comparison(shown, found, verdicts, [table for table in several if table], numbers, warnings, trend, labels)
+
+
+def _ordered(groups, view):
+    """The groups in the order asked for; UserError if there is none such."""
+    if view.top is not None and view.top < 1:
+        raise UserError(f"--top must be a whole number of at least 1, got {view.top}")
+    column = _column(groups, view)
+    try:
+        return tables.in_order(groups, column) if column else groups
+    except ValueError as error:
+        raise UserError(f"--sort: there is no column {column!r}; choose from {error}") from error
+
+
+def _column(groups, view):
+    if view.sort or not view.top:
+        return view.sort
+    return "generator_loss" if groups[0].settings.is_gan else "val_accuracy"
+
+
+def _top(table, view):
+    return table._replace(rows=table.rows[: view.top])
+
+
+def _cut(groups, view):
+    """A sentence about the rows that are not shown."""
+    if not view.top or view.top >= len(groups):
+        return []
+    return [f"The first {view.top} of {len(groups)} by {tables.heading(_column(groups, view))}; table.csv has all."]
 
 
 def _warnings(groups):
-    warnings = []
-    if len({group.record.dataset.sha256 for group in groups}) > 1:
-        names = ", ".join(sorted({group.record.dataset.name for group in groups}))
-        warnings.append(f"Warning: these runs were trained or validated on different data ({names}).")
+    warnings, names = [], {}
+    for group in groups:
+        names.setdefault((group.record.dataset.sha256, _data(group)), []).append(group.run or group.name)
+    if len(names) > 1:
+        parts = [f"{effects.listed(several)} ({data})" for (_, data), several in names.items()]
+        warnings.append(f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}.")
     evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:
         warnings.append("Warning: these runs were evaluated with different classifiers or numbers of samples.")
     return warnings
+
+
+def _data(group):
+    dataset, holdout = group.record.dataset, group.settings.holdout
+    held_out = f" --holdout {holdout}" if holdout else ""
+    return f"{dataset.name}{held_out}, {dataset.train:,} training images, hash {dataset.sha256[:6]}"
+
+
+def export(results_dir, folders, view, kind):
+    """Print the table of a comparison alone, to be pasted elsewhere.
+
+    Parameters
+    ----------
+    results_dir, folders, view
+        As of `compare_runs`.
+    kind : "latex", "csv" or "markdown"
+        csv: all numbers, unrounded, and every setting.
+    """
+    from lab.comparison import text
+
+    groups, notes = collect(results_dir, folders)
+    groups = _ordered(groups, view)
+    rows = tables.numbers(groups, {}) if kind == "csv" else tables.runs_table(groups, "", []).rows
+    console.say({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))
+    for note in [*notes, *_warnings(groups)]:
+        console.say(note, file=sys.stderr)
 
 
 def report_sweep(results_dir, folder):
@@ -101,10 +174,13 @@ def report_sweep(results_dir, folder):
     list of Path
         What was drawn.
     """
+    from lab import figures  # with matplotlib
+    from lab.comparison import render
+
     groups, notes = collect(results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()]))
     paths = []
     for group in groups:
-        repeats = f", mean of {len(group.runs)} runs, 95% confidence band" if len(group.runs) > 1 else ""
+        repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
         what = f"{group.record.dataset.name}, {group.settings.replace(seed=0).describe(group.record.dataset.train)}"
         drawn = figures.learning_curve(group.curves(), f"{folder.name}: {what}{repeats}")
         paths += runs.save_figures({runs.File.LEARNING_CURVE: drawn}, group.folder)

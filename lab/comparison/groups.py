@@ -1,6 +1,5 @@
 """Runs that differ in their seed only, as one: what each reached and took."""
 
-import os
 import statistics
 from pathlib import Path
 from typing import NamedTuple
@@ -8,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import runs
-from lab.data import CLASSES
+from lab.comparison.naming import with_names
 from lab.metrics import intervals
-from lab.settings import UserError, differing
+from lab.settings import UserError
 
 # What a table shows of a history: of a classifier, and of a GAN.
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
@@ -18,16 +17,19 @@ GAN_METRICS = ("generator_loss", "discriminator_loss")
 # What evaluate.py finds out about a GAN.
 EVALUATED = ("modes", "near", "divergence", "present", "confidence", "frechet", "chi_square_p")
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
+# Of these, more is better.
+HIGHER = ("val_accuracy", "accuracy", "modes", "near", "present", "confidence", "chi_square_p")
 
 
 class Group(NamedTuple):
     """Runs that differ in their seed only: one line of a table, one colour of a figure."""
 
-    name: str
+    name: str  # by what differs, as `naming.with_names` gives it
     folder: Path
     runs: list  # of Run
     evaluations: list  # of GANs: by run, what `runs.load_evaluation` gives; else empty dicts
     measures: dict  # as `measure` gives it
+    run: str = ""  # its name, or that of its sweep, where there are several
 
     @property
     def settings(self):
@@ -89,7 +91,7 @@ def collect(results_dir, folders):
     groups = [_as_repeats(top, members, results_dir) for top, members in gathered.items()]
     firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
     groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.settings)))
-    return _with_short_names(groups), notes
+    return with_names(groups), notes
 
 
 def _as_repeats(top, members, results_dir):
@@ -116,8 +118,8 @@ def measure(members, evaluations):
     dict of str to float array, shape (runs,)
         `METRICS` or `GAN_METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
         "first_epoch_seconds", only of the runs that did not use what an earlier one of their process had compiled;
-        "epochs_to_0.95" and so on, of the validation accuracy, as `intervals.epochs_until` with the accuracy of guessing
-        before the first epoch. Of GANs, in their place, what of `EVALUATED` is known of every run.
+        "epochs_to_0.95" and so on, of the validation accuracy, as `intervals.epochs_until`. Of GANs, in their place, what of
+        `EVALUATED` is known of every run.
     """
     of_gans = members[0].settings.is_gan
     measures = {name: [run.history.final[name] for run in members] for name in (GAN_METRICS if of_gans else METRICS)}
@@ -128,24 +130,9 @@ def measure(members, evaluations):
     if of_gans:
         measures |= {name: [one.get(name) for one in evaluations] for name in EVALUATED}
     else:
-        guessing = 1 / len(CLASSES[members[0].record.dataset.name])
         curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
-        measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level, guessing) for one in curves] for level in LEVELS}
+        measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves] for level in LEVELS}
     return {name: np.array(values, float) for name, values in measures.items()}
-
-
-def varying(groups):
-    """The settings, but for the seed, in which some groups differ: a list of names."""
-    return [name for name in differing(group.settings for group in groups) if name != "seed"]
-
-
-def _with_short_names(groups):
-    """Without the folders that all of them have in common."""
-    if len(groups) == 1:
-        return groups
-    common = os.path.commonpath([group.name for group in groups])
-    skip = len(common) + 1 if common else 0
-    return [group._replace(name=group.name[skip:].replace("/", ", ") or group.folder.name) for group in groups]
 
 
 def _order(settings):

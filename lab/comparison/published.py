@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab.comparison.groups import METRICS
-from lab.metrics import intervals
+from lab.metrics import significance
 from lab.settings import FLAGS, UserError, parse
 
 
@@ -26,7 +26,9 @@ class Verdict(NamedTuple):
     ours: np.ndarray  # shape (runs,)
     low: float  # our 95% prediction interval for one run; NaN without repeats
     high: float
-    place: str | None  # of the figure: as `place_of` gives it
+    # Of the figure: "inside"; "low" or "high": outside, as one of 20 is by chance; "below" or "above": beyond chance among all.
+    place: str | None
+    pooled: bool  # whether the interval comes from the scatter of all rows, or of its own runs
 
 
 class _Row(NamedTuple):
@@ -82,26 +84,96 @@ def verdicts_of(groups, published):
         By group and epoch, None for the one that was saved, as far as there are published figures of it and runs that reached
         it; then by metric, all of `METRICS` that are published of any group.
     """
-    curves = [figures for epochs in published.by_epoch.values() for figures in epochs.values()]
-    final, by_epoch = (
-        [name for name in METRICS if any(name in one for one in some)] for some in (published.final.values(), curves)
-    )
-    verdicts = {}
+    rows = {}
     for group in groups:
         if group.name in published.final:
-            figures = published.final[group.name]
-            verdicts[group.name, None] = {name: _verdict(figures.get(name), group.measures[name]) for name in final}
+            rows[group.name, None] = published.final[group.name], group.measures
         for epoch, figures in sorted(published.by_epoch.get(group.name, {}).items()):
             reached = [run.history.curves for run in group.runs if epoch <= run.history.epochs]
             if reached:
-                ours = {name: np.array([one[name][epoch - 1] for one in reached], float) for name in by_epoch}
-                verdicts[group.name, epoch] = {name: _verdict(figures.get(name), ours[name]) for name in by_epoch}
+                ours = {name: np.array([one[name][epoch - 1] for one in reached], float) for name in METRICS}
+                rows[group.name, epoch] = figures, ours
+    verdicts = {place: {} for place in rows}
+    for kind in (False, True):
+        places = [place for place in rows if (place[1] is not None) == kind]
+        for name in METRICS:
+            if any(name in rows[place][0] for place in places):
+                judged = _judged([rows[place][0].get(name) for place in places], [rows[place][1][name] for place in places])
+                for place, verdict in zip(places, judged):
+                    verdicts[place][name] = verdict
     return verdicts
 
 
-def _verdict(figure, ours):
-    low, high = intervals.prediction_interval(ours)
-    return Verdict(figure, ours, low, high, place_of(figure, low, high))
+def _judged(figures, several):
+    """Verdicts on the figures of one metric, row by row: one deviation for all rows where theirs do not differ, and so strict
+    that among all rows there is one called below or above by chance in no more than 5% of such tables."""
+    noise = significance.noise_of(several)
+    if not noise:
+        return [Verdict(figure, ours, math.nan, math.nan, None, False) for figure, ours in zip(figures, several)]
+    low, high = noise.interval()
+    places = [place_of(*row) for row in zip(figures, low, high)]
+    distances = [_distance(figure, mean) for figure, mean in zip(figures, noise.means)]
+    beyond = significance.holm(noise.p_of(np.array(distances))) < significance.ERROR
+    chance = {"below": "low", "above": "high"}
+    places = [place if is_beyond else chance.get(place, place) for place, is_beyond in zip(places, beyond)]
+    return [Verdict(*row, noise.pooled) for row in zip(figures, several, low, high, places)]
+
+
+def _distance(figure, mean):
+    """From a figure, which may have been rounded by half a unit of its last digit, to ours."""
+    if figure is None:
+        return math.nan
+    return max(0.0, abs(float(figure) - mean) - 0.5 * 10.0 ** figure.as_tuple().exponent)
+
+
+def judgements(verdicts, by_epoch=False):
+    """Sentences: how many published figures of each metric lie where, and whether all of them lie lower or higher.
+
+    Parameters
+    ----------
+    verdicts : dict
+        As `verdicts_of` gives it.
+    by_epoch : bool
+        Of those by epoch, else of the final ones.
+    """
+    rows = [of_metrics for (_, epoch), of_metrics in verdicts.items() if (epoch is not None) == by_epoch]
+    sentences = []
+    for name in METRICS:
+        placed = [row[name] for row in rows if name in row and row[name].place]
+        if placed:
+            sentences.append(_judgement(name.replace("val_", "val. "), placed, by_epoch))
+    if not sentences:
+        return ["Without --repeats there is no interval to hold the published figures against."]
+    return [*sentences, _legend([one for row in rows for one in row.values()])]
+
+
+def _judgement(name, placed, by_epoch):
+    places = [verdict.place for verdict in placed]
+    beyond = places.count("below") + places.count("above")
+    text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
+    if len(places) > 1:
+        text += (
+            f", where by chance {(1 - significance.ERROR) * len(places):.3g} would; {beyond or 'none'} outside beyond chance"
+        )
+    if len(places) > 2 and not by_epoch:  # the epochs of a run are not independent of each other
+        shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
+        text += f". They are {'higher' if shift.difference > 0 else 'lower'} by {abs(shift.difference):.2g} on average"
+        text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {in_words(shift.p)})"
+    return f"{text}."
+
+
+def _legend(verdicts):
+    pooled = {verdict.pooled for verdict in verdicts if verdict.place}
+    whose = {(True,): "of all rows", (False,): "of each row's own runs"}.get(tuple(pooled), "of all rows where they are equal")
+    return (
+        f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is by chance; below, above: "
+        "outside beyond chance among all rows (Holm's correction)."
+    )
+
+
+def in_words(p):
+    """A p-value as text: "p = 0.04"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def place_of(figure, low, high):
@@ -175,7 +247,9 @@ def _matched(path, rows, groups):
 
 
 def _is_of(row, settings):
-    wanted = {name: settings.default(name) if value is None else value for name, value in row.settings.items()}
+    # Whatever device trained them, the same is the same.
+    given = {name: value for name, value in row.settings.items() if name not in ("device", "threads")}
+    wanted = {name: settings.default(name) if value is None else value for name, value in given.items()}
     return all(getattr(settings, name) == value for name, value in wanted.items())
 
 

@@ -1,15 +1,14 @@
 """A comparison as text on the terminal, as Markdown and CSV, and as figures. Nothing here computes."""
 
-import csv
-
 from lab import console, figures, runs
+from lab.comparison import charts, text
 
 
 def show(table):
     """Print a table and its notes."""
-    console.table(table.rows, table.title, left=("device", "data set"))
+    console.table(table.rows, table.title, left=("run", "setting", "value", "device"))
     for note in table.notes:
-        console.say(note)
+        console.say(console.wrapped(note))
 
 
 def write(comparison, folder):
@@ -20,32 +19,32 @@ def write(comparison, folder):
     list of Path
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("trend.png", "labels.png"):  # of an older comparison of this name, which had them
-        (folder / name).unlink(missing_ok=True)
-    with runs.atomic(folder / "table.md") as temporary:
-        temporary.write_text("\n\n".join(map(_as_markdown, comparison.tables)) + "\n", "utf-8")
-    with runs.atomic(folder / "table.csv") as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, comparison.numbers[0])
-        writer.writeheader()
-        writer.writerows(comparison.numbers)
-    return [folder / "table.md", folder / "table.csv", *runs.save_figures(_drawn(comparison, folder.name), folder)]
+    for name in ("trend", "labels"):  # of an older comparison of this name, which had them
+        for ending in ("png", "svg"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
+    tables = [f"## {table.title}\n\n{text.as_markdown(table.rows)}\n\n{_as_list(table.notes)}" for table in comparison.tables]
+    written = {"table.md": "\n\n".join(map(str.rstrip, tables)), "table.csv": text.as_csv(comparison.numbers)}
+    for name, content in written.items():
+        with runs.atomic(folder / name) as temporary:
+            temporary.write_text(f"{content}\n", "utf-8")
+    return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder)]
 
 
-def _as_markdown(table):
-    columns = list(table.rows[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in table.rows)) for name in columns}
-    lines = [{name: name for name in columns}, {name: "-" * widths[name] for name in columns}, *table.rows]
-    text = "\n".join("| " + " | ".join(line[name].ljust(widths[name]) for name in columns) + " |" for line in lines)
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    return f"## {table.title}\n\n{text}\n\n{notes}".rstrip()
+def _as_list(notes):
+    return "\n".join(f"- {note}" for note in notes)
 
 
 def _drawn(comparison, name):
     """The figures, by the file's name."""
     datasets = sorted({group.record.dataset.name for group in comparison.groups})
     title = "\n".join([f"{name}: {', '.join(datasets)}", *comparison.warnings])
-    curves = {group.name: group.curves() for group in comparison.groups}
-    drawn = {"learning_curves.png": figures.learning_curves(curves, title, comparison.published.by_epoch)}
+    panels = charts.panels_of(comparison.groups)
+    curves = {panel: {label: group.curves() for label, group in members.items()} for panel, members in panels.items()}
+    by_epoch = comparison.published.by_epoch
+    published = {
+        panel: {label: by_epoch.get(group.name, {}) for label, group in members.items()} for panel, members in panels.items()
+    }
+    drawn = {"learning_curves.png": figures.learning_curves(curves, title, published if by_epoch else None)}
     if comparison.trend:
         drawn["trend.png"] = figures.trend(*comparison.trend, title)
     if comparison.labels:

@@ -5,20 +5,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.groups import LEVELS, varying
+from lab.comparison.groups import HIGHER
+from lab.comparison.naming import USUAL, naming_of
+from lab.comparison.published import judgements
 from lab.metrics import intervals
-from lab.settings import text
+from lab.settings import FLAGS, text
 
-# What the columns of `groups.EVALUATED` are called, and their decimal places.
+# What the columns of `groups.EVALUATED` are called, and their decimal places; None: see `listed`.
 _EVALUATED = {
-    "modes": ("modes covered", 1),
-    "near": ("samples near a mode", 3),
+    "modes": ("modes covered", None),
+    "near": ("samples near a mode", None),
     "divergence": ("KL to uniform", 4),
-    "present": ("classes over 1%", 1),
+    "present": ("classes over 1%", None),
     "confidence": ("confidence", 3),
     "frechet": ("Fréchet distance", 1),
-    "chi_square_p": ("largest p (chi-square)", 3),  # a mean of p-values says nothing
+    "chi_square_p": ("p (chi-square)", None),
 }
+_SECONDS = {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
+_MOST_LISTED = 5  # runs of which each is told
 
 
 class Table(NamedTuple):
@@ -30,44 +34,72 @@ class Table(NamedTuple):
 
 
 def runs_table(groups, title, notes):
-    """The main table; columns that would tell nothing are left out."""
-    rows = []
-    for group in groups:
-        measures = group.measures
-        rows.append(
-            {
-                "setting": group.name,
-                "runs": str(len(group.runs)),
-                "parameters": f"{group.record.parameters:,}",
-                **_evaluated(measures),
-                **{_heading(name): _with_error(measures[name]) for name in group.metrics},
-                **{name.replace("_", " "): _epochs(measures[name]) for name in measures if name.startswith("epochs_to_")},
-                "s / epoch": f"{measures['epoch_seconds'].mean():.3g}",
-                "device": group.device,
-                "data set": group.record.dataset.name,
-            }
-        )
-    same = [name for name in ("runs", "device", "data set") if len({row[name] for row in rows}) == 1]
-    never = [name for name in rows[0] if all(row[name] == "-" for row in rows)]
-    return Table(title, _without(rows, (*same, *never)), [*_in_common(groups), *notes])
+    """The main table: what differs first, then the metrics; columns that would tell nothing are left out."""
+    naming = naming_of(groups)
+    rows = [
+        {
+            **named,
+            **{heading(name): cell(name, group.measures[name]) for name in _shown(group)},
+            "parameters": f"{group.record.parameters:,}",
+            **{heading(name): cell(name, group.measures[name]) for name in group.metrics if name in ("accuracy", "loss")},
+            **{heading(name): cell(name, group.measures[name]) for name in group.measures if name.startswith("epochs_to_")},
+            "s / epoch": f"{group.measures['epoch_seconds'].mean():.3g}",
+            "runs": str(len(group.runs)),
+            "device": group.device,
+        }
+        for group, named in zip(groups, first_cells(groups, naming))
+    ]
+    same = [name for name in ("runs", "device") if len({row[name] for row in rows}) == 1]
+    return Table(titled(title, naming), told(_without(rows, same)), [*_in_common(groups, naming), *notes])
 
 
-def _in_common(groups):
+def titled(title, naming):
+    """A table's title, with the name of the one setting whose values its rows give, if there is but one."""
+    return f"{title}, by {naming.names[0]}" if len(naming.names) == 1 else title
+
+
+def first_cells(groups, naming=None):
+    """The cells that say which group a row is of: the run, where there are several, and what differs."""
+    naming = naming or naming_of(groups)
+    if len(groups) == 1:
+        return [{"run": groups[0].name}]
+    alone = len(naming.names) == 1
+    cells = []
+    for group, setting in zip(groups, naming.settings):
+        words = ", ".join(value if alone else f"{name}={value}" for name, value in setting.items())
+        cells.append(({"run": group.run} if group.run else {}) | {"setting": words or (USUAL if naming.usual else group.name)})
+    return cells
+
+
+def _shown(group):
+    """The metrics that are shown first: of a GAN all, of a classifier those of the validation images."""
+    evaluated = [name for name in _EVALUATED if name in group.measures]
+    return [*evaluated, *(name for name in group.metrics if name not in ("accuracy", "loss"))]
+
+
+def _in_common(groups, naming):
     """What the rows have in common, in sentences."""
-    devices = {group.device for group in groups}
+    sentences = []
+    if naming.usual:
+        usual = ", ".join(f"{name}={value}" for name, value in naming.usual.items())
+        sentences.append(f"Usual here: {usual}. A row says what it has otherwise.")
     counts = {len(group.runs) for group in groups}
-    sentences = ["Values of the epoch whose weights were saved."]
+    sentences.append("Values of the epoch whose weights were saved.")
     if max(counts) > 1:
         each = f"{max(counts)} runs each" if len(counts) == 1 else f"up to {max(counts)} runs each"
-        sentences[0] = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
+        sentences[-1] = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
     if groups[0].settings.is_gan and not any(any(group.evaluations) for group in groups):
         sentences.append("With --classifier RUN, or --samples 2500 for the ring, the measures of mode collapse come in.")
-    if len(devices) == 1:
-        sentences.append(f"Device: {devices.pop()}.")
+    for what, values in (
+        ("Device", {group.device for group in groups}),
+        ("Data set", {group.record.dataset.name for group in groups}),
+    ):
+        if len(values) == 1:
+            sentences.append(f"{what}: {values.pop()}.")
     return sentences
 
 
-def published_table(groups, published, verdicts):
+def published_table(groups, published, verdicts, top=None):
     """Published figures against ours, each with the 95% prediction interval for one run, if there are repeats.
 
     Parameters
@@ -77,19 +109,21 @@ def published_table(groups, published, verdicts):
         As `Published.final`.
     verdicts : dict
         As `published.verdicts_of` gives it.
+    top : int, optional
+        Only of so many groups.
     """
-    rows, shown = [], []
-    for group in groups:
+    rows = []
+    for group, row in list(zip(groups, first_cells(groups)))[:top]:
         if group.name in published:
-            row = {"setting": group.name, "parameters": "-"}
             count = published[group.name].get("parameters")
+            row["parameters"] = "-"
             if count is not None:
                 row["parameters"] = f"{count:,.0f} {'equal' if count == group.record.parameters else 'NOT equal'}"
-            shown.append(verdicts[group.name, None])
-            rows.append(row | {_heading(name): _held_against(verdict) for name, verdict in shown[-1].items()})
-    unknown = all(row["parameters"] == "-" for row in rows)
-    title = "Published figures, and our 95% prediction interval for one run"
-    return Table(title, _without(rows, ["parameters"] if unknown else []), _summed_up(shown))
+            rows.append(row | {heading(name): _held_against(one) for name, one in verdicts[group.name, None].items()})
+    counts = {row["parameters"].partition(" ")[2] for row in rows}
+    notes = ["All numbers of parameters are equal to the published ones."] if counts == {"equal"} else []
+    title = titled("Published figures, and our 95% prediction interval for one run", naming_of(groups))
+    return Table(title, _without(rows, [] if "NOT equal" in counts else ["parameters"]), [*notes, *judgements(verdicts)])
 
 
 def _held_against(verdict):
@@ -98,31 +132,20 @@ def _held_against(verdict):
     return "-" if verdict.figure is None else str(verdict.figure)
 
 
-def published_epochs_table(verdicts):
+def published_epochs_table(groups, verdicts, top=None):
     """Published learning curves against ours, epoch by epoch: as `published_table`."""
-    rows, shown = [], []
-    for (group, epoch), of_metrics in verdicts.items():
-        if epoch is not None:
-            row = {"setting": group, "epoch": str(epoch)}
-            for name, verdict in of_metrics.items():
+    cells = dict(list(zip((group.name for group in groups), first_cells(groups)))[:top])
+    alone = len({name for name, epoch in verdicts if epoch is not None}) == 1
+    rows = []
+    for (name, epoch), of_metrics in verdicts.items():
+        if epoch is not None and name in cells:
+            row = ({} if alone else cells[name]) | {"epoch": str(epoch)}
+            for metric, verdict in of_metrics.items():
                 figure = "-" if verdict.figure is None else str(verdict.figure)
-                row[_heading(name)] = _with_error(verdict.ours)
-                row[f"published {_heading(name)}"] = f"{figure} {verdict.place or ''}".strip()
-            shown.append(of_metrics)
+                row[heading(metric)] = cell(metric, verdict.ours)
+                row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
             rows.append(row)
-    alone = len({row["setting"] for row in rows}) == 1
-    return Table("Published figures by epoch", _without(rows, ["setting"] if alone else []), _summed_up(shown))
-
-
-def _summed_up(shown):
-    """Sentences: how many published figures lie inside, by metric."""
-    sums = []
-    for name in shown[0]:
-        places = [verdicts[name].place for verdicts in shown if verdicts[name].place]
-        if places:
-            hits = f"{places.count('inside')} of {len(places)}"
-            sums.append(f"Published {_heading(name)}: {hits} lie inside our 95% prediction interval for one run.")
-    return sums or ["Without --repeats there is no interval to hold the published figures against."]
+    return Table("Published figures by epoch", rows, judgements(verdicts, by_epoch=True))
 
 
 def speed_table(groups):
@@ -132,7 +155,7 @@ def speed_table(groups):
         return None
     pairs = {}
     for group in groups:
-        same = group.settings.replace(device="auto", threads=None)
+        same = group.settings.replace(device="auto", threads=None, seed=0), group.record.dataset.sha256
         pairs.setdefault(same, {})[group.device] = group
     rows = []
     for pair in pairs.values():
@@ -147,68 +170,111 @@ def speed_table(groups):
 
 
 def numbers(groups, verdicts):
-    """All numbers, unrounded: a dict for each group."""
+    """All numbers, unrounded, and every setting: a dict for each group."""
     compared = next((of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ())
     rows = []
     for group in groups:
-        row = {"setting": group.name, "runs": len(group.runs)}
-        given = {name: getattr(group.settings, name) for name in varying(groups)}
+        row = {"setting": group.name, "folder": group.folder.as_posix(), "runs": len(group.runs)}
+        row["seeds"] = " ".join(str(run.settings.seed) for run in group.runs)
+        given = {name: getattr(group.settings, name) for name in FLAGS if name != "seed"}
         row |= {name: "" if value is None else text(value) for name, value in given.items()}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
             mean, half_width = intervals.mean_and_half_width(values)
             row |= {name: float(mean), f"{name}_half_width": float(half_width)}
+            if listed(name):
+                del row[f"{name}_half_width"]
+                row[f"{name}_of_runs"] = " ".join(f"{value:g}" for value in values)
             if name in compared:
-                low, high = intervals.prediction_interval(values)
                 verdict = verdicts.get((group.name, None), {}).get(name)
-                row |= {f"published_{name}": verdict and verdict.figure, f"{name}_low": low, f"{name}_high": high}
-        # Not "device" and "dataset": so are settings called, which may say "auto".
-        row |= {"device_name": group.device, "dataset_name": group.record.dataset.name}
+                row |= {f"published_{name}": verdict and verdict.figure, f"{name}_place": verdict and verdict.place}
+                row |= {f"{name}_low": verdict and verdict.low, f"{name}_high": verdict and verdict.high}
+        # Not "device" and "dataset", which are settings: the device may be "auto".
+        row |= {"device_name": group.device, "data_sha256": group.record.dataset.sha256}
         empty = {key for key, value in row.items() if value is None or (isinstance(value, float) and math.isnan(value))}
         rows.append(row | dict.fromkeys(empty, ""))
     return rows
 
 
-def fewest_parameters(groups):
-    """Sentences: with how few parameters the mean validation accuracy came over each of `LEVELS`."""
-    if groups[0].settings.is_gan or len({group.record.parameters for group in groups}) < 2:
-        return []
-    sentences = []
-    for level in LEVELS:
-        enough = [group for group in groups if group.measures["val_accuracy"].mean() > level]
-        if enough:
-            least = min(enough, key=lambda group: group.record.parameters)
-            count = f"{least.record.parameters:,}"
-            sentences.append(f"Fewest parameters with a mean validation accuracy over {level}: {count} ({least.name}).")
-    return sentences
+def told(rows):
+    """The rows without the columns that tell nothing of any."""
+    return _without(rows, [name for name in rows[0] if all(row[name] == "-" for row in rows)])
 
 
 def _without(rows, columns):
     return [{name: cell for name, cell in row.items() if name not in columns} for row in rows]
 
 
-def _heading(name):
-    return name.replace("val_", "val. ").replace("_", " ")
+def heading(name):
+    """What a column of a measure is called."""
+    known = {measure: words for measure, (words, _) in _EVALUATED.items()} | _SECONDS
+    return known.get(name, name.replace("val_", "val. ").replace("_", " "))
 
 
-def _evaluated(measures):
-    cells = {}
-    for name, (heading, digits) in _EVALUATED.items():
-        if name in measures:
-            values = measures[name].max(keepdims=True) if name == "chi_square_p" else measures[name]
-            cells[heading] = _with_error(values, digits)
-    return cells
-
-
-def _with_error(values, digits=4):
+def cell(name, values):
+    """A measure of some repeats as text: mean ± half-width, or each run's where a mean would say little."""
+    if listed(name):
+        return _list(name, values)
+    digits = _EVALUATED[name][1] if name in _EVALUATED else 4
     mean, half_width = intervals.mean_and_half_width(values)
     if np.isnan(mean):
         return "-"
     return f"{mean:.{digits}f}" + ("" if np.isnan(half_width) else f" ± {half_width:.{digits}f}")
 
 
-def _epochs(values):
-    reached = values[np.isfinite(values)]
-    if not len(reached):
+def listed(name):
+    """Whether it is a small count or a share, often at its bound, of which Student's t knows nothing."""
+    return name.startswith("epochs_to_") or (name in _EVALUATED and _EVALUATED[name][1] is None)
+
+
+def _list(name, values):
+    if np.isnan(values).all():
         return "-"
-    return _with_error(values, 1) if len(reached) == len(values) else f"by {len(reached)} of {len(values)}"
+    several = sorted(values) if len(values) > _MOST_LISTED else values
+    told = [_number(name, value) for value in several]
+    if len(set(told)) == 1:
+        return told[0]
+    return f"{told[0]} to {told[-1]}" if len(values) > _MOST_LISTED else ", ".join(told)
+
+
+def _number(name, value):
+    if name.startswith("epochs_to_"):
+        return "never" if np.isnan(value) else "≤ 1" if value <= 1 else f"{value:.1f}"
+    if np.isnan(value):
+        return "-"
+    if name == "chi_square_p":
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return f"{value:.0f}" if name in ("modes", "present") else f"{value:.3f}"
+
+
+def in_order(groups, column):
+    """Groups sorted by a column of `numbers`, the best first: a measure, a setting or the parameters.
+
+    Parameters
+    ----------
+    groups : list of Group
+    column : str
+
+    Returns
+    -------
+    list of Group
+        Those without a value last.
+
+    Raises
+    ------
+    ValueError
+        Naming the columns that there are, if there is no such one.
+    """
+    name = column.replace("-", "_")
+    settings = [name for name in FLAGS if name != "seed"]
+    if name not in groups[0].measures and name != "parameters" and name not in settings:
+        raise ValueError(", ".join([*groups[0].measures, "parameters", *settings]))
+
+    def key(group):
+        if name == "parameters":
+            return False, group.record.parameters
+        value = getattr(group.settings, name) if name in settings else float(group.measures[name].mean())
+        missing = value is None or value != value
+        return missing, "" if missing else -value if name in HIGHER else value
+
+    return sorted(groups, key=key)

@@ -6,14 +6,16 @@ from typing import NamedTuple
 from lab import comparison, console, runs
 from lab.backend import devices
 from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load_dataset, load_pictures
-from lab.evaluation import classifiers, gans
 from lab.settings import UserError
+
+_PLACES = ("results_dir", "data_dir", "device", "threads")
 
 
 class Request(NamedTuple):
     """What is asked of `evaluate`: the flags of evaluate.py."""
 
-    model_name: list[str]  # of runs, of repeated runs or sweeps, or patterns of names
+    model_name: list[str] | None = None  # of runs, of repeated runs or sweeps, or patterns of names
+    diff: list[str] | None = None  # two of them instead
     results_dir: Path = "results"
     data_dir: Path | None = None
     device: str = "auto"
@@ -22,6 +24,9 @@ class Request(NamedTuple):
     classifier: str | None = None  # the name of a run
     samples: int | None = None  # of a GAN
     published: Path | None = None
+    sort: str | None = None  # a column
+    top: int | None = None  # rows
+    export: str | None = None  # a format, to print the table in
     label: str | None = None  # of a comparison
 
     @property
@@ -42,13 +47,17 @@ def evaluate(request):
     Returns
     -------
     list of Path
-        What was written: of several runs, what compares them.
+        What was written: of several runs, what compares them; of a table that was only printed, nothing.
 
     Raises
     ------
     UserError
         If what is named is no run, broken, or not fit for what is asked of it.
     """
+    _check_flags(request)
+    if request.diff is not None:
+        comparison.show_difference(request.results_dir, request.diff)
+        return []
     folders = runs.named(request.results_dir, request.model_name)
     if not _is_alone(request, folders):
         return _compare(request, folders)
@@ -58,9 +67,23 @@ def evaluate(request):
     return _evaluate([run], request)
 
 
+# Flags that only print, and which others they go with.
+_ONLY_PRINT = {"diff": (), "export": ("model_name", "sort", "top")}
+
+
+def _check_flags(request):
+    """Raise UserError for a flag that another one would leave without effect."""
+    given = {name for name, value in request._asdict().items() if value is not None} - {*_PLACES}
+    for name, company in _ONLY_PRINT.items():
+        idle = sorted(given - {name, *company})
+        if name in given and idle:
+            raise UserError(f"--{name} only prints, and goes without --{idle[0]}")
+
+
 def _is_alone(request, folders):
     name = request.model_name[0]
-    whole = request.published or request.label or runs.is_pattern(name)
+    view = request.published, request.label, request.sort, request.top, request.export
+    whole = any(one is not None for one in view) or runs.is_pattern(name)
     return not whole and folders == [runs.folder_of(request.results_dir, name)]
 
 
@@ -75,13 +98,19 @@ def _compare(request, folders):
         if not trained:
             raise UserError("none of these runs is finished: there is nothing to evaluate or to compare")
         _evaluate(trained, request)
+    view = comparison.View(request.published, request.sort, request.top)
+    if request.export:
+        comparison.export(request.results_dir, folders, view, request.export)
+        return []
     label = request.label or comparison.label_of(request.model_name)
     folder = runs.folder_of(request.results_dir, f"{runs.Beside.COMPARISONS}/{label}")
-    return comparison.compare_runs(request.results_dir, folders, folder, request.published)
+    return comparison.compare_runs(request.results_dir, folders, folder, view)
 
 
 def _evaluate(several, request):
     """Evaluate runs one after the other, their data sets and the classifier loaded once; what was written for the last."""
+    from lab.evaluation import classifiers, gans  # with matplotlib
+
     labeller = None
     if request.classifier is not None:
         labeller = runs.load_trained(runs.folder_of(request.results_dir, request.classifier))
@@ -104,6 +133,8 @@ def _evaluate(several, request):
 
 def _check(run, request, labeller):
     """Raise UserError if a run cannot do what is asked of it."""
+    from lab.evaluation import gans
+
     if run.settings.is_gan:
         if request.images:
             raise UserError("--images: only classifiers predict pictures")
@@ -113,6 +144,8 @@ def _check(run, request, labeller):
 
 
 def _predict(run, request):
+    from lab.evaluation import classifiers
+
     _check(run, request, None)
     pictures = load_pictures(request.images, IMAGE_SHAPES[run.settings.dataset])
     devices.start(devices.Setup(request.device, request.threads))

@@ -48,31 +48,27 @@ def _interval(values, variance_factor):
     return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) * np.sqrt(variance_factor(count))
 
 
-def epochs_until(curve, level, start):
+def epochs_until(curve, level):
     """Epochs until a rising curve first reaches a level, linearly interpolated between epochs.
 
     Parameters
     ----------
     curve : sequence of float, by epoch
     level : float
-    start : float
-        The value before the first epoch; for accuracies, that of guessing.
 
     Returns
     -------
     float
-        NaN if it is never reached.
+        NaN if it is never reached; 1 if within the first epoch: of when in it, nothing is known.
     """
-    values = np.array([start, *curve], float)
+    values = np.array(curve, float)
     reached = np.flatnonzero(values >= level)
     if not len(reached):
         return float("nan")
     after = reached[0]
-    if after == 0:
-        return 0.0
-    # What is no number before it counts as not there.
-    before = after - 1 if np.isfinite(values[after - 1]) else 0
-    return float(before + (level - values[before]) / (values[after] - values[before]) * (after - before))
+    if after == 0 or not np.isfinite(values[after - 1]):
+        return float(after + 1)
+    return float(after + (level - values[after - 1]) / (values[after] - values[after - 1]))
 
 
 def curves(histories):

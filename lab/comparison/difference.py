@@ -1,0 +1,118 @@
+"""Two runs, or two settings with their repeats, side by side: what differs, and whether it matters."""
+
+import numpy as np
+
+from lab import console, runs
+from lab.comparison.groups import collect
+from lab.comparison.naming import varying
+from lab.comparison.tables import cell, heading, listed, told
+from lab.metrics import significance
+from lab.settings import UserError, flag_of, text
+
+
+def show_difference(results_dir, names):
+    """Print in what two runs differ, and by how much.
+
+    Parameters
+    ----------
+    results_dir : path
+    names : list of str
+        Two, each of a run or of repeats, or a pattern of such.
+
+    Raises
+    ------
+    UserError
+        If they are not two, or cannot be compared.
+    """
+    if len(names) != 2:
+        raise UserError(f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}")
+    one, other = (_group(results_dir, name) for name in names)
+    if one.settings.is_gan != other.settings.is_gan:
+        kinds = ["a GAN" if group.settings.is_gan else "a classifier" for group in (one, other)]
+        raise UserError(
+            f"--diff: {names[0]} is {kinds[0]}, {names[1]} {kinds[1]}: they have no metric in common; name two of one kind"
+        )
+    for letter, group in zip("AB", (one, other)):
+        console.say(f"{letter}: {group.name} ({len(group.runs)} run{'s' * (len(group.runs) > 1)})")
+    differing = [{"what": what, "A": first, "B": second} for what, (first, second) in _differing(one, other).items()]
+    if differing:
+        console.table(differing, "What differs", left=("A", "B"))
+    else:
+        console.say("Nothing differs in what trained them.")
+    console.table(_metrics(one, other), "Metrics of the epoch whose weights were saved")
+    console.say(console.wrapped(_note(one, other)))
+
+
+def _group(results_dir, name):
+    groups, notes = collect(results_dir, runs.named(results_dir, [name]))
+    if len(groups) > 1:
+        raise UserError(f"--diff: {name} holds {len(groups)} settings: name one of them, as {_path(results_dir, groups[0])}")
+    for note in notes:
+        console.say(note)
+    return groups[0]
+
+
+def _path(results_dir, group):
+    return group.folder.relative_to(results_dir).as_posix()
+
+
+def _differing(one, other):
+    """What differs: by its name, a pair of texts."""
+    both = [one, other]
+    found = {flag_of(name): [_text(getattr(group.settings, name)) for group in both] for name in varying(both)}
+    facts = {
+        "seed": [" ".join(str(run.settings.seed) for run in group.runs) for group in both],
+        "parameters": [f"{group.record.parameters:,}" for group in both],
+        "data": [f"{group.record.dataset.name} {group.record.dataset.sha256[:8]}" for group in both],
+        "training images": [f"{group.record.dataset.train:,}" for group in both],
+        "device": [group.device for group in both],
+        "commit": [_shortened(group.record.commit or "unknown") for group in both],
+        "epochs trained": [" ".join(dict.fromkeys(str(run.history.epochs) for run in group.runs)) for group in both],
+    }
+    packages = sorted({package for group in both for package in group.record.versions})
+    facts |= {
+        f"version of {package}": [group.record.versions.get(package, "unknown") for group in both] for package in packages
+    }
+    return found | {name: pair for name, pair in facts.items() if pair[0] != pair[1]}
+
+
+def _shortened(commit):
+    return commit[:10] + "-dirty" * commit.endswith("-dirty")
+
+
+def _text(value):
+    return "none" if value is None else text(value)
+
+
+def _metrics(one, other):
+    """A row for each metric that is known of all of their runs."""
+    rows = []
+    for name, first in one.measures.items():
+        second = other.measures.get(name, np.array([]))
+        if len(first) and len(second) and np.isfinite([*first, *second]).all():
+            found = significance.welch(second, first)
+            unknown = np.isnan(found.p) or listed(name)
+            row = {
+                "metric": heading(name),
+                "A": cell(name, first),
+                "B": cell(name, second),
+                "B - A": f"{found.difference:+.2g}",
+            }
+            row["verdict"] = "-" if unknown else "differs" if found.p < significance.ERROR else "noise"
+            row["95% interval"] = "-" if unknown or np.isnan(found.low) else f"{found.low:+.2g} to {found.high:+.2g}"
+            rows.append(row | {"p": "-" if unknown else f"{found.p:.2g}"})
+    return told(rows)
+
+
+def _note(one, other):
+    """What the words in the table of metrics mean."""
+    counts = sorted(len(group.runs) for group in (one, other))
+    if counts == [1, 1]:
+        note = "One run each: whether a difference is noise cannot be told; train both with --repeats 3 or more."
+    elif counts[0] == 1:
+        note = "Noise: the single run lies within the 95% prediction interval of the other's repeats."
+    else:
+        note = "Noise: the 95% interval of the difference, by Welch's t-test, holds 0; repeats alone would give as much."
+    if one.record.dataset.sha256 != other.record.dataset.sha256:
+        note += " Their data differ, so the metrics are not of the same images."
+    return note

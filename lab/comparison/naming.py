@@ -1,0 +1,95 @@
+"""What runs are called beside each other: by what differs between them."""
+
+import itertools
+from collections import Counter
+from typing import NamedTuple
+
+from lab.settings import FLAGS, differing, flag_of, text
+
+USUAL = "usual"  # the setting of a group that has nothing otherwise than most
+
+
+class Naming(NamedTuple):
+    """What tells groups apart."""
+
+    names: list  # of str: what differs, as flags call it; "seed" and "data" may be among it
+    usual: dict  # of str to str: of these, what more than half of the groups have, which their settings do not say again
+    settings: list  # of dict of str to str, a group each: the rest
+    runs: list  # of str, a group each: the run, or the sweep, in the results folder; empty where it is the same for all
+
+
+def varying(groups):
+    """The settings, but for the seed, in which some groups differ and which do not follow from another: a list of names.
+
+    What trained them counts, not what was typed: the device and its threads are a difference only where devices differ.
+    """
+    several = [group.settings for group in groups]
+    same = {"seed"} | ({"device", "threads"} if len({group.device for group in groups}) == 1 else set())
+    return [name for name in differing(several) if name not in same and not _follows(name, several)]
+
+
+def _follows(name, several):
+    return all(getattr(settings, name) == settings.default(name) for settings in several)
+
+
+def naming_of(groups):
+    """What tells groups apart; of a single one, nothing does."""
+    given = {flag_of(name): [_value(group.settings, name) for group in groups] for name in varying(groups)}
+    given["seed"] = [_seeds(group) for group in groups]
+    given["data"] = [group.record.dataset.sha256[:8] for group in groups]
+    if {"dataset", "holdout"} & set(given):
+        del given["data"]  # other data for a reason that is said
+    given = {name: values for name, values in given.items() if len(set(values)) > 1}
+    most = {name: Counter(values).most_common(1)[0] for name, values in given.items()}
+    usual = {name: value for name, (value, count) in most.items() if value and len(groups) > 2 and count > len(groups) / 2}
+    settings = [
+        {name: values[place] for name, values in given.items() if values[place] not in (None, usual.get(name))}
+        for place in range(len(groups))
+    ]
+    return Naming(list(given), usual, settings, _runs(groups))
+
+
+def _value(settings, name):
+    """A setting as text; None of a net that has none."""
+    value = getattr(settings, name)
+    if value is None:
+        return "none" if settings.net in FLAGS[name].nets and name not in ("hidden", "threads") else None
+    return text(value)
+
+
+def _seeds(group):
+    seeds = sorted(run.settings.seed for run in group.runs)
+    if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(map(str, seeds))
+
+
+def _runs(groups):
+    # What a sweep appends to its name says the setting once more.
+    parts = [[part for part in group.name.split("/") if "=" not in part] for group in groups]
+    common = len(list(itertools.takewhile(lambda several: len(set(several)) == 1, zip(*parts))))
+    names = ["/".join(several[common:] or several[-1:]) for several in parts]
+    return names if len(set(names)) > 1 else [""] * len(groups)
+
+
+def with_names(groups):
+    """The groups, each called by its run, where there are several, and by what differs: no two alike.
+
+    Parameters
+    ----------
+    groups : list of Group
+        Whose names are their folders within the results folder.
+
+    Returns
+    -------
+    list of Group
+    """
+    if len(groups) == 1:
+        return groups
+    naming = naming_of(groups)
+    named = []
+    for group, run, setting in zip(groups, naming.runs, naming.settings):
+        words = ", ".join(f"{name}={value}" for name, value in setting.items()) or USUAL
+        named.append(group._replace(name=f"{run}: {words}" if run else words, run=run))
+    count = Counter(group.name for group in named)
+    return [group if count[group.name] == 1 else group._replace(name=old.name) for group, old in zip(named, groups)]
