@@ -84,7 +84,7 @@ def train_missing(planned, data, output, machines):
             return {}
         # Threads of a run that has no setting of its own: together, as many as there are cores.
         threads = 1 if machines.scheduler else max(1, devices.cores() // workers)
-        work = cluster.Work(folder.name, threads, output.tensorboard)
+        work = cluster.Work(output.name, threads, output.tensorboard)
         failed = {}
         with _Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
             try:
