@@ -9,6 +9,7 @@ examples:
   python train.py -m five --repeats 5                   five seeds, for error bars
   python train.py -m rates --sweep learning-rate 1e-4 1e-3 1e-2 --repeats 3
   python train.py -m gan --net gan-dense --dataset fashion_mnist --unroll 5
+  python train.py -m longer --like decay --epochs 20    as the run "decay", but for what is given
   python train.py @recipes/hidden-units.args            an exercise: flags from a file
 
 Everything is written to results/NAME/.
@@ -19,7 +20,8 @@ from lab import cli
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    cli.add_name_flag(parser, "name of the run, and of the folder it is written to", required=True)
+cli.add_name_flag(parser, "name of the run, and of the folder it is written to", required=True)
+    parser.add_argument("--like", metavar="RUN", help="a run, also one of a sweep: its settings are the defaults of the flags")
     cli.add_setting_flags(parser)
     many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
     many.add_argument("--repeats", type=int, metavar="N", help="train N times, with the seeds SEED to SEED + N - 1")
@@ -37,7 +39,12 @@ def parse_args():
         "--overwrite", action="store_true", help="replace an older run of this name, which is removed when training begins"
     )
     places.add_argument("--tensorboard", action="store_true", help="also write a log for TensorBoard")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.like is None:
+        return args
+    from lab import runs  # for which -h does not wait
+
+    return cli.parse_like(parser, runs.load_ended(runs.folder_of(args.results_dir, args.like)).unusual)
 
 
 def main():

@@ -20,7 +20,7 @@ def _complain(prog, error):
 
 try:
     from lab.console import say
-    from lab.settings import FLAGS, GANS, Settings, UserError, flag_of, metavar, parse
+    from lab.settings import FLAGS, GANS, Settings, UserError, as_flags, flag_of, metavar, parse
 except ModuleNotFoundError as missing:  # outside of the virtual environment: too early for `run` to say so
     sys.exit(_complain(sys.argv[0].rpartition("/")[2], _NOT_INSTALLED.format(missing.name)))
 
@@ -112,7 +112,9 @@ def _add_setting_flag(place, name):
         common = {"dest": name, "action": "store_const", "default": default}
         place.add_argument("-d", "--dense", const="dense", help="the dense net (default)", **common)
         place.add_argument("-c", "--conv", const="conv", help="the convolutional net", **common)
-    kind = {"action": "store_true"} if field.annotation is bool else {"type": _type(name), "metavar": metavar(name)}
+    kind = {"type": _type(name), "metavar": metavar(name)}
+    if field.annotation is bool:
+        kind = {"action": argparse.BooleanOptionalAction}
     short = [flag.short] if flag.short else []
     place.add_argument(*short, f"--{flag_of(name)}", default=default, help=flag.help, **kind)
 
@@ -137,6 +139,29 @@ def chosen(kind, args):
 def settings_of(args):
     """The settings that flags give; UserError where they do not go together."""
     return Settings(**{name: getattr(args, name) for name in FLAGS})
+
+
+def parse_like(parser, given):
+    """The flags parsed anew, with the settings that the run of ``--like`` was given for their defaults.
+
+    Parameters
+    ----------
+    parser : Parser
+    given : dict
+        As `Settings.unusual` gives it.
+
+    Raises
+    ------
+    UserError
+        If these do not go together with the flags.
+    """
+    parser.set_defaults(**given)
+    args = parser.parse_args()
+    try:
+        settings_of(args)
+    except UserError as error:
+        raise UserError(f"{error}; --like {args.like} stands for {as_flags(given)}: give what fits in its place") from error
+    return args
 
 
 def check_tensorboard(wanted):

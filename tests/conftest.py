@@ -80,6 +80,11 @@ def call(name, *flags):
     return subprocess.CompletedProcess(sys.argv, left.value.code, *texts)
 
 
+def files_of(folder):
+    """The names of a run's files, but for that of changes in the code, of which there may be some while it is tested."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "code.patch")
+
+
 def assert_refused(done, said):
     """One line that says it, and exit status 2."""
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and said in done.stderr, done.stderr

@@ -372,7 +372,7 @@ def test_runs_beside_each_other_that_differ_in_more_than_the_seed_are_not_averag
         collect(sweep, "wide")
     for seed in (1, 2):  # two runs that only happen to be called so
         fake_run(sweep / f"seed={seed}", hidden=(seed,))
-    assert [group.name for group in collect(sweep, "seed=1", "seed=2")[0]] == ["seed=1", "seed=2"]
+    assert [group.name for group in collect(sweep, "seed=1", "seed=2")[0]] == ["hidden=1", "hidden=2"]
 
 
 def test_gans_of_other_defaults_are_not_averaged_and_typed_defaults_are(tmp_path):
@@ -399,9 +399,10 @@ def test_every_group_has_a_name_in_table_and_legend(sweep):
     for name in ("x/seed=0", "x/seed=1", "x/one", "_y"):
         fake_run(sweep / name)
     groups, _ = collect(sweep, "x", "_y")
-    figure = figures.learning_curves({group.name: group.curves() for group in groups}, "t")
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"x", "x, one", "_y", "training", "validation"}
-    assert {group.name for group in collect(sweep, "x")[0]} == {"x", "one"}
+    figure = figures.learning_curves({"": {group.name: group.curves() for group in groups}}, "t")
+    names = {"x: seed=0-1", "x/one: usual", "_y: usual"}
+    assert {group.name for group in groups} == names < {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {group.name for group in collect(sweep, "x")[0]} == {"x: seed=0-1", "one: seed=0"}
 
 
 @pytest.mark.processes

@@ -5,12 +5,14 @@ Their config.json holds None for what was not given, and "gan_options" with what
 
 import json
 import shutil
+import sys
 
 import pytest
 
-from lab import comparison, runs
+import train
+from lab import cli, comparison, runs
 from lab.settings import Settings, UserError
-from tests.conftest import ROOT, call
+from tests.conftest import ROOT, assert_refused, call
 
 
 @pytest.fixture
@@ -27,6 +29,49 @@ def test_their_settings_are_what_they_were_trained_with(earlier):
     options = {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-4, "betas": (0.5, 0.999), "steps_per_epoch": 7}
     small = {"hidden": (8,), "batch_size": 512, "epochs": 2, "dataset": "mnist5k", "sample_every": 2, "seed": 1}
     assert gan.settings == Settings(net="gan-dense", latent="normal", **options, **small)
+
+
+def test_what_was_set_of_them_is_what_another_run_is_like(earlier, monkeypatch):
+    def like(*flags):
+        monkeypatch.setattr(sys, "argv", ["train.py", "-m", "x", "--results-dir", str(earlier), *flags])
+        return cli.settings_of(train.parse_args())
+
+    dense = Settings(hidden=(5,), regularizer_strength=1e-3, epochs=2, dataset="mnist5k")
+    (earlier / "flags.args").write_text("--like dense\n--seed 5\n")
+    assert like("--like", "dense") == dense and like(f"@{earlier / 'flags.args'}") == dense.replace(seed=5)
+    sgd = like("--like", "dense", "--optimizer", "sgd", "--hidden", "8", "--dataset", "mnist")
+    assert sgd == dense.replace(optimizer="sgd", learning_rate=0.01, hidden=(8,), dataset="mnist")
+    assert like("--like", "conv", "-d") == Settings(epochs=1, dataset="mnist5k")
+    gan = like("--like", "gans/seed=1", "--batch-size", "256")
+    assert gan == runs.load(earlier / "gans/seed=1").settings.replace(batch_size=256, steps_per_epoch=None)
+    assert like("--like", "ring").dataset == "ring"
+    config = json.loads((earlier / "dense/config.json").read_text())
+    config |= {"settings": dense.to_json() | {"batch_norm": True}, "threads": 1}
+    (earlier / "dense/config.json").write_text(json.dumps(config))
+    assert like("--like", "dense") == dense.replace(batch_norm=True, threads=1)
+    assert like("--like", "dense", "--no-batch-norm") == dense.replace(threads=1)
+
+
+@pytest.mark.parametrize(
+    ("like", "flags", "said"),
+    [
+        ("nowhere", [], "or train it first"),
+        ("../dense", [], "not a run's name"),
+        ("gans", [], "holds several runs: name one of them"),
+        ("broken", [], "not readable as JSON"),
+        ("killed", [], "its training still goes on, or was killed"),
+        ("dense", ["-c"], "--hidden is for dense, gan-classifier, gan-dense, not for the net conv; --like dense stands for"),
+        ("dense", ["--net", "gan-dense"], "--like dense stands for --hidden 5 --regularizer-strength 0.001 --epochs 2"),
+        ("conv", ["--unroll", "5"], "--like conv stands for --net conv"),
+    ],
+)
+def test_what_no_run_can_be_like(like, flags, said, earlier):
+    for name, file, content in (("broken", "config.json", "{"), ("killed", "history.json", None)):
+        shutil.copytree(earlier / "dense", earlier / name)
+        content = content or (earlier / name / file).read_text().replace("complete", "training")
+        (earlier / name / file).write_text(content)
+    assert_refused(call("train", "-m", "x", "--results-dir", earlier, "--like", like, *flags), said)
+    assert not (earlier / "x").exists()
 
 
 @pytest.mark.parametrize("name", ["dense", "conv"])

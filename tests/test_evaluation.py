@@ -20,7 +20,7 @@ DENSE = Settings(net="gan-dense", hidden=(32, 16), dataset="mnist", epochs=3, ba
 
 def train_in(settings, arrays, folder):
     name, whole = settings.dataset, arrays
-    return train_run(data.resolve(settings, name, whole), whole, runs.Output(folder), verbose=False)
+    return train_run(data.resolve(settings, name, whole), whole, runs.Output(folder, folder.name), verbose=False)
 
 
 @pytest.fixture(scope="module")

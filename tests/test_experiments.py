@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +14,12 @@ import keras
 import numpy as np
 import pytest
 
-from lab import data, runs
+import train
+from lab import cli, data, runs
 from lab.experiments import cluster, sweep
 from lab.experiments.grid import grid
 from lab.settings import Settings, UserError
-from tests.conftest import ROOT, assert_refused, call, script
+from tests.conftest import ROOT, assert_refused, call, files_of, script
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
 SMALL = ("--epochs", "2", "--batch-size", "64")
@@ -130,8 +133,7 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
     folder = undisturbed / "grid"
     assert set(complete(folder)) == EIGHT
     for name in EIGHT:
-        files = sorted(path.name for path in (folder / name).iterdir())
-        assert files == ["config.json", "history.json", "learning_curve.png", "model.keras"]
+        assert files_of(folder / name) == ["config.json", "history.json", "learning_curve.png", "model.keras"]
     assert len({str(outcome(folder / name)[0]) for name in EIGHT}) == 8  # another seed, another network
     assert len(list(folder.glob("hidden=*/regularizer-strength=*/learning_curve.png"))) == 4
     assert not list(folder.rglob(".*"))
@@ -142,13 +144,19 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
 
 
 @pytest.mark.cluster
-def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(undisturbed, data_dir, tmp_path):
-    flags = ("-r", "1e-3", "--hidden", "9,7", "--seed", "1", "--threads", "1", *SMALL)
-    assert script("train", "-m", "one", *flags, *places(data_dir, tmp_path)).returncode == 0
-    mine = outcome(undisturbed / "grid" / "hidden=9,7/regularizer-strength=0.001/seed=1")
-    alone = outcome(tmp_path / "one")
+def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(undisturbed, data_dir, tmp_path, monkeypatch):
+    name = "grid/hidden=9,7/regularizer-strength=0.001/seed=1"
+    shutil.copytree(undisturbed / name, tmp_path / name)
+    done = script("train", "-m", "one", "--like", name, *places(data_dir, tmp_path))
+    assert done.returncode == 0, done.stderr
+    mine, alone = outcome(undisturbed / name), outcome(tmp_path / "one")
     assert mine[0] == alone[0] and mine[2:] == alone[2:]
-    assert mine[1] == alone[1] | {"settings": alone[1]["settings"] | {"threads": None}}
+    flags = "--hidden 9,7 --regularizer-strength 0.001 --batch-size 64 --epochs 2 --seed 1 --dataset mnist --threads 1"
+    commands = [config.pop("command") for config in (mine[1], alone[1])]
+    assert commands == [f"python train.py -m {one} {flags}" for one in (name, "one")]
+    assert mine[1] == alone[1] | {"settings": alone[1]["settings"] | {"threads": None}}  # the sweep chose their number
+    monkeypatch.setattr(sys, "argv", shlex.split(commands[0])[1:])
+    assert cli.settings_of(train.parse_args()).to_json() == alone[1]["settings"]
 
 
 @pytest.mark.cluster

@@ -1,6 +1,7 @@
 """Runs on disk: names, broken and foreign files, atomic writing."""
 
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from lab import runs
+from lab.runs import code
 from lab.settings import Settings, UserError
 from models.classifiers import build_dense_net
 
@@ -211,6 +213,8 @@ def test_a_history_of_another_kind_of_network(folder):
         ({"dataset": {"name": "mnist"}}, '"dataset.sha256": field required'),
         ({"dataset": DATASET | {"name": "../../etc"}}, '"dataset.name": input should be'),
         ({"parameters": "many"}, '"parameters": input should be a valid integer'),
+        ({"threads": 100_000}, '"threads": input should be less than'),
+        ({"command": ["rm"]}, '"command": input should be a valid string'),
         ({"parameters": 10**400}, '"parameters": input should be less than'),
         ({"settings": {"net": None}}, "unknown net None"),
         ({"settings": {"net": "dense", "epochs": None}}, "epochs must be a whole number"),
@@ -337,8 +341,47 @@ def test_a_run_without_its_model(folder):
 
 
 def test_the_commit_is_named_in_a_checkout():
-    commit = runs.commit()
+    commit, patch = runs.checkout()
     if (Path(__file__).parents[1] / ".git").exists():
-        assert len(commit.removesuffix("-dirty")) == 40
+        assert len(commit.removesuffix("-dirty")) == 40 and commit.endswith("-dirty") == bool(patch)
     else:
-        assert commit is None
+        assert (commit, patch) == (None, b"")
+
+
+def test_what_was_changed_since_the_commit_is_kept_and_can_be_applied(tmp_path, monkeypatch):
+    def git(*command, folder=tmp_path):
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x", *command], cwd=folder, check=True, capture_output=True
+        )
+
+    def checkout():
+        return code.checkout.__wrapped__()
+
+    project = tmp_path / "project"
+    before = {"lab/a.py": "a = 1\n", "run.py": "", "figure.png": "\0", ".gitignore": "ignored.py\n", "../other.py": ""}
+    for name, content in before.items():
+        (project / name).parent.mkdir(exist_ok=True, parents=True)
+        (project / name).write_text(content)
+    monkeypatch.setattr(code, "_ROOT", project)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert checkout() == (None, b"")
+    for command in (["init"], ["add", "."], ["commit", "-m", "x"], ["clone", ".", "clone"]):
+        git(*command)
+    git("config", "diff.noprefix", "true")
+    git("config", "color.ui", "always")
+    (project / "lab" / "ignored.py").write_text("x")
+    (project / "notes.txt").write_text("x")
+    (tmp_path / "other.py").write_text("x")  # what lies around the project is not its code
+    commit, patch = checkout()
+    assert len(commit) == 40 and patch == b""
+    changes = {"lab/a.py": "a = 2\n", "lab/nü w.py": "b = 3\n", "figure.png": "\0\1", "new.py": "c"}
+    for name, content in changes.items():
+        (project / name).write_text(content)
+    dirty, patch = checkout()
+    assert dirty == f"{commit}-dirty"
+    (tmp_path / "code.patch").write_bytes(patch)
+    git("apply", "--directory", "project", str(tmp_path / "code.patch"), folder=tmp_path / "clone")
+    assert {name: (tmp_path / "clone" / "project" / name).read_text() for name in changes} == changes
+    assert not (tmp_path / "clone" / "project" / "notes.txt").exists()
+    monkeypatch.setenv("PATH", "")
+    assert checkout() == (None, b"")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, assert_refused, call, script, write_npz
+from tests.conftest import ROOT, assert_refused, call, files_of, script, write_npz
 
 pytestmark = pytest.mark.processes
 
@@ -38,14 +38,28 @@ def read(folder, file):
     return json.loads((folder / file).read_text())
 
 
+def imported_by(name, *flags):
+    """What a script printed, and the packages that it imported."""
+    command = [sys.executable, "-X", "importtime", str(ROOT / f"{name}.py"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done, {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+
+
+SLOW = {"tensorflow", "keras", "numpy", "matplotlib"}
+
+
 @pytest.mark.parametrize("name", ["train", "evaluate", "visualize"])
 def test_help_teaches_and_does_not_import_tensorflow(name):
-    command = [sys.executable, "-X", "importtime", str(ROOT / f"{name}.py"), "-h"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done, imported = imported_by(name, "-h")
     assert done.returncode == 0
     assert "examples:" in done.stdout and "--data-dir" in done.stdout
-    imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
-    assert not imported & {"tensorflow", "keras", "numpy", "matplotlib"}
+    assert not imported & SLOW
+
+
+def test_a_run_that_another_cannot_be_like_is_found_before_anything_slow_is_imported():
+    done, imported = imported_by("train", "-m", "x", "--like", "dense", "-c", "--results-dir", str(ROOT / "tests" / "earlier"))
+    assert done.returncode == 2 and "--like dense stands for --hidden 5" in done.stderr
+    assert "pydantic" in imported and not imported & SLOW
 
 
 @pytest.mark.processes
@@ -63,12 +77,7 @@ def test_train_help_shows_every_default():
 
 def test_train_writes_a_run_and_says_where(results):
     folder = results / "first"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json",
-        "history.json",
-        "learning_curve.png",
-        "model.keras",
-    ]
+    assert files_of(folder) == ["config.json", "history.json", "learning_curve.png", "model.keras"]
     printed = (results / "printed.txt").read_text()
     assert "Total params: 15,910" in printed
     assert len(re.findall(r"^epoch +\d/3 .*loss .*val_accuracy .* s$", printed, re.M)) == 3
@@ -137,15 +146,21 @@ def test_a_notebooks_backend_and_show_without_a_display(data_dir, tmp_path):
     assert_refused(call("train", "-m", "x", "--show", *flags), "display")  # matplotlib's backend in the tests is agg
 
 
-def test_the_same_seed_gives_the_same_history_with_flags_from_a_file(results, data_dir, tmp_path):
+def test_the_same_seed_gives_the_same_history_with_flags_from_a_file_or_of_a_run(results, data_dir, tmp_path):
     (tmp_path / "my.args").write_text(
         "# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r 1e-3\n--early-stopping 3\n"
     )
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path, f"@{tmp_path / 'my.args'}"]
     assert call("train", "-m", "again", *flags).returncode == 0
-    first, again = (read(folder, "history.json") for folder in (results / "first", tmp_path / "again"))
-    assert all(first[name] == again[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
-    assert read(tmp_path / "again", "config.json")["settings"]["early_stopping"] == 3
+    assert call("train", "-m", "a/like", "--like", "again", *flags[:4]).returncode == 0
+    first, *others = (read(folder, "history.json") for folder in (results / "first", tmp_path / "again", tmp_path / "a/like"))
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert all(first[name] == other[name] for other in others)
+    again, like = (read(tmp_path / name, "config.json") for name in ("again", "a/like"))
+    assert again["settings"]["early_stopping"] == 3
+    command = "python train.py -m a/like --hidden 20 --regularizer-strength 0.001 --batch-size 64 --epochs 3 --early-stopping 3"
+    assert like.pop("command") == f"{command} --dataset mnist"
+    assert again.pop("command") and again == like
 
 
 def test_offline_without_data_the_default_is_mnist5k_with_the_conv_net_and_holdout(tmp_path):
@@ -254,7 +269,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_history(data_dir, 
     assert_refused(call("train", "-m", "wild", *SMALL, *flags), "--learning-rate")
     history = read(tmp_path / "wild", "history.json")
     assert history["status"] == "diverged" and len(history["loss"]) == 1
-    assert sorted(path.name for path in (tmp_path / "wild").iterdir()) == ["config.json", "history.json", "learning_curve.png"]
+    assert files_of(tmp_path / "wild") == ["config.json", "history.json", "learning_curve.png"]
     assert_refused(call("evaluate", "-m", "wild", "--data-dir", data_dir, "--results-dir", tmp_path), "has no model")
 
 

@@ -2,13 +2,16 @@
 
 import json
 import math
+import shlex
+import sys
 
 import keras
 import pytest
 
 import models
-from lab import data
-from lab.settings import DATASETS, FLAGS, NETS, Settings, UserError, names, parse, text
+import train
+from lab import cli, data
+from lab.settings import DATASETS, FLAGS, NETS, Settings, UserError, as_flags, names, parse, text
 
 
 def test_names_are_those_that_the_code_knows():
@@ -50,6 +53,35 @@ def test_text_and_back(name, typed):
     assert text(parse(name, typed)) == typed
     assert [text(parse("learning_rate", one)) for one in ("1e-4", "1e20", "2.0")] == ["0.0001", "1e20", "2"]
     assert {text(getattr(Settings(), one)) for one in FLAGS} > {"adam", "false", "0"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags"),
+    [
+        ({}, "--dataset mnist"),
+        ({"hidden": (50, 25), "batch_norm": True}, "--hidden 50,25 --batch-norm --dataset mnist"),
+        ({"hidden": (200, 100), "optimizer": "sgd", "learning_rate": 0.01}, "--optimizer sgd --dataset mnist"),
+        ({"optimizer": "sgd", "learning_rate": 1e-3}, "--optimizer sgd --learning-rate 0.001 --dataset mnist"),
+        ({"net": "filter", "dataset": "cifar10", "regularizer": "l1"}, "--net filter --regularizer l1 --dataset cifar10"),
+        ({"early_stopping": 3, "dropout": 0.1 + 0.2, "learning_rate": 1e20}, None),
+        ({"activation": "tanh", "holdout": 500, "device": "cpu", "threads": 2, "precision": "bfloat16", "seed": 7}, None),
+        ({"net": "gan-conv", "steps_per_epoch": 128}, "--net gan-conv --dataset mnist"),
+        ({"net": "gan-dense", "steps_per_epoch": 468}, "--net gan-dense --dataset mnist"),
+        ({"net": "gan-dense", "steps_per_epoch": 128}, "--net gan-dense --steps-per-epoch 128 --dataset mnist"),
+        ({"net": "gan-dense", "dataset": "ring", "hidden": (128, 128), "betas": (0.4, 0.9), "latent": "uniform"}, None),
+        ({"net": "gan-dense", "discriminator_betas": (0.4, 0.9), "label_smoothing": 0.1, "unroll": 5, "sample_every": 2}, None),
+    ],
+    ids=str,
+)
+def test_flags_and_back(settings, flags, monkeypatch):
+    def resolved(settings):
+        return settings.replace(steps_per_epoch=settings.steps_per_epoch or settings.usual_steps(60_000))
+
+    settings = resolved(Settings(**{"dataset": "mnist"} | settings))
+    written = as_flags(settings.unusual(60_000))
+    assert flags in (written, None)
+    monkeypatch.setattr(sys, "argv", ["train.py", "-m", "x", *shlex.split(written)])
+    assert resolved(cli.settings_of(train.parse_args())) == settings
 
 
 def test_only_some_nets_have_hidden_units_to_choose():

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from lab import data
+from lab import data, runs
 from lab.runs import Output
 from lab.settings import Settings
 from lab.training import engine
@@ -26,7 +26,7 @@ def _no_engine(monkeypatch):
 
 
 def trained(settings, arrays, folder):
-    history = train_run(settings, arrays, Output(folder), verbose=False)
+    history = train_run(settings, arrays, Output(folder, folder.name), verbose=False)
     return history, keras.saving.load_model(folder / "model.keras")
 
 
@@ -105,6 +105,16 @@ def test_early_stopping_saves_the_best_epochs_weights_of_a_new_and_of_a_reused_e
         assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2 < 58
         loss, _ = model.evaluate(*arrays[2:], verbose=0)
         assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
+
+
+def test_what_was_changed_in_the_code_lies_beside_the_run(arrays, tmp_path, monkeypatch):
+    for checkout, expected in ((("12ab-dirty", b"a change"), [b"a change"]), (("34cd", b""), [])):
+        monkeypatch.setattr(runs, "checkout", lambda checkout=checkout: checkout)
+        train_run(Settings(**SMALL | {"epochs": 1}), arrays, Output(tmp_path / "a", "b/c", overwrite=True), verbose=False)
+        run = runs.load(tmp_path / "a")
+        assert [path.read_bytes() for path in (tmp_path / "a").glob("code.patch")] == expected
+        assert (run.record.commit, run.record.threads) == (checkout[0], None)
+        assert run.record.command == "python train.py -m b/c --hidden 12 --batch-size 64 --epochs 1 --dataset mnist5k"
 
 
 def test_what_differs_in_more_is_compiled_anew(arrays):

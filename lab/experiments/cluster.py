@@ -92,7 +92,7 @@ def _ignored_interrupts():
 class Work(NamedTuple):
     """What all runs of a sweep have in common beside their settings."""
 
-    name: str  # what the figures call them
+    name: str  # of the sweep, within the results folder
     threads: int  # CPU threads of a run that has no setting of its own
     tensorboard: bool
 
@@ -133,7 +133,7 @@ def train_on_workers(client, planned, data, work, report):
             _restart_others(client, setup)
             futures = {}
             for name in [name for name in planned if setups[name] == setup]:
-                task = planned[name], plugins[planned[name].dataset], setup, work
+                task = name, planned[name], plugins[planned[name].dataset], setup, work
                 futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
             yield from _results(client, futures, report)
     finally:
@@ -240,7 +240,7 @@ def _arrays_for(plugin, holdout):
     return hold_out(Arrays(*distributed.get_worker().plugins[plugin].arrays), holdout)
 
 
-def _train_here(settings, plugin, setup, work):
+def _train_here(name, settings, plugin, setup, work):
     """Train a run on this worker.
 
     Returns
@@ -251,7 +251,7 @@ def _train_here(settings, plugin, setup, work):
         Why it failed.
     """
     with _one_at_a_time, tempfile.TemporaryDirectory() as parent:
-        output = runs.Output(Path(parent, "run"), tensorboard=work.tensorboard, name=work.name)
+        output = runs.Output(Path(parent, "run"), f"{work.name}/{name}", tensorboard=work.tensorboard)
         fault = None
         try:
             devices.start(setup)

@@ -84,7 +84,7 @@ def train_missing(planned, data, output, machines):
             return {}
         # Threads of a run that has no setting of its own: together, as many as there are cores.
         threads = 1 if machines.scheduler else max(1, devices.cores() // workers)
-        work = cluster.Work(folder.name, threads, output.tensorboard)
+        work = cluster.Work(output.name, threads, output.tensorboard)
         failed = {}
         with _Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
             try:
@@ -165,7 +165,9 @@ def _check_repeats(folder, planned, existing):
 
 
 def _check_same(run, settings, advice):
-    different = differing([run.settings, settings])
+    # A run that was trained again by its own command was told the number of threads that the sweep had chosen.
+    free = {"threads"} if settings.threads is None else set()
+    different = [name for name in differing([run.settings, settings]) if name not in free]
     if different:
         mine, other = (getattr(one, different[0]) for one in (settings, run.settings))
         raise UserError(f"{run.folder} was trained with {flag_of(different[0])} {other}, not {mine}: {advice}")

@@ -46,7 +46,7 @@ def train(settings, request):
     folder = runs.folder_of(request.results_dir, request.model_name)
     if request.model_name.partition("/")[0] in list(runs.Beside):
         raise UserError(f"not a run's name: {', '.join(runs.Beside)} hold what the other scripts write; choose another name")
-    output = runs.Output(folder, request.overwrite, request.tensorboard)
+    output = runs.Output(folder, request.model_name, request.overwrite, request.tensorboard)
     if request.sweep or request.repeats is not None:
         return _train_many(settings, request, output)
     if request.workers is not None or request.scheduler is not None:

@@ -1,6 +1,7 @@
 """Runs on disk: one folder each under the results folder. Written atomically, read with suspicion.
 
-config.json            settings, parameters, data set, versions, device, commit of the code
+config.json            the command that trains it again, settings, parameters, data set, versions, device, commit of the code
+code.patch             what was changed in the code since that commit
 history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
 model.keras            the trained model
 learning_curve.png     and whatever evaluate.py adds
@@ -9,12 +10,13 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 # ruff: noqa: F401
 
 from lab.runs.archive import load_model
+from lab.runs.code import checkout, versions
 from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, folder_of, has_files
 
 # isort: split
 from lab.runs.folders import holds_run, is_pattern, locked, named, read_files, write_files, writing
-from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, TRAINING, History, Run, commit, differences, load
+from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, TRAINING, History, Run, differences, load
 
 # isort: split
-from lab.runs.records import load_evaluation, load_trained, versions
+from lab.runs.records import load_ended, load_evaluation, load_trained

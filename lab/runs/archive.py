@@ -4,7 +4,6 @@ import zipfile
 
 import simplejson
 
-from lab.data.catalogue import CLASSES, IMAGE_SHAPES
 from lab.runs.folders import File
 from lab.settings import UserError
 
@@ -48,6 +47,8 @@ def load_model(run):
 
 def _fits(model, run):
     """Whether a model is what a run of these settings saves."""
+    from lab.data import CLASSES, IMAGE_SHAPES  # with NumPy, for which no wrong flag waits
+
     shape, classes = IMAGE_SHAPES[run.record.dataset.name], len(CLASSES[run.record.dataset.name])
     if model.count_params() != run.record.parameters:
         return False

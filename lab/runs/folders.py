@@ -16,6 +16,7 @@ class File(StrEnum):
     """Every file that is written straight into a run's folder: what is not named here would survive ``--overwrite``."""
 
     CONFIG = "config.json"
+    PATCH = "code.patch"
     HISTORY = "history.json"
     MODEL = "model.keras"
     LEARNING_CURVE = "learning_curve.png"
@@ -43,9 +44,15 @@ class Output(NamedTuple):
     """Where a run goes, and what is written of it."""
 
     folder: Path
+    name: str  # of the run, or of what all runs have in common, within the results folder
     overwrite: bool = False  # an older run
     tensorboard: bool = False  # also TensorBoard's log, to ``folder / TENSORBOARD``
-    name: str | None = None  # what its figure calls the run; by default as its folder is called
+
+    @property
+    def title(self):
+        """What the run's figure calls it: without the values of a sweep, which the figure tells beside it."""
+        parts = self.name.split("/")
+        return next((part for part in reversed(parts) if "=" not in part), self.name)
 
 
 # Folders within a run: TensorBoard's log, and a GAN's pictures by epoch.

@@ -1,8 +1,5 @@
 """What a run's JSON files say. Checked against what we expect of them; a run is read once, and passed on whole."""
 
-import importlib.metadata
-import platform
-import subprocess
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -11,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lab.console import say
 from lab.runs.folders import File
-from lab.settings import DATASETS, Settings, UserError, differing
+from lab.settings import DATASETS, Settings, Threads, UserError, differing
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
@@ -47,6 +44,8 @@ class Record(BaseModel):
     gan_options: dict = {}  # see `_settings_of`
     parameters: Whole
     dataset: DataSet
+    command: str | None = None  # that trains the run again
+    threads: Threads | None = None  # also where a sweep chose their number; None: one a core
     device: str | None = None
     versions: dict[str, str] = {}
     commit: str | None = None
@@ -118,6 +117,12 @@ class Run(NamedTuple):
     record: Record
     history: History
 
+    @property
+    def unusual(self):
+        """The settings that would have to be given to train it again: a dict, as of `Settings.unusual`."""
+        settings = self.settings.replace(threads=self.record.threads or self.settings.threads)
+        return settings.unusual(self.record.dataset.train)
+
 
 def load(folder):
     """Read a run.
@@ -157,11 +162,17 @@ def _settings_of(record):
     return settings
 
 
-def load_trained(folder):
-    """Read a run that has a trained model, and say so if it was interrupted; UserError for any other."""
+def load_ended(folder):
+    """Read a run whose training came to an end, be it before its time; UserError for any other."""
     run = load(folder)
     if run.history.status == TRAINING:
         raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then: --overwrite)")
+    return run
+
+
+def load_trained(folder):
+    """Read a run that has a trained model, and say so if it was interrupted; UserError for any other."""
+    run = load_ended(folder)
     if run.history.status == DIVERGED:
         raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
     if run.history.status == INTERRUPTED:
@@ -198,22 +209,6 @@ def load_evaluation(folder):
     if not (folder / File.EVALUATION).exists():
         return {}
     return _read(Evaluation, folder, File.EVALUATION).model_dump(exclude_none=True)
-
-
-def versions():
-    """The versions that a run depends on: package -> version."""
-    packages = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
-
-
-def commit():
-    """The commit of this code, "-dirty" behind it where files were changed since; None outside a git checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=5)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _read(model, folder, file):

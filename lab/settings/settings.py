@@ -151,12 +151,20 @@ class Settings(BaseModel):
             Training examples, in which steps per epoch that are a whole pass are no distinction.
         """
         parts = [self.net + (" " + "-".join(map(str, self.hidden)) if self.hidden else "")]
+        for name, value in self.unusual(examples).items():
+            parts.append(FLAGS[name].title.format(words=words(name), value=kinds.text(value), given=self))
+        return ", ".join(filter(None, parts))
+
+    def unusual(self, examples=None):
+        """Every setting that is not its default in the company of the others, by name: ``Settings(**unusual)`` are the same.
+
+        Parameters
+        ----------
+        examples : int, optional
+            As of `describe`.
+        """
         usual = {name: self.default(name) for name in FLAGS} | {"steps_per_epoch": self.usual_steps(examples)}
-        for name, flag in FLAGS.items():
-            value = getattr(self, name)
-            if flag.title and value not in (usual[name], None):
-                parts.append(flag.title.format(words=words(name), value=kinds.text(value), given=self))
-        return ", ".join(parts)
+        return {name: value for name, value in self if value not in (usual[name], None)}
 
     def usual_steps(self, examples):
         """Steps per epoch of a GAN that has no setting of its own, with so many training examples; None of a classifier."""
@@ -179,6 +187,17 @@ def words(name):
 def flag_of(name):
     """A setting's name as a flag has it, without its dashes."""
     return name.replace("_", "-")
+
+
+def as_flags(values):
+    """Settings as one would type them: "--hidden 50,25 --batch-norm".
+
+    Parameters
+    ----------
+    values : dict
+        By the setting's name, as `Settings.unusual` gives them.
+    """
+    return " ".join(f"--{flag_of(name)}" + ("" if value is True else f" {kinds.text(value)}") for name, value in values.items())
 
 
 def parse(name, given):

@@ -23,7 +23,7 @@ from lab.backend import devices
 from lab.data import fingerprint, for_run
 from lab.figures import learning_curve
 from lab.metrics import intervals
-from lab.settings import UserError
+from lab.settings import UserError, as_flags
 
 
 def train_here(settings, output, data_dir=None):
@@ -83,10 +83,10 @@ def train_run(settings, arrays, output, verbose=True):
         model = engine.compiled_model(settings, shape)
         if verbose:
             engine.networks_of(model).summary(expand_nested=True)
-        title = f"{output.name or runs.display_name(folder)}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
+        title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
         recorder = callbacks.Recorder(folder, devices.running().name, title)
         with runs.writing(folder, output.overwrite), callbacks.Interrupt() as interrupt:
-            runs.write_json(folder / runs.File.CONFIG, _record(settings, arrays, engine.networks_of(model)))
+            _write_record(settings, arrays, output, engine.networks_of(model))
             listeners = [recorder, interrupt]
             if settings.is_gan:
                 listeners.insert(1, callbacks.SamplePictures(folder, settings, shape))
@@ -98,12 +98,20 @@ def train_run(settings, arrays, output, verbose=True):
                 return _fit(settings, arrays, model, recorder, [*listeners, lines])
 
 
-def _record(settings, arrays, networks):
-    """The content of config.json."""
+def _write_record(settings, arrays, output, networks):
+    """Write config.json and, if the code is not that of the commit that it names, code.patch."""
+    examples, threads = len(arrays.train_images), devices.running().setup.threads
+    given = settings.replace(threads=threads).unusual(examples)
     dataset = {"name": settings.dataset, "sha256": fingerprint(arrays)}
-    dataset |= {"train": len(arrays.train_images), "validation": len(arrays.validation_images)}
-    about = {"device": devices.running().name, "versions": runs.versions(), "commit": runs.commit()}
-    return {"settings": settings.to_json(), "parameters": networks.count_params(), "dataset": dataset, **about}
+    dataset |= {"train": examples, "validation": len(arrays.validation_images)}
+    record = {"command": f"python train.py -m {output.name} {as_flags(given)}", "settings": settings.to_json()}
+    record |= {"parameters": networks.count_params(), "dataset": dataset, "device": devices.running().name}
+    commit, patch = runs.checkout()
+    record |= {"threads": threads, "versions": runs.versions(), "commit": commit}
+    runs.write_json(output.folder / runs.File.CONFIG, record)
+    if patch:
+        with runs.atomic(output.folder / runs.File.PATCH) as temporary:
+            temporary.write_bytes(patch)
 
 
 def _fit(settings, arrays, model, recorder, listeners):

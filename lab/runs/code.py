@@ -1,0 +1,47 @@
+"""With what code a run was trained: versions, commit, and what was changed since."""
+
+import functools
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+# New files that a run may depend on: no virtual environment that git was not told to ignore.
+_NEW = (":(glob)*.py", "lab/*.py", "models/*.py")
+# The same for `git apply`, whatever the user's configuration makes of a difference.
+_PLAIN = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+
+
+def versions():
+    """The versions that a run depends on: package -> version."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+
+
+@functools.cache
+def checkout():
+    """What git knows of this code, when it is first asked for.
+
+    Returns
+    -------
+    commit : str or None
+        "-dirty" behind it where files were changed since; None outside a git checkout.
+    patch : bytes
+        These changes, as `git apply` takes them; paths start from the project's folder.
+    """
+    try:
+        commit = _git("describe", "--always", "--abbrev=40").decode().strip()
+        patch = _git("diff", "HEAD", "--relative", *_PLAIN)
+        for path in _git("ls-files", "--others", "--exclude-standard", "-z", *_NEW).split(b"\0")[:-1]:
+            patch += _git("diff", "--no-index", *_PLAIN, "/dev/null", path)
+    except (OSError, subprocess.SubprocessError):
+        return None, b""
+    return commit + "-dirty" * bool(patch), patch
+
+
+def _git(*command):
+    done = subprocess.run(["git", *command], cwd=_ROOT, capture_output=True, timeout=5)
+    if done.returncode > 1:  # 1: there are differences
+        done.check_returncode()
+    return done.stdout
