@@ -20,7 +20,7 @@ from lab import cli
 
 def parse_args():
     parser = cli.Parser(__doc__)
-cli.add_name_flag(parser, "name of the run, and of the folder it is written to", required=True)
+    cli.add_name_flag(parser, "name of the run, and of the folder it is written to", required=True)
     parser.add_argument("--like", metavar="RUN", help="a run, also one of a sweep: its settings are the defaults of the flags")
     cli.add_setting_flags(parser)
     many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")

@@ -396,8 +396,8 @@ def test_gans_of_other_defaults_are_not_averaged_and_typed_defaults_are(tmp_path
 
 
 def test_every_group_has_a_name_in_table_and_legend(sweep):
-    for name in ("x/seed=0", "x/seed=1", "x/one", "_y"):
-        fake_run(sweep / name)
+    for name, seed in (("x/seed=0", 0), ("x/seed=1", 1), ("x/one", 0), ("_y", 0)):
+        fake_run(sweep / name, seed=seed)
     groups, _ = collect(sweep, "x", "_y")
     figure = figures.learning_curves({"": {group.name: group.curves() for group in groups}}, "t")
     names = {"x: seed=0-1", "x/one: usual", "_y: usual"}
