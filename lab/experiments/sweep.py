@@ -211,9 +211,17 @@ class _Display(Bar):
         self.failed += bool(fault)
         self.advance(1)
         outcome = f"FAILED: {fault}" if fault else _last_line(files)
-        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {name}  {outcome}")
+        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}")
+
+
+def _short(name):
+    """A run's name without what is the same in all: "0.0001, seed=2" of "regularizer-strength=0.0001/seed=2"."""
+    swept, _, seed = name.rpartition("/")
+    return ", ".join(filter(None, [swept if "/" in swept else swept.partition("=")[2], seed]))
 
 
 def _last_line(files):
+    """What matters of a run in a line: metrics of the validation images, where there are any."""
     history = runs.History(**simplejson.loads(files[runs.File.HISTORY]))
-    return "  ".join(f"{name} {value:.4f}" for name, value in history.final.items()) + f"  {history.total_seconds:.1f} s"
+    final = {name: value for name, value in history.final.items() if name.startswith("val_")} or history.final
+    return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"  {history.total_seconds:.1f} s"

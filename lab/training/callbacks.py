@@ -125,9 +125,17 @@ class ProgressLines(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         width = len(str(self.epochs))
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         seconds = self.recorder.finished[0][-1]["epoch_seconds"]
-        self.bar.say(f"epoch {epoch + 1:{width}}/{self.epochs}  {numbers}  {seconds:.2f} s")
+        self.bar.say(f"epoch {epoch + 1:{width}}/{self.epochs}  {_in_words(logs)}  {seconds:.2f} s")
+
+
+def _in_words(logs):
+    """Metrics in a line, each with that of the validation images behind it: a classifier's fits into 80 columns."""
+    parts = {name: f"{name} {value:.4f}" for name, value in logs.items()}
+    for name in [name for name in logs if f"val_{name}" in logs]:
+        parts[name] += f" (val {logs[f'val_{name}']:.4f})"
+        del parts[f"val_{name}"]
+    return "  ".join(parts.values())
 
 
 class SamplePictures(keras.callbacks.Callback):
