@@ -31,6 +31,7 @@ def parse_args():
     several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
     gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
     gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
+    gan.add_argument("--strip", type=int, nargs="+", metavar="EPOCH", help="draw the samples of these epochs side by side")
     gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of the ring 2500)")
     cli.add_setting_flags(parser, ("device", "threads"))
     cli.add_place_flags(parser)

@@ -138,7 +138,7 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
     assert len(list(folder.glob("hidden=*/regularizer-strength=*/learning_curve.png"))) == 4
     assert not list(folder.rglob(".*"))
     printed = (undisturbed / "printed.txt").read_text()
-    assert len(re.findall(r"^\[\d/8\] hidden=.*seed=\d  accuracy .* val_loss .* s$", printed, re.M)) == 8
+    assert len(re.findall(r"^\[\d/8\] hidden=.*seed=\d  val_accuracy .* val_loss .* s$", printed, re.M)) == 8
     assert re.search(r"hidden=8, regularizer-strength=0.01 .* 6,370 .* \d\.\d{4} ± \d\.\d{4} ", printed)
     assert "2 runs each" in printed and "evaluate.py -m grid" in printed
 

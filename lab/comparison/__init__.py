@@ -4,3 +4,4 @@
 from lab.comparison.compare import Comparison, View, compare, compare_runs, export, label_of, report_sweep
 from lab.comparison.difference import show_difference
 from lab.comparison.groups import Group, collect
+from lab.comparison.strip import draw_strip

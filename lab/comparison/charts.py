@@ -96,7 +96,7 @@ def _series(name, groups):
         if value is None:
             continue
         words = [f"{other}={one}" for other, one in setting.items() if other not in (flag_of(name), "seed")]
-        if name == "hidden" and len(depths) > 1 or layered:
+        if (name == "hidden" and len(depths) > 1) or layered:
             words.insert(0, f"first layer: {value[0]}" if layered else f"hidden layers: {len(value)}")
         shared = tuple(getattr(group.settings, other) for other in kept), *words
         series.setdefault(shared, (", ".join(words), []))[1].append(group)

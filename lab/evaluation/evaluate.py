@@ -27,6 +27,7 @@ class Request(NamedTuple):
     sort: str | None = None  # a column
     top: int | None = None  # rows
     export: str | None = None  # a format, to print the table in
+    strip: list[int] | None = None  # epochs, whose samples are to be drawn
     label: str | None = None  # of a comparison
 
     @property
@@ -67,22 +68,22 @@ def evaluate(request):
     return _evaluate([run], request)
 
 
-# Flags that only print, and which others they go with.
-_ONLY_PRINT = {"diff": (), "export": ("model_name", "sort", "top")}
+# Flags that ask for something of its own, and which others they go with.
+_COMPANY = {"diff": (), "export": ("model_name", "sort", "top"), "strip": ("model_name", "label")}
 
 
 def _check_flags(request):
     """Raise UserError for a flag that another one would leave without effect."""
     given = {name for name, value in request._asdict().items() if value is not None} - {*_PLACES}
-    for name, company in _ONLY_PRINT.items():
+    for name, company in _COMPANY.items():
         idle = sorted(given - {name, *company})
         if name in given and idle:
-            raise UserError(f"--{name} only prints, and goes without --{idle[0]}")
+            raise UserError(f"--{name} does one thing, and goes without --{idle[0]}")
 
 
 def _is_alone(request, folders):
     name = request.model_name[0]
-    view = request.published, request.label, request.sort, request.top, request.export
+    view = request.published, request.label, request.sort, request.top, request.export, request.strip
     whole = any(one is not None for one in view) or runs.is_pattern(name)
     return not whole and folders == [runs.folder_of(request.results_dir, name)]
 
@@ -98,12 +99,14 @@ def _compare(request, folders):
         if not trained:
             raise UserError("none of these runs is finished: there is nothing to evaluate or to compare")
         _evaluate(trained, request)
+    label = request.label or comparison.label_of(request.model_name)
+    folder = runs.folder_of(request.results_dir, f"{runs.Beside.COMPARISONS}/{label}")
+    if request.strip is not None:
+        return comparison.draw_strip(request.results_dir, folders, request.strip, folder)
     view = comparison.View(request.published, request.sort, request.top)
     if request.export:
         comparison.export(request.results_dir, folders, view, request.export)
         return []
-    label = request.label or comparison.label_of(request.model_name)
-    folder = runs.folder_of(request.results_dir, f"{runs.Beside.COMPARISONS}/{label}")
     return comparison.compare_runs(request.results_dir, folders, folder, view)
 
 

@@ -121,6 +121,12 @@ def holds_run(folder):
     return all((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
 
 
+def sample_paths(folder):
+    """The pictures of a GAN's samples in a run's folder: dict of int to Path, by rising epoch."""
+    paths = {path.stem.removeprefix("epoch_"): path for path in (folder / SAMPLES).glob("epoch_*.png")}
+    return {int(epoch): paths[epoch] for epoch in sorted(filter(str.isdecimal, paths), key=int)}
+
+
 def named(results_dir, names):
     """The folders of all runs that some names mean.
 

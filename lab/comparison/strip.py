@@ -1,0 +1,59 @@
+"""What GANs generated over time, side by side."""
+
+import numpy as np
+from PIL import Image
+
+from lab import runs
+from lab.comparison.groups import collect
+from lab.settings import UserError
+
+
+def draw_strip(results_dir, folders, epochs, folder):
+    """Draw the samples of GANs by epoch, of the same latent vectors, the runs below each other.
+
+    Parameters
+    ----------
+    results_dir : path
+    folders : list of Path
+        Of the runs, as `runs.named` gives them.
+    epochs : list of int
+        0: before training.
+    folder : Path
+        That it is written into, as strip.png.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    UserError
+        If one of them is no GAN, or has no picture of one of the epochs.
+    """
+    from lab import figures  # with matplotlib
+
+    groups, _ = collect(results_dir, folders)
+    if not groups[0].settings.is_gan:
+        raise UserError(f"--strip: {groups[0].runs[0].folder} is a classifier; only GANs have samples to show")
+    rows = {}
+    for group in groups:
+        for run in group.runs:
+            name = group.name if len(group.runs) == 1 else f"{group.name}, seed={run.settings.seed}"
+            rows[name] = _pictures(run.folder, epochs)
+    runs.check_free(folder, overwrite=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    datasets = dict.fromkeys(group.record.dataset.name for group in groups)
+    drawn = figures.strip(rows, epochs, f"{folder.name}: samples of the same latent vectors by epoch, {', '.join(datasets)}")
+    return runs.save_figures({"strip.png": drawn}, folder)
+
+
+def _pictures(folder, epochs):
+    paths = runs.sample_paths(folder)
+    for epoch in epochs:
+        if epoch not in paths:
+            known = ", ".join(map(str, paths)) or "none"
+            raise UserError(f"--strip: {folder} has no picture of epoch {epoch}; it has those of {known}")
+    try:
+        return [np.asarray(Image.open(paths[epoch]).convert("RGB")) for epoch in epochs]
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's, of files that are no pictures
+        raise UserError(f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})") from error
