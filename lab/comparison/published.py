@@ -98,13 +98,13 @@ def verdicts_of(groups, published):
         places = [place for place in rows if (place[1] is not None) == kind]
         for name in METRICS:
             if any(name in rows[place][0] for place in places):
-                judged = _judged([rows[place][0].get(name) for place in places], [rows[place][1][name] for place in places])
-                for place, verdict in zip(places, judged):
+                row = judged([rows[place][0].get(name) for place in places], [rows[place][1][name] for place in places])
+                for place, verdict in zip(places, row):
                     verdicts[place][name] = verdict
     return verdicts
 
 
-def _judged(figures, several):
+def judged(figures, several):
     """Verdicts on the figures of one metric, row by row: one deviation for all rows where theirs do not differ, and so strict
     that among all rows there is one called below or above by chance in no more than 5% of such tables."""
     noise = significance.noise_of(several)

@@ -5,6 +5,7 @@ Both packages take half a second to import, so they are imported where a test is
 
 import functools
 import itertools
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -72,7 +73,8 @@ def welch(one, other):
     if min(len(one), len(other)) > 1:
         if np.ptp(one) == np.ptp(other) == 0:
             return Difference(difference, difference, difference, float(difference == 0))
-        test = stats.ttest_ind(one, other, equal_var=False)
+        with warnings.catch_warnings(action="ignore"):  # about runs that all end alike
+            test = stats.ttest_ind(one, other, equal_var=False)
         return Difference(difference, *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue))
     several = max(one, other, key=len)
     if len(several) == 1:
@@ -214,6 +216,7 @@ def explained(several, levels):
         is more than one and room for it. The rest of the sum of squares lies between repeats.
     """
     import pandas
+    from scipy import stats
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm
 
@@ -234,7 +237,9 @@ def explained(several, levels):
         pairs = sum_of_all.t_test_pairwise(f"C({column})", method="holm").result_frame["pvalue-holm"]
         order = list(dict.fromkeys(values))
         steps = [float(pairs.get(f"{b}-{a}", pairs.get(f"{a}-{b}"))) for a, b in itertools.pairwise(order)]
-        found.append(Explained(name, float(table.ss_diff[1]) / total, float(table["Pr(>F)"][1]), steps))
+        # Its own p-values take the degrees of freedom of each model, but its F the deviation of the largest.
+        ps = stats.f.sf(table.F, table.df_diff, every.df_resid)
+        found.append(Explained(name, float(table.ss_diff[1]) / total, float(ps[1]), steps))
     if len(columns) > 1 and len(table) == 3:
-        found.append(Explained(TOGETHER, float(table.ss_diff[2]) / total, float(table["Pr(>F)"][2]), []))
+        found.append(Explained(TOGETHER, float(table.ss_diff[2]) / total, float(ps[2]), []))
     return found

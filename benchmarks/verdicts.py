@@ -1,0 +1,62 @@
+"""How often the verdicts of a comparison are wrong: tables of 21 settings with 3 runs each, simulated.
+
+    python benchmarks/verdicts.py              # 2,000 tables of each kind, about 5 minutes
+
+Without any effect no row may be called different in more than 5% of the tables. With one setting, or one published figure,
+shifted by so many deviations of a run, the row is to be found. A published figure is a single run: that of 21 rows at an error
+of 5% is found at 3 deviations in a third of all tables at most, even if the deviation were known: its difference from a mean of
+3 runs scatters by sqrt(4 / 3) deviations, and 3.04 of these are needed.
+"""
+
+import argparse
+from decimal import Decimal
+
+import numpy as np
+
+from lab.comparison import published
+from lab.metrics import significance
+
+ROWS, RUNS = 21, 3
+
+
+def measure(tables, shift, seed=0):
+    """The share of simulated tables in which a row is called different.
+
+    Parameters
+    ----------
+    tables : int
+    shift : float
+        Of one row, up or down, in deviations; 0: any row counts, else that row.
+    seed : int
+
+    Returns
+    -------
+    dict of str to float
+        "settings": of our own rows, held against the best; "published": of published figures, held against ours.
+    """
+    draw, found = np.random.default_rng(seed), {"settings": 0, "published": 0}
+    for _ in range(tables):
+        row, by = draw.integers(ROWS), shift * draw.choice([-1, 1])
+        ours, figures = draw.normal(size=(ROWS, RUNS)), draw.normal(size=ROWS)
+        figures[row] += by
+        verdicts = published.judged([Decimal(f"{figure:.6f}") for figure in figures], list(ours))
+        beyond = [verdict.place in ("below", "above") for verdict in verdicts]
+        found["published"] += beyond[row] if shift else any(beyond)
+        ours[row] += by
+        best = int(ours.mean(axis=1).argmax())
+        unlike = significance.unlike(list(ours), significance.noise_of(list(ours)), best)
+        found["settings"] += unlike[row] if shift and best != row else unlike.any()
+    return {name: count / tables for name, count in found.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tables", type=int, default=2000, help="of each kind")
+    tables = parser.parse_args().tables
+    for shift in (0, 3, 5):
+        shares = measure(tables, shift)
+        print(f"shift of {shift} deviations: settings {shares['settings']:.1%}, published figures {shares['published']:.1%}")
+
+
+if __name__ == "__main__":
+    main()

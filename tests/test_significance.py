@@ -1,0 +1,107 @@
+"""What is noise: held against SciPy's and statsmodels' own tests, and against what is known of simulated tables."""
+
+import numpy as np
+import pandas
+import pytest
+from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.multitest import multipletests
+
+from benchmarks import verdicts
+from lab.metrics import intervals, significance
+
+DRAW = np.random.default_rng(0)
+
+
+def test_welch_is_scipys_and_says_what_it_does_not_know():
+    one, other = DRAW.normal(1, 2, 5), DRAW.normal(0, 1, 3)
+    found, expected = significance.welch(one, other), stats.ttest_ind(one, other, equal_var=False)
+    assert found.difference == pytest.approx(one.mean() - other.mean()) and found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+    single = significance.welch(one, other[:1])
+    low, high = intervals.prediction_interval(one)
+    assert np.isnan(single.low) and (single.p < 0.05) == (not low <= other[0] <= high)
+    assert np.isnan(significance.welch(one[:1], other[:1]).p)
+    assert significance.welch(np.ones(3), np.ones(2)).p == 1 and significance.welch(np.ones(3), np.zeros(2)).p == 0
+
+
+def test_deviations_are_pooled_where_bartletts_test_finds_no_fault():
+    equal = [DRAW.normal(place, 1, count) for place, count in enumerate((3, 3, 4, 1))]
+    noise = significance.noise_of(equal)
+    assert noise.pooled and noise.p == pytest.approx(stats.bartlett(*equal[:3]).pvalue)
+    variances = [values.var(ddof=1) for values in equal[:3]]
+    assert noise.deviations == pytest.approx([np.sqrt(np.average(variances, weights=[2, 2, 3]))] * 4)
+    assert noise.freedoms.tolist() == [7] * 4
+    low, high = noise.interval()
+    half_width = stats.t.ppf(0.975, 7) * noise.deviations[0] * np.sqrt(1 + 1 / 3)
+    assert (low[0], high[0]) == pytest.approx((equal[0].mean() - half_width, equal[0].mean() + half_width))
+    assert noise.p_of(np.full(4, half_width))[0] == pytest.approx(0.05)
+
+
+def test_deviations_that_differ_stay_each_rows_own():
+    several = [np.array([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 1.0]), np.array([5.0])]
+    noise = significance.noise_of(several)
+    assert not noise.pooled and noise.deviations[:2] == pytest.approx([np.std(several[0], ddof=1), 0])
+    low, high = noise.interval()
+    assert (low[0], high[0]) == pytest.approx(intervals.prediction_interval(several[0]))
+    assert np.isnan([low[2], noise.deviations[2]]).all() and significance.noise_of([np.ones(1)] * 3) is None
+    assert noise.p_of(np.array([0.0, 0.1, np.nan]))[:2].tolist() == [1, 0]
+
+
+def test_holm_is_statsmodels_and_leaves_out_what_was_not_tested():
+    p_values = np.array([0.01, np.nan, 0.04, 0.03])
+    expected = multipletests([0.01, 0.04, 0.03], method="holm")[1]
+    np.testing.assert_allclose(significance.holm(p_values), [expected[0], np.nan, *expected[1:]])
+
+
+def test_the_mean_shift_is_the_paired_t_test():
+    one, other = DRAW.normal(size=(2, 8))
+    found, expected = significance.shift(one - other), stats.ttest_rel(one, other)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
+@pytest.mark.parametrize("counts", [(3, 3, 3, 3), (5, 2, 3, 4)])
+def test_what_differs_from_the_best_is_tukeys_answer(counts):
+    several = [DRAW.normal(place, 1, count) for place, count in zip((0, 0.5, 3, 6), counts)]
+    noise = significance.noise_of(several)
+    assert noise.pooled
+    expected = stats.tukey_hsd(*several).pvalue
+    for best in range(4):
+        assert significance.unlike(several, noise, best).tolist() == (expected[best] < 0.05).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")  # SciPy's, of the test's own call
+def test_where_deviations_differ_it_is_welchs_with_holms_correction():
+    several = [np.array([0.98, 0.981, 0.979]), np.array([0.1135, 0.1135, 0.1135]), np.array([0.97, 0.9, 0.99])]
+    noise = significance.noise_of(several)
+    pairs = [stats.ttest_ind(several[i], several[j], equal_var=False).pvalue for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert not noise.pooled and (multipletests(pairs, method="holm")[1] < 0.05).tolist() == [True, False, True]
+    assert significance.unlike(several, noise, 0).tolist() == [False, True, False]
+
+
+def test_what_explains_the_spread_is_statsmodels_analysis_of_variance():
+    first, second = [str(place // 3) for place in range(6)], [str(place % 3) for place in range(6)]
+    several = [DRAW.normal(2 * int(a) + int(a) * int(b), 1, 4) for a, b in zip(first, second)]
+    found = significance.explained(several, {"first": first, "second": second})
+    columns = {"a": np.repeat(first, 4), "b": np.repeat(second, 4), "y": np.concatenate(several)}
+    frame = pandas.DataFrame(columns)
+    table = anova_lm(ols("y ~ C(a) * C(b)", frame).fit(), typ=2)
+    assert [one.p for one in found] == pytest.approx(table["PR(>F)"][:3].tolist())
+    total = ((frame.y - frame.y.mean()) ** 2).sum()
+    assert [one.share for one in found] == pytest.approx((table["sum_sq"][:3] / total).tolist())
+    pairs = ols("y ~ C(a) + C(b)", frame).fit().t_test_pairwise("C(b)", method="holm").result_frame["pvalue-holm"]
+    assert found[1].steps == pytest.approx([pairs["1-0"], pairs["2-1"]])
+    # A cell that is missing, as of the pair 47-25 among others, is no hindrance.
+    found = significance.explained(several[:5], {"first": first[:5], "second": second[:5]})
+    assert len(found) == 3 and all(np.isfinite(one.p) for one in found)
+    (alone,) = significance.explained(several[:3], {"second": second[:3]})
+    assert alone.p == pytest.approx(stats.f_oneway(*several[:3]).pvalue)
+
+
+def test_verdicts_call_few_tables_different_by_chance_and_find_what_differs():
+    """A hundredth of the measurement in benchmarks/verdicts.py, whose figures stand in docs/measured.md."""
+    by_chance, shifted = verdicts.measure(tables=60, shift=0, seed=1), verdicts.measure(tables=60, shift=3, seed=2)
+    assert by_chance["settings"] <= 0.15 and by_chance["published"] <= 0.15
+    assert shifted["settings"] >= 0.75
