@@ -74,15 +74,15 @@ def test_the_prediction_interval_holds_the_next_value_19_times_of_20():
     ("curve", "epochs"),
     [
         ([0.6, 0.9, 0.8, 1.0], 1.5),  # halfway between the first epoch and the second
-        ([0.85], 0.75 / 0.85 * 1 + 0),  # from 0 before the first epoch
+        ([0.85], 1),  # of when in the first epoch, nothing is known
         ([0.75, 0.2], 1),
-        ([0.1, np.nan, 0.8], 0.75 / 0.8 * 3),  # what is no number does not count as a point
+        ([0.1, np.nan, 0.8], 3),  # nor after what is no number
         ([0.7, 0.74], np.nan),
         ([np.nan], np.nan),
     ],
 )
 def test_epochs_until_a_level_are_interpolated(curve, epochs):
-    assert intervals.epochs_until(curve, 0.75, start=0.0) == pytest.approx(epochs, nan_ok=True)
+    assert intervals.epochs_until(curve, 0.75) == pytest.approx(epochs, nan_ok=True)
 
 
 def test_curves_of_repeats_reach_as_far_as_all_of_them():

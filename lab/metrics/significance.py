@@ -67,10 +67,10 @@ def welch(one, other):
     Difference
         Of one's mean over the other's.
     """
-    from scipy import stats
-
     difference, nothing = float(np.mean(one) - np.mean(other)), float("nan")
     if min(len(one), len(other)) > 1:
+        from scipy import stats
+
         if np.ptp(one) == np.ptp(other) == 0:
             return Difference(difference, difference, difference, float(difference == 0))
         with warnings.catch_warnings(action="ignore"):  # about runs that all end alike
