@@ -45,9 +45,11 @@ def _drawn(comparison, name):
     datasets = sorted({group.record.dataset.name for group in comparison.groups})
     title = "\n".join([f"{name}: {', '.join(datasets)}", *comparison.warnings])
     curves = {group.name: group.curves() for group in comparison.groups}
-    drawn = {"learning_curves.png": figures.learning_curves(curves, title, comparison.published.by_epoch)}
+    drawn = {"learning_curves.png": figures.learning_curves({"": curves}, title, {"": comparison.published.by_epoch})}
     if comparison.trend:
-        drawn["trend.png"] = figures.trend(*comparison.trend, title)
+        points, label, logarithmic = comparison.trend
+        series = {name: one | {"x": [one["x"]]} for name, one in points.items()}
+        drawn["trend.png"] = figures.trend([(label, logarithmic)], series, title)
     if comparison.labels:
         drawn["labels.png"] = figures.label_counts(*comparison.labels, title)
     return drawn
