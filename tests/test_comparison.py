@@ -388,8 +388,9 @@ def test_every_group_has_a_name_in_table_and_legend(sweep):
     for name in ("x/seed=0", "x/seed=1", "x/one", "_y"):
         fake_run(sweep / name)
     groups, _ = collect(sweep, "x", "_y")
-    figure = figures.learning_curves({group.name: group.curves() for group in groups}, "t")
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"x", "x, one", "_y", "training", "validation"}
+    figure = figures.learning_curves({"": {group.name: group.curves() for group in groups}}, "t")
+    texts = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert texts == {"x", "x, one", "_y", "training", "validation", "bands: 95% confidence\ninterval of the mean"}
     assert {group.name for group in collect(sweep, "x")[0]} == {"x", "one"}
 
 

@@ -210,12 +210,14 @@ def test_trend_over_two_axes_and_a_series_of_one_point(tmp_path):
 
 
 def test_names_of_many_lines_stand_beside_them(tmp_path):
-    names = [f"units={index}" for index in range(12)]
+    names = [f"regularizer-strength=0.001, units={index}" for index in range(12)]
     figure = figures.trend([("lambda", False)], dict.fromkeys(names, SERIES), "t")
     save(figure, tmp_path)
     for axis in figure.axes:
         boxes = sorted((Text.get_window_extent(text) for text in axis.texts), key=lambda box: box.y0)  # without its line
-        assert {text.get_text() for text in axis.texts} == {*names} and min(box.x0 for box in boxes) > axis.bbox.x1
+        assert {text.get_text().replace("\n", " ") for text in axis.texts} == {*names} and min(
+            box.x0 for box in boxes
+        ) > axis.bbox.x1
         assert all(lower.y1 < upper.y0 for lower, upper in itertools.pairwise(boxes)) and boxes[-1].x1 <= figure.bbox.x1
 
 

@@ -1,6 +1,5 @@
 """What figures have in common: size, titles, looks, legends."""
 
-import itertools
 import textwrap
 
 import numpy as np
@@ -20,7 +19,6 @@ HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "|||")
 INTERVAL = "95% confidence interval of the mean"
 
 _LINES, _LETTER, _HANDLE = 4.25, 0.075, 0.6  # of a legend: lines to an inch, inches of a letter, and of what is beside the text
-_LONGEST = 28  # letters in a line of a legend
 
 
 def new_figure(width, height, title=None, **options):
@@ -37,7 +35,7 @@ def wrapped(title, inches):
     return "\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in title.split("\n"))
 
 
-def short_lines(name, letters):
+def short_lines(name, letters=28):
     """A name in lines of so many letters; ``weight-decay=0`` stays in one, if it can."""
     return textwrap.fill(name, letters, break_on_hyphens=False)
 
@@ -67,18 +65,13 @@ def legend_below(figure, handles):
 
 def _draw_legend(figure, handles, **options):
     # Handles and labels by hand: matplotlib leaves out names that begin with an underscore.
-    figure.legend([*handles.values()], [short_lines(name, _LONGEST) for name in handles], fontsize=8, **options)
+    figure.legend([*handles.values()], [short_lines(name) for name in handles], fontsize=8, **options)
 
 
 def _legend(names, height):
     """Columns of a legend so many inches high, letters in its longest line, and lines of all its names."""
-    lines = [line for name in names for line in short_lines(name, _LONGEST).split("\n")]
+    lines = [line for name in names for line in short_lines(name).split("\n")]
     return 1 if len(lines) <= _LINES * height else 2, max(map(len, lines)), len(lines)
-
-
-def colours(count):
-    """So many colours; the first ten can be told apart, also by the colour-blind."""
-    return [f"C{index % 10}" for index in range(count)]
 
 
 def styles(names, looks=MARKERS, key="marker"):
@@ -89,7 +82,7 @@ def styles(names, looks=MARKERS, key="marker"):
     dict of str to dict
         Options of matplotlib.
     """
-    return {name: {"color": color, key: look} for name, color, look in zip(names, colours(len(names)), itertools.cycle(looks))}
+    return {name: {"color": f"C{index % 10}", key: looks[index % len(looks)]} for index, name in enumerate(names)}
 
 
 def band(**options):

@@ -5,7 +5,7 @@ from matplotlib import colormaps
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, frame, legend_below, legend_beside, new_figure, styles, with_legend
+from lab.figures.base import INTERVAL, frame, legend_below, legend_beside, new_figure, short_lines, styles, with_legend
 
 _METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 _TOLD_APART = 10  # lines; of more, the colours only show their order, and their names stand beside them
@@ -29,7 +29,8 @@ def trend(axes, series, title):
     if len(series) > _TOLD_APART:
         colours = colormaps["viridis"](np.linspace(0, 0.9, len(series)))
         looks = {name: look | {"color": color} for (name, look), color in zip(looks.items(), colours)}
-        figure = new_figure(width + 2, max(8, 0.4 * len(series)), title)
+        lines = sum(short_lines(name).count("\n") + 1 for name in series)
+        figure = new_figure(width + 2, max(8, 0.4 * lines), title)
         if marks:
             legend_below(figure, marks)
     else:
@@ -88,7 +89,7 @@ def _name_lines(axis, lines, looks):
     for rank, name in enumerate(sorted(ends, key=lambda name: ends[name][1])):
         joined = {"arrowstyle": "-", "color": looks[name]["color"], "alpha": 0.5, "relpos": (0, 0.5)}
         place = {"xytext": (1.06, (rank + 0.5) / len(ends)), "textcoords": "axes fraction", "verticalalignment": "center"}
-        axis.annotate(name, ends[name], fontsize=8, arrowprops=joined, **place)
+        axis.annotate(short_lines(name), ends[name], fontsize=8, arrowprops=joined, **place)
 
 
 def _logarithmic(axis, values):
