@@ -134,7 +134,8 @@ def test_the_tables_say_mean_and_half_width(sweep):
     done = call("evaluate", "-m", "wide", "--results-dir", sweep)
     assert done.returncode == 0 and done.stderr == ""
     folder = sweep / "comparisons" / "wide"
-    assert sorted(path.name for path in folder.iterdir()) == ["learning_curves.png", "table.csv", "table.md", "trend.png"]
+    drawn = [f"{name}.{ending}" for name in ("learning_curves", "trend") for ending in ("png", "svg")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*drawn, "table.csv", "table.md"])
     text = (folder / "table.md").read_text()
     # t of 2 degrees of freedom is 4.3027; the deviation of 0.93, 0.94, 0.96 is 0.015275.
     for where in (done.stdout, text):
@@ -151,11 +152,11 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
     path.write_text('hidden,parameters,val_accuracy,val_loss\n"20,20",40000,0.90,0.2\n"100,20",1,0.99,0.01\n"7,7",1,0.5,1\n')
     done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", path)
     assert done.returncode == 0, done.stderr
-    # 0.943333 ± 4.3027 * 0.015275 * sqrt(4/3), and for the other 0.97 ± 4.3027 * 0.01 * sqrt(4/3).
+    # 0.943333 ± 2.7764 * 0.012910 * sqrt(4/3), which holds what may be rounded to 0.90; for the other 0.97 ± the same.
     # The deviations of the two are pooled: to sqrt((0.015275^2 + 0.01^2) / 2) = 0.012910; t of 4 degrees of freedom is 2.7764.
-    assert re.search(r" 20,20 .*40,000 equal .*0\.9000 low 0\.9019 to 0\.9847.*0\.2000 above", done.stdout)
+    assert re.search(r" 20,20 .*40,000 equal .*0\.9000 inside 0\.9019 to 0\.9847.*0\.2000 above", done.stdout)
     assert re.search(r" 100,20 .*1 NOT equal .*0\.9900 inside 0\.9286 to 1\.0114.*0\.0100 inside", done.stdout)
-    assert "Published val. accuracy: 1 of 2 lie inside, where by chance 1.9 would; none outside beyond chance" in done.stdout
+    assert "Published val. accuracy: 2 of 2 lie inside, where by chance 1.9 would; none outside beyond chance" in done.stdout
     assert "Published val. loss: 1 of 2 lie inside" in (sweep / "comparisons/wide/table.md").read_text()
     row = rows_of(sweep / "comparisons/wide/table.csv")[0]
     assert float(row["published_val_accuracy"]) == 0.9 and float(row["val_accuracy_low"]) == pytest.approx(0.90194, abs=1e-5)
@@ -287,7 +288,7 @@ def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, m
     fake_run(sweep / "other", sha256="b", name="fashion_mnist")
     titles = []
     monkeypatch.setattr(figures, "learning_curves", lambda curves, title, published: titles.append(title))
-    monkeypatch.setattr(runs, "save_figures", lambda drawn, folder: [])
+    monkeypatch.setattr(runs, "save_figures", lambda drawn, folder, vector: [])
     compare_runs(sweep, runs.named(sweep, ["wide", "other"]), sweep / "both", View())
     warned = "wide; wide (mnist, 60,000 training images, hash a), other (fashion_mnist, 60,000 training images, hash b)"
     assert warned in (sweep / "both" / "table.md").read_text() and warned in titles[0]

@@ -53,7 +53,7 @@ def test_a_table_names_each_difference_and_every_metric(columns, students, monke
         assert metric in done.stdout
     text = " ".join(done.stdout.split())
     usual = "net=dense, dropout=0, learning-rate=0.001, batch-size=128, epochs=10, holdout=0, seed=0"
-    assert f"Usual here: {usual}." in text
+    assert f"Usual here: {usual};" in text
     assert "alice; bob; carol; dave (mnist, 60,000 training images, hash a), erin (mnist --holdout 500" in text
 
 
@@ -88,7 +88,7 @@ def test_rows_are_sorted_and_cut_as_asked(students):
     assert [group.run for group in tables.in_order(groups, "val_loss")] == ["bob", "alice", "erin", "dave", "carol"]
     assert tables.in_order(groups, "parameters")[0].run == "bob"
     assert [group.run for group in tables.in_order(groups, "epochs_to_0.97")][:2] == ["bob", "alice"]  # the others: never
-    assert tables.in_order(groups, "learning-rate")[-1].run == "carol"
+    assert tables.in_order(groups, "learning_rate")[-1].run == "carol"
 
 
 def test_small_counts_are_listed_and_the_first_epoch_is_no_interval(tmp_path):
@@ -133,7 +133,8 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
     expected = stats.ttest_ind([0.93, 0.94, 0.96], [0.96, 0.97, 0.98], equal_var=False)
     low, high = expected.confidence_interval()
     assert re.search(r"│ val. accuracy .* 0\.9700 ± 0\.0248 │ 0\.9433 ± 0\.0379 │ +-0\.027 │ +noise │", done.stdout)
-    assert re.search(rf"│ val. accuracy +│ +{re.escape(f"{low:+.2g} to {high:+.2g}")} │ +{expected.pvalue:.2g} │", done.stdout)
+    interval = re.escape(f"{low:+.2g} to {high:+.2g}")
+    assert re.search(rf"│ val. accuracy +│ +{interval} │ +{expected.pvalue:.2g} │", done.stdout)
     done = call("evaluate", "--diff", one, "alone", "--results-dir", pair)
     assert re.search(r"│ device +│ CPU: X, 1 thread +│ GPU: Y", done.stdout)
     assert re.search(r"│ val. accuracy .* -0\.07 │ differs │ 0\.0\d+ │", done.stdout) and "prediction interval" in done.stdout
@@ -226,7 +227,7 @@ def test_a_grid_tells_what_each_layer_does_and_which_are_as_good_as_the_best(tmp
     assert re.search(r"hidden layer 1 9\d\.\d% \(p < 0\.001\), hidden layer 2 0\.\d% \(p = ", table.notes[0])
     assert [float(row["p"].strip("< -") or 1) < 0.01 for row in table.rows] == [False, True, True, False, False]
     (best,) = [note for note in found.tables[0].notes if note.startswith("Best")]
-    assert re.search(r"Best val\. accuracy: hidden=40,\d+ \(0\.9[34].*Within noise of it are 1 of the 5 others", best)
+    assert re.search(r"Best val\. accuracy: hidden=40,\d+ \(0\.9[34].*Within noise of it, 1 of 5 others", best)
     axes, series = found.trend
     assert [label for label, _ in axes] == ["units of the second hidden layer", "parameters"]
     assert list(series) == ["first layer: 10", "first layer: 20", "first layer: 40"]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from lab import comparison, data, evaluation, figures, runs
 from lab.backend import gan, inference
+from lab.evaluation import classifiers
 from lab.evaluation.evaluate import data_of
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
@@ -50,8 +51,9 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     pictures = [f"samples/epoch_{epoch:04}.png" for epoch in (0, 2, 3)]
     expected = ["config.json", "history.json", "learning_curve.png", "model.keras", "samples.gif", *pictures]
-    assert set(names) - {"evaluation.json", "samples.png", "nearest.png", "labels.png"} == set(expected)
-    assert Image.open(folder / "samples.gif").n_frames == 3 and Image.open(folder / pictures[0]).size == (560, 560)
+    assert set(names) - {"evaluation.json", "samples.png", "nearest.png", "labels.png", "labels.svg"} == set(expected)
+    animation = Image.open(folder / "samples.gif")  # with a line for the epoch
+    assert animation.n_frames == 3 and animation.size == (560, 584) and Image.open(folder / pictures[0]).size == (560, 560)
     run = runs.load(folder)
     curves = {"generator_loss", "discriminator_loss", "real_accuracy", "generated_accuracy"}
     assert set(run.history.curves) == curves and run.history.epochs == len(run.history.curves["generator_loss"]) == 3
@@ -80,6 +82,7 @@ def test_evaluation_with_a_classifier(results, data_dir, capsys):
     paths = evaluate(results, "many/unroll=0/seed=0", classifier="digits", samples=150, data_dir=data_dir)
     assert [path.name for path in paths] == ["evaluation.json", "samples.png", "nearest.png", "labels.png"]
     found = json.loads(paths[0].read_text())
+    assert (paths[0].parent / "labels.svg").exists()
     assert sum(found["counts"]) == found["samples"] == 150 and found["classifier"] == "digits"
     assert found["present"] == sum(count > 1.5 for count in found["counts"]) and 0.1 < found["confidence"] <= 1
     # Without training: samples are noise, validation images are not.
@@ -87,7 +90,7 @@ def test_evaluation_with_a_classifier(results, data_dir, capsys):
     assert "KL divergence of the predicted classes to uniform" in capsys.readouterr().out
     evaluate(results, "many/unroll=0/seed=0", data_dir=data_dir)
     assert "With --classifier RUN, a run that classifies mnist" in capsys.readouterr().out
-    assert not (paths[0].parent / "labels.png").exists() and (paths[0].parent / "nearest.png").exists()
+    assert not [*paths[0].parent.glob("labels.*")] and (paths[0].parent / "nearest.png").exists()
 
 
 def test_evaluation_of_the_ring(results):
@@ -184,3 +187,9 @@ def test_other_data_than_a_run_was_trained_on_come_with_a_note(results, data_dir
         data_of(one, data_dir)
         printed = capsys.readouterr().out
         assert said in printed and bool(said) == bool(printed)
+
+
+def test_captions_claim_no_certainty_and_keep_the_end_of_a_files_name():
+    assert [classifiers._percent(share) for share in (0.456, 0.99, 0.9983, 1.0)] == ["46%", "99%", ">99%", ">99%"]
+    assert classifiers._shortened("a.png") == "a.png"
+    assert classifiers._shortened("a-picture-of-a-three-012.png") == "a-picture-of-a…012.png"

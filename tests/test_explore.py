@@ -29,6 +29,16 @@ def test_the_three_fits_are_too_close_good_and_too_far():
     assert good["true"] < min(close["true"], far["true"])
 
 
+def test_the_picture_shows_all_that_the_errors_are_taken_over():
+    x, _, fits = theory.polynomial_fits()
+    for axis, fit in zip(theory.draw_theory("polynomial").axes, fits, strict=True):
+        truth, curve, _ = axis.lines
+        assert (curve.get_xdata()[[0, -1]] == x[[0, -1]]).all() and f"true error {fit['true']:.3f}" in axis.get_title()
+        assert fit["true"] == pytest.approx(np.sqrt(np.mean((curve.get_ydata() - truth.get_ydata()) ** 2)), rel=0.01)
+        low, high = axis.get_ylim()
+        assert low < curve.get_ydata().min() and curve.get_ydata().max() < high
+
+
 def test_softmax_is_the_same_for_every_offset_only_if_shifted():
     logits = np.array([0, 1, 2], np.float32)
     expected = np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()

@@ -1,8 +1,13 @@
-"""Figures: that they are written, and say what they should."""
+"""Figures: that they are written, say what they should, and can be read by the colour-blind."""
+
+import itertools
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from lab import figures
@@ -18,6 +23,35 @@ LABELS = np.arange(20) % 10
 def save(figure, folder):
     """Write a figure as runs do, which lays it out."""
     return save_figures({"f.png": figure}, folder)[0]
+
+
+def seen_by_the_colour_blind(colour):
+    """CIE L*a*b* of a colour under deuteranopia (Machado et al. 2009), of the standard illuminant D65."""
+    linear = np.array([part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)])
+    blind = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    ratios = to_xyz @ np.clip(blind @ linear, 0, 1) / [0.95047, 1, 1.08883]
+    x, y, z = np.where(ratios > (6 / 29) ** 3, np.cbrt(ratios), ratios * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def look(handle):
+    """The colour of what a legend shows, and what there is to it beside its colour."""
+    if isinstance(handle, Line2D):
+        return handle.get_color(), (handle.get_marker(), handle.get_linestyle(), handle.get_markerfacecolor() == "none")
+    if isinstance(handle, PathCollection):
+        return handle.get_facecolor()[0], handle.get_paths()[0].vertices.tobytes()
+    return handle.get_facecolor(), handle.get_hatch()
+
+
+def assert_told_apart(figure):
+    """In each of a figure's legends any two series differ in more than what the colour-blind do not see."""
+    legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes if axis.get_legend())]
+    assert legends
+    for legend in legends:
+        for (one, mine), (other, its) in itertools.combinations(map(look, legend.legend_handles), 2):
+            distance = np.linalg.norm(seen_by_the_colour_blind(one) - seen_by_the_colour_blind(other))
+            assert mine != its or distance >= 10, (one, other, distance)
 
 
 def texts(figure):
@@ -38,9 +72,11 @@ def test_examples_are_three_by_five_with_captions():
     assert len(rows) == 3 and len(figure.axes) == 15
 
 
-@pytest.mark.parametrize("count", [0, 1, 7])
-def test_fewer_examples(count, tmp_path):
-    save(figures.examples(IMAGES[:count], ["x"] * count, "title"), tmp_path)
+@pytest.mark.parametrize(("count", "rows", "columns"), [(0, 1, 1), (1, 1, 1), (7, 2, 5)])
+def test_fewer_examples_take_a_smaller_sheet(count, rows, columns, tmp_path):
+    figure = figures.examples(IMAGES[:count], ["x"] * count, "title")
+    save(figure, tmp_path)
+    assert len(figure.axes) == rows * columns and figure.get_figheight() < 2.6 * rows
 
 
 def test_learning_curve_has_accuracy_above_and_loss_below():
@@ -64,7 +100,8 @@ def repeats(last, count=3, epochs=4):
 
 
 def legend_texts(figure):
-    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    """Of its legends outside of the axes, however their lines are broken."""
+    return [text.get_text().replace("\n", " ") for legend in figure.legends for text in legend.get_texts()]
 
 
 def test_repeated_runs_are_drawn_as_mean_and_band():
@@ -79,38 +116,117 @@ def test_repeated_runs_are_drawn_as_mean_and_band():
     assert not figures.learning_curve(repeats(0.9, count=1), "one run").axes[0].collections
 
 
-@pytest.mark.parametrize("count", [2, 21, 60])
-def test_learning_curves_have_a_colour_a_setting_and_their_legend_outside_the_axes(count, tmp_path):
-    figure = figures.learning_curves({f"hidden={index},25": repeats(index / count) for index in range(count)}, "many")
-    solid = [line for line in figure.axes[0].lines if len(line.get_xdata()) and line.get_linestyle() == "-"]
-    dashed = [line for line in figure.axes[0].lines if len(line.get_xdata()) and line.get_linestyle() == "--"]
-    colours = {to_hex(line.get_color()) for line in solid}
-    assert len(solid) == len(dashed) == count and len(colours) == count
-    assert colours == {to_hex(line.get_color()) for line in dashed}
-    assert len(legend_texts(figure)) == count + 2 and {"training", "validation"} < set(legend_texts(figure))
+@pytest.mark.parametrize(
+    ("count", "name"), [(2, "regularizer-strength=0, "), (21, "hidden={},25 "), (60, ""), (8, "long " * 15)]
+)
+def test_learning_curves_have_a_look_a_setting_and_their_legend_outside_the_axes(count, name, tmp_path):
+    groups = {f"{name.format(index)}seed={index}": repeats(index / count) for index in range(count)}
+    figure = figures.learning_curves({"": groups}, "many")
+    solid, dashed = ([line for line in figure.axes[0].lines if line.get_linestyle() == style] for style in ("-", "--"))
+    looks = {(line.get_color(), line.get_marker()) for line in solid}
+    assert len(solid) == len(dashed) == count and len(looks) == count
+    assert looks == {(line.get_color(), line.get_marker()) for line in dashed}
+    assert len(legend_texts(figure)) == count + 3 and legend_texts(figure)[-3:-1] == ["training", "validation"]
+    assert legend_texts(figure)[-1] == "bands: 95% confidence interval of the mean"
     save(figure, tmp_path)  # which lays it out
     legend = figure.legends[0].get_window_extent()
     assert legend.x0 > max(axis.get_window_extent().x1 for axis in figure.axes)
-    assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+    assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1 and legend.width <= figure.bbox.width / 4
+
+
+def test_panels_share_axes_and_legend_and_a_setting_looks_the_same_in_each(tmp_path):
+    panels = {f"first={i}": {f"second={j}": repeats(0.5 + i / 20 + j / 100) for j in range(i, 5)} for i in range(5)}
+    figure = figures.learning_curves(panels, "t")
+    save(figure, tmp_path)
+    above, below = figure.axes[:5], figure.axes[5:]
+    assert [axis.get_title() for axis in above] == [f"first={i}" for i in range(5)]
+    assert len({axis.get_ylim() for axis in above}) == len({axis.get_ylim() for axis in below}) == 1
+    looks = {(line.get_color(), line.get_marker()) for line in above[4].lines if line.get_xdata().size}
+    assert looks == {(above[0].lines[-1].get_color(), above[0].lines[-1].get_marker())} == {("C4", "v")} or looks == {
+        ("C4", "v")
+    }
+    assert legend_texts(figure)[:5] == [f"second={j}" for j in range(5)]
+    assert figure.legends[0].get_window_extent().y1 < min(axis.get_window_extent().y0 for axis in below)
+    many = figures.learning_curves({str(panel): {"a": repeats(0.9)} for panel in range(7)}, "seven, in two rows")
+    assert len(many.axes) == 14 and len({round(axis.get_position().y0, 3) for axis in many.axes}) == 4
+
+
+def test_neither_the_first_epoch_nor_bands_set_the_axes_and_bands_show_what_is_possible():
+    mean, wide = np.array([0.1, 0.9, 0.95, 0.99]), np.full(4, 0.2)
+    curves = dict.fromkeys(("accuracy", "val_accuracy"), (mean, wide))
+    curves |= dict.fromkeys(("loss", "val_loss"), (10 * (1 - mean), wide))
+    for figure in (figures.learning_curve(curves, "t"), figures.learning_curves({"": {"a": curves}}, "t")):
+        above, below = figure.axes
+        assert above.get_ylim() == pytest.approx((0.9 - 0.0045, 0.99 + 0.0045))
+        assert below.get_ylim() == pytest.approx((0.1 - 0.045, 1 + 0.045))
+        drawn = [axis.collections[0].get_paths()[0].vertices[:, 1] for axis in (above, below)]
+        assert drawn[0].max() == 1 and drawn[1].min() == 0
+    short = {name: (mean[:2], wide[:2]) for name, (mean, wide) in curves.items()}
+    assert figures.learning_curve(short, "t").axes[0].get_ylim()[0] < 0.1
+    slow = curves | {"loss": (np.array([10, 5, 1, 0.02]), wide)}  # one that does not learn would flatten all others
+    assert figures.learning_curves({"": {"a": slow}}, "t").axes[1].get_yscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ticks"), [(1, [1]), (3, [1, 2, 3]), (10, [1, 2, 4, 6, 8, 10]), (50, [1, 10, 20, 30, 40, 50])]
+)
+def test_epochs_are_counted_in_round_numbers(epochs, ticks):
+    assert figures.learning_curve(repeats(0.9, epochs=epochs), "t").axes[1].get_xticks().tolist() == ticks
+
+
+SERIES = {
+    "x": [np.array([1e-2, 0, 1e-10, 1])],
+    "val_accuracy": (np.array([0.92, 0.98, 0.97, 0.11]), np.array([0.1, 0.01, 0.01, 0.3])),
+    "val_loss": (np.array([0.08, 0.02, 0.03, 0.89]), np.full(4, np.nan)),
+}
 
 
 def test_trend_has_error_bars_a_place_for_zero_and_published_crosses(tmp_path):
-    x = np.array([0, 1e-10, 1e-2, 1])
-    values = np.array([0.98, 0.97, 0.92, 0.11])
-    series = {"x": x, "val_accuracy": (values, values / 100), "val_loss": (1 - values, np.full(4, np.nan))}
-    series["published"] = {"val_accuracy": values, "val_loss": values}
-    figure = figures.trend({"": series}, "lambda", True, "t")
+    published = {"val_accuracy": SERIES["val_accuracy"][0], "val_loss": np.array([0.08, 0.02, 0.03, 1.09])}
+    figure = figures.trend([("lambda", True)], {"": SERIES | {"published": published}}, "t")
     save(figure, tmp_path)
-    places = [figure.axes[1].transData.transform((value, 0))[0] for value in x]
+    above, below = figure.axes
+    places = [below.transData.transform((value, 0))[0] for value in (0, 1e-10, 1e-2, 1)]
     assert places == sorted(places) and min(np.diff(places)) > 20
-    assert legend_texts(figure) == ["ours", "published"]
-    save(figures.trend({"a": series, "b": series}, "lambda", False, "t"), tmp_path)
+    assert above.lines[0].get_xdata().tolist() == [0, 1e-10, 1e-2, 1]  # one line, from left to right
+    assert legend_texts(figure) == ["ours", "published", "95% confidence interval of the mean"]
+    bars = np.array([segment[:, 1] for segment in above.collections[0].get_segments()])
+    assert bars.min() == 0 and bars.max() == 1
+    assert above.get_ylim() == pytest.approx((0.11 - 0.0435, 0.98 + 0.0435))
+    assert below.get_ylim() == pytest.approx((0.02 - 0.0535, 1.09 + 0.0535))
+
+
+def test_trend_over_two_axes_and_a_series_of_one_point(tmp_path):
+    two = SERIES | {"x": [SERIES["x"][0], np.array([40, 10, 20, 80.0])]}
+    point = np.array([0.5]), np.array([np.nan])
+    one = {"x": [np.array([0.5]), np.array([30.0])], "val_accuracy": point, "val_loss": point}
+    figure = figures.trend([("lambda", False), ("parameters", True)], {"a": two, "b": one}, "t")
+    save(figure, tmp_path)
+    assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "lambda", "parameters"]
+    assert [axis.get_ylabel() for axis in figure.axes] == ["validation accuracy", "", "validation loss", ""]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[3].get_xticks().tolist() == [10, 20, 30, 40, 80]  # the series' own numbers
+    assert_told_apart(figure)
+
+
+def test_names_of_many_lines_stand_beside_them(tmp_path):
+    names = [f"regularizer-strength=0.001, units={index}" for index in range(12)]
+    figure = figures.trend([("lambda", False)], dict.fromkeys(names, SERIES), "t")
+    save(figure, tmp_path)
+    for axis in figure.axes:
+        boxes = sorted((Text.get_window_extent(text) for text in axis.texts), key=lambda box: box.y0)  # without its line
+        assert {text.get_text().replace("\n", " ") for text in axis.texts} == {*names} and min(
+            box.x0 for box in boxes
+        ) > axis.bbox.x1
+        assert all(lower.y1 < upper.y0 for lower, upper in itertools.pairwise(boxes)) and boxes[-1].x1 <= figure.bbox.x1
 
 
 def test_confusion_shows_each_count(tmp_path):
     counts = np.array([[5, 2], [0, 9]])
     figure = figures.confusion(counts, ["a", "b"], "t")
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["2", "5", "9"]
+    assert [text.get_text() for text in figure.axes[0].texts if text.get_weight() == "bold"] == ["5", "9"]
+    assert "share" in figure.axes[1].get_ylabel()  # of the colour bar
     save(figures.confusion(np.diag([3, 4]), ["a", "b"], "no mistakes"), tmp_path)
     save(figures.confusion(np.zeros((2, 2), int), ["a", "b"], "nothing"), tmp_path)
 
@@ -131,6 +247,7 @@ def test_first_layer_draws_each_unit(kernel, input_shape, drawn, tmp_path):
     side = 28 if input_shape[2] == 1 else 32
     if input_shape[2] == 1:
         np.testing.assert_array_equal(pictures[1], kernel[:, 1].reshape(side, side))
+    assert ("100 of 200 units" in figure.get_suptitle()) == (kernel.shape[1] == 200)
     save(figure, tmp_path)
 
 
@@ -167,31 +284,46 @@ def test_filters_of_other_convolutions(shape, tmp_path):
 def test_label_counts_have_an_even_band_and_their_legend_within_the_figure(names):
     counts = np.array([[40, 20, 60], [20, 40, 60]])
     groups = dict.fromkeys(names, intervals.mean_and_half_width(counts))
-    figure = figures.label_counts(groups, collapse.even_spread(120, 3), ["a", "b", "c"], "t")
+    figure = figures.label_counts(groups, collapse.even_spread(120, 3), ["a", "b", "c"], "t", "mode")
     figure.draw_without_rendering()
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.containers[-1]] == [30, 30, 60]
     low, band = axis.patches[-1].get_y(), axis.patches[-1].get_height()
     assert (low, band) == pytest.approx((40 - 1.96 * np.sqrt(120 * 2 / 9), 2 * 1.96 * np.sqrt(120 * 2 / 9)), rel=1e-4)
+    bars = np.array([segment[:, 1] for segment in axis.containers[0].lines[2][0].get_segments()])
+    assert bars.min() == 0 and axis.get_xlabel() == "mode"  # an error bar ends where counts do
     legend = figure.legends[0].get_window_extent()
-    assert legend_texts(figure) == [*names, "even spread", "of one even run: 95%"]
+    assert [text.replace("long long", "longlong") for text in legend_texts(figure)] == [
+        *names,
+        "even spread",
+        "of one even run: 95%",
+        "95% confidence interval of the mean",
+    ]
     assert legend.x0 > axis.get_window_extent().x1 and legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+    assert legend.width <= figure.bbox.width / 4
 
 
 def test_one_epoch_is_a_point_and_what_is_near_a_mode_is_drawn_to_scale():
-    figure = figures.learning_curves({"a": repeats(0.9, epochs=1)}, "t")
-    assert {line.get_marker() for axis in figure.axes for line in axis.lines if len(line.get_xdata())} == {"."}
+    for figure in (
+        figures.learning_curve(repeats(0.9, epochs=1), "t"),
+        figures.learning_curves({"": {"a": repeats(0.9)}}, "t"),
+    ):
+        for axis in figure.axes:
+            training, validation = (line for line in axis.lines if len(line.get_xdata()))
+            assert "None" not in (training.get_marker(), validation.get_marker())
+            # A ring around a point: both are seen, wherever they lie.
+            assert training.get_markerfacecolor() == "none" and training.get_markersize() > 1.5 * validation.get_markersize()
     circles = figures.samples(np.zeros((5, 2)), ring.MODES, "t").axes[0].patches
     assert [circle.radius for circle in circles] == pytest.approx([0.06] * 8)
 
 
 def test_published_curves_are_crosses_beside_ours():
     published = {"a": {1: {"val_loss": 1.5}, 3: {"val_loss": 1.1, "loss": 1.0}}}
-    figure = figures.learning_curves({"a": repeats(0.9), "b": repeats(0.8)}, "t", published)
+    figure = figures.learning_curves({"": {"a": repeats(0.9), "b": repeats(0.8)}}, "t", {"": published})
     crosses = [line for line in figure.axes[1].lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert [line.get_xydata().tolist() for line in crosses] == [[[1, 1.5], [3, 1.1]]]
     assert crosses[0].get_color() == "C0"
-    assert legend_texts(figure) == ["a", "b", "training", "validation", "published, training", "published, validation"]
+    assert legend_texts(figure)[:6] == ["a", "b", "training", "validation", "published, training", "published, validation"]
 
 
 def test_data_set_figures(tmp_path):
@@ -203,6 +335,53 @@ def test_data_set_figures(tmp_path):
     ):
         save(figure, tmp_path)
         assert figure.legends or len(figure.axes) == 10
+
+
+def test_no_two_series_differ_only_in_what_the_colour_blind_do_not_see():
+    line = np.linspace(0, 1, 5)
+    ten, many = ({f"a={index}": repeats(0.9) for index in range(count)} for count in (10, 30))
+    counts = dict.fromkeys(many, (np.full(3, 5.0), np.full(3, np.nan)))
+    for figure in (
+        figures.learning_curve(repeats(0.9), "t"),
+        figures.learning_curves({"": ten}, "t", {"": {"a=0": {1: {"loss": 1.0}}}}),
+        figures.learning_curves({"": many}, "t"),
+        figures.trend([("x", False)], dict.fromkeys(ten, SERIES), "t"),
+        figures.label_counts(counts, (4, 3, 5), "abc", "t"),
+        figures.class_counts({"training": np.full(10, 20), "validation": np.arange(10)}, CLASSES, "t"),
+        figures.embedding(np.zeros((20, 2)), LABELS, CLASSES, (0.5, 0.2), "t"),
+        figures.fits((line, line), (line, line), {"one": line, "other": line}, "t"),
+        figures.softmax(line, line, line, 0.5, "t"),
+        figures.discriminator(line, (line, line), (line, line), "t"),
+    ):
+        assert_told_apart(figure)
+
+
+@pytest.mark.parametrize(("runs", "epochs", "rows", "columns"), [(1, 3, 1, 3), (1, 6, 2, 3), (2, 6, 2, 6)])
+def test_strips_have_a_row_for_a_run_and_a_column_for_an_epoch(runs, epochs, rows, columns, tmp_path):
+    pictures = {f"run {run} " * 9: [np.zeros((560, 560, 3), np.uint8)] * epochs for run in range(runs)}
+    figure = figures.strip(pictures, range(0, 10 * epochs, 10), "t")
+    save(figure, tmp_path)
+    assert len(figure.axes) == rows * columns and len({round(axis.get_position().y0, 3) for axis in figure.axes}) == rows
+    assert [title for title in texts(figure) if title] == [f"epoch {epoch}" for epoch in range(0, 10 * epochs, 10)]
+    assert min(axis.get_window_extent().width for axis in figure.axes) >= 280
+    if runs == 2:
+        assert [figure.axes[row * columns].get_ylabel().replace("\n", " ") for row in range(2)] == [*map(str.strip, pictures)]
+
+
+def test_a_caption_stands_above_its_picture():
+    picture = figures.sample_grid(np.zeros((100, 28, 28, 1), np.uint8))
+    captioned = np.asarray(figures.captioned(picture, "epoch 7"))
+    assert captioned.shape == (584, 560, 3) and (captioned[24:] == 255).all() and captioned[:24].min() < 100
+
+
+def test_svg_beside_png_keeps_text_and_is_the_same_again(tmp_path):
+    drawn = {"f.png": figures.confusion(np.diag([3, 4]), ["a", "b"], "a title"), "g.png": Image.new("L", (4, 4))}
+    assert [path.name for path in save_figures(drawn, tmp_path, vector=True)] == ["f.png", "g.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.png", "f.svg", "g.png"]
+    written = (tmp_path / "f.svg").read_text()
+    assert ">a title</text>" in written
+    save_figures(drawn, tmp_path, vector=True)
+    assert (tmp_path / "f.svg").read_text() == written
 
 
 def test_grids_show_images_row_by_row_dark_on_white():

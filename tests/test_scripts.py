@@ -134,8 +134,10 @@ def test_visualize_writes_its_figures_without_tensorflow(data_dir, tmp_path):
     assert done.returncode == 0
     assert not re.search(r"\| +(tensorflow|keras)\b", done.stderr)
     assert "(640, 28, 28, 1)" in done.stdout and "uint8" in done.stdout
+    folder = tmp_path / "datasets" / "mnist"
     names = ["classes", "embedding", "means", "training_examples", "validation_examples"]
-    assert sorted(path.stem for path in (tmp_path / "datasets" / "mnist").iterdir()) == names
+    assert sorted(path.stem for path in folder.glob("*.png")) == names
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == ["classes.svg", "embedding.svg"]
 
 
 def test_a_notebooks_backend_and_show_without_a_display(data_dir, tmp_path):

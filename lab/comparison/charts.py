@@ -1,6 +1,5 @@
 """What the figures of a comparison show, as numbers."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -43,16 +42,48 @@ class Trend(NamedTuple):
     series: dict
 
 
-class _Axis(NamedTuple):
-    label: str
-    may_be_logarithmic: bool
-    value_of: Callable  # of a group
+class _Along(NamedTuple):
+    """What a trend may go along: a setting that is a number, or the units of one of two hidden layers; of hidden layers
+    otherwise, the parameters."""
+
+    name: str
+    layer: int | None = None
+
+    def axes(self):
+        """The axes, each (label, whether it may be logarithmic, value of a group)."""
+        if self.name != "hidden":
+            return [(*axis(self.name), lambda group: getattr(group.settings, self.name))]
+        parameters = "parameters", True, lambda group: group.record.parameters
+        if self.layer is None:
+            return [parameters]
+        units = f"units of the {_LAYERS[self.layer]} hidden layer", True, lambda group: group.settings.hidden[self.layer]
+        return [units, parameters]
+
+    def series(self, groups):
+        """The groups in series that differ in nothing else, by what each has in common."""
+        kept = [name for name in FLAGS if name not in (self.name, "seed", "device", "threads")]
+        depths = {len(group.settings.hidden or ()) for group in groups}
+        found = {}
+        for group, setting in zip(groups, naming_of(groups).settings):
+            if getattr(group.settings, self.name) is None:
+                continue
+            words = [f"{name}={value}" for name, value in setting.items() if name not in (flag_of(self.name), "seed")]
+            if self.layer is not None:
+                words.insert(0, f"{_LAYERS[1 - self.layer]} layer: {group.settings.hidden[1 - self.layer]}")
+            elif self.name == "hidden" and len(depths) > 1:
+                words.insert(0, f"hidden layers: {len(group.settings.hidden)}")
+            shared = tuple(getattr(group.settings, name) for name in kept), *words
+            found.setdefault(shared, (", ".join(words), []))[1].append(group)
+        return {label: members for label, members in found.values() if len(members) > 1 or self.layer is not None}
+
+
+_LAYERS = ("first", "second")
 
 
 def trend_of(groups, published):
     """Validation accuracy and loss against a setting that is a number, in series whose groups differ in nothing else.
 
-    Of two hidden layers, the units of the second are the number; of any, the parameters are another.
+    Of pairs of hidden layers, the units of one are the number; of any hidden layers, the parameters are another.
 
     Parameters
     ----------
@@ -63,50 +94,34 @@ def trend_of(groups, published):
     Returns
     -------
     Trend or None
-        None if no two groups differ in such a setting alone.
+        None if fewer than half of the groups can be connected so.
     """
     if groups[0].settings.is_gan or len({group.record.dataset.sha256 for group in groups}) > 1:
         return None
-    found = [(_axes(name, groups), _series(name, groups)) for name in varying(groups) if axis(name) or name == "hidden"]
-    connected = [(axes, series) for axes, series in found if series]
+    pairs = {len(group.settings.hidden or ()) for group in groups} == {2}
+    found = []
+    for name in varying(groups):
+        if axis(name) or name == "hidden":
+            found += [_Along(name, 1), _Along(name, 0)] if name == "hidden" and pairs else [_Along(name)]
+    connected = [
+        (along, series) for along, series in ((along, along.series(groups)) for along in found) if _most(series, groups)
+    ]
     if not connected:
         return None
-    axes, series = min(connected, key=lambda one: len(one[1]))
-    drawn = {name: _points(axes, members, published) for name, members in series.items()}
-    return Trend([(one.label, one.may_be_logarithmic and _far_apart(drawn, place)) for place, one in enumerate(axes)], drawn)
+    along, series = min(connected, key=lambda one: (one[0].layer == 0, len(one[1])))
+    drawn = {name: _points(along.axes(), members, published) for name, members in series.items()}
+    axes = [(label, positive and _far_apart(drawn, place)) for place, (label, positive, _) in enumerate(along.axes())]
+    return Trend(axes, drawn)
 
 
-def _axes(name, groups):
-    if name != "hidden":
-        return [_Axis(*axis(name), lambda group: getattr(group.settings, name))]
-    parameters = _Axis("parameters", True, lambda group: group.record.parameters)
-    if {len(group.settings.hidden or ()) for group in groups} != {2}:
-        return [parameters]
-    return [_Axis("units of the second hidden layer", True, lambda group: group.settings.hidden[1]), parameters]
-
-
-def _series(name, groups):
-    """Groups that differ in one setting alone, by the name of what they share: those that have another to be connected with, or
-    another layer beside them."""
-    kept = [other for other in FLAGS if other not in (name, "seed", "device", "threads")]
-    depths = {len(group.settings.hidden or ()) for group in groups}
-    layered, series = depths == {2}, {}
-    for group, setting in zip(groups, naming_of(groups).settings):
-        value = getattr(group.settings, name)
-        if value is None:
-            continue
-        words = [f"{other}={one}" for other, one in setting.items() if other not in (flag_of(name), "seed")]
-        if (name == "hidden" and len(depths) > 1) or layered:
-            words.insert(0, f"first layer: {value[0]}" if layered else f"hidden layers: {len(value)}")
-        shared = tuple(getattr(group.settings, other) for other in kept), *words
-        series.setdefault(shared, (", ".join(words), []))[1].append(group)
-    connected = any(len(members) > 1 for _, members in series.values())
-    return {label: members for label, members in series.values() if connected and (len(members) > 1 or layered)}
+def _most(series, groups):
+    """Whether most of the groups have another beside them in their series."""
+    return 2 * sum(len(members) for members in series.values() if len(members) > 1) >= len(groups)
 
 
 def _points(axes, members, published):
-    members = sorted(members, key=axes[0].value_of)
-    points = {"x": [np.array([one.value_of(group) for group in members], float) for one in axes]}
+    members = sorted(members, key=axes[0][2])
+    points = {"x": [np.array([value_of(group) for group in members], float) for *_, value_of in axes]}
     for metric in ("val_accuracy", "val_loss"):
         estimates = zip(*(intervals.mean_and_half_width(group.measures[metric]) for group in members))
         points[metric] = tuple(np.array(values, float) for values in estimates)
@@ -133,4 +148,6 @@ def labels_of(groups):
         return None
     ((count, classes),) = kinds
     counts = {group.name: intervals.mean_and_half_width([one["counts"] for one in group.evaluations]) for group in groups}
-    return counts, collapse.even_spread(count, len(classes)), classes
+    even = collapse.even_spread(count, len(classes))
+    label = "mode" if "modes" in evaluations[0] else "class"
+    return {"groups": counts, "even": even, "classes": classes, "label": label}

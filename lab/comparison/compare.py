@@ -6,6 +6,7 @@ from typing import NamedTuple
 from lab import console, runs
 from lab.comparison import charts, effects, tables
 from lab.comparison.groups import collect
+from lab.comparison.naming import naming_of, usual_in_words
 from lab.comparison.published import Published, read_published, verdicts_of
 from lab.settings import UserError
 
@@ -26,9 +27,10 @@ class Comparison(NamedTuple):
     verdicts: dict  # as `published.verdicts_of` gives it
     tables: list  # of Table, as text
     numbers: list  # of dict, a group each: all numbers, unrounded
-    warnings: list  # of str
+    captions: list  # of str: what a reader of a figure has to know
+    panels: dict  # as `charts.panels_of` gives it
     trend: tuple | None  # as `charts.trend_of` gives it
-    labels: tuple | None  # as `charts.labels_of` gives it
+    labels: dict | None  # as `charts.labels_of` gives it
 
 
 def compare_runs(results_dir, folders, folder, view):
@@ -89,8 +91,10 @@ def compare(groups, notes=(), view=_ALL):
         tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
         tables.speed_table(groups),
     ]
-    numbers, trend, labels = tables.numbers(groups, verdicts), charts.trend_of(shown, found.final), charts.labels_of(shown)
-    return Comparison(shown, found, verdicts, [table for table in several if table], numbers, warnings, trend, labels)
+    captions = [*usual_in_words(naming_of(groups)), *warnings]
+    drawn = charts.panels_of(shown), charts.trend_of(shown, found.final), charts.labels_of(shown)
+    several = [table for table in several if table]
+    return Comparison(shown, found, verdicts, several, tables.numbers(groups, verdicts), captions, *drawn)
 
 
 def _ordered(groups, view):
@@ -106,7 +110,7 @@ def _ordered(groups, view):
 
 def _column(groups, view):
     if view.sort or not view.top:
-        return view.sort
+        return view.sort and view.sort.replace("-", "_")
     return "generator_loss" if groups[0].settings.is_gan else "val_accuracy"
 
 

@@ -27,7 +27,7 @@ def best_of(groups):
     best_one = f"Best {_WORDS}: {groups[best].name} ({noise.means[best]:.4f})"
     if not alike:
         return [f"{best_one}; all others differ beyond noise ({test})."]
-    return [f"{best_one}. Within noise of it are {len(alike)} of the {len(groups) - 1} others ({test}): {listed(alike)}."]
+    return [f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {listed(alike)}."]
 
 
 def fewest_parameters(groups):

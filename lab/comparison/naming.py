@@ -49,6 +49,12 @@ def naming_of(groups):
     return Naming(list(given), usual, settings, _runs(groups))
 
 
+def usual_in_words(naming):
+    """A sentence about what most groups have and their names do not say, if there is such a thing: a list."""
+    usual = ", ".join(f"{name}={value}" for name, value in naming.usual.items())
+    return [f"Usual here: {usual}; named is what differs from it."] if usual else []
+
+
 def _value(settings, name):
     """A setting as text; None of a net that has none."""
     value = getattr(settings, name)

@@ -1,7 +1,7 @@
 """A comparison as text on the terminal, as Markdown and CSV, and as figures. Nothing here computes."""
 
 from lab import console, figures, runs
-from lab.comparison import charts, text
+from lab.comparison import text
 
 
 def show(table):
@@ -27,7 +27,7 @@ def write(comparison, folder):
     for name, content in written.items():
         with runs.atomic(folder / name) as temporary:
             temporary.write_text(f"{content}\n", "utf-8")
-    return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder)]
+    return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder, vector=True)]
 
 
 def _as_list(notes):
@@ -37,16 +37,14 @@ def _as_list(notes):
 def _drawn(comparison, name):
     """The figures, by the file's name."""
     datasets = sorted({group.record.dataset.name for group in comparison.groups})
-    title = "\n".join([f"{name}: {', '.join(datasets)}", *comparison.warnings])
-    panels = charts.panels_of(comparison.groups)
-    curves = {panel: {label: group.curves() for label, group in members.items()} for panel, members in panels.items()}
-    by_epoch = comparison.published.by_epoch
-    published = {
-        panel: {label: by_epoch.get(group.name, {}) for label, group in members.items()} for panel, members in panels.items()
-    }
-    drawn = {"learning_curves.png": figures.learning_curves(curves, title, published if by_epoch else None)}
+    title = "\n".join([f"{name}: {', '.join(datasets)}", *comparison.captions])
+    curves, published = {}, {}
+    for panel, members in comparison.panels.items():
+        curves[panel] = {label: group.curves() for label, group in members.items()}
+        published[panel] = {label: comparison.published.by_epoch.get(group.name, {}) for label, group in members.items()}
+    drawn = {"learning_curves.png": figures.learning_curves(curves, title, published)}
     if comparison.trend:
         drawn["trend.png"] = figures.trend(*comparison.trend, title)
     if comparison.labels:
-        drawn["labels.png"] = figures.label_counts(*comparison.labels, title)
+        drawn["labels.png"] = figures.label_counts(**comparison.labels, title=title)
     return drawn

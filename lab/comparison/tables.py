@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab.comparison.groups import HIGHER
-from lab.comparison.naming import USUAL, naming_of
+from lab.comparison.naming import USUAL, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.metrics import intervals
 from lab.settings import FLAGS, text
@@ -79,10 +79,7 @@ def _shown(group):
 
 def _in_common(groups, naming):
     """What the rows have in common, in sentences."""
-    sentences = []
-    if naming.usual:
-        usual = ", ".join(f"{name}={value}" for name, value in naming.usual.items())
-        sentences.append(f"Usual here: {usual}. A row says what it has otherwise.")
+    sentences = usual_in_words(naming)
     counts = {len(group.runs) for group in groups}
     sentences.append("Values of the epoch whose weights were saved.")
     if max(counts) > 1:
@@ -265,8 +262,7 @@ def in_order(groups, column):
     ValueError
         Naming the columns that there are, if there is no such one.
     """
-    name = column.replace("-", "_")
-    settings = [name for name in FLAGS if name != "seed"]
+    name, settings = column, [name for name in FLAGS if name != "seed"]
     if name not in groups[0].measures and name != "parameters" and name not in settings:
         raise ValueError(", ".join([*groups[0].measures, "parameters", *settings]))
 

@@ -48,28 +48,32 @@ def evaluate_classifier(run, model, arrays):
     ]
     console.table(rows, "Validation images by class")
     runs.write_json(run.folder / runs.File.EVALUATION, results)
-    drawn = _mistakes(run, arrays, logits, counts) | _first_layer(run, model)
-    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
+    paths = runs.save_figures(_mistakes(run, arrays, logits) | _first_layer(run, model), run.folder)
+    matrix = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
+    paths += runs.save_figures({runs.File.CONFUSION: matrix}, run.folder, vector=True)
+    return [run.folder / runs.File.EVALUATION, *paths]
 
 
 def _share(value):
     return "-" if np.isnan(value) else f"{value:.4f}"
 
 
-def _mistakes(run, arrays, logits, counts):
-    """Figures of what the network gets wrong."""
-    classes, name = CLASSES[run.record.dataset.name], runs.display_name(run.folder)
-    worst = classification.confident_mistakes(logits, arrays.validation_labels, figures.ROWS * figures.COLUMNS)
+def _percent(probability):
+    return ">99%" if probability > 0.99 else f"{probability:.0%}"  # what is not certain never looks so
+
+
+def _mistakes(run, arrays, logits):
+    """A figure of what the network gets wrong."""
+    classes, labels = CLASSES[run.record.dataset.name], arrays.validation_labels
+    worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
     captions = [
-        f"Pred {classes[predicted]}\nTrue {classes[true]}"
-        for predicted, true in zip(logits[worst].argmax(axis=-1), arrays.validation_labels[worst])
+        f"Pred {classes[row.argmax()]} ({_percent(row.max())})\nTrue {classes[true]}"
+        for row, true in zip(np.exp(classification.log_softmax(logits[worst])), labels[worst])
     ]
-    mistakes = len(arrays.validation_labels) - np.trace(counts)
-    title = f"{name}: {mistakes:,} of {len(logits):,} validation images wrong" + (", the surest" if mistakes else "")
-    return {
-        runs.File.MISTAKES: figures.examples(arrays.validation_images[worst], captions, title),
-        runs.File.CONFUSION: figures.confusion(counts, classes, f"{name}: validation images"),
-    }
+    mistakes = int((logits.argmax(axis=-1) != labels).sum())
+    title = f"{runs.display_name(run.folder)}: {mistakes:,} of {len(logits):,} validation images wrong"
+    title += ", the surest" if mistakes else ""
+    return {runs.File.MISTAKES: figures.examples(arrays.validation_images[worst], captions, title)}
 
 
 def _first_layer(run, model):
@@ -109,8 +113,12 @@ def predict_pictures(run, model, paths, pictures):
         first, second = row.argsort()[:-3:-1]
         cells = {"picture": Path(path).name, "prediction": classes[first], "probability": f"{row[first]:.4f}"}
         rows.append(cells | {"second": classes[second], "its probability": f"{row[second]:.4f}"})
-        captions.append(f"{classes[first]} ({row[first]:.0%})")
+        captions.append(f"{_shortened(Path(path).name)}\n{classes[first]} ({_percent(row[first])})")
     console.table(rows, left=("prediction", "second"))
     most = figures.ROWS * figures.COLUMNS
     title = f"What {runs.display_name(run.folder)} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
     return runs.save_figures({runs.File.PICTURES: figures.examples(pictures, captions, title)}, run.folder)
+
+
+def _shortened(name, most=22):
+    return name if len(name) <= most else f"{name[: most - 8]}…{name[-7:]}"

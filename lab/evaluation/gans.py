@@ -72,7 +72,7 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     for network in ("discriminator", "generator"):
         say(f"{network.capitalize()} loss in the last epoch: {_number(run.history.curves[f'{network}_loss'][-1]):.4f}")
     generated = inference.generate(model.layers[0], gan.draw_latents(run.settings.latent, count, run.settings.seed))
-    title = runs.display_name(run.folder)
+    title, labels = runs.display_name(run.folder), {}
     drawn = {runs.File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
     results = {"samples": count}
     if of_ring:
@@ -86,15 +86,17 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
         results |= _classified(generated, arrays, classifier)
     if "counts" in results:
         results["classes"] = CLASSES[run.record.dataset.name]
-        drawn[runs.File.LABELS] = _labels(results, title)
+        labels = {runs.File.LABELS: _labels(results, title)}
     elif not of_ring:
         say(
             f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
             "their divergence to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
     runs.write_json(run.folder / runs.File.EVALUATION, results)
-    (run.folder / runs.File.LABELS).unlink(missing_ok=True)  # of an evaluation with a classifier
-    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
+    for file in (runs.File.LABELS, runs.File.LABELS_VECTOR):
+        (run.folder / file).unlink(missing_ok=True)  # of an evaluation with a classifier
+    paths = runs.save_figures(drawn, run.folder) + runs.save_figures(labels, run.folder, vector=True)
+    return [run.folder / runs.File.EVALUATION, *paths]
 
 
 def _number(value):
@@ -149,10 +151,10 @@ def _classified(generated, arrays, classifier):
 def _labels(results, name):
     """Print the samples by class or mode, and draw them."""
     counts, classes, total = results["counts"], results["classes"], results["samples"]
-    counted = f"{total:,} samples by class"
+    kind, counted = "class", f"{total:,} samples by class"
     if "modes" in results:
-        counted = f"{sum(counts):,} of {total:,} samples near a mode, by mode"
+        kind, counted = "mode", f"{sum(counts):,} of {total:,} samples near a mode, by mode"
     rows = [{"class": one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
     table(rows, counted)
     group = np.array(counts, float), np.full(len(counts), np.nan)
-    return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}")
+    return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}", kind)

@@ -28,15 +28,17 @@ def draw_theory(topic):
 
 def _polynomial():
     x, y, fits = polynomial_fits()
-    everywhere = np.linspace(-1, 1, 401)
+    between = np.linspace(x[0], x[-1], 401)
     panels = {}
     for fit, word in zip(fits, ("too small", "good", "too large")):
         errors = f"training error {fit['training']:.3f}, true error {fit['true']:.3f}"
         say(f"λ = {fit['strength']:<6g} ({word}): {errors}")
-        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = chebyshev.chebval(everywhere, fit["coefficients"])
-    say("Errors are root mean squares: training at the samples, true against the cubic without noise on all of [-1, 1].")
-    title = f"Weight decay: a polynomial of order {DEGREE} fitted to {SAMPLES} noisy samples of a cubic"
-    return figures.fits((x, y), (everywhere, cubic(everywhere)), panels, title)
+        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = chebyshev.chebval(between, fit["coefficients"])
+    say("Errors are root mean squares: at the samples, and against the cubic without noise from the first sample to the last.")
+    say("λ penalizes the squares of the polynomial's coefficients in Chebyshev's basis.")
+    title = f"Weight decay: a polynomial of order {DEGREE} fitted to {SAMPLES} noisy samples of a cubic,\n"
+    title += "with λ times the squares of its coefficients in Chebyshev's basis as penalty"
+    return figures.fits((x, y), (between, cubic(between)), panels, title)
 
 
 def _softmax():
@@ -101,17 +103,17 @@ def polynomial_fits(seed=1):
         The samples.
     fits : list of dict
         "strength", "coefficients" as of `fit_polynomial`; "training" and "true": root mean squared error at the samples, and
-        against the cubic over all of [-1, 1].
+        against the cubic between the first and the last sample, beyond which a polynomial is bound by nothing.
     """
     generator = np.random.default_rng(seed)
     x = np.sort(generator.uniform(-1, 1, SAMPLES))
     y = cubic(x) + NOISE * generator.standard_normal(SAMPLES)
-    everywhere = np.linspace(-1, 1, 1001)
+    between = np.linspace(x[0], x[-1], 1001)
     fits = []
     for strength in LAMBDAS:
         weights = fit_polynomial(x, y, strength)
         training = np.sqrt(np.mean((chebyshev.chebval(x, weights) - y) ** 2))
-        true = np.sqrt(np.mean((chebyshev.chebval(everywhere, weights) - cubic(everywhere)) ** 2))
+        true = np.sqrt(np.mean((chebyshev.chebval(between, weights) - cubic(between)) ** 2))
         fits.append({"strength": strength, "coefficients": weights, "training": float(training), "true": float(true)})
     return x, y, fits
 

@@ -28,11 +28,12 @@ def visualize(name, topic, data_dir, results_dir):
     """
     if topic:
         folder = _free(results_dir, runs.Beside.THEORY)
-        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
+        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder, vector=True)
     name, arrays = find(name, data_dir)
     folder = _free(results_dir, f"{runs.Beside.DATASETS}/{name}")
     dataset.print_table(name, arrays)
-    return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
+    paths = runs.save_figures(dataset.draw_images(name, arrays), folder)
+    return paths + runs.save_figures(dataset.draw_numbers(name, arrays), folder, vector=True)
 
 
 def _free(results_dir, name):

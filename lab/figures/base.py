@@ -1,14 +1,24 @@
-"""What figures have in common: size, titles, colours, legends."""
+"""What figures have in common: size, titles, looks, legends."""
 
-import math
 import textwrap
 
 import numpy as np
-from matplotlib import colormaps
+from cycler import cycler
+from matplotlib import color_sequences, rcParams
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+# Petroff's ten colours (arXiv 2107.02270) differ also for the colour-blind; "C0" is the first of them. An SVG keeps its text as
+# text, and is the same file whenever it is drawn.
+rcParams.update({"axes.prop_cycle": cycler(color=color_sequences["petroff10"]), "svg.fonttype": "none", "svg.hashsalt": "lab"})
 
 DPI = 120
-LEGEND_LINES = 4.25  # to an inch
+# Eleven and nine: numbers that share no divisor with the ten colours, so that many pairs of both differ.
+MARKERS = "os^Dv<>*dPX"
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "|||")
+INTERVAL = "95% confidence interval of the mean"
+
+_LINES, _LETTER, _HANDLE = 4.25, 0.075, 0.6  # of a legend: lines to an inch, inches of a letter, and of what is beside the text
 
 
 def new_figure(width, height, title=None, **options):
@@ -22,37 +32,72 @@ def new_figure(width, height, title=None, **options):
 def wrapped(title, inches):
     """A title in lines of so many inches."""
     # A character of 12 points is about 7 points wide.
-    return textwrap.fill(title, int(inches * 72 / 7))
+    return "\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in title.split("\n"))
 
 
-def with_legend(names, height=8):
-    """A figure whose axes are 8 inches wide, with room for a legend of these names beside them."""
-    width = _legend_columns(names, height) * (max(map(len, names)) * 0.075 + 0.6)
-    return new_figure(8 + width, height)
+def short_lines(name, letters=28):
+    """A name in lines of so many letters; ``weight-decay=0`` stays in one, if it can."""
+    return textwrap.fill(name, letters, break_on_hyphens=False)
+
+
+def with_legend(names, title, width=8, height=8):
+    """A figure whose axes are at least so many inches wide, with room for a legend of these names in its last quarter."""
+    columns, letters, lines = _legend(names, height)
+    legend = columns * (letters * _LETTER + _HANDLE)
+    width = max(width, 3 * legend)
+    figure = new_figure(width + legend, max(height, lines / columns / _LINES))
+    figure.suptitle(wrapped(title, width), fontsize=12, x=0.01, horizontalalignment="left")  # clear of the legend
+    return figure
 
 
 def legend_beside(figure, handles):
     """The legend of `with_legend`: artists by name."""
+    columns, *_ = _legend(handles, figure.get_figheight())
+    _draw_legend(figure, handles, loc="outside right upper", ncols=columns)
+
+
+def legend_below(figure, handles):
+    """A legend of artists by name, as wide as the figure."""
+    _, letters, _ = _legend(handles, 1)
+    columns = int((figure.get_figwidth() - 0.5) / (letters * _LETTER + _HANDLE))
+    _draw_legend(figure, handles, loc="outside lower center", ncols=min(columns, len(handles)))
+
+
+def _draw_legend(figure, handles, **options):
     # Handles and labels by hand: matplotlib leaves out names that begin with an underscore.
-    columns = _legend_columns(handles, figure.get_figheight())
-    figure.legend([*handles.values()], [*handles], loc="outside right upper", fontsize=8, ncols=columns)
+    figure.legend([*handles.values()], [short_lines(name) for name in handles], fontsize=8, **options)
 
 
-def _legend_columns(names, height):
-    return math.ceil(len(names) / (LEGEND_LINES * height))
+def _legend(names, height):
+    """Columns of a legend so many inches high, letters in its longest line, and lines of all its names."""
+    lines = [line for name in names for line in short_lines(name).split("\n")]
+    return 1 if len(lines) <= _LINES * height else 2, max(map(len, lines)), len(lines)
 
 
-def title_above(axis, title):
-    """The title of `with_legend`, above the axes and not the figure, where it would run into the legend."""
-    # 8 inches hold about 80 characters.
-    axis.set_title("\n".join(textwrap.fill(line, 80) for line in title.split("\n")), fontsize=12)
+def styles(names, looks=MARKERS, key="marker"):
+    """How each of some names is drawn: in a colour and with a marker, or a hatch; no two share both.
+
+    Returns
+    -------
+    dict of str to dict
+        Options of matplotlib.
+    """
+    return {name: {"color": f"C{index % 10}", key: looks[index % len(looks)]} for index, name in enumerate(names)}
 
 
-def colours(count):
-    """So many colours that can be told apart."""
-    if count <= 10:
-        return [f"C{index}" for index in range(count)]
-    return colormaps["turbo"](np.linspace(0.02, 0.98, count))
+def band(**options):
+    """What stands for bands in a legend."""
+    return Patch(color="grey", alpha=0.3, linewidth=0, **options)
+
+
+def frame(axis, values):
+    """Set an axis's vertical limits to these numbers and a margin; what lies beyond is cut off."""
+    values = values[np.isfinite(values)]
+    if len(values):
+        scale = axis.yaxis.get_transform()
+        low, high = scale.transform([values.min(), values.max()])
+        margin = 0.05 * (high - low) or 0.05 * abs(high) or 1
+        axis.set_ylim(scale.inverted().transform([low - margin, high + margin]))
 
 
 def name_classes(axis, classes, rotation):

@@ -1,9 +1,13 @@
-"""Figures of what changes: learning curves by epoch, trends by a setting."""
+"""Learning curves: what changes by epoch."""
+
+import itertools
+import math
 
 import numpy as np
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from lab.figures.base import colours, legend_beside, new_figure, title_above, with_legend
+from lab.figures.base import INTERVAL, band, frame, legend_below, legend_beside, new_figure, styles, with_legend
 
 # What learning curves show above each other: the axis, and its lines by name.
 _OF_CLASSIFIERS = {
@@ -14,10 +18,20 @@ _OF_GANS = {
     "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
     "discriminator's accuracy": {"generated images": "generated_accuracy", "real images": "real_accuracy"},
 }
+# How the two lines of an axis differ: a ring stays visible around a point.
+_LINES = (
+    {"linestyle": "--", "linewidth": 1, "markersize": 7, "markerfacecolor": "none"},
+    {"linestyle": "-", "linewidth": 1.5, "markersize": 4},
+)
+_BANDS = f"bands: {INTERVAL}"
+_PANELS, _WIDTH = 6, 13  # panels to a row, and the inches of a row, at most
+_MARKED = 8  # markers to a line, about
 
 
 def learning_curve(curves, title):
     """Accuracy and loss by epoch: of a classifier for training and validation images, of a GAN for its two networks.
+
+    The first of at least three epochs does not set the vertical axes.
 
     Parameters
     ----------
@@ -25,126 +39,138 @@ def learning_curve(curves, title):
         As `intervals.curves` gives it; where runs were repeated, bands show the half-widths. What is not finite is left out.
     title : str
     """
+    quantities, drawn = _quantities(curves), [(curves, {})]
     figure = new_figure(7, 7, title)
-    panels = _panels(curves)
-    for axis, lines in zip(_curve_axes(figure, panels), panels.values()):
-        for (label, name), color, style in zip(lines.items(), ("C0", "C1"), ("--", "-")):
-            _curve(axis, curves[name], color=color, linestyle=style, marker=".", label=label)
-        axis.legend(loc="best")
+    axes = figure.subplots(2, sharex=True)
+    for axis, (quantity, metrics) in zip(axes, quantities.items()):
+        handles = []
+        for (name, metric), look, line in zip(metrics.items(), styles(metrics).values(), _LINES):
+            handles.append(_curve(axis, curves[metric], quantity, look | line | {"label": name}, len(handles) / 2))
+        if axis is axes[0] and _repeated(drawn):
+            handles.append(band(label=_BANDS))
+        _frame(axis, quantity, _numbers(drawn, metrics.values()))
+        axis.legend(handles=handles, loc="best")
+    _count_epochs(axes[1], drawn, 6)
     return figure
 
 
-def _panels(curves):
+def learning_curves(panels, title, published=None):
+    """The learning curves of several settings, which keep colour and marker in every panel: training (or generator) dashed,
+    validation solid.
+
+    Panels stand side by side and have the same axes, which the first of at least three epochs does not set.
+
+    Parameters
+    ----------
+    panels : dict of str to dict of str to dict
+        By the panel's title, "" if there is one, and the setting's name: what `learning_curve` takes.
+    title : str
+    published : dict, optional
+        Published figures, drawn as crosses: panel's title -> setting's name -> epoch -> "loss", "val_loss" and so on -> number.
+    """
+    published = published or {}
+    rows = {
+        panel: {name: (curves, published.get(panel, {}).get(name, {})) for name, curves in several.items()}
+        for panel, several in panels.items()
+    }
+    drawn = [pair for several in rows.values() for pair in several.values()]
+    quantities = _quantities(drawn[0][0])
+    looks = styles(dict.fromkeys(name for several in panels.values() for name in several))
+    figure, blocks = _blocks(len(panels), _handles(looks, quantities, drawn), title)
+    for axes, (panel, several) in zip(blocks, rows.items()):
+        axes[0].set_title(panel, fontsize=10)
+        for axis, (quantity, metrics) in zip(axes, quantities.items()):
+            for name, pair in several.items():
+                _setting(axis, pair, (quantity, metrics.values()), looks[name], [*looks].index(name) / len(looks))
+            _frame(axis, quantity, _numbers(drawn, metrics.values()))
+        _count_epochs(axes[1], drawn, 6 if len(blocks) < 3 else 3)
+    return figure
+
+
+def _quantities(curves):
     return _OF_GANS if "generator_loss" in curves else _OF_CLASSIFIERS
 
 
-def learning_curves(groups, title, published=None):
-    """The learning curves of several settings: a colour for each, training (or generator) dashed, validation solid.
-
-    Parameters
-    ----------
-    groups : dict of str to dict
-        By the setting's name: what `learning_curve` takes.
-    title : str
-    published : dict, optional
-        Published figures, drawn as crosses: setting's name -> epoch -> "loss", "val_loss" and so on -> number.
-    """
-    panels = _panels(next(iter(groups.values())))
-    styles = {"--": 1, "-": 1.5}  # and their widths: of a panel's first and second line
-    kinds = {" / ".join(dict.fromkeys(labels)): style for labels, style in zip(zip(*panels.values()), styles)}
-    marks = {"published, training": "+", "published, validation": "x"} if published else {}
-    figure = with_legend([*groups, *kinds, *marks])
-    axes = _curve_axes(figure, panels)
-    title_above(axes[0], title)
-    handles = {}
-    for (name, curves), color in zip(groups.items(), colours(len(groups))):
-        for axis, lines in zip(axes, panels.values()):
-            for metric, style in zip(lines.values(), styles):
-                handles[name] = _curve(axis, curves[metric], color=color, linestyle=style, linewidth=styles[style])
-            for metric, marker in zip(lines.values(), marks.values()):
-                points = {epoch: row.get(metric, np.nan) for epoch, row in published.get(name, {}).items()}
-                axis.plot([*points], np.array([*points.values()], float), marker, color=color, ms=7)
-    losses = np.concatenate([curves[name][0] for curves in groups.values() for name in panels["loss"].values()])
-    losses = losses[np.isfinite(losses)]
-    if len(losses) and 0 < 100 * losses.min() < losses.max():  # one that does not learn would flatten all others
-        axes[list(panels).index("loss")].set_yscale("log")
-    handles |= {label: axes[0].plot([], [], "k", ls=style, lw=styles[style])[0] for label, style in kinds.items()}
-    handles |= {label: axes[0].plot([], [], f"k{marker}", ms=7)[0] for label, marker in marks.items()}
-    legend_beside(figure, handles)
-    return figure
+def _repeated(drawn):
+    return any(np.isfinite(half_width).any() for curves, _ in drawn for _, half_width in curves.values())
 
 
-def _curve_axes(figure, names):
-    axes = figure.subplots(2, sharex=True)
-    for axis, name in zip(axes, names):
-        axis.set_ylabel(name)
-        axis.grid(alpha=0.3)
-    axes[1].set_xlabel("epoch")
-    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    return axes
+def _handles(looks, quantities, drawn):
+    """The legend of `learning_curves`: artists by name."""
+    handles = {name: Line2D([], [], markersize=5, **look) for name, look in looks.items()}
+    for labels, line in zip(zip(*quantities.values()), _LINES):
+        handles[" / ".join(dict.fromkeys(labels))] = Line2D([], [], color="k", marker="o", **line)
+    if any(rows for _, rows in drawn):
+        for name, marker in zip(("training", "validation"), "+x"):
+            handles[f"published, {name}"] = Line2D([], [], color="k", marker=marker, markersize=8, linestyle="")
+    return handles | ({_BANDS: band()} if _repeated(drawn) else {})
 
 
-def _curve(axis, estimate, **style):
+def _blocks(count, handles, title):
+    """A figure with a legend, and the two axes of each of so many panels."""
+    if count == 1:
+        figure = with_legend(handles, title)
+        legend_beside(figure, handles)
+        blocks = [figure.subplots(2, sharex=True)]
+    else:
+        rows = math.ceil(count / _PANELS)
+        columns = math.ceil(count / rows)
+        figure = new_figure(min(_WIDTH, 4.5 * columns), 5.5 * rows + 1, title)
+        legend_below(figure, handles)
+        axes = figure.subplots(2 * rows, columns, sharex=True, sharey="row", squeeze=False)
+        blocks = [axes[row : row + 2, column] for row in range(0, 2 * rows, 2) for column in range(columns)]
+        for axis in itertools.chain(*blocks[count:]):
+            axis.remove()
+    return figure, blocks[:count]
+
+
+def _setting(axis, pair, quantity, look, shift):
+    """Draw the two lines of a setting, and what was published of it."""
+    curves, rows = pair
+    name, metrics = quantity
+    for metric, line, marker in zip(metrics, _LINES, "+x"):
+        _curve(axis, curves[metric], name, look | line, shift)
+        values = np.array([row.get(metric) for row in rows.values()], float)
+        axis.plot([*rows], values, marker, color=look["color"], markersize=8, zorder=3)
+
+
+def _curve(axis, estimate, quantity, style, shift):
+    """Draw a line, with a marker every few epochs, from the first of them on by a shift from 0 to 1; and its band."""
     mean, half_width = estimate
-    epochs = np.arange(1, len(mean) + 1)
-    style = {"marker": "." if len(mean) == 1 else ""} | style  # a line through one point would not be seen
-    (line,) = axis.plot(epochs, mean, **style)
+    epochs, step = np.arange(1, len(mean) + 1), math.ceil(len(mean) / _MARKED)
+    (line,) = axis.plot(epochs, mean, markevery=(int(shift * step), step), **style)
     if np.isfinite(half_width).any():
-        axis.fill_between(epochs, mean - half_width, mean + half_width, color=style["color"], alpha=0.15, linewidth=0)
+        possible = (0, 1 if "accuracy" in quantity else None)
+        low, high = np.clip(mean - half_width, *possible), np.clip(mean + half_width, *possible)
+        axis.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
     return line
 
 
-def trend(points, label, logarithmic, title):
-    """What the validation images say about settings that are numbers: accuracy above, loss below.
-
-    Parameters
-    ----------
-    points : dict of str to dict
-        By the name of a series: "x", and "val_accuracy" and "val_loss", each (mean, half_width), all float arrays of shape
-        (n,); perhaps "published", with arrays "val_accuracy" and "val_loss".
-    label : str
-        Of the horizontal axis.
-    logarithmic : bool
-        A logarithmic horizontal axis, with a place for zero.
-    title : str
-    """
-    figure = with_legend([*points, "published"])
-    axes = figure.subplots(2, sharex=True)
-    title_above(axes[0], title)
-    handles, published = {}, False
-    for (name, series), color in zip(points.items(), colours(len(points))):
-        for axis, metric in zip(axes, ("val_accuracy", "val_loss")):
-            mean, half_width = series[metric]
-            style = {"fmt": "o-", "ms": 5, "capsize": 3, "color": color}
-            handles[name] = axis.errorbar(series["x"], mean, np.nan_to_num(half_width), **style)
-            if "published" in series:
-                published = True
-                published_color = color if len(points) > 1 else "C1"
-                axis.plot(series["x"], series["published"][metric], "x", ms=8, zorder=3, color=published_color)
-    for axis, metric in zip(axes, ("accuracy", "loss")):
-        axis.set_ylabel(f"validation {metric}")
-        axis.grid(alpha=0.3)
-    if published:
-        handles["published"] = axes[0].plot([], [], "x", ms=8, color="k" if len(points) > 1 else "C1")[0]
-    axes[1].set_xlabel(label)
-    if logarithmic:
-        _logarithmic(axes[1], np.concatenate([series["x"] for series in points.values()]))
-    if len(handles) > 1:
-        legend_beside(figure, {name or "ours": handle for name, handle in handles.items()})
-    return figure
+def _numbers(drawn, metrics):
+    """What sets a vertical axis: means and published figures after the first of at least three epochs."""
+    numbers = []
+    for curves, rows in drawn:
+        for metric in metrics:
+            mean = curves[metric][0]
+            skipped = 1 if len(mean) > 2 else 0
+            numbers += [*mean[skipped:], *(row.get(metric) for epoch, row in rows.items() if epoch > skipped)]
+    return np.array(numbers, float)
 
 
-def _logarithmic(axis, values):
-    positive = values[values > 0]
-    if len(positive) < len(values):  # zero gets a place a little below the smallest number
-        axis.set_xscale("symlog", linthresh=positive.min() / 10, linscale=0.5)
-        ticks = np.unique(values)
-        if (ticks[2:] < 4 * ticks[1:-1]).any():  # too near to each other to be labelled
-            ticks = np.append(0, 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1))
-        axis.set_xticks(ticks)
-        axis.minorticks_off()
-    else:
-        axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+def _frame(axis, quantity, numbers):
+    axis.grid(alpha=0.3)
+    if axis.get_subplotspec().is_first_col():
+        axis.set_ylabel(quantity)
+    finite = numbers[np.isfinite(numbers)]
+    if quantity == "loss" and len(finite) and 0 < 100 * finite.min() < finite.max():
+        axis.set_yscale("log")  # one that does not learn would flatten all others
+    frame(axis, numbers)
+
+
+def _count_epochs(axis, drawn, most):
+    """Label the horizontal axis, at about so many round numbers and the first epoch."""
+    epochs = max(len(mean) for curves, _ in drawn for mean, _ in curves.values())
+    ticks = MaxNLocator(most, integer=True, steps=[1, 2, 2.5, 5, 10]).tick_values(1, epochs)
+    axis.set_xticks([1, *ticks[(ticks > 1) & (ticks <= epochs)]])
+    axis.set_xlabel("epoch")
+    axis.tick_params(labelbottom=True)

@@ -3,17 +3,16 @@
 import math
 
 import numpy as np
-from PIL import Image
 
 from lab.figures.base import DPI, new_figure, wrapped
-from lab.figures.numbers import points
 
 ROWS, COLUMNS = 3, 5
+UNITS = 100  # of a dense layer, whose weights are drawn
 FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
 
 
 def examples(images, captions, title):
-    """Up to 3 x 5 images with a caption under each.
+    """Up to 3 x 5 images with a caption above each, on a sheet as large as they need.
 
     Parameters
     ----------
@@ -21,13 +20,16 @@ def examples(images, captions, title):
     captions : list of str
     title : str
     """
-    figure = new_figure(COLUMNS * 1.7, ROWS * 1.95 + 0.5, title)
-    axes = figure.subplots(ROWS, COLUMNS)
+    count = max(1, min(len(images), ROWS * COLUMNS))
+    rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
+    longest = max((len(line) for caption in captions for line in caption.split("\n")), default=0)
+    figure = new_figure(max(columns * max(1.7, longest * 0.08), 5), rows * 1.95 + 0.5, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, caption in zip(axes.flat, images, captions):
         _draw(axis, image)
-        axis.set_title(caption, fontsize=10)
+        axis.set_title(caption, fontsize=9)
     return figure
 
 
@@ -69,53 +71,20 @@ def neighbours(images, nearest, title):
     return figure
 
 
-def samples(generated, modes, title):
-    """A GAN's samples: a grid of images without a title, or a scatter plot of points with it.
-
-    Parameters
-    ----------
-    generated : uint8 array, shape (n, height, width, channels), n >= 100; or float array, shape (n, 2)
-    modes : (float array, shape (modes, 2), float)
-        Where the modes of points lie, and how far around each is near.
-    title : str
-
-    Returns
-    -------
-    PIL.Image.Image or matplotlib.figure.Figure
-    """
-    return points(generated, *modes, title) if generated.ndim == 2 else sample_grid(generated[:100])
-
-
-def sample_grid(images, rows=10, columns=10):
-    """Tile images into one picture, row by row, each pixel enlarged to 2x2, grey ones dark on white as in all figures.
-
-    Parameters
-    ----------
-    images : uint8 array, shape (rows * columns, height, width, 1 or 3)
-    rows, columns : int
-
-    Returns
-    -------
-    PIL.Image.Image
-    """
-    _, height, width, channels = images.shape
-    tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    sheet = tiles.reshape(rows * height, columns * width, channels)
-    picture = Image.fromarray(255 - sheet[..., 0] if channels == 1 else sheet)
-    return picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
-
-
 def first_layer(kernel, input_shape, title):
     """The weights of a dense net's first layer as pictures.
 
     Parameters
     ----------
     kernel : float array, shape (inputs, units)
-        At most 100 units are drawn.
+        At most 100 units are drawn; the title says so.
     input_shape : (height, width, channels)
         Of the images.
+    title : str
     """
-    kernel = kernel[:, :100].reshape(*input_shape, -1)
+    if kernel.shape[1] > UNITS:
+        title += f", {UNITS} of {kernel.shape[1]} units"
+    kernel = kernel[:, :UNITS].reshape(*input_shape, -1)
     count, grey = kernel.shape[-1], input_shape[-1] == 1
     columns = 10 if count > 25 else 5
     rows = math.ceil(count / columns)

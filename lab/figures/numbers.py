@@ -1,9 +1,11 @@
-"""Figures of numbers by class, and of points."""
+"""Figures of numbers by class."""
 
 import numpy as np
-from matplotlib.patches import Circle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import PercentFormatter
 
-from lab.figures.base import colours, legend_beside, name_classes, new_figure, title_above, with_legend
+from lab.figures.base import HATCHES, INTERVAL, legend_beside, name_classes, new_figure, styles, with_legend
 
 
 def class_counts(counts, classes, title):
@@ -18,8 +20,8 @@ def class_counts(counts, classes, title):
     """
     figure = new_figure(9, 4, title)
     axis = figure.subplots()
-    for offset, (name, numbers) in zip((-0.2, 0.2), counts.items()):
-        bars = axis.bar(np.arange(len(classes)) + offset, numbers, 0.4, label=name)
+    for offset, (name, look) in zip((-0.2, 0.2), _bars(counts).items()):
+        bars = axis.bar(np.arange(len(classes)) + offset, counts[name], 0.4, label=name, **look)
         axis.bar_label(bars, fontsize=7)
     name_classes(axis, classes, 30)
     axis.set(ylabel="images")
@@ -28,7 +30,7 @@ def class_counts(counts, classes, title):
     return figure
 
 
-def label_counts(groups, even, classes, title):
+def label_counts(groups, even, classes, title, label="class"):
     """How many samples a classifier assigned to each class, beside what an even spread would give.
 
     Parameters
@@ -38,25 +40,31 @@ def label_counts(groups, even, classes, title):
     even : (float, float, float)
         A class's samples in an even spread, and the band in which those of one run lie: number, low, high.
     classes : sequence of str
-    title : str
+    title, label : str
+        Of the figure, and of its horizontal axis.
     """
-    figure = with_legend([*groups, "of one even run: 95%"], height=5)
-    axis = figure.subplots()
-    title_above(axis, title)
-    handles = {}
-    places, width = np.arange(len(classes)), 0.8 / len(groups)
-    for index, ((name, (mean, half_width)), color) in enumerate(zip(groups.items(), colours(len(groups)))):
-        error = half_width if np.isfinite(half_width).any() else None
-        offset = (index - (len(groups) - 1) / 2) * width
-        handles[name] = axis.bar(places + offset, mean, width, yerr=error, capsize=3, color=color)
     number, low, high = even
-    handles["even spread"] = axis.axhline(number, color="k", linewidth=1)
-    handles["of one even run: 95%"] = axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, zorder=0)
+    marks = {"even spread": Line2D([], [], color="k"), "of one even run: 95%": Patch(color="k", alpha=0.15, linewidth=0)}
+    if any(np.isfinite(half_width).any() for _, half_width in groups.values()):
+        marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=12, linestyle="")
+    figure = with_legend([*groups, *marks], title, height=5)
+    axis = figure.subplots()
+    handles, width = {}, 0.8 / len(groups)
+    for index, (name, look) in enumerate(_bars(groups).items()):
+        mean, half_width = groups[name]
+        places = np.arange(len(classes)) + (index - (len(groups) - 1) / 2) * width
+        handles[name] = axis.bar(places, mean, width, yerr=[np.minimum(half_width, mean), half_width], capsize=3, **look)
+    axis.axhline(number, color="k", linewidth=1)
+    axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, zorder=0)
     name_classes(axis, classes, 30)
     axis.set_ylim(bottom=0)
-    axis.set_ylabel("samples")
-    legend_beside(figure, handles)
+    axis.set(xlabel=label, ylabel="samples")
+    legend_beside(figure, handles | marks)
     return figure
+
+
+def _bars(names):
+    return {name: look | {"edgecolor": "k", "linewidth": 0.5} for name, look in styles(names, HATCHES, "hatch").items()}
 
 
 def confusion(counts, classes, title):
@@ -66,13 +74,15 @@ def confusion(counts, classes, title):
     ----------
     counts : int array, shape (classes, classes)
     """
-    figure = new_figure(7.5, 7, title)
+    figure = new_figure(8.5, 7, title)
     axis = figure.subplots()
-    # Coloured by the share of the row, the many right answers left white, so that mistakes show.
+    # Coloured by the share of the row, and the many right answers set apart, so that mistakes show.
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     np.fill_diagonal(shares, 0)
     darkest = max(0.02, shares.max())
-    axis.imshow(shares, cmap="Reds", vmin=0, vmax=darkest)
+    drawn = axis.imshow(shares, cmap="Reds", vmin=0, vmax=darkest)
+    for index in range(len(classes)):
+        axis.add_patch(Rectangle((index - 0.5, index - 0.5), 1, 1, facecolor="#dbe9f6", edgecolor="k", linewidth=1))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "w" if shares[row, column] > 0.6 * darkest else "k"
@@ -81,11 +91,12 @@ def confusion(counts, classes, title):
     name_classes(axis, classes, 45)
     axis.set_yticks(np.arange(len(classes)), classes)
     axis.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(drawn, label="mistakes: share of a row's images", format=PercentFormatter(1), shrink=0.8)
     return figure
 
 
 def embedding(places, labels, classes, explained, title):
-    """A scatter plot of images as points, coloured by class.
+    """A scatter plot of images as points, in a colour and with a marker for each class.
 
     Parameters
     ----------
@@ -97,29 +108,9 @@ def embedding(places, labels, classes, explained, title):
     """
     figure = new_figure(8, 6, title)
     axis = figure.subplots()
-    for index, name in enumerate(classes):
-        axis.scatter(*places[labels == index].T, s=8, alpha=0.7, color=f"C{index}", label=name)
+    for index, (name, look) in enumerate(styles(classes).items()):
+        axis.scatter(*places[labels == index].T, s=14, alpha=0.7, linewidth=0, label=name, **look)
     axis.set_xlabel(f"first principal component ({explained[0]:.0%} of the variance)")
     axis.set_ylabel(f"second principal component ({explained[1]:.0%})")
     figure.legend(loc="outside right upper", markerscale=2)
-    return figure
-
-
-def points(places, centres, radius, title):
-    """A scatter plot of generated points, and a circle around each centre.
-
-    Parameters
-    ----------
-    places : float array, shape (n, 2)
-    centres : float array, shape (modes, 2)
-    radius : float
-        Of what is near a centre.
-    """
-    figure = new_figure(4, 4, title)
-    axis = figure.subplots()
-    axis.plot(*places.T, "C0.", ms=2, alpha=0.4)
-    for centre in centres:
-        axis.add_patch(Circle(centre, radius, edgecolor="C1", facecolor="none", zorder=3))
-    side = 1.5 * np.abs(centres).max()
-    axis.set(xlim=(-side, side), ylim=(-side, side), aspect="equal")
     return figure

@@ -26,9 +26,6 @@ def fits(samples, truth, panels, title):
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("x")
         axis.grid(alpha=0.3)
-    heights = samples[1]
-    margin = np.ptp(heights) / 2
-    axes[0].set_ylim(heights.min() - margin, heights.max() + margin)  # where the fit shoots out, it is cut off
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -46,10 +43,10 @@ def softmax(offsets, naive, shifted, overflow, title):
     figure = new_figure(8, 4.6, title)
     axis = figure.subplots()
     axis.plot(offsets, shifted, "C0", linewidth=5, alpha=0.4, label="shifted by the maximum")
-    axis.plot(offsets, naive, "C1", label="naive")
+    axis.plot(offsets, naive, "k--", label="naive")
     failed = ~np.isfinite(naive)
-    axis.fill_between(offsets, 0, 1.03, where=failed, color="C3", alpha=0.15, linewidth=0, label="naive gives NaN")
-    axis.axvline(overflow, color="C3", linestyle="--", label=f"exp overflows from c = {overflow:.1f} on")
+    axis.fill_between(offsets, 0, 1.03, where=failed, color="C1", alpha=0.3, linewidth=0, label="naive gives NaN")
+    axis.axvline(overflow, color="C2", linestyle=":", label=f"exp overflows from c = {overflow:.1f} on")
     axis.set(xlabel="offset c of all logits", ylabel="largest probability", ylim=(0, 1.03))
     axis.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)
@@ -71,12 +68,12 @@ def discriminator(x, densities, probabilities, title):
     figure = new_figure(8, 6, title)
     above, below = figure.subplots(2, sharex=True)
     learned, optimal = probabilities
+    above.plot(x, learned, "C0", linewidth=5, alpha=0.4, label="trained discriminator")
     above.plot(x, optimal, "k--", label="p_data / (p_data + p_model)")
-    above.plot(x, learned, "C2", label="trained discriminator")
     above.axhline(0.5, color="grey", linewidth=0.8)
     above.set_ylabel("probability of real")
-    for density, color, name in zip(densities, ("C0", "C1"), ("p_data", "p_model")):
-        below.plot(x, density, color, label=name)
+    for density, style, name in zip(densities, ("C0", "C1-."), ("p_data", "p_model")):
+        below.plot(x, density, style, label=name)
     below.set(xlabel="x", ylabel="density")
     for axis in (above, below):
         axis.grid(alpha=0.3)

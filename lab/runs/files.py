@@ -26,7 +26,7 @@ def write_json(path, content):
         temporary.write_text(simplejson.dumps(content, indent=2, ignore_nan=True, ensure_ascii=False) + "\n", "utf-8")
 
 
-def save_figures(drawn, folder):
+def save_figures(drawn, folder, vector=False):
     """Write figures into a folder, each in the format that its name ends in.
 
     Parameters
@@ -34,14 +34,20 @@ def save_figures(drawn, folder):
     drawn : dict of str to matplotlib.figure.Figure or PIL.Image.Image
         By the file's name.
     folder : Path
+    vector : bool
+        Write matplotlib's figures also as SVG, beside the others.
 
     Returns
     -------
     list of Path
+        Without those of the SVG.
     """
     paths = [folder / name for name in drawn]
     for path, figure in zip(paths, drawn.values()):
         with atomic(path) as temporary:
             write = getattr(figure, "savefig", None) or figure.save
             write(temporary)
+        if vector and hasattr(figure, "savefig"):
+            with atomic(path.with_suffix(".svg")) as temporary:
+                figure.savefig(temporary, metadata={"Date": None})  # the same figure gives the same file
     return paths

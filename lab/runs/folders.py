@@ -23,6 +23,7 @@ class File(StrEnum):
     EVALUATION = "evaluation.json"
     MISTAKES = "mistakes.png"
     CONFUSION = "confusion.png"
+    CONFUSION_VECTOR = "confusion.svg"
     WEIGHTS = "weights.png"
     FILTERS = "filters.png"
     PICTURES = "pictures.png"
@@ -30,6 +31,7 @@ class File(StrEnum):
     SAMPLES = "samples.png"
     NEAREST = "nearest.png"
     LABELS = "labels.png"
+    LABELS_VECTOR = "labels.svg"
 
 
 class Beside(StrEnum):

@@ -13,7 +13,7 @@ from PIL import Image
 from lab.backend import gan, inference
 from lab.console import Bar, say
 from lab.data import ring
-from lab.figures import samples
+from lab.figures import captioned, samples
 from lab.runs import SAMPLES, TRAINING, File, atomic, save_figures, write_json
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
@@ -167,14 +167,15 @@ class SamplePictures(keras.callbacks.Callback):
 
     def write(self, epoch):
         generated = inference.generate(self.model.generator, self.latents)
-        save_figures({f"epoch_{epoch:04}.png": samples(generated, ring.MODES, f"epoch {epoch}")}, self.folder)
+        save_figures({f"epoch_{epoch:04}.png": samples(generated, ring.MODES)}, self.folder)
 
 
 def animate(folder):
-    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, of some of them if they are very many."""
-    paths = sorted((folder / SAMPLES).glob("epoch_*.png"), key=lambda path: int(path.stem.removeprefix("epoch_")))
-    paths = [*paths[: -1 : math.ceil(len(paths) / MOST_FRAMES)], paths[-1]]
-    frames = [Image.open(path).convert("RGB").quantize() for path in paths]
+    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, each below its epoch, of some if they are many."""
+    paths = {int(path.stem.removeprefix("epoch_")): path for path in (folder / SAMPLES).glob("epoch_*.png")}
+    epochs = sorted(paths)
+    epochs = [*epochs[: -1 : math.ceil(len(epochs) / MOST_FRAMES)], epochs[-1]]
+    frames = [captioned(Image.open(paths[epoch]), f"epoch {epoch}").quantize() for epoch in epochs]
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
     with atomic(folder / File.ANIMATION) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)

@@ -1,0 +1,112 @@
+"""Figures of a GAN's samples, images or points."""
+
+import math
+
+import numpy as np
+from matplotlib.patches import Circle
+from PIL import Image, ImageDraw
+
+from lab.figures.base import new_figure, short_lines
+
+
+def samples(generated, modes, title=None):
+    """A GAN's samples: a grid of images without a title, or a scatter plot of points, perhaps with one.
+
+    Parameters
+    ----------
+    generated : uint8 array, shape (n, height, width, channels), n >= 100; or float array, shape (n, 2)
+    modes : (float array, shape (modes, 2), float)
+        Where the modes of points lie, and how far around each is near.
+    title : str, optional
+
+    Returns
+    -------
+    PIL.Image.Image or matplotlib.figure.Figure
+    """
+    return points(generated, *modes, title) if generated.ndim == 2 else sample_grid(generated[:100])
+
+
+def sample_grid(images, rows=10, columns=10):
+    """Tile images into one picture, row by row, each pixel enlarged to 2x2, grey ones dark on white as in all figures.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (rows * columns, height, width, 1 or 3)
+    rows, columns : int
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+    _, height, width, channels = images.shape
+    tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    sheet = tiles.reshape(rows * height, columns * width, channels)
+    picture = Image.fromarray(255 - sheet[..., 0] if channels == 1 else sheet)
+    return picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
+
+
+def points(places, centres, radius, title):
+    """A scatter plot of generated points, and a circle around each centre.
+
+    Parameters
+    ----------
+    places : float array, shape (n, 2)
+    centres : float array, shape (modes, 2)
+    radius : float
+        Of what is near a centre.
+    """
+    figure = new_figure(4, 4, title)
+    axis = figure.subplots()
+    axis.plot(*places.T, "C0.", ms=2, alpha=0.4)
+    for centre in centres:
+        axis.add_patch(Circle(centre, radius, edgecolor="k", facecolor="none", zorder=3))
+    side = 1.5 * np.abs(centres).max()
+    axis.set(xlim=(-side, side), ylim=(-side, side), aspect="equal")
+    return figure
+
+
+def captioned(picture, text):
+    """A picture with a line of text above it.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    text : str
+
+    Returns
+    -------
+    PIL.Image.Image
+        In colour, 24 pixels higher.
+    """
+    sheet = Image.new("RGB", (picture.width, picture.height + 24), "white")
+    sheet.paste(picture, (0, 24))
+    ImageDraw.Draw(sheet).text((picture.width / 2, 12), text, "black", anchor="mm", font_size=16)
+    return sheet
+
+
+def strip(rows, epochs, title):
+    """Samples by epoch, side by side, of several runs below each other; those of one run in rows of three, if they are many.
+
+    Parameters
+    ----------
+    rows : dict of str to list of uint8 array, shape (height, width, 3)
+        By the run's name: a picture for each epoch.
+    epochs : sequence of int
+    title : str
+    """
+    pictures = [picture for row in rows.values() for picture in row]
+    wraps = len(rows) == 1 and len(epochs) > 4
+    columns = 3 if wraps else len(epochs)
+    lines, side = math.ceil(len(pictures) / columns), min(3.2, 15.6 / columns)
+    height = side * len(pictures[0]) / len(pictures[0][0])
+    figure = new_figure(columns * side, lines * (height + (0.2 if wraps else 0)) + 0.6, title)
+    axes = figure.subplots(lines, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], frame_on=False)
+    for index, (axis, picture) in enumerate(zip(axes.flat, pictures)):
+        axis.imshow(picture)
+        if wraps or index < columns:
+            axis.set_title(f"epoch {epochs[index]}", fontsize=10)
+    for axis, name in zip(axes[:, 0], () if wraps else rows):
+        axis.set_ylabel(short_lines(name, int(height * 11)), fontsize=10)
+    return figure

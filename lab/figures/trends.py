@@ -1,0 +1,111 @@
+"""Trends: what a setting that is a number does."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from lab.figures.base import INTERVAL, frame, legend_below, legend_beside, new_figure, short_lines, styles, with_legend
+
+_METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+_TOLD_APART = 10  # lines; of more, the colours only show their order, and their names stand beside them
+
+
+def trend(axes, series, title):
+    """What the validation images say about settings that are numbers: accuracy above, loss below, a column for each axis.
+
+    Parameters
+    ----------
+    axes : list of (str, bool)
+        One or two horizontal axes: the label, and whether it is logarithmic, with a place for zero.
+    series : dict of str to dict
+        By the name of a line: "x", a float array for each axis, and "val_accuracy" and "val_loss", each (mean, half_width), all
+        float arrays of shape (n,); perhaps "published", with arrays "val_accuracy" and "val_loss".
+    title : str
+    """
+    series = {name or "ours": one for name, one in series.items()}
+    width = 8 if len(axes) == 1 else 11
+    looks, marks = styles(series), _marks(series)
+    if len(series) > _TOLD_APART:
+        colours = colormaps["viridis"](np.linspace(0, 0.9, len(series)))
+        looks = {name: look | {"color": color} for (name, look), color in zip(looks.items(), colours)}
+        lines = sum(short_lines(name).count("\n") + 1 for name in series)
+        figure = new_figure(width + 2, max(8, 0.4 * lines), title)
+        if marks:
+            legend_below(figure, marks)
+    else:
+        handles = {name: Line2D([], [], **look) for name, look in looks.items()} | marks
+        figure = with_legend(handles, title, width)
+        if len(handles) > 1:
+            legend_beside(figure, handles)
+    grid = figure.subplots(2, len(axes), sharex="col", sharey="row", squeeze=False)
+    for index, (axis, (label, logarithmic)) in enumerate(zip(grid[1], axes)):
+        axis.set_xlabel(label)
+        if logarithmic:
+            _logarithmic(axis, np.concatenate([one["x"][index] for one in series.values()]))
+    for row, metric in zip(grid, _METRICS):
+        for index, axis in enumerate(row):
+            for name, one in series.items():
+                _line(axis, one["x"][index], one, metric, looks[name])
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel(_METRICS[metric])
+        frame(row[0], np.concatenate([one[metric][0] for one in series.values()] + _published(series, metric)))
+        if len(series) > _TOLD_APART:
+            _name_lines(row[-1], {name: (one["x"][-1], one[metric][0]) for name, one in series.items()}, looks)
+    return figure
+
+
+def _marks(series):
+    """What a legend says beside the names: artists by name."""
+    marks = {}
+    if _published(series, "val_loss"):
+        marks["published"] = Line2D([], [], color="k", marker="x", markersize=8, linestyle="")
+    if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in _METRICS):
+        marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=14, linestyle="")
+    return marks
+
+
+def _published(series, metric):
+    return [one["published"][metric] for one in series.values() if "published" in one]
+
+
+def _line(axis, x, one, metric, look):
+    """Draw a series by rising x, with error bars as far as they are possible."""
+    order = np.argsort(x)
+    mean, half_width = (values[order] for values in one[metric])
+    possible = [mean, (1 if metric == "val_accuracy" else np.inf) - mean]
+    axis.errorbar(x[order], mean, np.minimum(half_width, possible), capsize=3, elinewidth=1, **look)
+    if "published" in one:
+        axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], zorder=3)
+
+
+def _name_lines(axis, lines, looks):
+    """Write the names of lines, (x, y), in a column beside an axis, ordered as their right ends, each joined to its own."""
+    ends = {}
+    for name, (x, y) in lines.items():
+        known = np.isfinite(y)
+        if known.any():
+            ends[name] = max(zip(x[known], y[known]))
+    for rank, name in enumerate(sorted(ends, key=lambda name: ends[name][1])):
+        joined = {"arrowstyle": "-", "color": looks[name]["color"], "alpha": 0.5, "relpos": (0, 0.5)}
+        place = {"xytext": (1.06, (rank + 0.5) / len(ends)), "textcoords": "axes fraction", "verticalalignment": "center"}
+        axis.annotate(short_lines(name), ends[name], fontsize=8, arrowprops=joined, **place)
+
+
+def _logarithmic(axis, values):
+    positive = values[values > 0]
+    if len(positive) < len(values):  # zero gets a place a little below the smallest number
+        axis.set_xscale("symlog", linthresh=positive.min() / 10, linscale=0.5)
+    else:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    ticks = np.unique(values)
+    places = axis.xaxis.get_transform().transform(ticks)
+    if (np.diff(places) >= np.ptp(places) / 10).all():  # apart enough to be labelled
+        axis.set_xticks(ticks)
+        axis.minorticks_off()
+    elif ticks[0] == 0:
+        axis.set_xticks(np.append(0, 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1)))
+        axis.minorticks_off()
+    axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
