@@ -27,7 +27,7 @@ def panels_of(groups):
         pairs = {"run": group.run} | setting if group.run else dict(setting)
         name = "run" if group.run else first
         value, _, rest = pairs.pop(name, naming.usual.get(name, "")).partition("," if name == "hidden" else "\n")
-        label = ", ".join([rest] * bool(rest) + [f"{other}={one}" for other, one in pairs.items()])
+        label = ", ".join([f"{name}=...,{rest}"] * bool(rest) + [f"{other}={one}" for other, one in pairs.items()])
         panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})[label or group.name] = group
     if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
         parts = [groups[start : start + MOST_CURVES // 2] for start in range(0, len(groups), MOST_CURVES // 2)]

@@ -76,7 +76,7 @@ def _line(axis, x, one, metric, look):
     possible = [mean, (1 if metric == "val_accuracy" else np.inf) - mean]
     axis.errorbar(x[order], mean, np.minimum(half_width, possible), capsize=3, elinewidth=1, **look)
     if "published" in one:
-        axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], zorder=3)
+        axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], markeredgewidth=1.5, zorder=3)
 
 
 def _name_lines(axis, lines, looks):

@@ -68,6 +68,31 @@ def precision_and_recall(counts):
         return np.diag(counts) / counts.sum(axis=0), np.diag(counts) / counts.sum(axis=1)
 
 
+def weights_that_matter(kernels, accuracy_of, tolerance=0.001):
+    """How many of the largest weights keep the accuracy when all others are set to 0 (Han et al. 2015, arXiv 1506.02626).
+
+    Parameters
+    ----------
+    kernels : list of float array
+    accuracy_of : function
+        Of such kernels.
+    tolerance : float
+        By which the accuracy may fall.
+
+    Returns
+    -------
+    int
+        To within one per cent.
+    """
+    sizes = np.sort(np.concatenate([np.abs(kernel).ravel() for kernel in kernels]))[::-1]
+    least, low, high = accuracy_of(kernels) - tolerance, 0, len(sizes)
+    while high - low > max(1, high // 100):
+        middle = (low + high) // 2
+        kept = [np.where(np.abs(kernel) >= sizes[middle - 1], kernel, 0) for kernel in kernels]
+        low, high = (low, middle) if accuracy_of(kept) >= least else (middle, high)
+    return high
+
+
 def confident_mistakes(logits, labels, most):
     """Indices of the wrongly predicted images, the most confident mistake first.
 
