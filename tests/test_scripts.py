@@ -80,7 +80,7 @@ def test_train_writes_a_run_and_says_where(results):
     assert files_of(folder) == ["config.json", "history.json", "learning_curve.png", "model.keras"]
     printed = (results / "printed.txt").read_text()
     assert "Total params: 15,910" in printed
-    assert len(re.findall(r"^epoch +\d/3 .*loss .*val_accuracy .* s$", printed, re.M)) == 3
+    assert len(re.findall(r"^epoch +\d/3  accuracy .* \(val .*\)  loss .* \(val .*\)  \d+\.\d\d s$", printed, re.M)) == 3
     assert str(folder) in printed and "model.keras" in printed
     config, history = read(folder, "config.json"), read(folder, "history.json")
     assert config["parameters"] == 15_910 and config["settings"]["regularizer_strength"] == 1e-3

@@ -82,11 +82,10 @@ def compare(groups, notes=(), view=_ALL):
     groups = _ordered(groups, view)
     found = read_published(view.published, groups) if view.published else Published({}, {})
     verdicts, warnings = verdicts_of(groups, found), _warnings(groups)
-    sentences = [*_cut(groups, view), *effects.best_of(groups), *effects.fewest_parameters(groups), *notes, *warnings]
+    sentences = [*_cut(groups, view), *effects.best_of(groups), *effects.spread_of(groups), *effects.fewest_parameters(groups)]
     shown = groups[: view.top]
     several = [
-        _top(tables.runs_table(groups, "Runs", sentences), view),
-        effects.effects_table(groups),
+        _top(tables.runs_table(groups, "Runs", [*sentences, *notes, *warnings]), view),
         tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,
         tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
         tables.speed_table(groups),

@@ -3,9 +3,8 @@
 from lab.comparison.groups import LEVELS
 from lab.comparison.naming import varying
 from lab.comparison.published import in_words
-from lab.comparison.tables import Table, cell
 from lab.metrics import significance
-from lab.settings import flag_of, text
+from lab.settings import flag_of
 
 _METRIC, _WORDS = "val_accuracy", "val. accuracy"
 _MOST_NAMED = 6  # settings in a sentence
@@ -21,9 +20,7 @@ def best_of(groups):
     unlike = significance.unlike(several, noise, best)
     order = (-noise.means).argsort(kind="stable")
     alike = [groups[place].name for place in order if place != best and not unlike[place]]
-    test = (
-        "Tukey's test of all pairs" if noise.pooled else "deviations are unequal: Welch's test, Holm's correction for all pairs"
-    )
+    test = "Tukey's test of all pairs" if noise.pooled else "Welch's test, as deviations differ, corrected for all pairs"
     best_one = f"Best {_WORDS}: {groups[best].name} ({noise.means[best]:.4f})"
     if not alike:
         return [f"{best_one}; all others differ beyond noise ({test})."]
@@ -60,31 +57,15 @@ def listed(names):
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def effects_table(groups):
-    """The means of each setting of a sweep or grid over all others, and an analysis of variance in words; None of others."""
-    levels = levels_of(groups)
+def spread_of(groups):
+    """A sentence in a list: which settings of a sweep or grid explain how much of the spread; empty without repeats."""
     several = _values(groups)
-    if not several or not levels or not significance.noise_of(several):
-        return None
-    explained = significance.explained(several, levels)
-    shares = [f"{_called(one.name)} {one.share:.1%} ({in_words(one.p)})" for one in explained]
-    shares.append(f"repeats {max(0.0, 1 - sum(one.share for one in explained)):.1%}")
-    sentence = f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}."
-    rows = []
-    for one in explained:
-        values = levels.get(one.name, [])
-        for level, step in zip(dict.fromkeys(values), [None, *one.steps]):
-            runs = [run for value, members in zip(values, several) if value == level for run in members]
-            row = {"setting": one.name, "value": level, "runs": str(len(runs)), _WORDS: cell(_METRIC, runs)}
-            rows.append(row | {"p": "-" if step is None else in_words(step).removeprefix("p ").removeprefix("= ")})
-    steps = (
-        "p: of the step from the row above, given the other settings; Holm's correction for all pairs of a setting's values."
-    )
-    return Table(f"What each setting does to the {_WORDS}", rows, [sentence, steps])
-
-
-def _called(name):
-    return "both only together" if name == significance.TOGETHER else name
+    if not several or not significance.noise_of(several):
+        return []
+    explained = significance.explained(several, _levels(groups))
+    shares = [f"{name} {share:.1%} ({in_words(p)})" for name, (share, p) in explained.items()]
+    shares.append(f"repeats {max(0.0, 1 - sum(share for share, _ in explained.values())):.1%}")
+    return [f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}."]
 
 
 def _values(groups):
@@ -94,22 +75,20 @@ def _values(groups):
     return [group.measures[_METRIC] for group in groups]
 
 
-def levels_of(groups):
-    """By the name of each setting that varies in a sweep or a grid, its value in each group; of two hidden layers, each is one.
+def _levels(groups):
+    """By the name of each setting that varies, its value in each group, and of pairs of hidden layers the units of each.
 
-    Empty where groups are too few for so many settings: there is no telling then which of them did it.
+    Where groups are too few for so many settings, there is no telling which of them did it: the groups are the only levels.
     """
     levels = {}
     for name in varying(groups):
         values = [getattr(group.settings, name) for group in groups]
-        depths = {len(value) for value in values if isinstance(value, tuple)}
-        if name == "hidden" and len(depths) == 1 and depths != {1} and None not in values:
-            units = {f"hidden layer {place + 1}": [str(value[place]) for value in values] for place in range(depths.pop())}
-            units = {layer: several for layer, several in units.items() if len(set(several)) > 1}
-            levels |= units if len(units) > 1 else {flag_of(name): list(map(text, values))}
-        else:
-            levels[flag_of(name)] = ["none" if value is None else text(value) for value in values]
-    cells = set(zip(*levels.values()))
-    parameters = 1 + sum(len(set(values)) - 1 for values in levels.values())
-    enough = len(levels) == 1 or parameters < len(groups)
-    return levels if enough and len(cells) == len(groups) else {}
+        pairs = name == "hidden" and {len(value or ()) for value in values} == {2}
+        levels |= (
+            {f"hidden layer {place + 1}": units for place, units in enumerate(zip(*values))}
+            if pairs
+            else {flag_of(name): values}
+        )
+    levels = {name: values for name, values in levels.items() if len(set(values)) > 1}
+    enough = len(levels) == 1 or sum(len(set(values)) - 1 for values in levels.values()) < len(groups) - 1
+    return levels if levels and enough else {"settings": range(len(groups))}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lab import comparison, console, runs
 from lab.backend import devices
 from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load_dataset, load_pictures
-from lab.settings import UserError
+from lab.settings import UserError, flag_of
 
 _PLACES = ("results_dir", "data_dir", "device", "threads")
 
@@ -15,7 +15,6 @@ class Request(NamedTuple):
     """What is asked of `evaluate`: the flags of evaluate.py."""
 
     model_name: list[str] | None = None  # of runs, of repeated runs or sweeps, or patterns of names
-    diff: list[str] | None = None  # two of them instead
     results_dir: Path = "results"
     data_dir: Path | None = None
     device: str = "auto"
@@ -29,6 +28,7 @@ class Request(NamedTuple):
     export: str | None = None  # a format, to print the table in
     strip: list[int] | None = None  # epochs, whose samples are to be drawn
     label: str | None = None  # of a comparison
+    diff: list[str] | None = None  # two names instead
 
     @property
     def of_gans(self):
@@ -78,7 +78,7 @@ def _check_flags(request):
     for name, company in _COMPANY.items():
         idle = sorted(given - {name, *company})
         if name in given and idle:
-            raise UserError(f"--{name} does one thing, and goes without --{idle[0]}")
+            raise UserError(f"--{name} does one thing, and goes without --{flag_of(idle[0])}")
 
 
 def _is_alone(request, folders):

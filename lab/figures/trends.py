@@ -1,14 +1,12 @@
 """Trends: what a setting that is a number does."""
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, frame, legend_below, legend_beside, new_figure, short_lines, styles, with_legend
+from lab.figures.base import INTERVAL, frame, legend_beside, styles, with_legend
 
 _METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
-_TOLD_APART = 10  # lines; of more, the colours only show their order, and their names stand beside them
 
 
 def trend(axes, series, title):
@@ -24,20 +22,11 @@ def trend(axes, series, title):
     title : str
     """
     series = {name or "ours": one for name, one in series.items()}
-    width = 8 if len(axes) == 1 else 11
-    looks, marks = styles(series), _marks(series)
-    if len(series) > _TOLD_APART:
-        colours = colormaps["viridis"](np.linspace(0, 0.9, len(series)))
-        looks = {name: look | {"color": color} for (name, look), color in zip(looks.items(), colours)}
-        lines = sum(short_lines(name).count("\n") + 1 for name in series)
-        figure = new_figure(width + 2, max(8, 0.4 * lines), title)
-        if marks:
-            legend_below(figure, marks)
-    else:
-        handles = {name: Line2D([], [], **look) for name, look in looks.items()} | marks
-        figure = with_legend(handles, title, width)
-        if len(handles) > 1:
-            legend_beside(figure, handles)
+    looks = styles(series)
+    handles = {name: Line2D([], [], **look) for name, look in looks.items()} | _marks(series)
+    figure = with_legend(handles, title, 8 if len(axes) == 1 else 11)
+    if len(handles) > 1:
+        legend_beside(figure, handles)
     grid = figure.subplots(2, len(axes), sharex="col", sharey="row", squeeze=False)
     for index, (axis, (label, logarithmic)) in enumerate(zip(grid[1], axes)):
         axis.set_xlabel(label)
@@ -50,8 +39,6 @@ def trend(axes, series, title):
             axis.grid(alpha=0.3)
         row[0].set_ylabel(_METRICS[metric])
         frame(row[0], np.concatenate([one[metric][0] for one in series.values()] + _published(series, metric)))
-        if len(series) > _TOLD_APART:
-            _name_lines(row[-1], {name: (one["x"][-1], one[metric][0]) for name, one in series.items()}, looks)
     return figure
 
 
@@ -77,19 +64,6 @@ def _line(axis, x, one, metric, look):
     axis.errorbar(x[order], mean, np.minimum(half_width, possible), capsize=3, elinewidth=1, **look)
     if "published" in one:
         axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], markeredgewidth=1.5, zorder=3)
-
-
-def _name_lines(axis, lines, looks):
-    """Write the names of lines, (x, y), in a column beside an axis, ordered as their right ends, each joined to its own."""
-    ends = {}
-    for name, (x, y) in lines.items():
-        known = np.isfinite(y)
-        if known.any():
-            ends[name] = max(zip(x[known], y[known]))
-    for rank, name in enumerate(sorted(ends, key=lambda name: ends[name][1])):
-        joined = {"arrowstyle": "-", "color": looks[name]["color"], "alpha": 0.5, "relpos": (0, 0.5)}
-        place = {"xytext": (1.06, (rank + 0.5) / len(ends)), "textcoords": "axes fraction", "verticalalignment": "center"}
-        axis.annotate(short_lines(name), ends[name], fontsize=8, arrowprops=joined, **place)
 
 
 def _logarithmic(axis, values):

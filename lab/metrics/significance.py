@@ -4,7 +4,6 @@ Both packages take half a second to import, so they are imported where a test is
 """
 
 import functools
-import itertools
 import warnings
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 from lab.metrics.intervals import CONFIDENCE
 
 ERROR = 1 - CONFIDENCE  # probability of calling something different that is not
-TOGETHER = "together"  # what several settings do only together
+TOGETHER = "only together"  # what several settings do so
 
 
 class Difference(NamedTuple):
@@ -33,7 +32,6 @@ class Noise(NamedTuple):
     deviations: np.ndarray  # shape (settings,)
     freedoms: np.ndarray  # shape (settings,), degrees of freedom of each deviation
     pooled: bool  # whether there is one deviation for all
-    p: float  # of the deviations being equal; NaN where there are no two to be compared
 
     def interval(self, more=1):
         """The interval in which one more run of each setting lies with a probability of 95%, or with none more, its true mean:
@@ -102,21 +100,18 @@ def noise_of(several):
     repeated = [values for values in several if len(values) > 1]
     if not repeated:
         return None
-    p = _p_of_equal_deviations(repeated)
     own = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in several])
     freedoms = np.maximum(counts - 1, 1)
-    pooled = len(repeated) == 1 or p >= ERROR
+    pooled = len(repeated) == 1 or _p_of_equal_deviations(repeated) >= ERROR
     if pooled:
         common = np.nansum(own * (counts - 1)) / (counts - 1).sum()
         own, freedoms = np.full(len(several), common), np.full(len(several), (counts - 1).sum())
-    return Noise(counts, np.array([np.mean(values) for values in several]), np.sqrt(own), freedoms, pooled, p)
+    return Noise(counts, np.array([np.mean(values) for values in several]), np.sqrt(own), freedoms, pooled)
 
 
 def _p_of_equal_deviations(several):
     from scipy import stats
 
-    if len(several) < 2:
-        return float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):  # runs that all end alike
         return float(stats.bartlett(*several).pvalue)
 
@@ -155,7 +150,7 @@ def unlike(several, noise, best):
     """Which settings differ from one that may have been chosen by its mean, with an error of 5% in all.
 
     By Tukey and Kramer's test of all pairs where repeats have one deviation (Kramer 1956, Biometrics 12), else by Welch's with
-    Holm's correction for all pairs.
+    Bonferroni's correction for all pairs.
 
     Parameters
     ----------
@@ -170,17 +165,12 @@ def unlike(several, noise, best):
     -------
     bool array, shape (settings,)
     """
-    distances = np.abs(noise.means - noise.means[best])
     if noise.pooled:
+        distances = np.abs(noise.means - noise.means[best])
         errors = noise.deviations * np.sqrt((1 / noise.counts + 1 / noise.counts[best]) / 2)
         return distances > _studentized_range(len(several), int(noise.freedoms[0])) * errors
-    first, second = np.triu_indices(len(several), 1)
-    corrected = holm(np.array([welch(several[i], several[j]).p for i, j in zip(first, second)]))
-    differs = np.zeros(len(several), bool)
-    for i, j, p in zip(first, second, corrected):
-        if best in (i, j):
-            differs[i + j - best] = p < ERROR
-    return differs
+    pairs = len(several) * (len(several) - 1) / 2
+    return np.array([welch(values, several[best]).p for values in several]) * pairs < ERROR
 
 
 @functools.cache
@@ -190,15 +180,6 @@ def _studentized_range(settings, freedom):
     return stats.studentized_range.ppf(CONFIDENCE, settings, freedom)
 
 
-class Explained(NamedTuple):
-    """What one setting does to a metric, whatever the others are."""
-
-    name: str
-    share: float  # of the sum of squares, all runs against their mean
-    p: float  # of it doing nothing
-    steps: list  # from each of its levels to the next: of float, p-values by Holm's correction for all pairs of levels
-
-
 def explained(several, levels):
     """An analysis of variance: which settings explain how much of the spread of a metric.
 
@@ -206,14 +187,14 @@ def explained(several, levels):
     ----------
     several : list of float array, shape (n,)
         Runs of each setting.
-    levels : dict of str to list of str
+    levels : dict of str to list
         By the name of what varies, its value in each setting.
 
     Returns
     -------
-    list of Explained
-        One for each name, given the others; then one without steps, named `TOGETHER`, for what they do only together, if there
-        is more than one and room for it. The rest of the sum of squares lies between repeats.
+    dict of str to (share, p)
+        By each name, given the others, the share of the sum of squares of all runs against their mean, and the probability of
+        as much by chance; under `TOGETHER`, of what they do only together. The rest lies between repeats.
     """
     import pandas
     from scipy import stats
@@ -221,25 +202,19 @@ def explained(several, levels):
     from statsmodels.stats.anova import anova_lm
 
     counts = [len(values) for values in several]
-    columns = {f"x{place}": np.repeat(values, counts) for place, values in enumerate(levels.values())}
+    columns = {f"x{place}": np.repeat(list(map(str, values)), counts) for place, values in enumerate(levels.values())}
     cells = {"y": np.concatenate(several), "cell": np.repeat(range(len(several)), counts)}
     frame = pandas.DataFrame(columns | cells)
 
     def model(terms):
         return ols(f"y ~ {' + '.join(f'C({term})' for term in terms) or 1}", frame).fit()
 
-    every, total = model(["cell"]), float(((frame.y - frame.y.mean()) ** 2).sum())
-    sum_of_all = model(columns)
-    found = []
-    for column, (name, values) in zip(columns, levels.items()):
-        models = [model([other for other in columns if other != column]), sum_of_all, every]
-        table = anova_lm(*models[: 3 if sum_of_all.df_resid > every.df_resid else 2])
-        pairs = sum_of_all.t_test_pairwise(f"C({column})", method="holm").result_frame["pvalue-holm"]
-        order = list(dict.fromkeys(values))
-        steps = [float(pairs.get(f"{b}-{a}", pairs.get(f"{a}-{b}"))) for a, b in itertools.pairwise(order)]
+    every, found = model(["cell"]), {}
+    for column, name in zip(columns, levels):
+        table = anova_lm(model([other for other in columns if other != column]), model(columns), every)
         # Its own p-values take the degrees of freedom of each model, but its F the deviation of the largest.
         ps = stats.f.sf(table.F, table.df_diff, every.df_resid)
-        found.append(Explained(name, float(table.ss_diff[1]) / total, float(ps[1]), steps))
-    if len(columns) > 1 and len(table) == 3:
-        found.append(Explained(TOGETHER, float(table.ss_diff[2]) / total, float(ps[2]), []))
+        found[name] = float(table.ss_diff[1] / every.centered_tss), float(ps[1])
+    if table.df_diff[2] > 0:
+        found[TOGETHER] = float(table.ss_diff[2] / every.centered_tss), float(ps[2])
     return found
