@@ -51,7 +51,9 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     pictures = [f"samples/epoch_{epoch:04}.png" for epoch in (0, 2, 3)]
     expected = ["config.json", "history.json", "learning_curve.png", "model.keras", "samples.gif", *pictures]
-    assert set(names) - {"evaluation.json", "samples.png", "nearest.png", "labels.png", "labels.svg"} == set(expected)
+    assert set(names) - {"evaluation.json", "samples.png", "nearest.png", "labels.png", "labels.svg", "code.patch"} == set(
+        expected
+    )
     animation = Image.open(folder / "samples.gif")  # with a line for the epoch
     assert animation.n_frames == 3 and animation.size == (560, 584) and Image.open(folder / pictures[0]).size == (560, 560)
     run = runs.load(folder)

@@ -136,3 +136,14 @@ def test_nearest_images(mnist5k):
     np.testing.assert_array_equal(indices, expected.argsort(axis=1)[:, :3])
     np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-4)
     assert collapse.nearest(among[7:8], among, 1)[0] == 7
+
+
+@pytest.mark.parametrize("needed", [1, 37, 120])
+def test_the_weights_that_matter_are_the_largest_that_keep_the_accuracy(needed):
+    kernels = [np.arange(1, 61) * (-1) ** np.arange(60), np.arange(61, 121).reshape(6, 10)]
+
+    def accuracy_of(kept):
+        matter = [value for kernel in kept for value in np.abs(kernel).ravel() if value > 120 - needed]
+        return 0.9 if len(matter) == needed else 0.8
+
+    assert classification.weights_that_matter(kernels, accuracy_of) == pytest.approx(needed, rel=0.01)
