@@ -287,8 +287,8 @@ def test_published_files_that_do_not_fit(content, said, sweep, tmp_path):
 def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, monkeypatch):
     fake_run(sweep / "other", sha256="b", name="fashion_mnist")
     titles = []
-    monkeypatch.setattr(figures, "learning_curves", lambda curves, title, published: titles.append(title))
-    monkeypatch.setattr(runs, "save_figures", lambda drawn, folder, vector: [])
+    monkeypatch.setattr(figures, "learning_curves", lambda panels, title: titles.append(title))
+    monkeypatch.setattr(runs, "save_figures", lambda drawn, folder: [])
     compare_runs(sweep, runs.named(sweep, ["wide", "other"]), sweep / "both", View())
     warned = "wide; wide (mnist, 60,000 training images, hash a), other (fashion_mnist, 60,000 training images, hash b)"
     assert warned in (sweep / "both" / "table.md").read_text() and warned in titles[0]
@@ -400,7 +400,7 @@ def test_every_group_has_a_name_in_table_and_legend(sweep):
     for name, seed in (("x/seed=0", 0), ("x/seed=1", 1), ("x/one", 0), ("_y", 0)):
         fake_run(sweep / name, seed=seed)
     groups, _ = collect(sweep, "x", "_y")
-    figure = figures.learning_curves({"": {group.name: group.curves() for group in groups}}, "t")
+    figure = figures.learning_curves({"": {group.name: (group.curves(), {}) for group in groups}}, "t")
     names = {"x: seed=0-1", "x/one: usual", "_y: usual"}
     assert {group.name for group in groups} == names < {text.get_text() for text in figure.legends[0].get_texts()}
     assert {group.name for group in collect(sweep, "x")[0]} == {"x: seed=0-1", "one: seed=0"}

@@ -27,7 +27,7 @@ def write(comparison, folder):
     for name, content in written.items():
         with runs.atomic(folder / name) as temporary:
             temporary.write_text(f"{content}\n", "utf-8")
-    return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder, vector=True)]
+    return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder)]
 
 
 def _as_list(notes):
@@ -38,11 +38,12 @@ def _drawn(comparison, name):
     """The figures, by the file's name."""
     datasets = sorted({group.record.dataset.name for group in comparison.groups})
     title = "\n".join([f"{name}: {', '.join(datasets)}", *comparison.captions])
-    curves, published = {}, {}
-    for panel, members in comparison.panels.items():
-        curves[panel] = {label: group.curves() for label, group in members.items()}
-        published[panel] = {label: comparison.published.by_epoch.get(group.name, {}) for label, group in members.items()}
-    drawn = {"learning_curves.png": figures.learning_curves(curves, title, published)}
+    by_epoch = comparison.published.by_epoch
+    panels = {
+        panel: {label: (group.curves(), by_epoch.get(group.name, {})) for label, group in members.items()}
+        for panel, members in comparison.panels.items()
+    }
+    drawn = {"learning_curves.png": figures.learning_curves(panels, title)}
     if comparison.trend:
         drawn["trend.png"] = figures.trend(*comparison.trend, title)
     if comparison.labels:

@@ -50,10 +50,9 @@ def evaluate_classifier(run, model, arrays):
     ]
     console.table(rows, "Validation images by class")
     runs.write_json(run.folder / runs.File.EVALUATION, results)
-    paths = runs.save_figures(_mistakes(run, arrays, logits) | _first_layer(run, model), run.folder)
-    matrix = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
-    paths += runs.save_figures({runs.File.CONFUSION: matrix}, run.folder, vector=True)
-    return [run.folder / runs.File.EVALUATION, *paths]
+    drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
+    drawn[runs.File.CONFUSION] = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
+    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
 def _weights_that_matter(model, arrays):

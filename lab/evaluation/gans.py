@@ -72,7 +72,7 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     for network in ("discriminator", "generator"):
         say(f"{network.capitalize()} loss in the last epoch: {_number(run.history.curves[f'{network}_loss'][-1]):.4f}")
     generated = inference.generate(model.layers[0], gan.draw_latents(run.settings.latent, count, run.settings.seed))
-    title, labels = runs.display_name(run.folder), {}
+    title = runs.display_name(run.folder)
     drawn = {runs.File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
     results = {"samples": count}
     if of_ring:
@@ -86,17 +86,16 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
         results |= _classified(generated, arrays, classifier)
     if "counts" in results:
         results["classes"] = CLASSES[run.record.dataset.name]
-        labels = {runs.File.LABELS: _labels(results, title)}
+        drawn[runs.File.LABELS] = _labels(results, title)
     elif not of_ring:
         say(
             f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
             "their divergence to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
     runs.write_json(run.folder / runs.File.EVALUATION, results)
-    for file in (runs.File.LABELS, runs.File.LABELS_VECTOR):
-        (run.folder / file).unlink(missing_ok=True)  # of an evaluation with a classifier
-    paths = runs.save_figures(drawn, run.folder) + runs.save_figures(labels, run.folder, vector=True)
-    return [run.folder / runs.File.EVALUATION, *paths]
+    for ending in (".png", ".svg"):  # of an evaluation with a classifier
+        (run.folder / runs.File.LABELS).with_suffix(ending).unlink(missing_ok=True)
+    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
 def _number(value):

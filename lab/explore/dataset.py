@@ -60,8 +60,8 @@ def principal_components(images, components=2):
     return flat @ axes[:, : -components - 1 : -1], variances[: -components - 1 : -1] / max(variances.sum(), 1e-12)
 
 
-def draw_images(name, arrays):
-    """The figures of a data set's images.
+def draw_dataset(name, arrays):
+    """The figures of a data set.
 
     Parameters
     ----------
@@ -73,25 +73,20 @@ def draw_images(name, arrays):
     dict of str to matplotlib.figure.Figure
         By the file's name.
     """
-    classes, drawn = CLASSES[name], {}
-    for part, images, labels in (("training", *arrays[:2]), ("validation", *arrays[2:])):
+    classes = CLASSES[name]
+    parts = {"training": arrays[:2], "validation": arrays[2:]}
+    drawn = {}
+    for part, (images, labels) in parts.items():
         captions = [classes[label] for label in labels[: figures.ROWS * figures.COLUMNS]]
         drawn[f"{part}_examples.png"] = figures.examples(images, captions, f"{name}: {part} images")
+    counts = {part: np.bincount(labels, minlength=len(classes)) for part, (_, labels) in parts.items()}
+    drawn["classes.png"] = figures.class_counts(counts, classes, f"{name}: images by class")
     means = class_means(arrays.train_images, arrays.train_labels, len(classes))
-    return drawn | {"means.png": figures.class_means(means, classes, f"{name}: mean image of each class")}
-
-
-def draw_numbers(name, arrays):
-    """The figures of a data set's numbers: images by class, and the first principal components; as `draw_images`."""
-    classes = CLASSES[name]
-    labels = {"training": arrays.train_labels, "validation": arrays.validation_labels}
-    counts = {part: np.bincount(those, minlength=len(classes)) for part, those in labels.items()}
+    drawn["means.png"] = figures.class_means(means, classes, f"{name}: mean image of each class")
     points, explained = principal_components(arrays.train_images[:EMBEDDED])
     title = f"{name}: {len(points):,} training images in two dimensions (PCA)"
-    return {
-        "classes.png": figures.class_counts(counts, classes, f"{name}: images by class"),
-        "embedding.png": figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title),
-    }
+    drawn["embedding.png"] = figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title)
+    return drawn
 
 
 def class_means(images, labels, classes):

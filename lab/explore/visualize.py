@@ -28,12 +28,11 @@ def visualize(name, topic, data_dir, results_dir):
     """
     if topic:
         folder = _free(results_dir, runs.Beside.THEORY)
-        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder, vector=True)
+        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
     name, arrays = find(name, data_dir)
     folder = _free(results_dir, f"{runs.Beside.DATASETS}/{name}")
     dataset.print_table(name, arrays)
-    paths = runs.save_figures(dataset.draw_images(name, arrays), folder)
-    return paths + runs.save_figures(dataset.draw_numbers(name, arrays), folder, vector=True)
+    return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
 
 
 def _free(results_dir, name):

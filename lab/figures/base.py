@@ -100,6 +100,6 @@ def frame(axis, values):
         axis.set_ylim(scale.inverted().transform([low - margin, high + margin]))
 
 
-def name_classes(axis, classes, rotation):
+def name_classes(axis, classes, rotation, offset=0.0):
     """Names of classes along the horizontal axis, turned where they are words."""
-    axis.set_xticks(np.arange(len(classes)), classes, rotation=rotation if max(map(len, classes)) > 2 else 0)
+    axis.set_xticks(np.arange(len(classes)) + offset, classes, rotation=rotation if max(map(len, classes)) > 2 else 0)

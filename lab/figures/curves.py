@@ -54,7 +54,7 @@ def learning_curve(curves, title):
     return figure
 
 
-def learning_curves(panels, title, published=None):
+def learning_curves(panels, title):
     """The learning curves of several settings, which keep colour and marker in every panel: training (or generator) dashed,
     validation solid.
 
@@ -62,22 +62,16 @@ def learning_curves(panels, title, published=None):
 
     Parameters
     ----------
-    panels : dict of str to dict of str to dict
-        By the panel's title, "" if there is one, and the setting's name: what `learning_curve` takes.
+    panels : dict of str to dict of str to (dict, dict)
+        By the panel's title, "" if there is one, and the setting's name: what `learning_curve` takes; and published figures,
+        drawn as crosses: epoch -> "loss", "val_loss" and so on -> number.
     title : str
-    published : dict, optional
-        Published figures, drawn as crosses: panel's title -> setting's name -> epoch -> "loss", "val_loss" and so on -> number.
     """
-    published = published or {}
-    rows = {
-        panel: {name: (curves, published.get(panel, {}).get(name, {})) for name, curves in several.items()}
-        for panel, several in panels.items()
-    }
-    drawn = [pair for several in rows.values() for pair in several.values()]
+    drawn = [pair for several in panels.values() for pair in several.values()]
     quantities = _quantities(drawn[0][0])
     looks = styles(dict.fromkeys(name for several in panels.values() for name in several))
     figure, blocks = _blocks(len(panels), _handles(looks, quantities, drawn), title)
-    for axes, (panel, several) in zip(blocks, rows.items()):
+    for axes, (panel, several) in zip(blocks, panels.items()):
         axes[0].set_title(panel, fontsize=10)
         for axis, (quantity, metrics) in zip(axes, quantities.items()):
             for name, pair in several.items():

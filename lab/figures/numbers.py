@@ -80,17 +80,18 @@ def confusion(counts, classes, title):
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     np.fill_diagonal(shares, 0)
     darkest = max(0.02, shares.max())
-    drawn = axis.imshow(shares, cmap="Reds", vmin=0, vmax=darkest)
+    drawn = axis.pcolormesh(shares, cmap="Reds", vmin=0, vmax=darkest)
     for index in range(len(classes)):
-        axis.add_patch(Rectangle((index - 0.5, index - 0.5), 1, 1, facecolor="#dbe9f6", edgecolor="k", linewidth=1))
+        axis.add_patch(Rectangle((index, index), 1, 1, facecolor="#dbe9f6", edgecolor="k", linewidth=1))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "w" if shares[row, column] > 0.6 * darkest else "k"
             weight = "bold" if row == column else "normal"
-            axis.text(column, row, count, ha="center", va="center", size=8, weight=weight, color=colour)
-    name_classes(axis, classes, 45)
-    axis.set_yticks(np.arange(len(classes)), classes)
-    axis.set(xlabel="predicted", ylabel="true")
+            axis.text(column + 0.5, row + 0.5, count, ha="center", va="center", size=8, weight=weight, color=colour)
+    name_classes(axis, classes, 45, offset=0.5)
+    axis.set_yticks(np.arange(len(classes)) + 0.5, classes)
+    axis.set(xlabel="predicted", ylabel="true", aspect="equal")
+    axis.invert_yaxis()
     figure.colorbar(drawn, label="mistakes: share of a row's images", format=PercentFormatter(1), shrink=0.8)
     return figure
 

@@ -26,7 +26,7 @@ def write_json(path, content):
         temporary.write_text(simplejson.dumps(content, indent=2, ignore_nan=True, ensure_ascii=False) + "\n", "utf-8")
 
 
-def save_figures(drawn, folder, vector=False):
+def save_figures(drawn, folder, vector=True):
     """Write figures into a folder, each in the format that its name ends in.
 
     Parameters
@@ -35,7 +35,7 @@ def save_figures(drawn, folder, vector=False):
         By the file's name.
     folder : Path
     vector : bool
-        Write matplotlib's figures also as SVG, beside the others.
+        Write those that are more than pixels also as SVG.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def save_figures(drawn, folder, vector=False):
         with atomic(path) as temporary:
             write = getattr(figure, "savefig", None) or figure.save
             write(temporary)
-        if vector and hasattr(figure, "savefig"):
+        if vector and hasattr(figure, "savefig") and not any(axis.images for axis in figure.axes):
             with atomic(path.with_suffix(".svg")) as temporary:
                 figure.savefig(temporary, metadata={"Date": None})  # the same figure gives the same file
     return paths

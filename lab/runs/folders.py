@@ -23,7 +23,6 @@ class File(StrEnum):
     EVALUATION = "evaluation.json"
     MISTAKES = "mistakes.png"
     CONFUSION = "confusion.png"
-    CONFUSION_VECTOR = "confusion.svg"
     WEIGHTS = "weights.png"
     FILTERS = "filters.png"
     PICTURES = "pictures.png"
@@ -31,7 +30,6 @@ class File(StrEnum):
     SAMPLES = "samples.png"
     NEAREST = "nearest.png"
     LABELS = "labels.png"
-    LABELS_VECTOR = "labels.svg"
 
 
 class Beside(StrEnum):
@@ -231,5 +229,6 @@ def _remove_run(folder):
     killed = [file for path in File for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
     for path in [folder / file for file in File] + killed:
         path.unlink(missing_ok=True)
+        path.with_suffix(".svg").unlink(missing_ok=True)  # some figures are also that
     for name in (TENSORBOARD, SAMPLES):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -153,7 +153,9 @@ def _finish(recorder, networks, status):
         with runs.atomic(folder / runs.File.MODEL) as temporary:
             networks.save(temporary)
     history = recorder.history(status)
-    runs.save_figures({runs.File.LEARNING_CURVE: learning_curve(intervals.curves([history]), recorder.title)}, folder)
+    runs.save_figures(
+        {runs.File.LEARNING_CURVE: learning_curve(intervals.curves([history]), recorder.title)}, folder, vector=False
+    )
     if (folder / runs.SAMPLES).exists():
         callbacks.animate(folder)
     runs.write_json(folder / runs.File.HISTORY, history)
