@@ -1,6 +1,8 @@
+#!/usr/bin/env python3
 """How often the verdicts of a comparison are wrong: tables of 21 settings with 3 runs each, simulated.
 
-    python benchmarks/verdicts.py              # 2,000 tables of each kind, about 5 minutes
+example:
+  python benchmarks/verdicts.py              2,000 tables of each kind, about 5 minutes
 
 Without any effect no row may be called different in more than 5% of the tables. With one setting, or one published figure,
 shifted by so many deviations of a run, the row is to be found. A published figure is a single run: that of 21 rows at an error
@@ -9,10 +11,13 @@ of 5% is found at 3 deviations in a third of all tables at most, even if the dev
 """
 
 import argparse
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from lab.comparison import published
 from lab.metrics import significance
 

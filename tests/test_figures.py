@@ -154,7 +154,7 @@ def test_panels_share_axes_and_legend_and_a_setting_looks_the_same_in_each(tmp_p
 
 
 def test_neither_the_first_epoch_nor_bands_set_the_axes_and_bands_show_what_is_possible():
-    mean, wide = np.array([0.1, 0.9, 0.95, 0.99]), np.full(4, 0.2)
+    mean, wide = np.array([0.1, 0.9, 0.95, 0.97, 0.99]), np.full(5, 0.2)
     curves = dict.fromkeys(("accuracy", "val_accuracy"), (mean, wide))
     curves |= dict.fromkeys(("loss", "val_loss"), (10 * (1 - mean), wide))
     for figure in (figures.learning_curve(curves, "t"), figures.learning_curves({"": panel({"a": curves})}, "t")):
@@ -163,9 +163,9 @@ def test_neither_the_first_epoch_nor_bands_set_the_axes_and_bands_show_what_is_p
         assert below.get_ylim() == pytest.approx((0.1 - 0.045, 1 + 0.045))
         drawn = [axis.collections[0].get_paths()[0].vertices[:, 1] for axis in (above, below)]
         assert drawn[0].max() == 1 and drawn[1].min() == 0
-    short = {name: (mean[:2], wide[:2]) for name, (mean, wide) in curves.items()}
+    short = {name: (mean[:4], wide[:4]) for name, (mean, wide) in curves.items()}
     assert figures.learning_curve(short, "t").axes[0].get_ylim()[0] < 0.1
-    slow = curves | {"loss": (np.array([10, 5, 1, 0.02]), wide)}  # one that does not learn would flatten all others
+    slow = curves | {"loss": (np.array([10, 5, 1, 0.5, 0.02]), wide)}  # one that does not learn would flatten all others
     assert figures.learning_curves({"": panel({"a": slow})}, "t").axes[1].get_yscale() == "log"
 
 

@@ -31,7 +31,7 @@ _MARKED = 8  # markers to a line, about
 def learning_curve(curves, title):
     """Accuracy and loss by epoch: of a classifier for training and validation images, of a GAN for its two networks.
 
-    The first of at least three epochs does not set the vertical axes.
+    The first of at least five epochs does not set the vertical axes.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def learning_curves(panels, title):
     """The learning curves of several settings, which keep colour and marker in every panel: training (or generator) dashed,
     validation solid.
 
-    Panels stand side by side and have the same axes, which the first of at least three epochs does not set.
+    Panels stand side by side and have the same axes, which the first of at least five epochs does not set.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ def _curve(axis, estimate, quantity, style, shift):
 
 
 def _numbers(drawn, metrics):
-    """What sets a vertical axis: means and published figures after the first of at least three epochs."""
+    """What sets a vertical axis: means and published figures after the first of at least five epochs."""
     numbers = []
     for curves, rows in drawn:
         for metric in metrics:
             mean = curves[metric][0]
-            skipped = 1 if len(mean) > 2 else 0
+            skipped = 1 if len(mean) > 4 else 0
             numbers += [*mean[skipped:], *(row.get(metric) for epoch, row in rows.items() if epoch > skipped)]
     return np.array(numbers, float)
 
