@@ -223,12 +223,12 @@ def test_a_grid_tells_what_each_layer_does_and_which_are_as_good_as_the_best(tmp
                 fake_run(tmp_path / f"g/hidden={first},{second}/seed={seed}", last, hidden=(first, second), seed=seed)
     found = comparison.compare(*collect(tmp_path, "g"))
     spread = next(note for note in found.tables[0].notes if note.startswith("Of the spread"))
-    assert re.search(r": hidden layer 1 9\d\.\d% \(p < 0\.001\), hidden layer 2 \d\.\d% \(p = ", spread)
+    assert re.search(r": first layer 9\d\.\d% \(p < 0\.001\), second layer \d\.\d% \(p = ", spread)
     (best,) = [note for note in found.tables[0].notes if note.startswith("Best")]
     assert re.search(r"Best val\. accuracy: hidden=40,\d+ \(0\.9[34].*Within noise of it, 1 of 5 others", best)
     axes, series = found.trend
     assert [label for label, _ in axes] == ["units of the second hidden layer", "parameters"]
-    assert list(series) == ["first layer: 10", "first layer: 20", "first layer: 40"]
+    assert list(series) == ["first layer=10", "first layer=20", "first layer=40"]
     assert [one["x"][0].tolist() for one in series.values()] == [[5, 15]] * 3
 
 

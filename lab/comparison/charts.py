@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.naming import naming_of, varying
+from lab.comparison.naming import LAYERS, levels_of, naming_of
 from lab.metrics import collapse, intervals
-from lab.settings import FLAGS, axis, flag_of
+from lab.settings import axis, text
 
 MOST_CURVES = 10  # settings to a panel; more cannot be told apart
 
@@ -42,44 +42,6 @@ class Trend(NamedTuple):
     series: dict
 
 
-class _Along(NamedTuple):
-    """What a trend may go along: a setting that is a number, or the units of one of two hidden layers; of hidden layers
-    otherwise, the parameters."""
-
-    name: str
-    layer: int | None = None
-
-    def axes(self):
-        """The axes, each (label, whether it may be logarithmic, value of a group)."""
-        if self.name != "hidden":
-            return [(*axis(self.name), lambda group: getattr(group.settings, self.name))]
-        parameters = "parameters", True, lambda group: group.record.parameters
-        if self.layer is None:
-            return [parameters]
-        units = f"units of the {_LAYERS[self.layer]} hidden layer", True, lambda group: group.settings.hidden[self.layer]
-        return [units, parameters]
-
-    def series(self, groups):
-        """The groups in series that differ in nothing else, by what each has in common."""
-        kept = [name for name in FLAGS if name not in (self.name, "seed", "device", "threads")]
-        depths = {len(group.settings.hidden or ()) for group in groups}
-        found = {}
-        for group, setting in zip(groups, naming_of(groups).settings):
-            if getattr(group.settings, self.name) is None:
-                continue
-            words = [f"{name}={value}" for name, value in setting.items() if name not in (flag_of(self.name), "seed")]
-            if self.layer is not None:
-                words.insert(0, f"{_LAYERS[1 - self.layer]} layer: {group.settings.hidden[1 - self.layer]}")
-            elif self.name == "hidden" and len(depths) > 1:
-                words.insert(0, f"hidden layers: {len(group.settings.hidden)}")
-            shared = tuple(getattr(group.settings, name) for name in kept), *words
-            found.setdefault(shared, (", ".join(words), []))[1].append(group)
-        return {label: members for label, members in found.values() if len(members) > 1 or self.layer is not None}
-
-
-_LAYERS = ("first", "second")
-
-
 def trend_of(groups, published):
     """Validation accuracy and loss against a setting that is a number, in series whose groups differ in nothing else.
 
@@ -98,46 +60,61 @@ def trend_of(groups, published):
     """
     if groups[0].settings.is_gan or len({group.record.dataset.sha256 for group in groups}) > 1:
         return None
-    pairs = {len(group.settings.hidden or ()) for group in groups} == {2}
-    found = []
-    for name in varying(groups):
-        if axis(name) or name == "hidden":
-            found += [_Along(name, 1), _Along(name, 0)] if name == "hidden" and pairs else [_Along(name)]
-    connected = [
-        (along, series) for along, series in ((along, along.series(groups)) for along in found) if _most(series, groups)
-    ]
-    if not connected:
+    levels, found = levels_of(groups), []
+    for name in levels:
+        axes, series = _axes(name, levels, groups), _series(name, levels)
+        if axes and 2 * sum(len(places) for places in series.values() if len(places) > 1) >= len(groups):
+            found.append((name, axes, series))
+    if not found:
         return None
-    along, series = min(connected, key=lambda one: (one[0].layer == 0, len(one[1])))
-    drawn = {name: _points(along.axes(), members, published) for name, members in series.items()}
-    axes = [(label, positive and _far_apart(drawn, place)) for place, (label, positive, _) in enumerate(along.axes())]
-    return Trend(axes, drawn)
+    name, axes, series = min(found, key=lambda one: (one[0] == LAYERS[0], len(one[2])))
+    kept = {label: places for label, places in series.items() if len(places) > 1 or name in LAYERS}
+    drawn = {label: _points([values for *_, values in axes], [*places], groups, published) for label, places in kept.items()}
+    return Trend([(label, positive and _far_apart(values)) for label, positive, values in axes], drawn)
 
 
-def _most(series, groups):
-    """Whether most of the groups have another beside them in their series."""
-    return 2 * sum(len(members) for members in series.values() if len(members) > 1) >= len(groups)
+def _axes(name, levels, groups):
+    """The axes of a trend over what varies under this name: label, whether it may be logarithmic, each group's value."""
+    parameters = "parameters", True, [group.record.parameters for group in groups]
+    if name in LAYERS:
+        return [(f"units of the {name.replace('layer', 'hidden layer')}", True, levels[name]), parameters]
+    if name == "hidden":
+        return [parameters]
+    setting = name.replace("-", "_")
+    return [(*axis(setting), levels[name])] if axis(setting) else []
 
 
-def _points(axes, members, published):
-    members = sorted(members, key=axes[0][2])
-    points = {"x": [np.array([value_of(group) for group in members], float) for *_, value_of in axes]}
+def _series(name, levels):
+    """Places of the groups that differ in nothing else, by what they have in common."""
+    shared = {other: values for other, values in levels.items() if other != name}
+    if name == "hidden":
+        shared["hidden layers"] = [len(units or ()) for units in levels[name]]
+    shared = {other: values for other, values in shared.items() if len(set(values)) > 1}
+    series = {}
+    for place, value in enumerate(levels[name]):
+        if value is not None:
+            words = [f"{other}={text(values[place])}" for other, values in shared.items() if values[place] is not None]
+            series.setdefault(", ".join(words), []).append(place)
+    return series
+
+
+def _points(axes, places, groups, published):
+    """A series by rising value on the first axis."""
+    places.sort(key=lambda place: axes[0][place])
+    points = {"x": [np.array([values[place] for place in places], float) for values in axes]}
     for metric in ("val_accuracy", "val_loss"):
-        estimates = zip(*(intervals.mean_and_half_width(group.measures[metric]) for group in members))
+        estimates = zip(*(intervals.mean_and_half_width(groups[place].measures[metric]) for place in places))
         points[metric] = tuple(np.array(values, float) for values in estimates)
-    if published:
-        points["published"] = {
-            metric: np.array([published.get(group.name, {}).get(metric, np.nan) for group in members], float)
-            for metric in ("val_accuracy", "val_loss")
-        }
+        if published:
+            figures = [published.get(groups[place].name, {}).get(metric, np.nan) for place in places]
+            points.setdefault("published", {})[metric] = np.array(figures, float)
     return points
 
 
-def _far_apart(series, place):
-    """Whether the values along an axis are far enough apart for a logarithmic one."""
-    every = np.concatenate([one["x"][place] for one in series.values()])
-    positive = every[every > 0]
-    return len(positive) > 1 and positive.max() >= 4 * positive.min()
+def _far_apart(values):
+    """Whether values are far enough apart for a logarithmic axis."""
+    positive = [value for value in values if value is not None and value > 0]
+    return len(positive) > 1 and max(positive) >= 4 * min(positive)
 
 
 def labels_of(groups):

@@ -1,10 +1,9 @@
 """What the settings of a sweep or a grid do: which are within noise of the best, and which explain how much of the spread."""
 
 from lab.comparison.groups import LEVELS
-from lab.comparison.naming import varying
+from lab.comparison.naming import levels_of
 from lab.comparison.published import in_words
 from lab.metrics import significance
-from lab.settings import flag_of
 
 _METRIC, _WORDS = "val_accuracy", "val. accuracy"
 _MOST_NAMED = 6  # settings in a sentence
@@ -62,7 +61,10 @@ def spread_of(groups):
     several = _values(groups)
     if not several or not significance.noise_of(several):
         return []
-    explained = significance.explained(several, _levels(groups))
+    levels = levels_of(groups)
+    if len(levels) != 1 and sum(len(set(values)) - 1 for values in levels.values()) >= len(groups) - 1:
+        levels = {"settings": range(len(groups))}  # too many for so few groups: there is no telling which of them did it
+    explained = significance.explained(several, levels)
     shares = [f"{name} {share:.1%} ({in_words(p)})" for name, (share, p) in explained.items()]
     shares.append(f"repeats {max(0.0, 1 - sum(share for share, _ in explained.values())):.1%}")
     return [f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}."]
@@ -73,22 +75,3 @@ def _values(groups):
     if groups[0].settings.is_gan or len(groups) < 2 or len({group.record.dataset.sha256 for group in groups}) > 1:
         return None
     return [group.measures[_METRIC] for group in groups]
-
-
-def _levels(groups):
-    """By the name of each setting that varies, its value in each group, and of pairs of hidden layers the units of each.
-
-    Where groups are too few for so many settings, there is no telling which of them did it: the groups are the only levels.
-    """
-    levels = {}
-    for name in varying(groups):
-        values = [getattr(group.settings, name) for group in groups]
-        pairs = name == "hidden" and {len(value or ()) for value in values} == {2}
-        levels |= (
-            {f"hidden layer {place + 1}": units for place, units in enumerate(zip(*values))}
-            if pairs
-            else {flag_of(name): values}
-        )
-    levels = {name: values for name, values in levels.items() if len(set(values)) > 1}
-    enough = len(levels) == 1 or sum(len(set(values)) - 1 for values in levels.values()) < len(groups) - 1
-    return levels if levels and enough else {"settings": range(len(groups))}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lab.settings import FLAGS, differing, flag_of, text
 
+LAYERS = ("first layer", "second layer")  # of two hidden ones
 USUAL = "usual"  # the setting of a group that has nothing otherwise than most
 
 
@@ -26,6 +27,16 @@ def varying(groups):
     several = [group.settings for group in groups]
     same = {"seed"} | ({"device", "threads"} if len({group.device for group in groups}) == 1 else set())
     return [name for name in differing(several) if name not in same and not _follows(name, several)]
+
+
+def levels_of(groups):
+    """What varies between groups: by the name of its flag, the value in each group; of pairs of hidden layers, each is one."""
+    levels = {}
+    for name in varying(groups):
+        values = [getattr(group.settings, name) for group in groups]
+        pairs = name == "hidden" and {len(value or ()) for value in values} == {2}
+        levels |= dict(zip(LAYERS, zip(*values))) if pairs else {flag_of(name): values}
+    return {name: values for name, values in levels.items() if len(set(values)) > 1}
 
 
 def _follows(name, several):
