@@ -6,8 +6,10 @@ examples:
   python evaluate.py -m first --images A.png B.jpg      what the net sees in your own pictures
   python evaluate.py -m first second 'decay-*'          tables and learning curves of several runs, repeated runs or sweeps
   python evaluate.py -m hidden-units --published recipes/hidden-units.csv
+  python evaluate.py -m rates --sort val_loss --top 10 --export latex   the best rows, to paste into a report
   python evaluate.py --diff first second                what differs between two runs, and whether it matters
   python evaluate.py -m fashion-gan --classifier fashion-classifier     mode collapse, of one GAN or of several
+  python evaluate.py -m gan gan-unrolled --strip 0 10 50                their samples over time, below each other
 
 A run's evaluation is written to results/NAME/, a comparison to results/comparisons/LABEL/.
 """
@@ -28,10 +30,10 @@ def parse_args():
     several.add_argument("--sort", metavar="COLUMN", help="order the rows by this column of table.csv, the best first")
     several.add_argument("--top", type=int, metavar="N", help="only the first N rows (default order: by val_accuracy)")
     several.add_argument("--export", choices=("latex", "csv", "markdown"), help="print the table alone, to paste into a report")
+    several.add_argument("--strip", type=int, nargs="+", metavar="EPOCH", help="of GANs, draw the samples by epoch instead")
     several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
     gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
     gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
-    gan.add_argument("--strip", type=int, nargs="+", metavar="EPOCH", help="draw the samples of these epochs side by side")
     gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of the ring 2500)")
     cli.add_setting_flags(parser, ("device", "threads"))
     cli.add_place_flags(parser)

@@ -7,6 +7,7 @@ import argparse
 import importlib.util
 import itertools
 import os
+import re
 import shlex
 import sys
 
@@ -47,6 +48,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"cannot read the flags from the @FILE: {error}")
 
     def error(self, message):
+        message = re.sub(r"\[Errno \d+\] ", "", message)  # Python's, of an @FILE that is not there
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 

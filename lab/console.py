@@ -22,6 +22,11 @@ def wrapped(line):
     return textwrap.fill(line, _console().width, break_long_words=False, break_on_hyphens=False)
 
 
+def p_value(p):
+    """A probability of chance as text: "p = 0.04"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def _console():
     console = Console()
     return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDE)

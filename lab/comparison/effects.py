@@ -1,8 +1,8 @@
 """What the settings of a sweep or a grid do: which are within noise of the best, and which explain how much of the spread."""
 
+from lab import console
 from lab.comparison.groups import LEVELS
 from lab.comparison.naming import levels_of
-from lab.comparison.published import in_words
 from lab.metrics import significance
 
 _METRIC, _WORDS = "val_accuracy", "val. accuracy"
@@ -65,7 +65,7 @@ def spread_of(groups):
     if len(levels) != 1 and sum(len(set(values)) - 1 for values in levels.values()) >= len(groups) - 1:
         levels = {"settings": range(len(groups))}  # too many for so few groups: there is no telling which of them did it
     explained = significance.explained(several, levels)
-    shares = [f"{name} {share:.1%} ({in_words(p)})" for name, (share, p) in explained.items()]
+    shares = [f"{name} {share:.1%} ({console.p_value(p)})" for name, (share, p) in explained.items()]
     shares.append(f"repeats {max(0.0, 1 - sum(share for share, _ in explained.values())):.1%}")
     return [f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}."]
 

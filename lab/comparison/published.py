@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lab import console
 from lab.comparison.groups import METRICS
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, parse
@@ -158,7 +159,7 @@ def _judgement(name, placed, by_epoch):
     if len(places) > 2 and not by_epoch:  # the epochs of a run are not independent of each other
         shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
         text += f". They are {'higher' if shift.difference > 0 else 'lower'} by {abs(shift.difference):.2g} on average"
-        text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {in_words(shift.p)})"
+        text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
     return f"{text}."
 
 
@@ -169,11 +170,6 @@ def _legend(verdicts):
         f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is by chance; below, above: "
         "outside beyond chance among all rows (Holm's correction)."
     )
-
-
-def in_words(p):
-    """A p-value as text: "p = 0.04"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def place_of(figure, low, high):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lab import figures, runs
-from lab.console import say, table
+from lab.console import p_value, say, table
 from lab.data import CLASSES, ring
 from lab.metrics import classification, collapse
 from lab.settings import UserError
@@ -140,7 +140,7 @@ def _classified(generated, arrays, classifier):
         "frechet": collapse.frechet_distance(features, of_validation) if len(of_validation) > 1 else float("nan"),
     }
     say(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: 2.3026)")
-    say(f"Chi-square test of an even spread: p = {results['chi_square_p']:.3g}")
+    say(f"Chi-square test of an even spread: {p_value(results['chi_square_p'])}")
     say(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
     say(f"Mean confidence of the classifier: {results['confidence']:.4f}")
     say(f"Fréchet distance to the validation images, in the classifier's last hidden layer: {results['frechet']:.4g}")
@@ -153,7 +153,7 @@ def _labels(results, name):
     kind, counted = "class", f"{total:,} samples by class"
     if "modes" in results:
         kind, counted = "mode", f"{sum(counts):,} of {total:,} samples near a mode, by mode"
-    rows = [{"class": one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
+    rows = [{kind: one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
     table(rows, counted)
     group = np.array(counts, float), np.full(len(counts), np.nan)
     return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}", kind)
