@@ -12,14 +12,16 @@ _WIDE = 1000  # columns, for what goes into a file or to another program: as wid
 _LEAST = 16  # columns for what a row is
 
 
-def say(line="", file=None):
-    """Print a line at once, on standard output if nothing else is said."""
-    print(line, file=file, flush=True)
+def say(text="", file=None):
+    """Print at once, on standard output if nothing else is said, in lines that the terminal or $COLUMNS has room for."""
+    width = _console().width
+    lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    print("\n".join(lines), file=file, flush=True)
 
 
-def wrapped(line):
-    """A line in as many as the terminal, or $COLUMNS, has room for it."""
-    return textwrap.fill(line, _console().width, break_long_words=False, break_on_hyphens=False)
+def paste(text):
+    """Print what is to be pasted elsewhere, as it is."""
+    print(text, flush=True)
 
 
 def p_value(p):

@@ -158,7 +158,7 @@ def export(results_dir, folders, view, kind):
     groups, notes = collect(results_dir, folders)
     groups = _ordered(groups, view)
     rows = tables.numbers(groups, {}) if kind == "csv" else tables.runs_table(groups, "", []).rows
-    console.say({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))
+    console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))
     for note in [*notes, *_warnings(groups)]:
         console.say(note, file=sys.stderr)
 

@@ -40,7 +40,7 @@ def show_difference(results_dir, names):
     else:
         console.say("Nothing differs in what trained them.")
     console.table(_metrics(one, other), "Metrics of the epoch whose weights were saved")
-    console.say(console.wrapped(_note(one, other)))
+    console.say(_note(one, other))
 
 
 def _group(results_dir, name):

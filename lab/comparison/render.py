@@ -8,7 +8,7 @@ def show(table):
     """Print a table and its notes."""
     console.table(table.rows, table.title, left=("run", "setting", "value", "device"))
     for note in table.notes:
-        console.say(console.wrapped(note))
+        console.say(note)
 
 
 def write(comparison, folder):
