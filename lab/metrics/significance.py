@@ -12,6 +12,7 @@ import numpy as np
 from lab.metrics.intervals import CONFIDENCE
 
 ERROR = 1 - CONFIDENCE  # probability of calling something different that is not
+UNEQUAL = 0.01  # p of equal deviations below which each setting has its own: at 0.05, too often by chance, verdicts err in 5.7%
 TOGETHER = "only together"  # what several settings do so
 
 
@@ -102,7 +103,7 @@ def noise_of(several):
         return None
     own = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in several])
     freedoms = np.maximum(counts - 1, 1)
-    pooled = len(repeated) == 1 or _p_of_equal_deviations(repeated) >= ERROR
+    pooled = len(repeated) == 1 or _p_of_equal_deviations(repeated) >= UNEQUAL
     if pooled:
         common = np.nansum(own * (counts - 1)) / (counts - 1).sum()
         own, freedoms = np.full(len(several), common), np.full(len(several), (counts - 1).sum())
