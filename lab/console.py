@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDE = 1000  # columns, for what goes into a file or to another program: as wide as it needs to be
-_LEAST = 16  # columns for what a row is
+_LEAST = 12  # columns for words
 
 
 def say(text="", file=None):
@@ -43,20 +43,21 @@ def table(rows, title=None, left=()):
         Column to cell. An empty row draws a line.
     title : str, optional
     left : sequence of str
-        Columns besides the first that are set flush left, as words are; numbers stand flush right. Those that a table begins
-        with stand in each of its parts, and the last of them is wrapped.
+        Columns besides the first that are set flush left, as words are, and wrapped if need be; numbers stand flush right.
+        Those that a table begins with stand in each of its parts.
     """
     console = _console()
     columns = list(next(filter(None, rows)))
     words = [column for column in columns if column == columns[0] or column in left]
     keys = [column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]]
     widths = {column: max(len(column), *(len(row[column]) for row in rows if row)) + 3 for column in columns}
-    most = _key_widths(keys, widths, console.width)
-    for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(most.values()))):
+    widths |= _shrunk({column: widths[column] for column in keys}, console.width // 2)
+    widths |= _shrunk({column: widths[column] for column in words if column not in keys}, console.width // 3)
+    for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))):
         drawn = Table(title=title if title and number == 0 else None, title_justify="left")
         for column in [*keys, *part]:
-            fixed = {"no_wrap": True} if column in part else {"max_width": most[column] - 3}
-            drawn.add_column(column, justify="left" if column in words else "right", **fixed)
+            word = column in words
+            drawn.add_column(column, justify="left" if word else "right", overflow="fold", max_width=widths[column] - 3)
         for row in rows:
             if row:
                 drawn.add_row(*(Text(row[column]) for column in [*keys, *part]))
@@ -65,10 +66,11 @@ def table(rows, title=None, left=()):
         console.print(drawn)
 
 
-def _key_widths(keys, widths, width):
-    """How wide the columns that say what a row is may be: half of the table, the last of them wrapped if need be."""
-    others = sum(widths[column] for column in keys[:-1])
-    return {column: widths[column] for column in keys} | {keys[-1]: min(widths[keys[-1]], max(_LEAST, width // 2 - others))}
+def _shrunk(widths, room):
+    """Widths of columns of words, the widest of them less until they have room; they are wrapped then."""
+    while sum(widths.values()) > room and max(widths.values()) > _LEAST:
+        widths[max(widths, key=widths.get)] -= 1
+    return widths
 
 
 def _parts(columns, widths, room):

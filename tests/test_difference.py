@@ -74,8 +74,8 @@ def test_what_follows_from_another_setting_is_no_difference_of_its_own(tmp_path)
     assert [group.name for group in collect(tmp_path, "a", "b", "c")[0]] == ["a: usual", "b: optimizer=sgd", "c: net=conv"]
     fake_run(tmp_path / "d", device="GPU: Y")
     fake_run(tmp_path / "e", threads=1)  # the same device as that of "a", whatever was typed
-    assert tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows[1]["device"] == "GPU: Y"
-    assert [group.name for group in collect(tmp_path, "a", "e")[0]] == ["a: usual", "e: usual"]
+    assert [row["setting"] for row in tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows][1] == "GPU: Y"
+    assert [group.name for group in collect(tmp_path, "a", "e")[0]] == ["a", "e"]
     fake_run(tmp_path / "f", sha256="another")  # of the same name
     assert [group.name for group in collect(tmp_path, "a", "f")[0]] == ["a: data=a", "f: data=another"]
 
@@ -132,7 +132,7 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
     assert re.search(r"│ regularizer-strength │ 0 +│ 0.001 ", done.stdout)
     expected = stats.ttest_ind([0.93, 0.94, 0.96], [0.96, 0.97, 0.98], equal_var=False)
     low, high = expected.confidence_interval()
-    assert re.search(r"│ val. accuracy .* 0\.9700 ± 0\.0248 │ 0\.9433 ± 0\.0379 │ +-0\.027 │ +noise │", done.stdout)
+    assert re.search(r"│ val. accuracy .* 0\.9700 ± 0\.0248 │ +0\.9433 ± 0\.0379 │ +-0\.027 │ +noise │", done.stdout)
     interval = re.escape(f"{low:+.2g} to {high:+.2g}")
     assert re.search(rf"│ val. accuracy +│ +{interval} │ +{expected.pvalue:.2g} │", done.stdout)
     done = call("evaluate", "--diff", one, "alone", "--results-dir", pair)
@@ -153,7 +153,7 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
         (["--diff", "alone", "alone", "-m", "alone"], "not allowed with"),
         ([], "one of the arguments -m/--model-name --diff is required"),
         (["-m", "decay", "--top", "0"], "--top must be a whole number of at least 1, got 0"),
-        (["-m", "decay", "--sort", "colour"], "there is no column 'colour'; choose from val_accuracy,"),
+        (["-m", "decay", "--sort", "colour"], "there is no column 'colour'; choose from setting, folder,"),
         (["-m", "decay", "--export", "csv", "--label", "x"], "--export does one thing, and goes without --label"),
         (["-m", "decay", "--export", "html"], "invalid choice"),
         (["-m", "decay", "--strip", "0"], "seed=0 is a classifier; only GANs have samples to show"),
@@ -180,7 +180,7 @@ def test_runs_that_are_not_finished_or_broken_have_no_difference(pair):
     ("kind", "first", "cell"),
     [
         ("latex", r"\begin{tabular}{lrrrrrrrr}", r"0.001 & 0.9433 $\pm$ 0.0379 & "),
-        ("markdown", "| setting | val. accuracy   | ", "| 0.001   | 0.9433 ± 0.0379 | "),
+        ("markdown", "| regularizer-strength | val. accuracy   | ", "| 0.001                | 0.9433 ± 0.0379 | "),
         ("csv", "setting,folder,runs,seeds,net,", "regularizer-strength=0.001,"),
     ],
 )

@@ -87,15 +87,33 @@ def test_what_explains_the_spread_is_statsmodels_analysis_of_variance():
     found = significance.explained(several, {"first": first, "second": second})
     frame = pandas.DataFrame({"a": np.repeat(first, 4), "b": np.repeat(second, 4), "y": np.concatenate(several)})
     table = anova_lm(ols("y ~ C(a) * C(b)", frame).fit(), typ=2)
-    assert list(found) == ["first", "second", significance.TOGETHER]
+    assert list(found) == ["first", "second", significance.TOGETHER, significance.REPEATS]
     total = ((frame.y - frame.y.mean()) ** 2).sum()
     for (share, p), squares, expected in zip(found.values(), table["sum_sq"], table["PR(>F)"]):
-        assert (share, p) == pytest.approx((squares / total, expected))
+        assert (share, p) == pytest.approx((squares / total, expected), nan_ok=True)
     # A cell that is missing, as of the pair 47-25 among others, is no hindrance.
     found = significance.explained(several[:5], {"first": first[:5], "second": second[:5]})
-    assert len(found) == 3 and np.isfinite([p for _, p in found.values()]).all()
-    ((_, p),) = significance.explained(several[:3], {"second": second[:3]}).values()
+    assert len(found) == 4 and np.isfinite([p for _, p in found.values()][:3]).all()
+    (_, p), (repeats, _) = significance.explained(several[:3], {"second": second[:3]}).values()
     assert p == pytest.approx(stats.f_oneway(*several[:3]).pvalue)
+    within = sum(((values - values.mean()) ** 2).sum() for values in several[:3])
+    assert repeats == pytest.approx(within / ((np.concatenate(several[:3]) - np.mean(several[:3])) ** 2).sum())
+    assert significance.explained([np.ones(3)] * 2, {"first": [0, 1]}) == {}
+
+
+@pytest.mark.parametrize(
+    ("levels", "separable"),
+    [
+        ({"a": [0, 0, 1, 1], "b": [0, 1, 0, 1]}, True),
+        ({"a": [0, 0, 1, 1], "b": [0, 0, 1, 1]}, False),  # one goes along with the other
+        ({"a": [0, 1, 2], "b": [0, 1, 1]}, False),
+        ({"a": [0, 1, 2]}, True),
+        ({"a": [0, 0, 1], "b": [0, 1, 0]}, False),  # too few to tell what they do together
+        ({"a": [0, 0, 0, 1, 1, 1, 2], "b": [0, 1, 2, 0, 1, 2, 0]}, True),
+    ],
+)
+def test_settings_that_go_together_cannot_be_told_apart(levels, separable):
+    assert significance.separable(levels) == separable
 
 
 def test_verdicts_call_few_tables_different_by_chance_and_find_what_differs():

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.naming import LAYERS, levels_of, naming_of
+from lab.comparison.naming import LAYERS, USUAL, levels_of, naming_of
 from lab.metrics import collapse, intervals
 from lab.settings import axis, text
 
@@ -63,7 +63,8 @@ def trend_of(groups, published):
     levels, found = levels_of(groups), []
     for name in levels:
         axes, series = _axes(name, levels, groups), _series(name, levels)
-        if axes and 2 * sum(len(places) for places in series.values() if len(places) > 1) >= len(groups):
+        apart = [places for places in series.values() if len({axes[0][-1][place] for place in places}) > 1] if axes else []
+        if 2 * sum(map(len, apart)) >= len(groups):
             found.append((name, axes, series))
     if not found:
         return None
@@ -94,7 +95,7 @@ def _series(name, levels):
     for place, value in enumerate(levels[name]):
         if value is not None:
             words = [f"{other}={text(values[place])}" for other, values in shared.items() if values[place] is not None]
-            series.setdefault(", ".join(words), []).append(place)
+            series.setdefault(", ".join(words) or USUAL, []).append(place)
     return series
 
 

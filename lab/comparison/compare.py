@@ -110,7 +110,9 @@ def _ordered(groups, view):
 def _column(groups, view):
     if view.sort or not view.top:
         return view.sort and view.sort.replace("-", "_")
-    return "generator_loss" if groups[0].settings.is_gan else "val_accuracy"
+    if groups[0].settings.is_gan:
+        raise UserError("--top: of GANs, say with --sort by which column")
+    return "val_accuracy"
 
 
 def _top(table, view):
@@ -129,7 +131,7 @@ def _warnings(groups):
     for group in groups:
         names.setdefault((group.record.dataset.sha256, _data(group)), []).append(group.run or group.name)
     if len(names) > 1:
-        parts = [f"{effects.listed(several)} ({data})" for (_, data), several in names.items()]
+        parts = [f"{effects.listed([*dict.fromkeys(several)])} ({data})" for (_, data), several in names.items()]
         warnings.append(f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}.")
     evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:
@@ -157,9 +159,12 @@ def export(results_dir, folders, view, kind):
 
     groups, notes = collect(results_dir, folders)
     groups = _ordered(groups, view)
+    naming = naming_of(groups)
     rows = tables.numbers(groups, {}) if kind == "csv" else tables.runs_table(groups, "", []).rows
+    if kind != "csv" and len(naming.names) == 1:
+        rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
     console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))
-    for note in [*notes, *_warnings(groups)]:
+    for note in [*usual_in_words(naming), *notes, *_warnings(groups)]:
         console.say(note, file=sys.stderr)
 
 

@@ -27,6 +27,8 @@ def show_difference(results_dir, names):
     if len(names) != 2:
         raise UserError(f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}")
     one, other = (_group(results_dir, name) for name in names)
+    if {run.folder for run in one.runs} & {run.folder for run in other.runs} and one.folder != other.folder:
+        raise UserError(f"--diff: {names[0]} and {names[1]} have a run in common: name others")
     if one.settings.is_gan != other.settings.is_gan:
         kinds = ["a GAN" if group.settings.is_gan else "a classifier" for group in (one, other)]
         raise UserError(
@@ -46,14 +48,10 @@ def show_difference(results_dir, names):
 def _group(results_dir, name):
     groups, notes = collect(results_dir, runs.named(results_dir, [name]))
     if len(groups) > 1:
-        raise UserError(f"--diff: {name} holds {len(groups)} settings: name one of them, as {_path(results_dir, groups[0])}")
+        raise UserError(f"--diff: {name} holds {len(groups)} settings: name one of them, as {groups[0].path}")
     for note in notes:
         console.say(note)
     return groups[0]
-
-
-def _path(results_dir, group):
-    return group.folder.relative_to(results_dir).as_posix()
 
 
 def _differing(one, other):
@@ -89,14 +87,14 @@ def _metrics(one, other):
     rows = []
     for name, first in one.measures.items():
         second = other.measures.get(name, np.array([]))
-        if len(first) and len(second) and np.isfinite([*first, *second]).all():
+        if len(first) and len(second):
             found = significance.welch(second, first)
             unknown = np.isnan(found.p) or listed(name)
             row = {
                 "metric": heading(name),
                 "A": cell(name, first),
                 "B": cell(name, second),
-                "B - A": f"{found.difference:+.2g}",
+                "B - A": "-" if np.isnan(found.difference) else f"{found.difference:+.2g}",
             }
             row["verdict"] = "-" if unknown else "differs" if found.p < significance.ERROR else "noise"
             row["95% interval"] = "-" if unknown or np.isnan(found.low) else f"{found.low:+.2g} to {found.high:+.2g}"
@@ -112,7 +110,7 @@ def _note(one, other):
     elif counts[0] == 1:
         note = "Noise: the single run lies within the 95% prediction interval of the other's repeats."
     else:
-        note = "Noise: the 95% interval of the difference, by Welch's t-test, holds 0; repeats alone would give as much."
+        note = "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be what repeats alone give."
     if one.record.dataset.sha256 != other.record.dataset.sha256:
         note += " Their data differ, so the metrics are not of the same images."
     return note

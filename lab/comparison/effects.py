@@ -1,5 +1,7 @@
 """What the settings of a sweep or a grid do: which are within noise of the best, and which explain how much of the spread."""
 
+import numpy as np
+
 from lab import console
 from lab.comparison.groups import LEVELS
 from lab.comparison.naming import levels_of
@@ -11,10 +13,11 @@ _MOST_NAMED = 6  # settings in a sentence
 
 def best_of(groups):
     """Sentences: which settings are as good as the best, as far as the repeats can tell."""
-    several = _values(groups)
-    noise = several and significance.noise_of(several)
-    if not noise:
+    groups = _repeated(groups)
+    if len(groups) < 2:
         return []
+    several = [group.measures[_METRIC] for group in groups]
+    noise = significance.noise_of(several)
     best = int(noise.means.argmax())
     unlike = significance.unlike(several, noise, best)
     order = (-noise.means).argsort(kind="stable")
@@ -27,19 +30,18 @@ def best_of(groups):
 
 
 def fewest_parameters(groups):
-    """Sentences: with how few parameters the mean validation accuracy came over each of `LEVELS`, and came so beyond noise."""
-    if groups[0].settings.is_gan or len({group.record.parameters for group in groups}) < 2:
+    """Sentences: with how few parameters the validation accuracy came over each of `LEVELS`, and came so beyond noise."""
+    if not _of_one_kind(groups) or len({group.record.parameters for group in groups}) < 2:
         return []
-    several = [group.measures[_METRIC] for group in groups]
-    noise = significance.noise_of(several)
-    lows = noise.interval(more=0)[0] if noise else []
-    sentences = []
+    repeated, sentences = _repeated(groups), []
+    lows = significance.noise_of([group.measures[_METRIC] for group in repeated]).lows() if repeated else []
     for level in LEVELS:
-        enough = [group for group, values in zip(groups, several) if values.mean() > level]
+        enough = [group for group in groups if group.measures[_METRIC].mean() > level]
         if enough:
-            sure = _least([group for group, low in zip(groups, lows) if low > level])
-            beyond = f"; beyond noise (95% interval of the mean): {sure}" if noise else ""
-            sentences.append(f"Fewest parameters for a mean {_WORDS} over {level}: {_least(enough)}{beyond}.")
+            sure = _least([group for group, low in zip(repeated, lows) if low > level])
+            beyond = f"; beyond noise (95%, for all settings together): {sure}" if repeated else ""
+            mean = "mean " if repeated else ""
+            sentences.append(f"Fewest parameters for a {mean}{_WORDS} over {level}: {_least(enough)}{beyond}.")
     return sentences
 
 
@@ -58,20 +60,27 @@ def listed(names):
 
 def spread_of(groups):
     """A sentence in a list: which settings of a sweep or grid explain how much of the spread; empty without repeats."""
-    several = _values(groups)
-    if not several or not significance.noise_of(several):
+    groups = _repeated(groups)
+    several = [group.measures[_METRIC] for group in groups]
+    levels = [one for one in (levels_of(groups), levels_of(groups, layers=False)) if one] if len(groups) > 1 else []
+    if not levels:
         return []
-    levels = levels_of(groups)
-    if len(levels) != 1 and sum(len(set(values)) - 1 for values in levels.values()) >= len(groups) - 1:
-        levels = {"settings": range(len(groups))}  # too many for so few groups: there is no telling which of them did it
-    explained = significance.explained(several, levels)
-    shares = [f"{name} {share:.1%} ({console.p_value(p)})" for name, (share, p) in explained.items()]
-    shares.append(f"repeats {max(0.0, 1 - sum(share for share, _ in explained.values())):.1%}")
-    return [f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}."]
+    levels.append({"settings": range(len(groups))})  # where there is no telling which of them did it
+    explained = significance.explained(several, next(filter(significance.separable, levels)))
+    shares = [f"{name} {share:.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
+    if not shares:
+        return []
+    balanced = abs(sum(share for share, _ in explained.values()) - 1) < 0.005
+    doubt = "" if balanced else "; each given the others, which do not add up where combinations are missing"
+    return [f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}{doubt}."]
 
 
-def _values(groups):
-    """The runs of each group; None where there is nothing to be tested."""
-    if groups[0].settings.is_gan or len(groups) < 2 or len({group.record.dataset.sha256 for group in groups}) > 1:
-        return None
-    return [group.measures[_METRIC] for group in groups]
+def _of_one_kind(groups):
+    """Whether their validation accuracies can be compared."""
+    return not groups[0].settings.is_gan and len({group.record.dataset.sha256 for group in groups}) == 1
+
+
+def _repeated(groups):
+    """Those that a test can say something about: of more runs than one, all of them with an accuracy."""
+    kept = [group for group in groups if len(group.runs) > 1 and np.isfinite(group.measures.get(_METRIC, [np.nan])).all()]
+    return kept if kept and _of_one_kind(groups) else []

@@ -25,6 +25,7 @@ class Group(NamedTuple):
     """Runs that differ in their seed only: one line of a table, one colour of a figure."""
 
     name: str  # by what differs, as `naming.with_names` gives it
+    path: str  # of its folder, within the results folder
     folder: Path
     runs: list  # of Run
     evaluations: list  # of GANs: by run, what `runs.load_evaluation` gives; else empty dicts
@@ -80,18 +81,25 @@ def collect(results_dir, folders):
         if status in (runs.TRAINING, runs.DIVERGED):
             notes.append(f"{folder} {'is not finished' if status == runs.TRAINING else 'diverged'}: left out.")
             continue
-        if status == runs.INTERRUPTED:
-            notes.append(f"{folder} was interrupted after {run.history.epochs} epochs.")
         repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)
         gathered.setdefault(folder.parent if repeated else folder, []).append(run)
     if not gathered:
-        raise UserError("none of these runs is finished: there is nothing to compare")
+        raise UserError(f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})")
     if len({members[0].settings.is_gan for members in gathered.values()}) > 1:
         raise UserError("GANs and classifiers have nothing to be compared by: name runs of one kind")
-    groups = [_as_repeats(top, members, results_dir) for top, members in gathered.items()]
+    groups = [_as_repeats(top, _whole(members, notes), results_dir) for top, members in gathered.items()]
     firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
     groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.settings)))
     return with_names(groups), notes
+
+
+def _whole(members, notes):
+    """Repeats without those that were interrupted, if there are others; a note is added of each."""
+    interrupted = [run for run in members if run.history.status == runs.INTERRUPTED]
+    alone = len(interrupted) == len(members)
+    for run in interrupted:
+        notes.append(f"{run.folder} was interrupted after {run.history.epochs} epochs{'' if alone else ': left out'}.")
+    return members if alone else [run for run in members if run not in interrupted]
 
 
 def _as_repeats(top, members, results_dir):
@@ -101,7 +109,8 @@ def _as_repeats(top, members, results_dir):
         if different:
             raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
     evaluations = [runs.load_evaluation(run.folder) if run.settings.is_gan else {} for run in members]
-    return Group(top.relative_to(results_dir).as_posix(), top, members, evaluations, measure(members, evaluations))
+    path = top.relative_to(results_dir).as_posix()
+    return Group(path, path, top, members, evaluations, measure(members, evaluations))
 
 
 def measure(members, evaluations):

@@ -29,12 +29,12 @@ def varying(groups):
     return [name for name in differing(several) if name not in same and not _follows(name, several)]
 
 
-def levels_of(groups):
-    """What varies between groups: by the name of its flag, the value in each group; of pairs of hidden layers, each is one."""
+def levels_of(groups, layers=True):
+    """What varies between groups: by the name of its flag, the value in each group; of pairs of hidden layers perhaps each."""
     levels = {}
     for name in varying(groups):
         values = [getattr(group.settings, name) for group in groups]
-        pairs = name == "hidden" and {len(value or ()) for value in values} == {2}
+        pairs = layers and name == "hidden" and {len(value or ()) for value in values} == {2}
         levels |= dict(zip(LAYERS, zip(*values))) if pairs else {flag_of(name): values}
     return {name: values for name, values in levels.items() if len(set(values)) > 1}
 
@@ -46,10 +46,10 @@ def _follows(name, several):
 def naming_of(groups):
     """What tells groups apart; of a single one, nothing does."""
     given = {flag_of(name): [_value(group.settings, name) for group in groups] for name in varying(groups)}
+    given.setdefault("device", [group.device for group in groups])
     given["seed"] = [_seeds(group) for group in groups]
-    given["data"] = [group.record.dataset.sha256[:8] for group in groups]
-    if {"dataset", "holdout"} & set(given):
-        del given["data"]  # other data for a reason that is said
+    if not {"dataset", "holdout"} & set(given):  # other data for a reason that is not said
+        given["data"] = [group.record.dataset.sha256[:8] for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}
     most = {name: Counter(values).most_common(1)[0] for name, values in given.items()}
     usual = {name: value for name, (value, count) in most.items() if value and len(groups) > 2 and count > len(groups) / 2}
@@ -83,7 +83,7 @@ def _seeds(group):
 
 def _runs(groups):
     # What a sweep appends to its name says the setting once more.
-    parts = [[part for part in group.name.split("/") if "=" not in part] for group in groups]
+    parts = [[first, *(part for part in rest if "=" not in part)] for first, *rest in (one.path.split("/") for one in groups)]
     common = len(list(itertools.takewhile(lambda several: len(set(several)) == 1, zip(*parts))))
     names = ["/".join(several[common:] or several[-1:]) for several in parts]
     return names if len(set(names)) > 1 else [""] * len(groups)
@@ -95,7 +95,6 @@ def with_names(groups):
     Parameters
     ----------
     groups : list of Group
-        Whose names are their folders within the results folder.
 
     Returns
     -------
@@ -106,7 +105,7 @@ def with_names(groups):
     naming = naming_of(groups)
     named = []
     for group, run, setting in zip(groups, naming.runs, naming.settings):
-        words = ", ".join(f"{name}={value}" for name, value in setting.items()) or USUAL
-        named.append(group._replace(name=f"{run}: {words}" if run else words, run=run))
+        words = ", ".join(f"{name}={value}" for name, value in setting.items()) or (USUAL if naming.names else "")
+        named.append(group._replace(name=": ".join(filter(None, [run, words])), run=run))
     count = Counter(group.name for group in named)
-    return [group if count[group.name] == 1 else group._replace(name=old.name) for group, old in zip(named, groups)]
+    return [group if count[group.name] == 1 else group._replace(name=group.path) for group in named]

@@ -200,9 +200,12 @@ def _read(path):
             reader = csv.DictReader(file)
             reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
             rows = list(reader)
+            twice = next((name for name in reader.fieldnames if name and reader.fieldnames.count(name) > 1), None)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
-    return list(rows[0]) if rows else [], rows
+    if twice:
+        raise UserError(f"{path}: the column {twice} is there twice")
+    return [name for name in rows[0] if name] if rows else [], rows
 
 
 def _parsed(path, columns, rows):
@@ -217,10 +220,12 @@ def _parsed(path, columns, rows):
     for line, row in enumerate(rows, 2):
         try:
             settings = {name: parse(name, row[name]) if row[name] else None for name in keys}
-            figures = {name: _decimal(row[name]) for name in values if row[name]}
+            figures = {name: _decimal(row[name], most=1 if "accuracy" in name else 10**12) for name in values if row[name]}
             epoch = parse("epochs", row["epoch"]) if "epoch" in columns else None
         except (UserError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {line}: {error}") from error
+        if row.get(None):
+            raise UserError(f"{path}, line {line}: it has more cells than there are columns")
         if figures:
             parsed.append(_Row(line, settings, epoch, figures))
     return parsed
@@ -249,11 +254,11 @@ def _is_of(row, settings):
     return all(getattr(settings, name) == value for name, value in wanted.items())
 
 
-def _decimal(text):
+def _decimal(text, most):
     try:
         number = Decimal(text)
     except InvalidOperation:
         raise UserError(f"expected a number, got {text!r}") from None
-    if not number.is_finite() or abs(number) > 10**12 or abs(number.as_tuple().exponent) > 30:
-        raise UserError(f"expected a number of sensible size, got {text!r}")
+    if not number.is_finite() or abs(number) > most or abs(number.as_tuple().exponent) > 30:
+        raise UserError(f"expected a number of sensible size{', an accuracy of at most 1' * (most == 1)}, got {text!r}")
     return number

@@ -5,6 +5,7 @@ from PIL import Image
 
 from lab import runs
 from lab.comparison.groups import collect
+from lab.comparison.naming import naming_of, usual_in_words
 from lab.settings import UserError
 
 
@@ -43,7 +44,8 @@ def draw_strip(results_dir, folders, epochs, folder):
     runs.check_free(folder, overwrite=True)
     folder.mkdir(parents=True, exist_ok=True)
     datasets = dict.fromkeys(group.record.dataset.name for group in groups)
-    drawn = figures.strip(rows, epochs, f"{folder.name}: samples of the same latent vectors by epoch, {', '.join(datasets)}")
+    title = [f"{folder.name}: samples of the same latent vectors by epoch, {', '.join(datasets)}"]
+    drawn = figures.strip(rows, epochs, "\n".join(title + usual_in_words(naming_of(groups))))
     return runs.save_figures({"strip.png": drawn}, folder)
 
 

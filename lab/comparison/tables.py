@@ -1,5 +1,6 @@
 """Tables of compared runs: a line for each setting, means with error bars over its repeats, published figures beside them."""
 
+import contextlib
 import math
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ def runs_table(groups, title, notes):
         }
         for group, named in zip(groups, first_cells(groups, naming))
     ]
-    same = [name for name in ("runs", "device") if len({row[name] for row in rows}) == 1]
+    same = [name for name in ("runs", "device") if name in naming.names or len({row[name] for row in rows}) == 1]
     return Table(titled(title, naming), told(_without(rows, same)), [*_in_common(groups, naming), *notes])
 
 
@@ -61,13 +62,13 @@ def titled(title, naming):
 def first_cells(groups, naming=None):
     """The cells that say which group a row is of: the run, where there are several, and what differs."""
     naming = naming or naming_of(groups)
-    if len(groups) == 1:
-        return [{"run": groups[0].name}]
+    if not naming.names:
+        return [{"run": group.name} for group in groups]
     alone = len(naming.names) == 1
     cells = []
     for group, setting in zip(groups, naming.settings):
         words = ", ".join(value if alone else f"{name}={value}" for name, value in setting.items())
-        cells.append(({"run": group.run} if group.run else {}) | {"setting": words or (USUAL if naming.usual else group.name)})
+        cells.append(({"run": group.run} if any(naming.runs) else {}) | {"setting": words or USUAL})
     return cells
 
 
@@ -171,7 +172,7 @@ def numbers(groups, verdicts):
     compared = next((of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ())
     rows = []
     for group in groups:
-        row = {"setting": group.name, "folder": group.folder.as_posix(), "runs": len(group.runs)}
+        row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(str(run.settings.seed) for run in group.runs)
         given = {name: getattr(group.settings, name) for name in FLAGS if name != "seed"}
         row |= {name: "" if value is None else text(value) for name, value in given.items()}
@@ -245,7 +246,7 @@ def _number(name, value):
 
 
 def in_order(groups, column):
-    """Groups sorted by a column of `numbers`, the best first: a measure, a setting or the parameters.
+    """Groups sorted by a column of `numbers`, the best first, the least or, where more is better, the most.
 
     Parameters
     ----------
@@ -262,15 +263,14 @@ def in_order(groups, column):
     ValueError
         Naming the columns that there are, if there is no such one.
     """
-    name, settings = column, [name for name in FLAGS if name != "seed"]
-    if name not in groups[0].measures and name != "parameters" and name not in settings:
-        raise ValueError(", ".join([*groups[0].measures, "parameters", *settings]))
+    rows = numbers(groups, {})
+    if column not in rows[0]:
+        raise ValueError(", ".join(rows[0]))
 
-    def key(group):
-        if name == "parameters":
-            return False, group.record.parameters
-        value = getattr(group.settings, name) if name in settings else float(group.measures[name].mean())
-        missing = value is None or value != value
-        return missing, "" if missing else -value if name in HIGHER else value
+    def key(place):
+        value = rows[place][column]
+        with contextlib.suppress(ValueError):
+            value = float(value) * (-1 if column in HIGHER else 1)
+        return value == "", isinstance(value, str), value
 
-    return sorted(groups, key=key)
+    return [groups[place] for place in sorted(range(len(groups)), key=key)]

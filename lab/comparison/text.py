@@ -29,7 +29,7 @@ def as_latex(rows):
     """A table of LaTeX, as `as_markdown`; it needs no package."""
     columns = list(rows[0])
     lines = [" & ".join(map(_escaped, line)) + r" \\" for line in (columns, *(row.values() for row in rows))]
-    head = rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}"
+    head = rf"\begin{{tabular}}{{{''.join('l' if name in ('run', columns[0], 'setting') else 'r' for name in columns)}}}"
     return "\n".join([head, r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"])
 
 

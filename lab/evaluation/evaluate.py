@@ -8,8 +8,6 @@ from lab.backend import devices
 from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load_dataset, load_pictures
 from lab.settings import UserError, flag_of
 
-_PLACES = ("results_dir", "data_dir", "device", "threads")
-
 
 class Request(NamedTuple):
     """What is asked of `evaluate`: the flags of evaluate.py."""
@@ -74,7 +72,7 @@ _COMPANY = {"diff": (), "export": ("model_name", "sort", "top"), "strip": ("mode
 
 def _check_flags(request):
     """Raise UserError for a flag that another one would leave without effect."""
-    given = {name for name, value in request._asdict().items() if value is not None} - {*_PLACES}
+    given = {name for name, value in request._asdict().items() if value not in (None, "auto")} - {"results_dir"}
     for name, company in _COMPANY.items():
         idle = sorted(given - {name, *company})
         if name in given and idle:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lab.figures.base import INTERVAL, band, frame, legend_below, legend_beside, new_figure, styles, with_legend
+from lab.figures.base import INTERVAL, band, frame, legend_below, legend_beside, new_figure, short_lines, styles, with_legend
 
 # What learning curves show above each other: the axis, and its lines by name.
 _OF_CLASSIFIERS = {
@@ -72,7 +72,7 @@ def learning_curves(panels, title):
     looks = styles(dict.fromkeys(name for several in panels.values() for name in several))
     figure, blocks = _blocks(len(panels), _handles(looks, quantities, drawn), title)
     for axes, (panel, several) in zip(blocks, panels.items()):
-        axes[0].set_title(panel, fontsize=10)
+        axes[0].set_title(short_lines(panel), fontsize=9)
         for axis, (quantity, metrics) in zip(axes, quantities.items()):
             for name, pair in several.items():
                 _setting(axis, pair, (quantity, metrics.values()), looks[name], [*looks].index(name) / len(looks))

@@ -21,7 +21,8 @@ def trend(axes, series, title):
         float arrays of shape (n,); perhaps "published", with arrays "val_accuracy" and "val_loss".
     title : str
     """
-    series = {name or "ours": one for name, one in series.items()}
+    if len(series) == 1:  # which needs no name
+        series = {"ours": next(iter(series.values()))}
     looks = styles(series)
     handles = {name: Line2D([], [], **look) for name, look in looks.items()} | _marks(series)
     figure = with_legend(handles, title, 8 if len(axes) == 1 else 11)
@@ -30,16 +31,35 @@ def trend(axes, series, title):
     grid = figure.subplots(2, len(axes), sharex="col", sharey="row", squeeze=False)
     for index, (axis, (label, logarithmic)) in enumerate(zip(grid[1], axes)):
         axis.set_xlabel(label)
+        axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         if logarithmic:
             _logarithmic(axis, np.concatenate([one["x"][index] for one in series.values()]))
     for row, metric in zip(grid, _METRICS):
         for index, axis in enumerate(row):
-            for name, one in series.items():
-                _line(axis, one["x"][index], one, metric, looks[name])
+            places = _side_by_side(axis.xaxis.get_transform(), [one["x"][index] for one in series.values()])
+            for (name, one), x in zip(series.items(), places):
+                _line(axis, x, one, metric, looks[name])
             axis.grid(alpha=0.3)
         row[0].set_ylabel(_METRICS[metric])
-        frame(row[0], np.concatenate([one[metric][0] for one in series.values()] + _published(series, metric)))
+        frame(row[0], _reach(series, metric))
     return figure
+
+
+def _side_by_side(scale, several):
+    """Places of the points of several lines, a little beside each other, so that no error bar hides another."""
+    if len(several) == 1:
+        return several
+    places = [scale.transform(x) for x in several]
+    width = 0.01 * np.ptp(np.concatenate(places))
+    return [scale.inverted().transform(x + (index - (len(places) - 1) / 2) * width) for index, x in enumerate(places)]
+
+
+def _reach(series, metric):
+    """What sets a vertical axis: means, published figures, and error bars, but none longer than the means are apart."""
+    means, half_widths = (np.concatenate([one[metric][part] for one in series.values()]) for part in (0, 1))
+    bars = np.minimum(np.nan_to_num(half_widths), np.nanmax(means) - np.nanmin(means) or np.inf)
+    low, high = np.maximum(means - bars, 0), np.minimum(means + bars, 1 if metric == "val_accuracy" else np.inf)
+    return np.concatenate([low, high, *_published(series, metric)])
 
 
 def _marks(series):
@@ -82,4 +102,3 @@ def _logarithmic(axis, values):
     elif ticks[0] == 0:
         axis.set_xticks(np.append(0, 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1)))
         axis.minorticks_off()
-    axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")

@@ -12,8 +12,8 @@ import numpy as np
 from lab.metrics.intervals import CONFIDENCE
 
 ERROR = 1 - CONFIDENCE  # probability of calling something different that is not
-UNEQUAL = 0.01  # p of equal deviations below which each setting has its own: at 0.05, too often by chance, verdicts err in 5.7%
-TOGETHER = "only together"  # what several settings do so
+UNEQUAL = 0.005  # p of equal deviations below which each setting has its own: at 0.05, verdicts would err in 5.7% of tables
+TOGETHER, REPEATS = "only together", "repeats"
 
 
 class Difference(NamedTuple):
@@ -34,13 +34,20 @@ class Noise(NamedTuple):
     freedoms: np.ndarray  # shape (settings,), degrees of freedom of each deviation
     pooled: bool  # whether there is one deviation for all
 
-    def interval(self, more=1):
-        """The interval in which one more run of each setting lies with a probability of 95%, or with none more, its true mean:
-        low and high, float arrays, shape (settings,)."""
+    def interval(self):
+        """The interval in which one more run of each setting lies with a probability of 95%: low and high, float arrays, shape
+        (settings,)."""
         from scipy.special import stdtrit
 
-        half_width = stdtrit(self.freedoms, 1 - ERROR / 2) * self.deviations * np.sqrt(more + 1 / self.counts)
+        half_width = stdtrit(self.freedoms, 1 - ERROR / 2) * self.deviations * np.sqrt(1 + 1 / self.counts)
         return self.means - half_width, self.means + half_width
+
+    def lows(self):
+        """What the true means of all settings lie above with a probability of 95%: float array, shape (settings,)."""
+        from scipy.special import stdtrit
+
+        quantile = stdtrit(self.freedoms, 1 - ERROR / len(self.means))
+        return self.means - quantile * self.deviations / np.sqrt(self.counts)
 
     def p_of(self, distances):
         """Probability of one more run of each setting lying at least so far from the mean: float array, shape (settings,)."""
@@ -103,7 +110,7 @@ def noise_of(several):
         return None
     own = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in several])
     freedoms = np.maximum(counts - 1, 1)
-    pooled = len(repeated) == 1 or _p_of_equal_deviations(repeated) >= UNEQUAL
+    pooled = len(repeated) == 1 or not _p_of_equal_deviations(repeated) < UNEQUAL  # NaN: all runs of each setting end alike
     if pooled:
         common = np.nansum(own * (counts - 1)) / (counts - 1).sum()
         own, freedoms = np.full(len(several), common), np.full(len(several), (counts - 1).sum())
@@ -195,7 +202,8 @@ def explained(several, levels):
     -------
     dict of str to (share, p)
         By each name, given the others, the share of the sum of squares of all runs against their mean, and the probability of
-        as much by chance; under `TOGETHER`, of what they do only together. The rest lies between repeats.
+        as much by chance; under `TOGETHER`, of what they do only together; under `REPEATS`, what lies between these, p NaN. The
+        shares add up to 1 if every combination has as many runs.
     """
     import pandas
     from scipy import stats
@@ -211,6 +219,8 @@ def explained(several, levels):
         return ols(f"y ~ {' + '.join(f'C({term})' for term in terms) or 1}", frame).fit()
 
     every, found = model(["cell"]), {}
+    if every.centered_tss == 0:
+        return {}
     for column, name in zip(columns, levels):
         table = anova_lm(model([other for other in columns if other != column]), model(columns), every)
         # Its own p-values take the degrees of freedom of each model, but its F the deviation of the largest.
@@ -218,4 +228,19 @@ def explained(several, levels):
         found[name] = float(table.ss_diff[1] / every.centered_tss), float(ps[1])
     if table.df_diff[2] > 0:
         found[TOGETHER] = float(table.ss_diff[2] / every.centered_tss), float(ps[2])
-    return found
+    return found | {REPEATS: (every.ssr / every.centered_tss, float("nan"))}
+
+
+def separable(levels):
+    """Whether an analysis of variance can tell what varies apart: nothing goes along with the rest, and there is more than one
+    cell to each of their values; or there is only one thing that varies.
+
+    Parameters
+    ----------
+    levels : dict of str to list
+        As of `explained`.
+    """
+    values = [list(map(str, several)) for several in levels.values()]
+    columns = [[one == value for one in several] for several in values for value in sorted(set(several))[1:]]
+    rank = np.linalg.matrix_rank(np.array([[True] * len(values[0]), *columns], float)) - 1
+    return len(values) == 1 or len(columns) == rank < len(values[0]) - 1

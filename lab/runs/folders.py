@@ -165,9 +165,14 @@ def _matching(results_dir, pattern):
     try:
         if ".." in pattern:
             raise ValueError
-        return sorted(Path(results_dir).glob(pattern))
+        return sorted(Path(results_dir).glob(pattern), key=_in_natural_order)
     except (ValueError, NotImplementedError) as error:  # pathlib's, of patterns such as x** and /x
         raise UserError(f"not a pattern of runs' names: {pattern!r}") from error
+
+
+def _in_natural_order(path):
+    """A key that sorts run2 before run10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.as_posix())]
 
 
 @contextlib.contextmanager

@@ -102,9 +102,10 @@ def _write_record(settings, arrays, output, networks):
     """Write config.json and, if the code is not that of the commit that it names, code.patch."""
     examples, threads = len(arrays.train_images), devices.running().setup.threads
     given = settings.replace(threads=threads).unusual(examples)
+    name = f"--model-name={output.name}" if output.name.startswith("-") else f"-m {output.name}"
     dataset = {"name": settings.dataset, "sha256": fingerprint(arrays)}
     dataset |= {"train": examples, "validation": len(arrays.validation_images)}
-    record = {"command": f"python train.py -m {output.name} {as_flags(given)}", "settings": settings.to_json()}
+    record = {"command": f"python train.py {name} {as_flags(given)}", "settings": settings.to_json()}
     record |= {"parameters": networks.count_params(), "dataset": dataset, "device": devices.running().name}
     commit, patch = runs.checkout()
     record |= {"threads": threads, "versions": runs.versions(), "commit": commit}
