@@ -31,9 +31,9 @@ def trend(axes, series, title):
     grid = figure.subplots(2, len(axes), sharex="col", sharey="row", squeeze=False)
     for index, (axis, (label, logarithmic)) in enumerate(zip(grid[1], axes)):
         axis.set_xlabel(label)
-        axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         if logarithmic:
             _logarithmic(axis, np.concatenate([one["x"][index] for one in series.values()]))
+        axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     for row, metric in zip(grid, _METRICS):
         for index, axis in enumerate(row):
             places = _side_by_side(axis.xaxis.get_transform(), [one["x"][index] for one in series.values()])
@@ -46,8 +46,9 @@ def trend(axes, series, title):
 
 
 def _side_by_side(scale, several):
-    """Places of the points of several lines, a little beside each other, so that no error bar hides another."""
-    if len(several) == 1:
+    """Places of the points of several lines: a little beside each other, where error bars would hide each other."""
+    every = np.concatenate(several)
+    if len(several) == 1 or len(np.unique(every)) == len(every):
         return several
     places = [scale.transform(x) for x in several]
     width = 0.01 * np.ptp(np.concatenate(places))
