@@ -95,20 +95,20 @@ def verdicts_of(groups, published):
                 ours = {name: np.array([one[name][epoch - 1] for one in reached], float) for name in METRICS}
                 rows[group.name, epoch] = figures, ours
     verdicts = {place: {} for place in rows}
-    for kind in (False, True):
-        places = [place for place in rows if (place[1] is not None) == kind]
+    for by_epoch in (False, True):
+        places = [place for place in rows if (place[1] is not None) == by_epoch]
         for name in METRICS:
             if any(name in rows[place][0] for place in places):
-                row = judged([rows[place][0].get(name) for place in places], [rows[place][1][name] for place in places])
-                for place, verdict in zip(places, row):
+                figures, several = [rows[place][0].get(name) for place in places], [rows[place][1][name] for place in places]
+                for place, verdict in zip(places, judged(figures, several, pool=not by_epoch)):
                     verdicts[place][name] = verdict
     return verdicts
 
 
-def judged(figures, several):
-    """Verdicts on the figures of one metric, row by row: one deviation for all rows where theirs do not differ, and so strict
-    that among all rows there is one called below or above by chance in no more than 5% of such tables."""
-    noise = significance.noise_of(several)
+def judged(figures, several, pool=True):
+    """Verdicts on the figures of one metric, row by row: by one deviation for all rows, where theirs are equal, and so strict
+    that in no more than 5% of such tables any row is called below or above by chance."""
+    noise = significance.noise_of(several, pool)
     if not noise:
         return [Verdict(figure, ours, math.nan, math.nan, None, False) for figure, ours in zip(figures, several)]
     low, high = noise.interval()

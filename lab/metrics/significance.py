@@ -88,7 +88,7 @@ def welch(one, other):
     return Difference(difference, nothing, nothing, float(noise_of([several]).p_of(np.array([abs(difference)]))[0]))
 
 
-def noise_of(several):
+def noise_of(several, pool=True):
     """How far repeats scatter; None if nothing was repeated.
 
     Three runs say little of their deviation, those of 21 settings together much: there is one deviation for all, unless
@@ -99,6 +99,8 @@ def noise_of(several):
     ----------
     several : list of float array, shape (n,)
         Runs of each setting. A setting of one run has the common deviation, or none.
+    pool : bool
+        False: each has its own, as where the same runs are looked at in several epochs.
 
     Returns
     -------
@@ -110,7 +112,9 @@ def noise_of(several):
         return None
     own = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in several])
     freedoms = np.maximum(counts - 1, 1)
-    pooled = len(repeated) == 1 or not _p_of_equal_deviations(repeated) < UNEQUAL  # NaN: all runs of each setting end alike
+    pooled = (
+        len(repeated) == 1 or (pool and not _p_of_equal_deviations(repeated) < UNEQUAL)
+    )  # NaN: all runs of each setting end alike
     if pooled:
         common = np.nansum(own * (counts - 1)) / (counts - 1).sum()
         own, freedoms = np.full(len(several), common), np.full(len(several), (counts - 1).sum())
