@@ -87,7 +87,7 @@ def _metrics(one, other):
     rows = []
     for name, first in one.measures.items():
         second = other.measures.get(name, np.array([]))
-        if len(first) and len(second):
+        if len(first) and len(second) and not np.isnan([*first, *second]).all():
             found = significance.welch(second, first)
             unknown = np.isnan(found.p) or listed(name)
             row = {

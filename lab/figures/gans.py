@@ -100,6 +100,7 @@ def strip(rows, epochs, title):
     lines, side = math.ceil(len(pictures) / columns), min(3.2, 15.6 / columns)
     height = side * len(pictures[0]) / len(pictures[0][0])
     figure = new_figure(columns * side, lines * (height + (0.2 if wraps else 0)) + 0.6, title)
+    figure.get_layout_engine().set(wspace=0.03)
     axes = figure.subplots(lines, columns, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
