@@ -19,6 +19,7 @@ RUNS = {
     "cifar10-cnn": 1,
     "conv-vs-dense": 6,
     "cpu-vs-gpu": 4,
+    "decay-or-smaller": 21,
     "fashion-classifier": 1,
     "fashion-gan": 1,
     "fashion-gan-unrolled": 1,
