@@ -271,3 +271,66 @@ def test_an_older_commit_and_other_versions_are_told(pair):
 def test_an_unknown_column_is_refused_before_anything_is_written(students):
     with pytest.raises(UserError, match="no column"):
         comparison.compare(*collect(students, *DIFFERENCES), comparison.View(sort="x"))
+
+
+def test_runs_of_any_name_are_told_apart(tmp_path):
+    fake_run(tmp_path / "a")
+    fake_run(tmp_path / "eq=sign", hidden=(5,))
+    fake_run(tmp_path / "run10", hidden=(6,))
+    fake_run(tmp_path / "run2", hidden=(7,))
+    groups, _ = collect(tmp_path, "a", "eq=sign", "run*")
+    assert [group.run for group in groups] == ["a", "eq=sign", "run2", "run10"]
+    assert [row["setting"] for row in tables.runs_table(groups, "t", []).rows] == ["200,100", "5", "7", "6"]
+    same = tables.runs_table([group for group in groups if group.run == "a"] * 2, "t", []).rows
+    assert "setting" not in same[0]
+
+
+def spread(folder, *names):
+    return next((note for note in comparison.compare(*collect(folder, *names)).tables[0].notes if "spread" in note), None)
+
+
+def test_settings_that_go_together_are_one_and_repeats_have_their_own_share(tmp_path):
+    draw = np.random.default_rng(1)
+    cells = [(hidden, rate) for hidden in ((10, 5), (20, 10), (40, 20)) for rate in (1e-4, 1e-3)]
+    for hidden, rate in cells[:5]:  # one is missing
+        for seed in range(3):
+            last = 0.9 + hidden[0] / 1000 + 10 * rate + draw.normal(0, 0.001)
+            folder = tmp_path / f"g/hidden={hidden[0]},{hidden[1]}/learning-rate={rate}/seed={seed}"
+            fake_run(folder, last, hidden=hidden, learning_rate=rate, seed=seed)
+    found = spread(tmp_path, "g")
+    assert re.search(
+        r": hidden \d+\.\d% \(p < 0\.001\), learning-rate \d+\.\d% .*, repeats \d\.\d%; each given the others", found
+    )
+    values = [group.measures["val_accuracy"] for group in collect(tmp_path, "g")[0]]
+    within = sum(((runs - runs.mean()) ** 2).sum() for runs in values) / np.var(np.concatenate(values)) / 15
+    assert f"repeats {within:.1%}" in found
+    for name, settings in (("low", {"batch_size": 64, "epochs": 5}), ("high", {"batch_size": 32, "epochs": 9})):
+        for seed in range(2):
+            fake_run(tmp_path / f"tied/{name}/seed={seed}", 0.9 + seed / 100, seed=seed, **settings)
+    assert re.search(r": settings \d+\.\d% \(p = 1\), repeats", spread(tmp_path, "tied"))
+    for seed in range(2):
+        fake_run(tmp_path / f"dead/hidden=5/seed={seed}", 0.1, hidden=(5,), seed=seed)
+        fake_run(tmp_path / f"dead/hidden=6/seed={seed}", 0.1, hidden=(6,), seed=seed)
+    assert spread(tmp_path, "dead") is None and spread(tmp_path, "tied/low") is None
+
+
+def test_no_verdict_over_other_data_or_single_runs(tmp_path):
+    for seed in range(2):
+        fake_run(tmp_path / f"r/hidden=5/seed={seed}", 0.97, hidden=(5,), seed=seed)
+        fake_run(tmp_path / f"r/hidden=6/seed={seed}", 0.97, hidden=(6,), seed=seed, sha256="b")
+    for name in ("alone", "others"):
+        fake_run(tmp_path / name, 0.97, hidden=(len(name),))
+    for names in (["r"], ["alone", "others"]):
+        notes = comparison.compare(*collect(tmp_path, *names)).tables[0].notes
+        assert not [note for note in notes if note.startswith(("Best", "Of the spread"))]
+    assert any("Fewest parameters for a val. accuracy over 0.95: 5,000" in note for note in notes)
+    assert not [note for note in comparison.compare(*collect(tmp_path, "r")).tables[0].notes if "Fewest" in note]
+
+
+def test_a_difference_from_a_run_of_ones_own_is_refused(pair):
+    done = call(
+        "evaluate", "--diff", "decay/regularizer-strength=0/seed=0", "decay/regularizer-strength=0", "--results-dir", pair
+    )
+    assert_refused(done, "have a run in common")
+    assert_refused(call("evaluate", "-m", "gan", "--top", "1", "--results-dir", pair), "say with --sort")
+    assert_refused(call("evaluate", "--diff", "alone", "alone", "--threads", "2", "--results-dir", pair), "without --threads")
