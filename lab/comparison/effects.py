@@ -26,7 +26,7 @@ def best_of(groups):
     best_one = f"Best {_WORDS}: {groups[best].name} ({noise.means[best]:.4f})"
     if not alike:
         return [f"{best_one}; all others differ beyond noise ({test})."]
-    return [f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {listed(alike)}."]
+    return [f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {joined(alike)}."]
 
 
 def fewest_parameters(groups):
@@ -52,7 +52,7 @@ def _least(groups):
     return f"{least.record.parameters:,} ({least.name})"
 
 
-def listed(names):
+def joined(names):
     """Some names in a sentence, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
