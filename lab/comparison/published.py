@@ -148,8 +148,9 @@ def _judgement(name, placed, by_epoch):
     text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
     if len(places) > 1:
         text += f", where by chance {by_chance:.3g} would; {beyond or 'none'} outside beyond chance"
-    if len(places) > 2 and not by_epoch:  # the epochs of a run are not independent of each other
-        shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
+    shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
+    # The epochs of a run are not independent of each other; and there is no p if figures were published of these very runs.
+    if len(places) > 2 and not by_epoch and np.isfinite(shift.p):
         text += f". They are {'higher' if shift.difference > 0 else 'lower'} by {abs(shift.difference):.2g} on average"
         text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
     return f"{text}."
