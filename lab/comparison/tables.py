@@ -85,7 +85,7 @@ def published_table(groups, published, verdicts, top=None):
         Only of so many groups.
     """
     naming, rows = naming_of(groups), []
-    for group, row in list(zip(groups, first_cells(groups, naming)))[:top]:
+    for group, row in zip(groups[:top], first_cells(groups, naming)):
         if group.name in published:
             count, ours = published[group.name].get("parameters"), group.record.parameters
             row["parameters"] = "-" if count is None else f"{count:,.0f} {'equal' if count == ours else 'NOT equal'}"
@@ -104,9 +104,9 @@ def _held_against(verdict):
 
 def published_epochs_table(groups, verdicts, top=None):
     """Published learning curves against ours, epoch by epoch: as `published_table`."""
-    cells = dict(list(zip((group.name for group in groups), first_cells(groups, naming_of(groups))))[:top])
+    shown = [group.name for group in groups[:top]]
+    cells, rows = dict(zip(shown, first_cells(groups, naming_of(groups)))), []
     alone = len({name for name, _ in verdicts}) == 1
-    rows = []
     for (name, epoch), of_metrics in verdicts.items():
         if name in cells:
             row = ({} if alone else cells[name]) | {"epoch": str(epoch)}
