@@ -27,7 +27,8 @@ def show_difference(results_dir, names):
     if len(names) != 2:
         raise UserError(f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}")
     one, other = (_group(results_dir, name) for name in names)
-    if {run.folder for run in one.runs} & {run.folder for run in other.runs} and one.folder != other.folder:
+    mine, its = ({run.folder for run in group.runs} for group in (one, other))
+    if mine & its and mine != its:
         raise UserError(f"--diff: {names[0]} and {names[1]} have a run in common: name others")
     if one.settings.is_gan != other.settings.is_gan:
         kinds = ["a GAN" if group.settings.is_gan else "a classifier" for group in (one, other)]

@@ -67,7 +67,8 @@ def spread_of(groups):
         return []
     levels.append({"settings": range(len(groups))})  # where there is no telling which of them did it
     explained = significance.explained(several, next(filter(significance.separable, levels)))
-    shares = [f"{name} {share:.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
+    # z: what rounds to zero from below is 0.0%, too.
+    shares = [f"{name} {share:z.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
     if not shares:
         return []
     balanced = abs(sum(share for share, _ in explained.values()) - 1) < 0.005
