@@ -21,9 +21,8 @@ def parse_args():
     parser = cli.Parser(__doc__)
     names = parser.add_mutually_exclusive_group(required=True)
     cli.add_name_flag(names, "name of the run; several names, or that of repeated runs or a sweep: compare them", nargs="+")
-    names.add_argument(
-        "--diff", nargs="+", metavar=("A", "B"), help="what differs between two runs or settings, and by how much"
-    )
+    diff = "what differs between two runs or settings, and by how much"
+    names.add_argument("--diff", nargs="+", metavar=("A", "B"), help=diff)
     parser.add_argument("--images", nargs="+", metavar="FILE", help="predict these PNG or JPEG files instead")
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")

@@ -25,19 +25,13 @@ def parse_args():
     cli.add_setting_flags(parser)
     many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
     many.add_argument("--repeats", type=int, metavar="N", help="train N times, with the seeds SEED to SEED + N - 1")
-    many.add_argument(
-        "--sweep",
-        nargs="+",
-        action="append",
-        metavar=("FLAG", "VALUE"),
-        help="train with each of these values of a flag, named without its dashes; given again, with each combination",
-    )
+    sweep = "train with each of these values of a flag, named without its dashes; given again, with each combination"
+    many.add_argument("--sweep", nargs="+", action="append", metavar=("FLAG", "VALUE"), help=sweep)
     many.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: one a core, of one thread)")
     many.add_argument("--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786")
     places = cli.add_place_flags(parser)
-    places.add_argument(
-        "--overwrite", action="store_true", help="replace an older run of this name, which is removed when training begins"
-    )
+    overwrite = "replace an older run of this name, which is removed when training begins"
+    places.add_argument("--overwrite", action="store_true", help=overwrite)
     places.add_argument("--tensorboard", action="store_true", help="also write a log for TensorBoard")
     args = parser.parse_args()
     if args.like is None:

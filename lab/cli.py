@@ -30,13 +30,9 @@ class Parser(argparse.ArgumentParser):
     """A parser that complains in one line, shows every default, and takes flags from a file as ``@FILE``."""
 
     def __init__(self, doc):
-        super().__init__(
-            description=doc.partition("\n\n")[0],
-            epilog=doc.partition("\n\n")[2],
-            formatter_class=_Formatter,
-            fromfile_prefix_chars="@",
-            allow_abbrev=False,
-        )
+        description, _, epilog = doc.partition("\n\n")
+        options = {"formatter_class": _Formatter, "fromfile_prefix_chars": "@", "allow_abbrev": False}
+        super().__init__(description=description, epilog=epilog, **options)
 
     def convert_arg_line_to_args(self, line):
         return shlex.split(line, comments=True)

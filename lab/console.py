@@ -54,10 +54,10 @@ def table(rows, title=None, left=()):
     widths |= _shrunk({column: widths[column] for column in keys}, console.width // 2)
     widths |= _shrunk({column: widths[column] for column in words if column not in keys}, console.width // 3)
     for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))):
-        drawn = Table(title=title if title and number == 0 else None, title_justify="left")
+        drawn = Table(title=None if number else title, title_justify="left")
         for column in [*keys, *part]:
-            word = column in words
-            drawn.add_column(column, justify="left" if word else "right", overflow="fold", max_width=widths[column] - 3)
+            flush = "left" if column in words else "right"
+            drawn.add_column(column, justify=flush, overflow="fold", max_width=widths[column] - 3)
         for row in rows:
             if row:
                 drawn.add_row(*(Text(row[column]) for column in [*keys, *part]))

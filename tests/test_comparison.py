@@ -182,6 +182,16 @@ def test_our_own_table_can_be_held_against_other_runs(sweep, tmp_path):
     assert float(published.final["hidden=20,20"]["val_accuracy"]) == pytest.approx(0.943333)
 
 
+def test_a_table_held_against_its_own_runs_is_not_shifted(sweep, tmp_path):
+    for seed, last in enumerate((0.90, 0.91, 0.93)):
+        fake_run(sweep / f"wide/hidden=9,9/seed={seed}", last, hidden=(9, 9), seed=seed)
+    folders = runs.named(sweep, ["wide"])
+    compare_runs(sweep, folders, tmp_path / "mine", View())
+    compare_runs(sweep, folders, tmp_path / "again", View(published=tmp_path / "mine" / "table.csv"))
+    table = (tmp_path / "again" / "table.md").read_text()
+    assert "Published val. loss: 3 of 3 lie inside" in table and "on average" not in table and "nan" not in table
+
+
 def test_an_empty_setting_of_our_own_table_is_the_default_not_any_value(tmp_path):
     fake_run(tmp_path / "a")
     fake_run(tmp_path / "b", early_stopping=1)

@@ -236,13 +236,13 @@ def test_many_curves_stand_in_panels_by_their_first_layer(tmp_path):
     for first in (10, 20, 40):
         for second in range(1, 6):
             fake_run(tmp_path / f"g/hidden={first},{second}", hidden=(first, second))
-    panels = charts.panels_of(collect(tmp_path, "g")[0])
+    panels = charts.panels_of(collect(tmp_path, "g")[0], {})
     assert {title: list(members) for title, members in panels.items()} == {
         f"hidden={first},...": [f"hidden=...,{second}" for second in range(1, 6)] for first in (10, 20, 40)
     }
     for rate in range(1, 13):
         fake_run(tmp_path / f"r/learning-rate={rate / 1000}", learning_rate=rate / 1000)
-    panels = charts.panels_of(collect(tmp_path, "r")[0])
+    panels = charts.panels_of(collect(tmp_path, "r")[0], {})
     assert [len(members) for members in panels.values()] == [5, 5, 2]
 
 

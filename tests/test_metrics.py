@@ -6,7 +6,7 @@ from scipy import linalg, stats
 from sklearn import metrics as reference
 
 from lab.data import load_dataset, ring
-from lab.metrics import classification, collapse, intervals
+from lab.metrics import classification, collapse, intervals, significance
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(200, 10)) * 3
@@ -65,7 +65,7 @@ def test_it_is_taken_by_epoch_and_unknown_for_a_single_run():
 
 def test_the_prediction_interval_holds_the_next_value_19_times_of_20():
     samples = np.random.default_rng(0).normal(size=(4000, 4))
-    found = [intervals.prediction_interval(sample[:3]) for sample in samples]
+    found = [np.concatenate(significance.noise_of([sample[:3]]).interval()) for sample in samples]
     hits = [low <= sample[3] <= high for (low, high), sample in zip(found, samples)]
     assert np.mean(hits) == pytest.approx(0.95, abs=0.012)
 

@@ -238,11 +238,11 @@ def test_differences_of_runs_are_those_of_what_they_were_trained_with(folder):
         record, history = run.record.model_copy(update={"dataset": dataset}), history.model_copy(update={"device": device})
         return run._replace(settings=run.settings.replace(**settings), record=record, history=history)
 
-    assert runs.differences(run, other(seed=5)) == []
-    assert runs.differences(run, other(learning_rate=1e-3, hidden=(200, 100))) == []  # as by default
-    assert runs.differences(run, other("1", dropout=0.5, epochs=3)) == ["dropout", "epochs", "data"]
-    assert runs.differences(run, other(device="unknown", threads=2)) == []  # typed, but what trained was the same
-    assert runs.differences(run, other(device="GPU: X", threads=2)) == ["threads"]
+    assert runs.differences([run, other(seed=5)]) == []
+    assert runs.differences([run, other(learning_rate=1e-3, hidden=(200, 100))]) == []  # as by default
+    assert runs.differences([run, other("1", dropout=0.5, epochs=3)]) == ["dropout", "epochs", "data"]
+    assert runs.differences([run, other(device="unknown", threads=2)]) == []  # typed, but what trained was the same
+    assert runs.differences([run, other(device="GPU: X", threads=2)]) == ["threads"]
 
 
 def test_every_file_of_a_run_is_removed_with_it(folder):

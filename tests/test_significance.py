@@ -9,9 +9,14 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks import verdicts
-from lab.metrics import intervals, significance
+from lab.metrics import significance
 
 DRAW = np.random.default_rng(0)
+
+
+def prediction_interval(values):
+    scale = values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
+    return stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=scale)
 
 
 def test_welch_is_scipys_and_says_what_it_does_not_know():
@@ -20,7 +25,7 @@ def test_welch_is_scipys_and_says_what_it_does_not_know():
     assert found.difference == pytest.approx(one.mean() - other.mean()) and found.p == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
     single = significance.welch(one, other[:1])
-    low, high = intervals.prediction_interval(one)
+    low, high = prediction_interval(one)
     assert np.isnan(single.low) and (single.p < 0.05) == (not low <= other[0] <= high)
     assert np.isnan(significance.welch(one[:1], other[:1]).p)
     assert significance.welch(np.ones(3), np.ones(2)).p == 1 and significance.welch(np.ones(3), np.zeros(2)).p == 0
@@ -44,7 +49,7 @@ def test_deviations_that_differ_stay_each_rows_own():
     noise = significance.noise_of(several)
     assert not noise.pooled and noise.deviations[:2] == pytest.approx([np.std(several[0], ddof=1), 0])
     low, high = noise.interval()
-    assert (low[0], high[0]) == pytest.approx(intervals.prediction_interval(several[0]))
+    assert (low[0], high[0]) == pytest.approx(prediction_interval(several[0]))
     assert np.isnan([low[2], noise.deviations[2]]).all() and significance.noise_of([np.ones(1)] * 3) is None
     assert noise.p_of(np.array([0.0, 0.1, np.nan]))[:2].tolist() == [1, 0]
 

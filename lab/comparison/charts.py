@@ -1,7 +1,5 @@
 """What the figures of a comparison show, as numbers."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from lab.comparison.naming import LAYERS, USUAL, levels_of, naming_of
@@ -11,16 +9,24 @@ from lab.settings import axis, text
 MOST_CURVES = 10  # settings to a panel; more cannot be told apart
 
 
-def panels_of(groups):
-    """The groups in panels that are few enough to be told apart: by their first hidden layer, or by the first of what differs.
+def panels_of(groups, published):
+    """Learning curves in panels that are few enough to be told apart: by the first hidden layer, or by what differs first.
+
+    Parameters
+    ----------
+    groups : list of Group
+    published : dict
+        As `Published.by_epoch`.
 
     Returns
     -------
-    dict of str to dict of str to Group
-        By the panel's title, which is empty if there is only one; then by the group's name, without what the title says.
+    dict of str to dict of str to (dict, dict)
+        As `figures.learning_curves` takes it: by the panel's title, which is empty if there is only one; then by the group's
+        name, without what the title says.
     """
+    drawn = {group.name: (group.curves(), published.get(group.name, {})) for group in groups}
     if len(groups) <= MOST_CURVES:
-        return {"": {group.name: group for group in groups}}
+        return {"": drawn}
     naming, panels = naming_of(groups), {}
     first = next(iter(naming.names), None)
     for group, setting in zip(groups, naming.settings):
@@ -28,18 +34,12 @@ def panels_of(groups):
         name = "run" if group.run else first
         value, _, rest = pairs.pop(name, naming.usual.get(name, "")).partition("," if name == "hidden" else "\n")
         label = ", ".join([f"{name}=...,{rest}"] * bool(rest) + [f"{other}={one}" for other, one in pairs.items()])
-        panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})[label or group.name] = group
+        panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})[label or group.name] = drawn[group.name]
     if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
-        parts = [groups[start : start + MOST_CURVES // 2] for start in range(0, len(groups), MOST_CURVES // 2)]
-        panels = {f"{part[0].name} to {part[-1].name}": {group.name: group for group in part} for part in parts}
+        names = [*drawn]
+        parts = [names[start : start + MOST_CURVES // 2] for start in range(0, len(names), MOST_CURVES // 2)]
+        panels = {f"{part[0]} to {part[-1]}": {name: drawn[name] for name in part} for part in parts}
     return panels
-
-
-class Trend(NamedTuple):
-    """What `figures.trend` takes."""
-
-    axes: list  # of (label, whether it is to be logarithmic)
-    series: dict
 
 
 def trend_of(groups, published):
@@ -55,8 +55,8 @@ def trend_of(groups, published):
 
     Returns
     -------
-    Trend or None
-        None if fewer than half of the groups can be connected so.
+    (list, dict) or None
+        The axes and series that `figures.trend` takes; None if fewer than half of the groups can be connected so.
     """
     if groups[0].settings.is_gan or len({group.record.dataset.sha256 for group in groups}) > 1:
         return None
@@ -71,7 +71,7 @@ def trend_of(groups, published):
     name, axes, series = min(found, key=lambda one: (one[0] == LAYERS[0], len(one[2])))
     kept = {label: places for label, places in series.items() if len(places) > 1 or name in LAYERS}
     drawn = {label: _points([values for *_, values in axes], [*places], groups, published) for label, places in kept.items()}
-    return Trend([(label, positive and _far_apart(values)) for label, positive, values in axes], drawn)
+    return [(label, positive and _far_apart(values)) for label, positive, values in axes], drawn
 
 
 def _axes(name, levels, groups):

@@ -4,7 +4,7 @@ import sys
 from typing import NamedTuple
 
 from lab import console, runs
-from lab.comparison import charts, effects, tables
+from lab.comparison import charts, effects, tables, text
 from lab.comparison.groups import collect
 from lab.comparison.naming import naming_of, usual_in_words
 from lab.comparison.published import Published, read_published, verdicts_of
@@ -22,12 +22,9 @@ class View(NamedTuple):
 class Comparison(NamedTuple):
     """All that is known of some runs side by side."""
 
-    groups: list  # of Group
-    published: Published
-    verdicts: dict  # as `published.verdicts_of` gives it
     tables: list  # of Table, as text
     numbers: list  # of dict, a group each: all numbers, unrounded
-    captions: list  # of str: what a reader of a figure has to know
+    captions: list  # of str: what a reader of a figure has to know, the data sets first
     panels: dict  # as `charts.panels_of` gives it
     trend: tuple | None  # as `charts.trend_of` gives it
     labels: dict | None  # as `charts.labels_of` gives it
@@ -79,51 +76,36 @@ def compare(groups, notes=(), view=_ALL):
     """
     if view.published and groups[0].settings.is_gan:
         raise UserError("--published: there are published figures of classifiers only")
-    groups = _ordered(groups, view)
+    groups, cut = _ordered(groups, view)
     found = read_published(view.published, groups) if view.published else Published({}, {})
     verdicts, warnings = verdicts_of(groups, found), _warnings(groups)
-    sentences = [*_cut(groups, view), *effects.best_of(groups), *effects.spread_of(groups), *effects.fewest_parameters(groups)]
-    shown = groups[: view.top]
+    sentences = [*cut, *effects.best_of(groups), *effects.spread_of(groups), *effects.fewest_parameters(groups)]
+    main = tables.runs_table(groups, "Runs", [*sentences, *notes, *warnings])
     several = [
-        _top(tables.runs_table(groups, "Runs", [*sentences, *notes, *warnings]), view),
+        main._replace(rows=main.rows[: view.top]),
         tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,
         tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
         tables.speed_table(groups),
     ]
-    captions = [*usual_in_words(naming_of(groups)), *warnings]
-    drawn = charts.panels_of(shown), charts.trend_of(shown, found.final), charts.labels_of(shown)
-    several = [table for table in several if table]
-    return Comparison(shown, found, verdicts, several, tables.numbers(groups, verdicts), captions, *drawn)
+    shown = groups[: view.top]
+    datasets = ", ".join(sorted({group.record.dataset.name for group in shown}))
+    captions = [datasets, *usual_in_words(naming_of(groups)), *warnings]
+    drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
+    return Comparison([*filter(None, several)], tables.numbers(groups, verdicts), captions, *drawn)
 
 
 def _ordered(groups, view):
-    """The groups in the order asked for; UserError if there is none such."""
+    """The groups in the order asked for, and a sentence in a list about those that are not shown; UserError if there is no such
+    order."""
     if view.top is not None and view.top < 1:
         raise UserError(f"--top must be a whole number of at least 1, got {view.top}")
-    column = _column(groups, view)
-    try:
-        return tables.in_order(groups, column) if column else groups
-    except ValueError as error:
-        raise UserError(f"--sort: there is no column {column!r}; choose from {error}") from error
-
-
-def _column(groups, view):
-    if view.sort or not view.top:
-        return view.sort and view.sort.replace("-", "_")
-    if groups[0].settings.is_gan:
+    if view.top and not view.sort and groups[0].settings.is_gan:
         raise UserError("--top: of GANs, say with --sort by which column")
-    return "val_accuracy"
-
-
-def _top(table, view):
-    return table._replace(rows=table.rows[: view.top])
-
-
-def _cut(groups, view):
-    """A sentence about the rows that are not shown."""
-    if not view.top or view.top >= len(groups):
-        return []
-    return [f"The first {view.top} of {len(groups)} by {tables.heading(_column(groups, view))}; table.csv has all."]
+    if not (view.sort or view.top):
+        return groups, []
+    column = (view.sort or "val_accuracy").replace("-", "_")
+    cut = f"The first {view.top} of {len(groups)} by {tables.heading(column)}; table.csv has all."
+    return tables.in_order(groups, column), [cut] if view.top and view.top < len(groups) else []
 
 
 def _warnings(groups):
@@ -131,7 +113,7 @@ def _warnings(groups):
     for group in groups:
         names.setdefault((group.record.dataset.sha256, _data(group)), []).append(group.run or group.name)
     if len(names) > 1:
-        parts = [f"{effects.listed([*dict.fromkeys(several)])} ({data})" for (_, data), several in names.items()]
+        parts = [f"{effects.joined([*dict.fromkeys(several)])} ({data})" for (_, data), several in names.items()]
         warnings.append(f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}.")
     evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:
@@ -155,10 +137,8 @@ def export(results_dir, folders, view, kind):
     kind : "latex", "csv" or "markdown"
         csv: all numbers, unrounded, and every setting.
     """
-    from lab.comparison import text
-
     groups, notes = collect(results_dir, folders)
-    groups = _ordered(groups, view)
+    groups, _ = _ordered(groups, view)
     naming = naming_of(groups)
     rows = tables.numbers(groups, {}) if kind == "csv" else tables.runs_table(groups, "", []).rows
     if kind != "csv" and len(naming.names) == 1:

@@ -5,7 +5,7 @@ import numpy as np
 from lab import console, runs
 from lab.comparison.groups import collect
 from lab.comparison.naming import varying
-from lab.comparison.tables import cell, heading, listed, told
+from lab.comparison.tables import LISTED, cell, heading, told
 from lab.metrics import significance
 from lab.settings import UserError, flag_of, text
 
@@ -27,16 +27,16 @@ def show_difference(results_dir, names):
     if len(names) != 2:
         raise UserError(f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}")
     one, other = (_group(results_dir, name) for name in names)
-    if {run.folder for run in one.runs} & {run.folder for run in other.runs} and one.folder != other.folder:
+    mine, its = ({run.folder for run in group.runs} for group in (one, other))
+    if mine & its and mine != its:
         raise UserError(f"--diff: {names[0]} and {names[1]} have a run in common: name others")
     if one.settings.is_gan != other.settings.is_gan:
         kinds = ["a GAN" if group.settings.is_gan else "a classifier" for group in (one, other)]
-        raise UserError(
-            f"--diff: {names[0]} is {kinds[0]}, {names[1]} {kinds[1]}: they have no metric in common; name two of one kind"
-        )
+        both = f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
+        raise UserError(f"--diff: {both}: they have no metric in common; name two of one kind")
     for letter, group in zip("AB", (one, other)):
         console.say(f"{letter}: {group.name} ({len(group.runs)} run{'s' * (len(group.runs) > 1)})")
-    differing = [{"what": what, "A": first, "B": second} for what, (first, second) in _differing(one, other).items()]
+    differing = _differing(one, other)
     if differing:
         console.table(differing, "What differs", left=("A", "B"))
     else:
@@ -55,31 +55,23 @@ def _group(results_dir, name):
 
 
 def _differing(one, other):
-    """What differs: by its name, a pair of texts."""
-    both = [one, other]
-    found = {flag_of(name): [_text(getattr(group.settings, name)) for group in both] for name in varying(both)}
-    facts = {
-        "seed": [" ".join(str(run.settings.seed) for run in group.runs) for group in both],
-        "parameters": [f"{group.record.parameters:,}" for group in both],
-        "data": [f"{group.record.dataset.name} {group.record.dataset.sha256[:8]}" for group in both],
-        "training images": [f"{group.record.dataset.train:,}" for group in both],
-        "device": [group.device for group in both],
-        "commit": [_shortened(group.record.commit or "unknown") for group in both],
-        "epochs trained": [" ".join(dict.fromkeys(str(run.history.epochs) for run in group.runs)) for group in both],
-    }
-    packages = sorted({package for group in both for package in group.record.versions})
-    facts |= {
-        f"version of {package}": [group.record.versions.get(package, "unknown") for group in both] for package in packages
-    }
-    return found | {name: pair for name, pair in facts.items() if pair[0] != pair[1]}
+    """What differs: a row for each setting, and for each fact about how they were trained."""
+    settings = varying([one, other])
+    first, second = (_facts(group, settings) for group in (one, other))
+    pairs = {what: (first.get(what, "unknown"), second.get(what, "unknown")) for what in first | second}
+    return [{"what": what, "A": mine, "B": its} for what, (mine, its) in pairs.items() if mine != its]
 
 
-def _shortened(commit):
-    return commit[:10] + "-dirty" * commit.endswith("-dirty")
-
-
-def _text(value):
-    return "none" if value is None else text(value)
+def _facts(group, settings):
+    """Some settings of a group, and how it was trained: text by what it is about."""
+    record, dataset, commit = group.record, group.record.dataset, group.record.commit or "unknown"
+    facts = {flag_of(name): "none" if value is None else text(value) for name, value in group.settings if name in settings}
+    facts["seed"] = " ".join(str(run.settings.seed) for run in group.runs)
+    facts |= {"parameters": f"{record.parameters:,}", "data": f"{dataset.name} {dataset.sha256[:8]}"}
+    facts |= {"training images": f"{dataset.train:,}", "device": group.device}  # its name, whatever was typed
+    facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")
+    facts["epochs trained"] = " ".join(dict.fromkeys(str(run.history.epochs) for run in group.runs))
+    return facts | {f"version of {package}": version for package, version in sorted(record.versions.items())}
 
 
 def _metrics(one, other):
@@ -89,13 +81,9 @@ def _metrics(one, other):
         second = other.measures.get(name, np.array([]))
         if len(first) and len(second) and not np.isnan([*first, *second]).all():
             found = significance.welch(second, first)
-            unknown = np.isnan(found.p) or listed(name)
-            row = {
-                "metric": heading(name),
-                "A": cell(name, first),
-                "B": cell(name, second),
-                "B - A": "-" if np.isnan(found.difference) else f"{found.difference:+.2g}",
-            }
+            unknown = np.isnan(found.p) or name in LISTED
+            row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
+            row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
             row["verdict"] = "-" if unknown else "differs" if found.p < significance.ERROR else "noise"
             row["95% interval"] = "-" if unknown or np.isnan(found.low) else f"{found.low:+.2g} to {found.high:+.2g}"
             rows.append(row | {"p": "-" if unknown else f"{found.p:.2g}"})

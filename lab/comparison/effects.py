@@ -26,7 +26,7 @@ def best_of(groups):
     best_one = f"Best {_WORDS}: {groups[best].name} ({noise.means[best]:.4f})"
     if not alike:
         return [f"{best_one}; all others differ beyond noise ({test})."]
-    return [f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {listed(alike)}."]
+    return [f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {joined(alike)}."]
 
 
 def fewest_parameters(groups):
@@ -52,7 +52,7 @@ def _least(groups):
     return f"{least.record.parameters:,} ({least.name})"
 
 
-def listed(names):
+def joined(names):
     """Some names in a sentence, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
@@ -67,7 +67,8 @@ def spread_of(groups):
         return []
     levels.append({"settings": range(len(groups))})  # where there is no telling which of them did it
     explained = significance.explained(several, next(filter(significance.separable, levels)))
-    shares = [f"{name} {share:.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
+    # z: what rounds to zero from below is 0.0%, too.
+    shares = [f"{name} {share:z.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
     if not shares:
         return []
     balanced = abs(sum(share for share, _ in explained.values()) - 1) < 0.005

@@ -14,8 +14,16 @@ from lab.settings import UserError
 # What a table shows of a history: of a classifier, and of a GAN.
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 GAN_METRICS = ("generator_loss", "discriminator_loss")
-# What evaluate.py finds out about a GAN.
-EVALUATED = ("modes", "near", "divergence", "present", "confidence", "frechet", "chi_square_p")
+# What evaluate.py finds out about a GAN: what its column is called, and its decimal places.
+EVALUATED = {
+    "modes": ("modes covered", 0),
+    "near": ("samples near a mode", 3),
+    "divergence": ("KL to uniform", 4),
+    "present": ("classes over 1%", 0),
+    "confidence": ("confidence", 3),
+    "frechet": ("Fréchet distance", 1),
+    "chi_square_p": ("p (chi-square)", 3),
+}
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 # Of these, more is better.
 HIGHER = ("val_accuracy", "accuracy", "modes", "near", "present", "confidence", "chi_square_p")
@@ -43,10 +51,6 @@ class Group(NamedTuple):
     @property
     def device(self):
         return self.runs[0].history.device
-
-    @property
-    def metrics(self):
-        return GAN_METRICS if self.settings.is_gan else METRICS
 
     def curves(self):
         """Learning curves of the repeats: as `intervals.curves`."""
@@ -105,7 +109,7 @@ def _whole(members, notes):
 def _as_repeats(top, members, results_dir):
     """One group of those that lie beside each other; UserError if they differ in more than their seed."""
     for other in members[1:]:
-        different = runs.differences(members[0], other)
+        different = runs.differences([members[0], other])
         if different:
             raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
     evaluations = [runs.load_evaluation(run.folder) if run.settings.is_gan else {} for run in members]

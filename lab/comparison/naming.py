@@ -4,7 +4,8 @@ import itertools
 from collections import Counter
 from typing import NamedTuple
 
-from lab.settings import FLAGS, differing, flag_of, text
+from lab import runs
+from lab.settings import FLAGS, flag_of, text
 
 LAYERS = ("first layer", "second layer")  # of two hidden ones
 USUAL = "usual"  # the setting of a group that has nothing otherwise than most
@@ -20,13 +21,10 @@ class Naming(NamedTuple):
 
 
 def varying(groups):
-    """The settings, but for the seed, in which some groups differ and which do not follow from another: a list of names.
-
-    What trained them counts, not what was typed: the device and its threads are a difference only where devices differ.
-    """
-    several = [group.settings for group in groups]
-    same = {"seed"} | ({"device", "threads"} if len({group.device for group in groups}) == 1 else set())
-    return [name for name in differing(several) if name not in same and not _follows(name, several)]
+    """The settings in which groups differ, as `runs.differences`, and which do not follow from another: a list of names."""
+    firsts = [group.runs[0] for group in groups]
+    given = {name for run in firsts for name in FLAGS if getattr(run.settings, name) != run.settings.default(name)}
+    return [name for name in runs.differences(firsts) if name in given]
 
 
 def levels_of(groups, layers=True):
@@ -37,10 +35,6 @@ def levels_of(groups, layers=True):
         pairs = layers and name == "hidden" and {len(value or ()) for value in values} == {2}
         levels |= dict(zip(LAYERS, zip(*values))) if pairs else {flag_of(name): values}
     return {name: values for name, values in levels.items() if len(set(values)) > 1}
-
-
-def _follows(name, several):
-    return all(getattr(settings, name) == settings.default(name) for settings in several)
 
 
 def naming_of(groups):

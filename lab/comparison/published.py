@@ -1,7 +1,6 @@
 """Published figures: read from a CSV file, matched with groups of runs, checked."""
 
 import csv
-import math
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from lab.settings import FLAGS, UserError, parse
 
 
 class Published(NamedTuple):
-    """Published figures, with the digits that were published."""
+    """Published figures, with the digits that were published: of one kind or the other, as a file says it."""
 
     final: dict  # group's name -> column -> Decimal
     by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
@@ -95,13 +94,11 @@ def verdicts_of(groups, published):
                 ours = {name: np.array([one[name][epoch - 1] for one in reached], float) for name in METRICS}
                 rows[group.name, epoch] = figures, ours
     verdicts = {place: {} for place in rows}
-    for by_epoch in (False, True):
-        places = [place for place in rows if (place[1] is not None) == by_epoch]
-        for name in METRICS:
-            if any(name in rows[place][0] for place in places):
-                figures, several = [rows[place][0].get(name) for place in places], [rows[place][1][name] for place in places]
-                for place, verdict in zip(places, judged(figures, several, pool=not by_epoch)):
-                    verdicts[place][name] = verdict
+    for name in METRICS:
+        figures, several = [figures.get(name) for figures, _ in rows.values()], [ours[name] for _, ours in rows.values()]
+        if any(figure is not None for figure in figures):
+            for place, verdict in zip(rows, judged(figures, several, pool=not published.by_epoch)):
+                verdicts[place][name] = verdict
     return verdicts
 
 
@@ -110,66 +107,59 @@ def judged(figures, several, pool=True):
     that in no more than 5% of such tables any row is called below or above by chance."""
     noise = significance.noise_of(several, pool)
     if not noise:
-        return [Verdict(figure, ours, math.nan, math.nan, None, False) for figure, ours in zip(figures, several)]
+        return [Verdict(figure, ours, np.nan, np.nan, None, False) for figure, ours in zip(figures, several)]
     low, high = noise.interval()
     places = [place_of(*row) for row in zip(figures, low, high)]
-    distances = [_distance(figure, mean) for figure, mean in zip(figures, noise.means)]
+    distances = [abs(_outside(figure, mean, mean)) for figure, mean in zip(figures, noise.means)]
     beyond = significance.holm(noise.p_of(np.array(distances))) < significance.ERROR
     chance = {"below": "low", "above": "high"}
     places = [place if is_beyond else chance.get(place, place) for place, is_beyond in zip(places, beyond)]
     return [Verdict(*row, noise.pooled) for row in zip(figures, several, low, high, places)]
 
 
-def _distance(figure, mean):
-    """From a figure, which may have been rounded by half a unit of its last digit, to ours."""
+def _outside(figure, low, high):
+    """How far a figure, which may have been rounded by half a unit of its last digit, lies below an interval (less than 0) or
+    above it; NaN if either is missing."""
     if figure is None:
-        return math.nan
-    return max(0.0, abs(float(figure) - mean) - 0.5 * 10.0 ** figure.as_tuple().exponent)
+        return np.nan
+    rounding = 0.5 * 10.0 ** figure.as_tuple().exponent
+    return np.minimum(float(figure) + rounding - low, 0) + np.maximum(float(figure) - rounding - high, 0)
 
 
-def judgements(verdicts, by_epoch=False):
+def judgements(verdicts):
     """Sentences: how many published figures of each metric lie where, and whether all of them lie lower or higher.
 
     Parameters
     ----------
     verdicts : dict
         As `verdicts_of` gives it.
-    by_epoch : bool
-        Of those by epoch, else of the final ones.
     """
-    rows = [of_metrics for (_, epoch), of_metrics in verdicts.items() if (epoch is not None) == by_epoch]
-    sentences = []
-    for name in METRICS:
-        placed = [row[name] for row in rows if name in row and row[name].place]
-        if placed:
-            sentences.append(_judgement(name.replace("val_", "val. "), placed, by_epoch))
+    by_epoch = any(epoch for _, epoch in verdicts)
+    placed = {name: [row[name] for row in verdicts.values() if name in row and row[name].place] for name in METRICS}
+    sentences = [_judgement(name.replace("val_", "val. "), some, by_epoch) for name, some in placed.items() if some]
     if not sentences:
         return ["Without --repeats there is no interval to hold the published figures against."]
-    return [*sentences, _legend([one for row in rows for one in row.values()])]
+    return [*sentences, _legend({one.pooled for some in placed.values() for one in some})]
 
 
 def _judgement(name, placed, by_epoch):
     places = [verdict.place for verdict in placed]
-    beyond = places.count("below") + places.count("above")
+    beyond, by_chance = places.count("below") + places.count("above"), (1 - significance.ERROR) * len(places)
     text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
     if len(places) > 1:
-        text += (
-            f", where by chance {(1 - significance.ERROR) * len(places):.3g} would; {beyond or 'none'} outside beyond chance"
-        )
-    if len(places) > 2 and not by_epoch:  # the epochs of a run are not independent of each other
-        shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
+        text += f", where by chance {by_chance:.3g} would; {beyond or 'none'} outside beyond chance"
+    shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
+    # The epochs of a run are not independent of each other; and there is no p if figures were published of these very runs.
+    if len(places) > 2 and not by_epoch and np.isfinite(shift.p):
         text += f". They are {'higher' if shift.difference > 0 else 'lower'} by {abs(shift.difference):.2g} on average"
         text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
     return f"{text}."
 
 
-def _legend(verdicts):
-    pooled = {verdict.pooled for verdict in verdicts if verdict.place}
+def _legend(pooled):
     whose = {(True,): "of all rows", (False,): "of each row's own runs"}.get(tuple(pooled), "of all rows where they are equal")
-    return (
-        f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is by chance; below, above: "
-        "outside beyond chance among all rows (Holm's correction)."
-    )
+    beyond = "below, above: outside beyond chance among all rows (Holm's correction)"
+    return f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is by chance; {beyond}."
 
 
 def place_of(figure, low, high):
@@ -186,11 +176,8 @@ def place_of(figure, low, high):
     str
         "inside" the interval, "below", "above"; None if either is missing.
     """
-    if figure is None or math.isnan(low):
-        return None
-    # It may have been rounded by half a unit of its last digit.
-    rounding = Decimal(0.5 * 10.0 ** figure.as_tuple().exponent)
-    return "below" if figure + rounding < low else "above" if figure - rounding > high else "inside"
+    outside = _outside(figure, low, high)
+    return None if np.isnan(outside) else "below" if outside < 0 else "above" if outside > 0 else "inside"
 
 
 def _read(path):

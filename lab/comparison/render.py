@@ -6,7 +6,7 @@ from lab.comparison import text
 
 def show(table):
     """Print a table and its notes."""
-    console.table(table.rows, table.title, left=("run", "setting", "value", "device"))
+    console.table(table.rows, table.title, left=("run", "setting", "device"))
     for note in table.notes:
         console.say(note)
 
@@ -19,9 +19,6 @@ def write(comparison, folder):
     list of Path
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("trend", "labels"):  # of an older comparison of this name, which had them
-        for ending in ("png", "svg"):
-            (folder / f"{name}.{ending}").unlink(missing_ok=True)
     tables = [f"## {table.title}\n\n{text.as_markdown(table.rows)}\n\n{_as_list(table.notes)}" for table in comparison.tables]
     written = {"table.md": "\n\n".join(map(str.rstrip, tables)), "table.csv": text.as_csv(comparison.numbers)}
     for name, content in written.items():
@@ -35,17 +32,11 @@ def _as_list(notes):
 
 
 def _drawn(comparison, name):
-    """The figures, by the file's name."""
-    datasets = sorted({group.record.dataset.name for group in comparison.groups})
-    title = "\n".join([f"{name}: {', '.join(datasets)}", *comparison.captions])
-    by_epoch = comparison.published.by_epoch
-    panels = {
-        panel: {label: (group.curves(), by_epoch.get(group.name, {})) for label, group in members.items()}
-        for panel, members in comparison.panels.items()
+    """The figures, by the file's name; None, for one that an older comparison of this name may have had."""
+    title = f"{name}: " + "\n".join(comparison.captions)
+    trend, labels = comparison.trend, comparison.labels
+    return {
+        "learning_curves.png": figures.learning_curves(comparison.panels, title),
+        "trend.png": figures.trend(*trend, title) if trend else None,
+        "labels.png": figures.label_counts(**labels, title=title) if labels else None,
     }
-    drawn = {"learning_curves.png": figures.learning_curves(panels, title)}
-    if comparison.trend:
-        drawn["trend.png"] = figures.trend(*comparison.trend, title)
-    if comparison.labels:
-        drawn["labels.png"] = figures.label_counts(**comparison.labels, title=title)
-    return drawn

@@ -1,28 +1,24 @@
 """Tables of compared runs: a line for each setting, means with error bars over its repeats, published figures beside them."""
 
 import contextlib
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.groups import HIGHER
+from lab.comparison.groups import EVALUATED, GAN_METRICS, HIGHER, LEVELS
 from lab.comparison.naming import USUAL, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.metrics import intervals
-from lab.settings import FLAGS, text
+from lab.settings import UserError, text
 
-# What the columns of `groups.EVALUATED` are called, and their decimal places; None: see `listed`.
-_EVALUATED = {
-    "modes": ("modes covered", None),
-    "near": ("samples near a mode", None),
-    "divergence": ("KL to uniform", 4),
-    "present": ("classes over 1%", None),
-    "confidence": ("confidence", 3),
-    "frechet": ("Fréchet distance", 1),
-    "chi_square_p": ("p (chi-square)", None),
-}
-_SECONDS = {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
+# The measures that the main table shows first, and those behind the number of parameters, as far as a group has them.
+_EPOCHS_TO = tuple(f"epochs_to_{level}" for level in LEVELS)
+_FIRST = (*EVALUATED, *GAN_METRICS, "val_accuracy", "val_loss")
+_LATER = ("accuracy", "loss", *_EPOCHS_TO)
+# Small counts and shares, often at their bound, of which Student's t knows nothing: each run's is told.
+LISTED = ("modes", "near", "present", "chi_square_p", *_EPOCHS_TO)
+_HEADINGS = {name: words for name, (words, _) in EVALUATED.items()}
+_HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
 _MOST_LISTED = 5  # runs of which each is told
 
 
@@ -36,20 +32,11 @@ class Table(NamedTuple):
 
 def runs_table(groups, title, notes):
     """The main table: what differs first, then the metrics; columns that would tell nothing are left out."""
-    naming = naming_of(groups)
-    rows = [
-        {
-            **named,
-            **{heading(name): cell(name, group.measures[name]) for name in _shown(group)},
-            "parameters": f"{group.record.parameters:,}",
-            **{heading(name): cell(name, group.measures[name]) for name in group.metrics if name in ("accuracy", "loss")},
-            **{heading(name): cell(name, group.measures[name]) for name in group.measures if name.startswith("epochs_to_")},
-            "s / epoch": f"{group.measures['epoch_seconds'].mean():.3g}",
-            "runs": str(len(group.runs)),
-            "device": group.device,
-        }
-        for group, named in zip(groups, first_cells(groups, naming))
-    ]
+    naming, rows = naming_of(groups), []
+    for group, row in zip(groups, first_cells(groups, naming)):
+        row |= _cells(group, _FIRST) | {"parameters": f"{group.record.parameters:,}"} | _cells(group, _LATER)
+        seconds = f"{group.measures['epoch_seconds'].mean():.3g}"
+        rows.append(row | {heading("epoch_seconds"): seconds, "runs": str(len(group.runs)), "device": group.device})
     same = [name for name in ("runs", "device") if name in naming.names or len({row[name] for row in rows}) == 1]
     return Table(titled(title, naming), told(_without(rows, same)), [*_in_common(groups, naming), *notes])
 
@@ -59,42 +46,29 @@ def titled(title, naming):
     return f"{title}, by {naming.names[0]}" if len(naming.names) == 1 else title
 
 
-def first_cells(groups, naming=None):
+def first_cells(groups, naming):
     """The cells that say which group a row is of: the run, where there are several, and what differs."""
-    naming = naming or naming_of(groups)
     if not naming.names:
         return [{"run": group.name} for group in groups]
     alone = len(naming.names) == 1
-    cells = []
-    for group, setting in zip(groups, naming.settings):
-        words = ", ".join(value if alone else f"{name}={value}" for name, value in setting.items())
-        cells.append(({"run": group.run} if any(naming.runs) else {}) | {"setting": words or USUAL})
-    return cells
+    words = [", ".join(value if alone else f"{name}={value}" for name, value in one.items()) for one in naming.settings]
+    return [({"run": group.run} if group.run else {}) | {"setting": one or USUAL} for group, one in zip(groups, words)]
 
 
-def _shown(group):
-    """The metrics that are shown first: of a GAN all, of a classifier those of the validation images."""
-    evaluated = [name for name in _EVALUATED if name in group.measures]
-    return [*evaluated, *(name for name in group.metrics if name not in ("accuracy", "loss"))]
+def _cells(group, names):
+    return {heading(name): cell(name, group.measures[name]) for name in names if name in group.measures}
 
 
 def _in_common(groups, naming):
     """What the rows have in common, in sentences."""
-    sentences = usual_in_words(naming)
     counts = {len(group.runs) for group in groups}
-    sentences.append("Values of the epoch whose weights were saved.")
-    if max(counts) > 1:
-        each = f"{max(counts)} runs each" if len(counts) == 1 else f"up to {max(counts)} runs each"
-        sentences[-1] = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
+    each = f"{'up to ' * (len(counts) > 1)}{max(counts)} runs each"
+    mean = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
+    sentences = [*usual_in_words(naming), mean if max(counts) > 1 else "Values of the epoch whose weights were saved."]
     if groups[0].settings.is_gan and not any(any(group.evaluations) for group in groups):
         sentences.append("With --classifier RUN, or --samples 2500 for the ring, the measures of mode collapse come in.")
-    for what, values in (
-        ("Device", {group.device for group in groups}),
-        ("Data set", {group.record.dataset.name for group in groups}),
-    ):
-        if len(values) == 1:
-            sentences.append(f"{what}: {values.pop()}.")
-    return sentences
+    several = {"Device": {group.device for group in groups}, "Data set": {group.record.dataset.name for group in groups}}
+    return sentences + [f"{what}: {values.pop()}." for what, values in several.items() if len(values) == 1]
 
 
 def published_table(groups, published, verdicts, top=None):
@@ -110,17 +84,15 @@ def published_table(groups, published, verdicts, top=None):
     top : int, optional
         Only of so many groups.
     """
-    rows = []
-    for group, row in list(zip(groups, first_cells(groups)))[:top]:
+    naming, rows = naming_of(groups), []
+    for group, row in zip(groups[:top], first_cells(groups, naming)):
         if group.name in published:
-            count = published[group.name].get("parameters")
-            row["parameters"] = "-"
-            if count is not None:
-                row["parameters"] = f"{count:,.0f} {'equal' if count == group.record.parameters else 'NOT equal'}"
+            count, ours = published[group.name].get("parameters"), group.record.parameters
+            row["parameters"] = "-" if count is None else f"{count:,.0f} {'equal' if count == ours else 'NOT equal'}"
             rows.append(row | {heading(name): _held_against(one) for name, one in verdicts[group.name, None].items()})
     counts = {row["parameters"].partition(" ")[2] for row in rows}
     notes = ["All numbers of parameters are equal to the published ones."] if counts == {"equal"} else []
-    title = titled("Published figures, and our 95% prediction interval for one run", naming_of(groups))
+    title = titled("Published figures, and our 95% prediction interval for one run", naming)
     return Table(title, _without(rows, [] if "NOT equal" in counts else ["parameters"]), [*notes, *judgements(verdicts)])
 
 
@@ -132,18 +104,18 @@ def _held_against(verdict):
 
 def published_epochs_table(groups, verdicts, top=None):
     """Published learning curves against ours, epoch by epoch: as `published_table`."""
-    cells = dict(list(zip((group.name for group in groups), first_cells(groups)))[:top])
-    alone = len({name for name, epoch in verdicts if epoch is not None}) == 1
-    rows = []
+    shown = [group.name for group in groups[:top]]
+    cells, rows = dict(zip(shown, first_cells(groups, naming_of(groups)))), []
+    alone = len({name for name, _ in verdicts}) == 1
     for (name, epoch), of_metrics in verdicts.items():
-        if epoch is not None and name in cells:
+        if name in cells:
             row = ({} if alone else cells[name]) | {"epoch": str(epoch)}
             for metric, verdict in of_metrics.items():
                 figure = "-" if verdict.figure is None else str(verdict.figure)
                 row[heading(metric)] = cell(metric, verdict.ours)
                 row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
             rows.append(row)
-    return Table("Published figures by epoch", rows, judgements(verdicts, by_epoch=True))
+    return Table("Published figures by epoch", rows, judgements(verdicts))
 
 
 def speed_table(groups):
@@ -174,23 +146,20 @@ def numbers(groups, verdicts):
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(str(run.settings.seed) for run in group.runs)
-        given = {name: getattr(group.settings, name) for name in FLAGS if name != "seed"}
-        row |= {name: "" if value is None else text(value) for name, value in given.items()}
+        row |= {name: "" if value is None else text(value) for name, value in group.settings if name != "seed"}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
             mean, half_width = intervals.mean_and_half_width(values)
-            row |= {name: float(mean), f"{name}_half_width": float(half_width)}
-            if listed(name):
-                del row[f"{name}_half_width"]
-                row[f"{name}_of_runs"] = " ".join(f"{value:g}" for value in values)
+            of_runs = " ".join(f"{value:g}" for value in values)
+            scatter = {f"{name}_of_runs": of_runs} if name in LISTED else {f"{name}_half_width": float(half_width)}
+            row |= {name: float(mean)} | scatter
             if name in compared:
                 verdict = verdicts.get((group.name, None), {}).get(name)
                 row |= {f"published_{name}": verdict and verdict.figure, f"{name}_place": verdict and verdict.place}
                 row |= {f"{name}_low": verdict and verdict.low, f"{name}_high": verdict and verdict.high}
         # Not "device" and "dataset", which are settings: the device may be "auto".
         row |= {"device_name": group.device, "data_sha256": group.record.dataset.sha256}
-        empty = {key for key, value in row.items() if value is None or (isinstance(value, float) and math.isnan(value))}
-        rows.append(row | dict.fromkeys(empty, ""))
+        rows.append({key: "" if value is None or value != value else value for key, value in row.items()})  # of NaN, too
     return rows
 
 
@@ -205,24 +174,18 @@ def _without(rows, columns):
 
 def heading(name):
     """What a column of a measure is called."""
-    known = {measure: words for measure, (words, _) in _EVALUATED.items()} | _SECONDS
-    return known.get(name, name.replace("val_", "val. ").replace("_", " "))
+    return _HEADINGS.get(name, name.replace("val_", "val. ").replace("_", " "))
 
 
 def cell(name, values):
     """A measure of some repeats as text: mean ± half-width, or each run's where a mean would say little."""
-    if listed(name):
+    if name in LISTED:
         return _list(name, values)
-    digits = _EVALUATED[name][1] if name in _EVALUATED else 4
+    _, digits = EVALUATED.get(name, ("", 4))
     mean, half_width = intervals.mean_and_half_width(values)
     if np.isnan(mean):
         return "-"
     return f"{mean:.{digits}f}" + ("" if np.isnan(half_width) else f" ± {half_width:.{digits}f}")
-
-
-def listed(name):
-    """Whether it is a small count or a share, often at its bound, of which Student's t knows nothing."""
-    return name.startswith("epochs_to_") or (name in _EVALUATED and _EVALUATED[name][1] is None)
 
 
 def _list(name, values):
@@ -236,13 +199,11 @@ def _list(name, values):
 
 
 def _number(name, value):
-    if name.startswith("epochs_to_"):
+    if name in _EPOCHS_TO:
         return "never" if np.isnan(value) else "≤ 1" if value <= 1 else f"{value:.1f}"
     if np.isnan(value):
         return "-"
-    if name == "chi_square_p":
-        return "< 0.001" if value < 0.001 else f"{value:.3f}"
-    return f"{value:.0f}" if name in ("modes", "present") else f"{value:.3f}"
+    return "< 0.001" if name == "chi_square_p" and value < 0.001 else f"{value:.{EVALUATED[name][1]}f}"
 
 
 def in_order(groups, column):
@@ -260,12 +221,12 @@ def in_order(groups, column):
 
     Raises
     ------
-    ValueError
+    UserError
         Naming the columns that there are, if there is no such one.
     """
     rows = numbers(groups, {})
     if column not in rows[0]:
-        raise ValueError(", ".join(rows[0]))
+        raise UserError(f"--sort: there is no column {column!r}; choose from {', '.join(rows[0])}")
 
     def key(place):
         value = rows[place][column]

@@ -5,6 +5,7 @@ import io
 
 _IN_LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "λ": r"$\lambda$", "≤": r"$\leq$", "~": r"\textasciitilde{}"}
 _IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"^": r"\^{}", "<": "$<$", ">": "$>$"}
+_IN_LATEX = str.maketrans(_IN_LATEX)
 
 
 def as_markdown(rows):
@@ -28,13 +29,10 @@ def as_markdown(rows):
 def as_latex(rows):
     """A table of LaTeX, as `as_markdown`; it needs no package."""
     columns = list(rows[0])
-    lines = [" & ".join(map(_escaped, line)) + r" \\" for line in (columns, *(row.values() for row in rows))]
+    cells = [[cell.translate(_IN_LATEX) for cell in line] for line in (columns, *(row.values() for row in rows))]
+    lines = [" & ".join(line) + r" \\" for line in cells]
     head = rf"\begin{{tabular}}{{{''.join('l' if name in ('run', columns[0], 'setting') else 'r' for name in columns)}}}"
     return "\n".join([head, r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"])
-
-
-def _escaped(cell):
-    return "".join(_IN_LATEX.get(sign, sign) for sign in cell)
 
 
 def as_csv(rows):

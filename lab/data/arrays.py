@@ -64,9 +64,8 @@ def checked(name, path, arrays):
         shape = IMAGE_SHAPES[name]
         grey = (*shape[:-1], 1) == shape and images.shape[1:] == shape[:-1]  # without the axis of the single channel
         if images.dtype != np.uint8 or not (grey or images.shape[1:] == shape) or not images.size:
-            raise UserError(
-                f"{path}: expected uint8 images, shape (n, {', '.join(map(str, shape))}); found {images.dtype}, {images.shape}"
-            )
+            found = f"{images.dtype}, {images.shape}"
+            raise UserError(f"{path}: expected uint8 images, shape (n, {', '.join(map(str, shape))}); found {found}")
         if labels.size != len(images) or not np.issubdtype(labels.dtype, np.integer):
             found = f"{labels.size} of type {labels.dtype}"
             raise UserError(f"{path}: expected {len(images)} whole-number labels, one an image; found {found}")

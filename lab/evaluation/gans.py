@@ -70,7 +70,8 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     of_ring = run.record.dataset.name == "ring"
     count = count or (RING_SAMPLES if of_ring else SAMPLES)
     for network in ("discriminator", "generator"):
-        say(f"{network.capitalize()} loss in the last epoch: {_number(run.history.curves[f'{network}_loss'][-1]):.4f}")
+        losses = np.array(run.history.curves[f"{network}_loss"], float)
+        say(f"{network.capitalize()} loss in the last epoch: {losses[-1]:.4f}")
     generated = inference.generate(model.layers[0], gan.draw_latents(run.settings.latent, count, run.settings.seed))
     title = runs.display_name(run.folder)
     drawn = {runs.File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
@@ -87,19 +88,14 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     if "counts" in results:
         results["classes"] = CLASSES[run.record.dataset.name]
         drawn[runs.File.LABELS] = _labels(results, title)
-    elif not of_ring:
+    else:
+        drawn[runs.File.LABELS] = None  # of an older evaluation, with a classifier
         say(
             f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
             "their divergence to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
         )
     runs.write_json(run.folder / runs.File.EVALUATION, results)
-    for ending in (".png", ".svg"):  # of an evaluation with a classifier
-        (run.folder / runs.File.LABELS).with_suffix(ending).unlink(missing_ok=True)
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
-
-
-def _number(value):
-    return np.nan if value is None else value
 
 
 def _on_ring(points):
@@ -116,12 +112,9 @@ def _against_copies(generated, arrays):
     images: copies would be much nearer."""
     indices, of_samples = collapse.nearest(generated[:COMPARED], arrays.train_images, NEIGHBOURS)
     _, of_validation = collapse.nearest(arrays.validation_images[:COMPARED], arrays.train_images, 1)
-    distances = {"samples": float(np.median(of_samples)), "validation": float(np.median(of_validation))}
-    say(
-        f"Median distance to the nearest training image: samples {distances['samples']:.2f}, validation images "
-        f"{distances['validation']:.2f}"
-    )
-    return arrays.train_images[indices[:DRAWN]], distances
+    samples, validation = float(np.median(of_samples)), float(np.median(of_validation))
+    say(f"Median distance to the nearest training image: samples {samples:.2f}, validation images {validation:.2f}")
+    return arrays.train_images[indices[:DRAWN]], {"samples": samples, "validation": validation}
 
 
 def _classified(generated, arrays, classifier):

@@ -60,9 +60,8 @@ def _axis(flag, texts):
         can = ", ".join(flag_of(name) for name in FLAGS if name != "seed")
         raise UserError(f"--sweep {flag}: there is no such setting of a run; choose from {can}")
     if not texts or not all(texts):
-        raise UserError(
-            f"--sweep {flag}: expected values, as in `--sweep {flag} A B`; got {'an empty one' if texts else 'none'}"
-        )
+        got = "an empty one" if texts else "none"
+        raise UserError(f"--sweep {flag}: expected values, as in `--sweep {flag} A B`; got {got}")
     values = [parse(name, one) for one in texts]
     for one, value in zip(texts, values):
         if values.count(value) > 1:

@@ -111,12 +111,9 @@ def print_table(name, arrays):
     """Print the statistics of training and validation images side by side."""
     classes = CLASSES[name]
     parts = {"training": statistics(*arrays[:2], len(classes)), "validation": statistics(*arrays[2:], len(classes))}
-
     cells = {"shape": "{shape}", "type": "{type}", "range": "{minimum} to {maximum}", "mean": "{mean:.2f}"}
     cells["deviation"] = "{deviation:.2f}"
-    rows = [
-        {"": heading} | {part: cell.format(**numbers) for part, numbers in parts.items()} for heading, cell in cells.items()
-    ]
+    rows = [{"": what} | {part: cell.format(**of_part) for part, of_part in parts.items()} for what, cell in cells.items()]
     rows.append({})
     for index, label in enumerate(classes):
         counts = {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()}

@@ -45,11 +45,9 @@ def _softmax():
     offsets = np.linspace(-130, 130, 521, dtype=np.float32)
     logits = np.array([0, 1, 2], np.float32) + offsets[:, np.newaxis]
     naive, shifted = naive_softmax(logits)[:, -1], shifted_softmax(logits)[:, -1]
-    fine = offsets[np.isfinite(naive)]
+    fine, low, high = offsets[np.isfinite(naive)], shifted.min(), shifted.max()
     say(f"The largest of softmax([0, 1, 2] + c) in float32, which is {shifted[0]:.4f} for every c:")
-    say(
-        f"naive: a number only for c from {fine[0]:g} to {fine[-1]:g}; shifted: from {shifted.min():.4f} to {shifted.max():.4f}"
-    )
+    say(f"naive: a number only for c from {fine[0]:g} to {fine[-1]:g}; shifted: from {low:.4f} to {high:.4f}")
     limit = np.log(np.finfo(np.float32).max) - 2
     return figures.softmax(offsets, naive, shifted, float(limit), "Softmax of [0, 1, 2] + c in float32: naive and shifted")
 

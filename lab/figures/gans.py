@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from matplotlib.patches import Circle
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from lab.figures.base import new_figure, short_lines
 
@@ -78,8 +78,7 @@ def captioned(picture, text):
     PIL.Image.Image
         In colour, 24 pixels higher.
     """
-    sheet = Image.new("RGB", (picture.width, picture.height + 24), "white")
-    sheet.paste(picture, (0, 24))
+    sheet = ImageOps.expand(picture.convert("RGB"), (0, 24, 0, 0), "white")
     ImageDraw.Draw(sheet).text((picture.width / 2, 12), text, "black", anchor="mm", font_size=16)
     return sheet
 

@@ -24,12 +24,7 @@ def examples(images, captions, title):
     rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
     longest = max((len(line) for caption in captions for line in caption.split("\n")), default=0)
     figure = new_figure(max(columns * max(1.7, longest * 0.08), 5), rows * 1.95 + 0.5, title)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, image, caption in zip(axes.flat, images, captions):
-        _draw(axis, image)
-        axis.set_title(caption, fontsize=9)
+    _captioned(figure.subplots(rows, columns, squeeze=False), images, captions, 9)
     return figure
 
 
@@ -43,11 +38,17 @@ def class_means(means, classes, title):
     title : str
     """
     figure = new_figure(8.5, 4, title)
-    for axis, mean, name in zip(figure.subplots(2, math.ceil(len(classes) / 2)).flat, means, classes):
-        _draw(axis, mean.astype(np.uint8))
-        axis.set_title(name, fontsize=10)
-        axis.set_axis_off()
+    _captioned(figure.subplots(2, math.ceil(len(classes) / 2)), means.astype(np.uint8), classes, 10)
     return figure
+
+
+def _captioned(axes, images, captions, size):
+    """Draw images without axes, each below its caption; what is left of the sheet stays empty."""
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption in zip(axes.flat, images, captions):
+        _draw(axis, image)
+        axis.set_title(caption, fontsize=size)
 
 
 def neighbours(images, nearest, title):

@@ -1,4 +1,4 @@
-"""Statistics of repeated runs: means with 95% confidence, prediction intervals, and when a curve reaches a level."""
+"""Statistics of repeated runs: means with 95% confidence, and when a curve reaches a level."""
 
 import numpy as np
 from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats would take a second to import
@@ -18,34 +18,12 @@ def mean_and_half_width(values):
     mean, half_width : float arrays, shape (...)
         The half-width is NaN for a single value.
     """
-    return _interval(values, lambda n: 1 / n)
-
-
-def prediction_interval(values):
-    """The interval in which one more value lies with a probability of 95%, if they are normally distributed.
-
-    Wider than the confidence interval of the mean by a factor of sqrt(n + 1) (Hahn and Meeker 1991, *Statistical Intervals*).
-
-    Parameters
-    ----------
-    values : float array, shape (n,)
-
-    Returns
-    -------
-    low, high : float
-        NaN for a single value.
-    """
-    mean, half_width = _interval(values, lambda n: 1 + 1 / n)
-    return float(mean - half_width), float(mean + half_width)
-
-
-def _interval(values, variance_factor):
     values = np.asarray(values, float)
     count = len(values)
     if count < 2:
         return values.mean(axis=0), np.full(values.shape[1:], np.nan)
     quantile = stdtrit(count - 1, (1 + CONFIDENCE) / 2)
-    return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) * np.sqrt(variance_factor(count))
+    return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) * np.sqrt(1 / count)
 
 
 def epochs_until(curve, level):

@@ -1,6 +1,6 @@
 """Whether differences are more than repeats of one setting give: SciPy's and statsmodels' tests, put to use.
 
-Both packages take half a second to import, so they are imported where a test is made.
+scipy.stats and statsmodels take half a second to import each, so they are imported where a test is made.
 """
 
 import functools
@@ -8,6 +8,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtr, stdtrit  # Student's t and its quantile
 
 from lab.metrics.intervals import CONFIDENCE
 
@@ -20,9 +21,9 @@ class Difference(NamedTuple):
     """How much the mean of one lies over that of another."""
 
     difference: float
-    low: float  # of its 95% confidence interval; NaN where there is none
-    high: float
-    p: float  # of no difference
+    low: float = np.nan  # of its 95% confidence interval; NaN where there is none
+    high: float = np.nan
+    p: float = np.nan  # of no difference; NaN where nothing is known
 
 
 class Noise(NamedTuple):
@@ -35,24 +36,18 @@ class Noise(NamedTuple):
     pooled: bool  # whether there is one deviation for all
 
     def interval(self):
-        """The interval in which one more run of each setting lies with a probability of 95%: low and high, float arrays, shape
-        (settings,)."""
-        from scipy.special import stdtrit
-
+        """The interval in which one more run of each setting lies with a probability of 95%, if runs are normally distributed
+        (Hahn and Meeker 1991, *Statistical Intervals*): low and high, float arrays, shape (settings,)."""
         half_width = stdtrit(self.freedoms, 1 - ERROR / 2) * self.deviations * np.sqrt(1 + 1 / self.counts)
         return self.means - half_width, self.means + half_width
 
     def lows(self):
         """What the true means of all settings lie above with a probability of 95%: float array, shape (settings,)."""
-        from scipy.special import stdtrit
-
         quantile = stdtrit(self.freedoms, 1 - ERROR / len(self.means))
         return self.means - quantile * self.deviations / np.sqrt(self.counts)
 
     def p_of(self, distances):
         """Probability of one more run of each setting lying at least so far from the mean: float array, shape (settings,)."""
-        from scipy.special import stdtr
-
         with np.errstate(divide="ignore", invalid="ignore"):
             t = distances / (self.deviations * np.sqrt(1 + 1 / self.counts))
         return 2 * stdtr(self.freedoms, -np.where(distances > 0, t, 0.0))
@@ -73,19 +68,20 @@ def welch(one, other):
     Difference
         Of one's mean over the other's.
     """
-    difference, nothing = float(np.mean(one) - np.mean(other)), float("nan")
+    difference = float(np.mean(one) - np.mean(other))
     if min(len(one), len(other)) > 1:
         from scipy import stats
 
         if np.ptp(one) == np.ptp(other) == 0:
             return Difference(difference, difference, difference, float(difference == 0))
         with warnings.catch_warnings(action="ignore"):  # about runs that all end alike
-            test = stats.ttest_ind(one, other, equal_var=False)
-        return Difference(difference, *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue))
-    several = max(one, other, key=len)
-    if len(several) == 1:
-        return Difference(difference, nothing, nothing, nothing)
-    return Difference(difference, nothing, nothing, float(noise_of([several]).p_of(np.array([abs(difference)]))[0]))
+            return _tested(difference, stats.ttest_ind(one, other, equal_var=False))
+    noise = noise_of([max(one, other, key=len)])
+    return Difference(difference, p=float(noise.p_of(abs(difference))[0])) if noise else Difference(difference)
+
+
+def _tested(difference, test):
+    return Difference(difference, *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue))
 
 
 def noise_of(several, pool=True):
@@ -112,9 +108,8 @@ def noise_of(several, pool=True):
         return None
     own = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in several])
     freedoms = np.maximum(counts - 1, 1)
-    pooled = (
-        len(repeated) == 1 or (pool and not _p_of_equal_deviations(repeated) < UNEQUAL)
-    )  # NaN: all runs of each setting end alike
+    # The p is NaN where all runs of each setting end alike, which is equal enough.
+    pooled = len(repeated) == 1 or (pool and not _p_of_equal_deviations(repeated) < UNEQUAL)
     if pooled:
         common = np.nansum(own * (counts - 1)) / (counts - 1).sum()
         own, freedoms = np.full(len(several), common), np.full(len(several), (counts - 1).sum())
@@ -152,10 +147,10 @@ def shift(differences):
     """The mean of differences that are taken row by row, as `welch`, by the paired t-test."""
     from scipy import stats
 
+    mean = float(np.mean(differences))
     if len(differences) < 2 or np.ptp(differences) == 0:
-        return Difference(float(np.mean(differences)), *[float("nan")] * 3)
-    test = stats.ttest_1samp(differences, 0)
-    return Difference(float(np.mean(differences)), *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue))
+        return Difference(mean)
+    return _tested(mean, stats.ttest_1samp(differences, 0))
 
 
 def unlike(several, noise, best):
@@ -216,8 +211,7 @@ def explained(several, levels):
 
     counts = [len(values) for values in several]
     columns = {f"x{place}": np.repeat(list(map(str, values)), counts) for place, values in enumerate(levels.values())}
-    cells = {"y": np.concatenate(several), "cell": np.repeat(range(len(several)), counts)}
-    frame = pandas.DataFrame(columns | cells)
+    frame = pandas.DataFrame(columns | {"y": np.concatenate(several), "cell": np.repeat(range(len(several)), counts)})
 
     def model(terms):
         return ols(f"y ~ {' + '.join(f'C({term})' for term in terms) or 1}", frame).fit()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.runs.files import atomic
+from lab.runs.files import atomic, remove
 from lab.settings import UserError
 
 
@@ -233,7 +233,6 @@ def write_files(folder, files, overwrite=False):
 def _remove_run(folder):
     killed = [file for path in File for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
     for path in [folder / file for file in File] + killed:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".svg").unlink(missing_ok=True)  # some figures are also that
+        remove(path)
     for name in (TENSORBOARD, SAMPLES):
         shutil.rmtree(folder / name, ignore_errors=True)

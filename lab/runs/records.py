@@ -12,7 +12,6 @@ from lab.settings import DATASETS, Settings, Threads, UserError, differing
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
-STATUSES = (TRAINING, COMPLETE, INTERRUPTED, DIVERGED)
 
 # The lists by epoch of every classifier's history, and of every GAN's.
 CURVES = {
@@ -56,7 +55,7 @@ class History(BaseModel):
 
     model_config = ConfigDict(extra="allow", **_CHECKS)
     __pydantic_extra__: dict[str, list[Number]]
-    status: Literal[STATUSES]
+    status: Literal[TRAINING, COMPLETE, INTERRUPTED, DIVERGED]
     epoch_seconds: Annotated[list[Annotated[float, Field(ge=0, lt=1e100)]], Field(min_length=1)]
     device: str = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
@@ -180,22 +179,22 @@ def load_trained(folder):
     return run
 
 
-def differences(one, other):
-    """In what two runs were trained differently: settings but for the seed, and "data".
+def differences(several):
+    """In what some runs were trained differently: settings but for the seed, and "data".
 
     What they were trained with counts, not what was typed: the same device is the same, be it the default or named.
 
     Parameters
     ----------
-    one, other : Run
+    several : list of Run
 
     Returns
     -------
     list of str
     """
-    same = {"seed"} | ({"device", "threads"} if one.history.device == other.history.device else set())
-    found = [name for name in differing([one.settings, other.settings]) if name not in same]
-    return found + ["data"] * (one.record.dataset.sha256 != other.record.dataset.sha256)
+    same = {"seed"} | ({"device", "threads"} if len({run.history.device for run in several}) == 1 else set())
+    found = [name for name in differing([run.settings for run in several]) if name not in same]
+    return found + ["data"] * (len({run.record.dataset.sha256 for run in several}) > 1)
 
 
 def load_evaluation(folder):

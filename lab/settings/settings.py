@@ -39,9 +39,22 @@ def _of_net(defaults):
     return lambda above: defaults.get(above["net"])
 
 
+def _of_gans(default):
+    """A default of GANs; None for any other net."""
+    return _of_net(dict.fromkeys(GANS, default))
+
+
+def _usual_rate(above):
+    """The default of the learning rate: the optimizer's own, or that of a GAN's generator."""
+    return names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]]
+
+
 _HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)"
 _DECAY = "{given.regularizer} λ = {value}"
 _STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
+_LATENT = "latent numbers (default: uniform for gan-conv, else normal)"
+_SMOOTHING = "labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
+_DATASETS = f"{', '.join(names.DATASETS)} (default: mnist)"
 _RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
 
 
@@ -75,34 +88,20 @@ class Settings(BaseModel):
         "l2", "weight decay", "lambda * sum(|w|) or lambda * sum(w^2)", CLASSIFIERS, "", metavar="l1|l2"
     )
     optimizer: Literal[*names.OPTIMIZERS] = _field("adam", "training", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}")
-    learning_rate: Rate = _field(
-        lambda above: names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]],
-        "training",
-        "(default: the optimizer's own; see also GANs)",
-    )
+    learning_rate: Rate = _field(_usual_rate, "training", "(default: the optimizer's own; see also GANs)")
     batch_size: Count = _field(128, "training", "images to a step")
     epochs: Count = _field(10, "training", "passes over the data, or parts of it", title="")
     early_stopping: Count | None = _field(None, "training", _STOPPING, CLASSIFIERS, metavar="PATIENCE")
     seed: CountOrZero = _field(0, "training", "of weights, order of images, dropout and latent vectors")
     unroll: Unrolled = _field(0, "GANs", "discriminator updates the generator looks ahead, at most 100", GANS)
-    latent: Literal[*names.LATENTS] | None = _field(
-        _of_net(names.LATENT), "GANs", "latent numbers (default: uniform for gan-conv, else normal)", GANS, "{value}"
-    )
-    label_smoothing: Smoothing | None = _field(
-        _of_net(names.SMOOTHING), "GANs", "labels 1 - S and S (default: 0.1 for gan-conv, else 0)", GANS
-    )
-    betas: Betas | None = _field(
-        _of_net(dict.fromkeys(GANS, (0.5, 0.999))), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS
-    )
+    latent: Literal[*names.LATENTS] | None = _field(_of_net(names.LATENT), "GANs", _LATENT, GANS, "{value}")
+    label_smoothing: Smoothing | None = _field(_of_net(names.SMOOTHING), "GANs", _SMOOTHING, GANS)
+    betas: Betas | None = _field(_of_gans((0.5, 0.999)), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS)
     discriminator_betas: Betas | None = _field(lambda above: above["betas"], "GANs", "(default: as the generator's)", GANS)
     discriminator_learning_rate: Rate | None = _field(_of_net(names.DISCRIMINATOR_RATES), "GANs", _RATES, GANS)
     steps_per_epoch: Count | None = _field(None, "GANs", "(default: a pass over the data; gan-conv: at most 128)", GANS)
-    sample_every: Count | None = _field(
-        _of_net(dict.fromkeys(GANS, 1)), "GANs", "epochs between two pictures of samples (default: 1)", GANS, ""
-    )
-    dataset: Literal[*names.DATASETS] | None = _field(
-        None, "data", f"{', '.join(names.DATASETS)} (default: mnist)", title="", words="data set"
-    )
+    sample_every: Count | None = _field(_of_gans(1), "GANs", "epochs between two pictures of samples (default: 1)", GANS, "")
+    dataset: Literal[*names.DATASETS] | None = _field(None, "data", _DATASETS, title="", words="data set")
     holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images", axis="held-out images")
     device: Literal[*names.DEVICES] = _field("auto", "device", "auto: the GPU if there is one", title="")
     threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="", axis="CPU threads")

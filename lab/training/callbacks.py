@@ -14,7 +14,7 @@ from lab.backend import gan, inference
 from lab.console import Bar, say
 from lab.data import ring
 from lab.figures import captioned, samples
-from lab.runs import SAMPLES, TRAINING, File, atomic, save_figures, write_json
+from lab.runs import SAMPLES, TRAINING, File, atomic, sample_paths, save_figures, write_json
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
@@ -172,8 +172,8 @@ class SamplePictures(keras.callbacks.Callback):
 
 def animate(folder):
     """Write ``samples.gif`` of the pictures that a run has in ``samples/``, each below its epoch, of some if they are many."""
-    paths = {int(path.stem.removeprefix("epoch_")): path for path in (folder / SAMPLES).glob("epoch_*.png")}
-    epochs = sorted(paths)
+    paths = sample_paths(folder)
+    epochs = [*paths]
     epochs = [*epochs[: -1 : math.ceil(len(epochs) / MOST_FRAMES)], epochs[-1]]
     frames = [captioned(Image.open(paths[epoch]), f"epoch {epoch}").quantize() for epoch in epochs]
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]

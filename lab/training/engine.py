@@ -60,10 +60,9 @@ def compiled_model(settings, input_shape):
 
 def _compiled_gan(settings, networks):
     gan = GAN(networks, settings.latent, settings.unroll, settings.label_smoothing, settings.seed)
-    gan.compile(
-        keras.optimizers.Adam(settings.learning_rate, *settings.betas),
-        keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas),
-    )
+    of_generator = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
+    of_discriminator = keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas)
+    gan.compile(of_generator, of_discriminator)
     return gan
 
 

@@ -154,9 +154,8 @@ def _finish(recorder, networks, status):
         with runs.atomic(folder / runs.File.MODEL) as temporary:
             networks.save(temporary)
     history = recorder.history(status)
-    runs.save_figures(
-        {runs.File.LEARNING_CURVE: learning_curve(intervals.curves([history]), recorder.title)}, folder, vector=False
-    )
+    drawn = learning_curve(intervals.curves([history]), recorder.title)
+    runs.save_figures({runs.File.LEARNING_CURVE: drawn}, folder, vector=False)
     if (folder / runs.SAMPLES).exists():
         callbacks.animate(folder)
     runs.write_json(folder / runs.File.HISTORY, history)
