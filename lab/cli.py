@@ -158,7 +158,7 @@ def parse_like(parser, given):
     try:
         settings_of(args)
     except UserError as error:
-        raise UserError(f"{error}: --like {args.like} stands for {as_flags(given)}") from error
+        raise UserError(f"{error}; --like {args.like} stands for {as_flags(given)}") from error
     return args
 
 

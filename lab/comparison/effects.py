@@ -62,11 +62,12 @@ def spread_of(groups):
     """A sentence in a list: which settings of a sweep or grid explain how much of the spread; empty without repeats."""
     groups = _repeated(groups)
     several = [group.measures[_METRIC] for group in groups]
-    levels = [one for one in (levels_of(groups), levels_of(groups, layers=False)) if one] if len(groups) > 1 else []
+    levels = levels_of(groups) if len(groups) > 1 else {}
     if not levels:
         return []
-    levels.append({"settings": range(len(groups))})  # where there is no telling which of them did it
-    explained = significance.explained(several, next(filter(significance.separable, levels)))
+    if not significance.separable(levels):  # there is no telling which of them did it
+        levels = {"settings": range(len(groups))}
+    explained = significance.explained(several, levels)
     # z: what rounds to zero from below is 0.0%, too.
     shares = [f"{name} {share:z.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
     if not shares:

@@ -27,14 +27,22 @@ def varying(groups):
     return [name for name in runs.differences(firsts) if name in given]
 
 
-def levels_of(groups, layers=True):
-    """What varies between groups: by the name of its flag, the value in each group; of pairs of hidden layers perhaps each."""
+def levels_of(groups):
+    """What varies between groups: by the name of its flag, the value in each group; of pairs of hidden layers each, if not both
+    go together."""
     levels = {}
     for name in varying(groups):
         values = [getattr(group.settings, name) for group in groups]
-        pairs = layers and name == "hidden" and {len(value or ()) for value in values} == {2}
-        levels |= dict(zip(LAYERS, zip(*values))) if pairs else {flag_of(name): values}
+        levels |= dict(zip(LAYERS, zip(*values))) if name == "hidden" and _are_pairs(values) else {flag_of(name): values}
     return {name: values for name, values in levels.items() if len(set(values)) > 1}
+
+
+def _are_pairs(hidden):
+    """Whether hidden layers are two, of which one may change while the other stays."""
+    if {len(units or ()) for units in hidden} != {2}:
+        return False
+    fewest, most = sorted(len(set(units)) for units in zip(*hidden))
+    return fewest == 1 or len(set(hidden)) > most
 
 
 def naming_of(groups):
