@@ -51,7 +51,8 @@ def table(rows, title=None, left=()):
     words = [column for column in columns if column == columns[0] or column in left]
     keys = [column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]]
     widths = {column: max(len(column), *(len(row[column]) for row in rows if row)) + 3 for column in columns}
-    widths |= _shrunk({column: widths[column] for column in keys}, console.width // 2)
+    room = console.width // 2 if len(keys) < len(columns) else console.width - 1
+    widths |= _shrunk({column: widths[column] for column in keys}, room)
     widths |= _shrunk({column: widths[column] for column in words if column not in keys}, console.width // 3)
     for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))):
         drawn = Table(title=None if number else title, title_justify="left")

@@ -136,7 +136,7 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
     interval = re.escape(f"{low:+.2g} to {high:+.2g}")
     assert re.search(rf"│ val. accuracy +│ +{interval} │ +{expected.pvalue:.2g} │", done.stdout)
     done = call("evaluate", "--diff", one, "alone", "--results-dir", pair)
-    assert re.search(r"│ device +│ CPU: X, 1 thread +│ GPU: Y", done.stdout)
+    assert re.search(r"│ device +│ CPU: X, 1 thread +│ GPU: Y", done.stdout)  # whole, as there is room
     assert re.search(r"│ val. accuracy .* -0\.07 │ differs │ 0\.0\d+ │", done.stdout) and "prediction interval" in done.stdout
     done = call("evaluate", "--diff", "alone", "alone", "--results-dir", pair)
     assert "Nothing differs" in done.stdout and "One run each" in done.stdout
