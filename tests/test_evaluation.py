@@ -101,6 +101,7 @@ def test_evaluation_of_the_ring(results):
     assert found["samples"] == 2500 and found["modes"] == sum(count >= 20 for count in found["counts"])
     assert found["near"] == pytest.approx(sum(found["counts"]) / 2500)
     assert (results / "ring" / "samples" / "epoch_0001.png").exists() and (results / "ring" / "labels.png").exists()
+    assert not list((results / "ring" / "samples").glob("*.svg"))  # which training has no time for
 
 
 def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):

@@ -136,7 +136,7 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
         assert files_of(folder / name) == ["config.json", "history.json", "learning_curve.png", "model.keras"]
     assert len({str(outcome(folder / name)[0]) for name in EIGHT}) == 8  # another seed, another network
     assert len(list(folder.glob("hidden=*/regularizer-strength=*/learning_curve.png"))) == 4
-    assert not list(folder.rglob(".*"))
+    assert not list(folder.rglob(".*")) and not list(folder.rglob("*.svg"))
     printed = (undisturbed / "printed.txt").read_text()
     assert len(re.findall(r"^\[\d/8\] hidden=.*seed=\d  val_accuracy .* val_loss .* s$", printed, re.M)) == 8
     assert re.search(r"hidden=8, regularizer-strength=0.01 .* 6,370 .* \d\.\d{4} ± \d\.\d{4} ", printed)

@@ -171,7 +171,7 @@ def report_sweep(results_dir, folder):
         repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
         what = f"{group.record.dataset.name}, {group.settings.replace(seed=0).describe(group.record.dataset.train)}"
         drawn = figures.learning_curve(group.curves(), f"{folder.name}: {what}{repeats}")
-        paths += runs.save_figures({runs.File.LEARNING_CURVE: drawn}, group.folder)
+        paths += runs.save_figures({runs.File.LEARNING_CURVE: drawn}, group.folder, vector=False)
     render.show(tables.runs_table(groups, folder.name, notes))
     return paths
 

@@ -167,7 +167,7 @@ class SamplePictures(keras.callbacks.Callback):
 
     def write(self, epoch):
         generated = inference.generate(self.model.generator, self.latents)
-        save_figures({f"epoch_{epoch:04}.png": samples(generated, ring.MODES)}, self.folder)
+        save_figures({f"epoch_{epoch:04}.png": samples(generated, ring.MODES)}, self.folder, vector=False)
 
 
 def animate(folder):
