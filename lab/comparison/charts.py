@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lab.comparison.naming import LAYERS, USUAL, levels_of, naming_of
+from lab.comparison.groups import have_one_accuracy
+from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of, naming_of
 from lab.metrics import collapse, intervals
 from lab.settings import axis, text
 
@@ -33,7 +34,7 @@ def panels_of(groups, published):
         pairs = {"run": group.run} | setting if group.run else dict(setting)
         name = "run" if group.run else first
         value, _, rest = pairs.pop(name, naming.usual.get(name, "")).partition("," if name == "hidden" else "\n")
-        label = ", ".join([f"{name}=...,{rest}"] * bool(rest) + [f"{other}={one}" for other, one in pairs.items()])
+        label = in_words(({name: f"...,{rest}"} if rest else {}) | pairs)
         panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})[label or group.name] = drawn[group.name]
     if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
         names = [*drawn]
@@ -58,7 +59,7 @@ def trend_of(groups, published):
     (list, dict) or None
         The axes and series that `figures.trend` takes; None if fewer than half of the groups can be connected so.
     """
-    if groups[0].settings.is_gan or len({group.record.dataset.sha256 for group in groups}) > 1:
+    if not have_one_accuracy(groups):
         return None
     levels, found = levels_of(groups), []
     for name in levels:
@@ -70,7 +71,7 @@ def trend_of(groups, published):
         return None
     name, axes, series = min(found, key=lambda one: (one[0] == LAYERS[0], len(one[2])))
     kept = {label: places for label, places in series.items() if len(places) > 1 or name in LAYERS}
-    drawn = {label: _points([values for *_, values in axes], [*places], groups, published) for label, places in kept.items()}
+    drawn = {label: _points([values for *_, values in axes], places, groups, published) for label, places in kept.items()}
     return [(label, positive and _far_apart(values)) for label, positive, values in axes], drawn
 
 
@@ -100,8 +101,7 @@ def _series(name, levels):
 
 
 def _points(axes, places, groups, published):
-    """A series by rising value on the first axis."""
-    places.sort(key=lambda place: axes[0][place])
+    """A series, as `figures.trend` takes it."""
     points = {"x": [np.array([values[place] for place in places], float) for values in axes]}
     for metric in ("val_accuracy", "val_loss"):
         estimates = zip(*(intervals.mean_and_half_width(groups[place].measures[metric]) for place in places))

@@ -50,7 +50,7 @@ def compare_runs(results_dir, folders, folder, view):
     from lab.comparison import render  # with matplotlib
 
     comparison = compare(*collect(results_dir, folders), view)
-    runs.check_free(folder, overwrite=True)
+    runs.make_free(folder)
     paths = render.write(comparison, folder)
     for table in comparison.tables:
         render.show(table)
@@ -79,8 +79,7 @@ def compare(groups, notes=(), view=_ALL):
     groups, cut = _ordered(groups, view)
     found = read_published(view.published, groups) if view.published else Published({}, {})
     verdicts, warnings = verdicts_of(groups, found), _warnings(groups)
-    sentences = [*cut, *effects.best_of(groups), *effects.spread_of(groups), *effects.fewest_parameters(groups)]
-    main = tables.runs_table(groups, "Runs", [*sentences, *notes, *warnings])
+    main = tables.runs_table(groups, "Runs", [*cut, *effects.sentences(groups), *notes, *warnings])
     several = [
         main._replace(rows=main.rows[: view.top]),
         tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,

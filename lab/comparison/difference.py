@@ -66,7 +66,7 @@ def _facts(group, settings):
     """Some settings of a group, and how it was trained: text by what it is about."""
     record, dataset, commit = group.record, group.record.dataset, group.record.commit or "unknown"
     facts = {flag_of(name): "none" if value is None else text(value) for name, value in group.settings if name in settings}
-    facts["seed"] = " ".join(str(run.settings.seed) for run in group.runs)
+    facts["seed"] = " ".join(map(str, group.seeds))
     facts |= {"parameters": f"{record.parameters:,}", "data": f"{dataset.name} {dataset.sha256[:8]}"}
     facts |= {"training images": f"{dataset.train:,}", "device": group.device}  # its name, whatever was typed
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")

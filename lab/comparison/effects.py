@@ -3,7 +3,7 @@
 import numpy as np
 
 from lab import console
-from lab.comparison.groups import LEVELS
+from lab.comparison.groups import LEVELS, have_one_accuracy
 from lab.comparison.naming import levels_of
 from lab.metrics import significance
 
@@ -11,15 +11,21 @@ _METRIC, _WORDS = "val_accuracy", "val. accuracy"
 _MOST_NAMED = 6  # settings in a sentence
 
 
-def best_of(groups):
-    """Sentences: which settings are as good as the best, as far as the repeats can tell."""
-    groups = _repeated(groups)
-    if len(groups) < 2:
+def sentences(groups):
+    """What repeats tell of the validation accuracy, in sentences; nothing where it cannot be compared."""
+    if not have_one_accuracy(groups):
         return []
-    several = [group.measures[_METRIC] for group in groups]
-    noise = significance.noise_of(several)
+    # Those that a test can say something about: of more runs than one, all of them with an accuracy.
+    repeated = [group for group in groups if len(group.runs) > 1 and np.isfinite(group.measures[_METRIC]).all()]
+    noise = significance.noise_of([group.measures[_METRIC] for group in repeated])
+    tested = [*_best_of(repeated, noise), *_spread_of(repeated)] if len(repeated) > 1 else []
+    return [*tested, *_fewest_parameters(groups, dict(zip((group.name for group in repeated), noise.lows() if noise else [])))]
+
+
+def _best_of(groups, noise):
+    """Which settings are as good as the best, as far as the repeats can tell."""
     best = int(noise.means.argmax())
-    unlike = significance.unlike(several, noise, best)
+    unlike = significance.unlike([group.measures[_METRIC] for group in groups], noise, best)
     order = (-noise.means).argsort(kind="stable")
     alike = [groups[place].name for place in order if place != best and not unlike[place]]
     test = "Tukey's test of all pairs" if noise.pooled else "Welch's test, as deviations differ, corrected for all pairs"
@@ -29,20 +35,20 @@ def best_of(groups):
     return [f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {joined(alike)}."]
 
 
-def fewest_parameters(groups):
-    """Sentences: with how few parameters the validation accuracy came over each of `LEVELS`, and came so beyond noise."""
-    if not _of_one_kind(groups) or len({group.record.parameters for group in groups}) < 2:
+def _fewest_parameters(groups, lows):
+    """With how few parameters the accuracy came over each of `LEVELS`, and came so beyond noise: over a bound, by the names of
+    those that have one."""
+    if len({group.record.parameters for group in groups}) < 2:
         return []
-    repeated, sentences = _repeated(groups), []
-    lows = significance.noise_of([group.measures[_METRIC] for group in repeated]).lows() if repeated else []
+    found = []
     for level in LEVELS:
         enough = [group for group in groups if group.measures[_METRIC].mean() > level]
         if enough:
-            sure = _least([group for group, low in zip(repeated, lows) if low > level])
-            beyond = f"; beyond noise (95%, for all settings together): {sure}" if repeated else ""
-            mean = "mean " if repeated else ""
-            sentences.append(f"Fewest parameters for a {mean}{_WORDS} over {level}: {_least(enough)}{beyond}.")
-    return sentences
+            sure = _least([group for group in groups if lows.get(group.name, 0) > level])
+            beyond = f"; beyond noise (95%, for all settings together): {sure}" if lows else ""
+            mean = "mean " if lows else ""
+            found.append(f"Fewest parameters for a {mean}{_WORDS} over {level}: {_least(enough)}{beyond}.")
+    return found
 
 
 def _least(groups):
@@ -58,16 +64,14 @@ def joined(names):
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def spread_of(groups):
-    """A sentence in a list: which settings of a sweep or grid explain how much of the spread; empty without repeats."""
-    groups = _repeated(groups)
-    several = [group.measures[_METRIC] for group in groups]
-    levels = levels_of(groups) if len(groups) > 1 else {}
+def _spread_of(groups):
+    """Which settings of a sweep or grid explain how much of the spread."""
+    levels = levels_of(groups)
     if not levels:
         return []
     if not significance.separable(levels):  # there is no telling which of them did it
         levels = {"settings": range(len(groups))}
-    explained = significance.explained(several, levels)
+    explained = significance.explained([group.measures[_METRIC] for group in groups], levels)
     # z: what rounds to zero from below is 0.0%, too.
     shares = [f"{name} {share:z.1%}" + ("" if p != p else f" ({console.p_value(p)})") for name, (share, p) in explained.items()]
     if not shares:
@@ -75,14 +79,3 @@ def spread_of(groups):
     balanced = abs(sum(share for share, _ in explained.values()) - 1) < 0.005
     doubt = "" if balanced else "; each given the others, which do not add up where combinations are missing"
     return [f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}{doubt}."]
-
-
-def _of_one_kind(groups):
-    """Whether their validation accuracies can be compared."""
-    return not groups[0].settings.is_gan and len({group.record.dataset.sha256 for group in groups}) == 1
-
-
-def _repeated(groups):
-    """Those that a test can say something about: of more runs than one, all of them with an accuracy."""
-    kept = [group for group in groups if len(group.runs) > 1 and np.isfinite(group.measures.get(_METRIC, [np.nan])).all()]
-    return kept if kept and _of_one_kind(groups) else []

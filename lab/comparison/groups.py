@@ -52,6 +52,10 @@ class Group(NamedTuple):
     def device(self):
         return self.runs[0].history.device
 
+    @property
+    def seeds(self):
+        return [run.settings.seed for run in self.runs]
+
     def curves(self):
         """Learning curves of the repeats: as `intervals.curves`."""
         return intervals.curves([run.history.curves for run in self.runs])
@@ -146,6 +150,11 @@ def measure(members, evaluations):
         curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
         measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves] for level in LEVELS}
     return {name: np.array(values, float) for name, values in measures.items()}
+
+
+def have_one_accuracy(groups):
+    """Whether their validation accuracies can be compared: of classifiers, on the same images."""
+    return not groups[0].settings.is_gan and len({group.record.dataset.sha256 for group in groups}) == 1
 
 
 def _order(settings):

@@ -22,9 +22,9 @@ class Naming(NamedTuple):
 
 def varying(groups):
     """The settings in which groups differ, as `runs.differences`, and which do not follow from another: a list of names."""
-    firsts = [group.runs[0] for group in groups]
-    given = {name for run in firsts for name in FLAGS if getattr(run.settings, name) != run.settings.default(name)}
-    return [name for name in runs.differences(firsts) if name in given]
+    different = runs.differences([group.runs[0] for group in groups])
+    several = [group.settings for group in groups]
+    return [name for name in different if name in FLAGS and any(getattr(one, name) != one.default(name) for one in several)]
 
 
 def levels_of(groups):
@@ -64,8 +64,12 @@ def naming_of(groups):
 
 def usual_in_words(naming):
     """A sentence about what most groups have and their names do not say, if there is such a thing: a list."""
-    usual = ", ".join(f"{name}={value}" for name, value in naming.usual.items())
-    return [f"Usual here: {usual}; named is what differs from it."] if usual else []
+    return [f"Usual here: {in_words(naming.usual)}; named is what differs from it."] if naming.usual else []
+
+
+def in_words(setting):
+    """What a group has, as it is called by: "hidden=50,25, dropout=0.5"."""
+    return ", ".join(f"{name}={value}" for name, value in setting.items())
 
 
 def _value(settings, name):
@@ -77,7 +81,7 @@ def _value(settings, name):
 
 
 def _seeds(group):
-    seeds = sorted(run.settings.seed for run in group.runs)
+    seeds = sorted(group.seeds)
     if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]}-{seeds[-1]}"
     return ",".join(map(str, seeds))
@@ -107,7 +111,7 @@ def with_names(groups):
     naming = naming_of(groups)
     named = []
     for group, run, setting in zip(groups, naming.runs, naming.settings):
-        words = ", ".join(f"{name}={value}" for name, value in setting.items()) or (USUAL if naming.names else "")
+        words = in_words(setting) or (USUAL if naming.names else "")
         named.append(group._replace(name=": ".join(filter(None, [run, words])), run=run))
     count = Counter(group.name for group in named)
     return [group if count[group.name] == 1 else group._replace(name=group.path) for group in named]

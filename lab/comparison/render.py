@@ -12,13 +12,12 @@ def show(table):
 
 
 def write(comparison, folder):
-    """Write a comparison into a folder: table.md, table.csv and the figures.
+    """Write a comparison into a folder that is there: table.md, table.csv and the figures.
 
     Returns
     -------
     list of Path
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tables = [f"## {table.title}\n\n{text.as_markdown(table.rows)}\n\n{_as_list(table.notes)}" for table in comparison.tables]
     written = {"table.md": "\n\n".join(map(str.rstrip, tables)), "table.csv": text.as_csv(comparison.numbers)}
     for name, content in written.items():

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from lab import runs
+from lab import console, runs
 from lab.comparison.groups import collect
 from lab.comparison.naming import naming_of, usual_in_words
 from lab.settings import UserError
@@ -33,7 +33,7 @@ def draw_strip(results_dir, folders, epochs, folder):
     """
     from lab import figures  # with matplotlib
 
-    groups, _ = collect(results_dir, folders)
+    groups, notes = collect(results_dir, folders)
     if not groups[0].settings.is_gan:
         raise UserError(f"--strip: {groups[0].runs[0].folder} is a classifier; only GANs have samples to show")
     rows = {}
@@ -41,11 +41,12 @@ def draw_strip(results_dir, folders, epochs, folder):
         for run in group.runs:
             name = group.name if len(group.runs) == 1 else f"{group.name}, seed={run.settings.seed}"
             rows[name] = _pictures(run.folder, epochs)
-    runs.check_free(folder, overwrite=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    runs.make_free(folder)
     datasets = dict.fromkeys(group.record.dataset.name for group in groups)
     title = [f"{folder.name}: samples of the same latent vectors by epoch, {', '.join(datasets)}"]
     drawn = figures.strip(rows, epochs, "\n".join(title + usual_in_words(naming_of(groups))))
+    for note in notes:
+        console.say(note)
     return runs.save_figures({"strip.png": drawn}, folder)
 
 

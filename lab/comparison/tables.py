@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab.comparison.groups import EVALUATED, GAN_METRICS, HIGHER, LEVELS
-from lab.comparison.naming import USUAL, naming_of, usual_in_words
+from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.metrics import intervals
 from lab.settings import UserError, text
@@ -51,7 +51,7 @@ def first_cells(groups, naming):
     if not naming.names:
         return [{"run": group.name} for group in groups]
     alone = len(naming.names) == 1
-    words = [", ".join(value if alone else f"{name}={value}" for name, value in one.items()) for one in naming.settings]
+    words = ["".join(one.values()) if alone else in_words(one) for one in naming.settings]
     return [({"run": group.run} if group.run else {}) | {"setting": one or USUAL} for group, one in zip(groups, words)]
 
 
@@ -145,7 +145,7 @@ def numbers(groups, verdicts):
     rows = []
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
-        row["seeds"] = " ".join(str(run.settings.seed) for run in group.runs)
+        row["seeds"] = " ".join(map(str, group.seeds))
         row |= {name: "" if value is None else text(value) for name, value in group.settings if name != "seed"}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():

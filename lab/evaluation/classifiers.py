@@ -11,6 +11,8 @@ from lab import console, figures, runs
 from lab.data import CLASSES
 from lab.metrics import classification
 
+TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
+
 
 def evaluate_classifier(run, model, arrays):
     """Evaluate a classifier on its training and validation images, print the outcome, and write it into its folder.
@@ -40,7 +42,7 @@ def evaluate_classifier(run, model, arrays):
     if results["penalty"]:
         console.say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
     if run.settings.hidden:  # of the others, it would take minutes
-        results["weights_that_matter"] = _weights_that_matter(model, arrays)
+        results["weights_that_matter"] = _weights_that_matter(model, arrays, results["validation"]["accuracy"])
     counts = classification.confusion(logits.argmax(axis=-1), arrays.validation_labels, len(classes))
     precision, recall = classification.precision_and_recall(counts)
     results |= {"classes": classes, "precision": precision.tolist(), "recall": recall.tolist(), "confusion": counts.tolist()}
@@ -55,22 +57,28 @@ def evaluate_classifier(run, model, arrays):
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
-def _weights_that_matter(model, arrays):
+def _weights_that_matter(model, arrays, accuracy):
     """Print and give back how many weights the validation accuracy depends on; the model is left as it was."""
     from lab.backend import inference
 
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     kernels = [np.asarray(layer.kernel) for layer in layers]
 
-    def accuracy_of(changed):
+    def assign(changed):
         for layer, kernel in zip(layers, changed):
             layer.kernel.assign(kernel)
+
+    def accuracy_of(changed):
+        assign(changed)
         logits, _ = inference.logits_and_features(model, arrays.validation_images)
         return classification.loss_and_accuracy(logits, arrays.validation_labels)["accuracy"]
 
-    matter, total = classification.weights_that_matter(kernels, accuracy_of), sum(kernel.size for kernel in kernels)
-    accuracy_of(kernels)
-    console.say(f"Weights that matter: {matter:,} of {total:,} (all others 0 cost 0.001 of the validation accuracy at most)")
+    matter = classification.weights_that_matter(kernels, accuracy_of, accuracy - TOLERANCE)
+    assign(kernels)
+    total = sum(kernel.size for kernel in kernels)
+    console.say(
+        f"Weights that matter: {matter:,} of {total:,} (all others 0 cost {TOLERANCE} of the validation accuracy at most)"
+    )
     return matter
 
 

@@ -37,6 +37,5 @@ def visualize(name, topic, data_dir, results_dir):
 
 def _free(results_dir, name):
     folder = runs.folder_of(results_dir, name)
-    runs.check_free(folder, overwrite=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    runs.make_free(folder)
     return folder

@@ -90,6 +90,12 @@ def band(**options):
     return Patch(color="grey", alpha=0.3, linewidth=0, **options)
 
 
+def ends(mean, half_width, quantity):
+    """Both ends of an interval, as far as they are possible: no accuracy above 1, nothing below 0."""
+    most = 1 if "accuracy" in quantity else np.inf
+    return np.clip(mean - half_width, 0, most), np.clip(mean + half_width, 0, most)
+
+
 def frame(axis, values):
     """Set an axis's vertical limits to these numbers and a margin; what lies beyond is cut off."""
     values = values[np.isfinite(values)]

@@ -7,7 +7,18 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lab.figures.base import INTERVAL, band, frame, legend_below, legend_beside, new_figure, short_lines, styles, with_legend
+from lab.figures.base import (
+    INTERVAL,
+    band,
+    ends,
+    frame,
+    legend_below,
+    legend_beside,
+    new_figure,
+    short_lines,
+    styles,
+    with_legend,
+)
 
 # What learning curves show above each other: the axis, and its lines by name.
 _OF_CLASSIFIERS = {
@@ -134,9 +145,7 @@ def _curve(axis, estimate, quantity, style, shift):
     epochs, step = np.arange(1, len(mean) + 1), math.ceil(len(mean) / _MARKED)
     (line,) = axis.plot(epochs, mean, markevery=(int(shift * step), step), **style)
     if np.isfinite(half_width).any():
-        possible = (0, 1 if "accuracy" in quantity else None)
-        low, high = np.clip(mean - half_width, *possible), np.clip(mean + half_width, *possible)
-        axis.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        axis.fill_between(epochs, *ends(mean, half_width, quantity), color=style["color"], alpha=0.15, linewidth=0)
     return line
 
 

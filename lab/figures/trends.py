@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, frame, legend_beside, styles, with_legend
+from lab.figures.base import INTERVAL, ends, frame, legend_beside, styles, with_legend
 
 _METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -59,8 +59,7 @@ def _reach(series, metric):
     """What sets a vertical axis: means, published figures, and error bars, but none longer than the means are apart."""
     means, half_widths = (np.concatenate([one[metric][part] for one in series.values()]) for part in (0, 1))
     bars = np.minimum(np.nan_to_num(half_widths), np.nanmax(means) - np.nanmin(means) or np.inf)
-    low, high = np.maximum(means - bars, 0), np.minimum(means + bars, 1 if metric == "val_accuracy" else np.inf)
-    return np.concatenate([low, high, *_published(series, metric)])
+    return np.concatenate([*ends(means, bars, metric), *_published(series, metric)])
 
 
 def _marks(series):
@@ -81,8 +80,8 @@ def _line(axis, x, one, metric, look):
     """Draw a series by rising x, with error bars as far as they are possible."""
     order = np.argsort(x)
     mean, half_width = (values[order] for values in one[metric])
-    possible = [mean, (1 if metric == "val_accuracy" else np.inf) - mean]
-    axis.errorbar(x[order], mean, np.minimum(half_width, possible), capsize=3, elinewidth=1, **look)
+    low, high = ends(mean, half_width, metric)
+    axis.errorbar(x[order], mean, [mean - low, high - mean], capsize=3, elinewidth=1, **look)
     if "published" in one:
         axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], markeredgewidth=1.5, zorder=3)
 

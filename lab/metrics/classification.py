@@ -68,7 +68,7 @@ def precision_and_recall(counts):
         return np.diag(counts) / counts.sum(axis=0), np.diag(counts) / counts.sum(axis=1)
 
 
-def weights_that_matter(kernels, accuracy_of, tolerance=0.001):
+def weights_that_matter(kernels, accuracy_of, least):
     """How many of the largest weights keep the accuracy when all others are set to 0 (Han et al. 2015, arXiv 1506.02626).
 
     Parameters
@@ -76,8 +76,8 @@ def weights_that_matter(kernels, accuracy_of, tolerance=0.001):
     kernels : list of float array
     accuracy_of : function
         Of such kernels.
-    tolerance : float
-        By which the accuracy may fall.
+    least : float
+        The accuracy that is to be kept.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def weights_that_matter(kernels, accuracy_of, tolerance=0.001):
         To within one per cent.
     """
     sizes = np.sort(np.concatenate([np.abs(kernel).ravel() for kernel in kernels]))[::-1]
-    least, low, high = accuracy_of(kernels) - tolerance, 0, len(sizes)
+    low, high = 0, len(sizes)
     while high - low > max(1, high // 100):
         middle = (low + high) // 2
         kept = [np.where(np.abs(kernel) >= sizes[middle - 1], kernel, 0) for kernel in kernels]

@@ -15,7 +15,7 @@ from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, folder_of, has_files
 
 # isort: split
-from lab.runs.folders import holds_run, is_pattern, locked, named, read_files, sample_paths, write_files, writing
+from lab.runs.folders import holds_run, is_pattern, locked, make_free, named, read_files, sample_paths, write_files, writing
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, TRAINING, History, Run, differences, load
 
 # isort: split

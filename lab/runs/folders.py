@@ -111,6 +111,12 @@ def check_free(folder, overwrite=False):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
 
 
+def make_free(folder):
+    """Make a folder for what is no run, and is replaced when it is written again; UserError as of `check_free`."""
+    check_free(folder, overwrite=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def has_files(folder):
     """Whether there is any file of a run in this folder."""
     return any((folder / file).exists() for file in File)
