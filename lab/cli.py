@@ -21,7 +21,7 @@ def _complain(prog, error):
 
 try:
     from lab.console import say
-    from lab.settings import FLAGS, GANS, Settings, UserError, as_flags, flag_of, metavar, parse
+    from lab.settings import FLAGS, GANS, Settings, UserError, as_flags, flag_of, metavar, parse, text
 except ModuleNotFoundError as missing:  # outside of the virtual environment: too early for `run` to say so
     sys.exit(_complain(sys.argv[0].rpartition("/")[2], _NOT_INSTALLED.format(missing.name)))
 
@@ -103,18 +103,20 @@ def add_setting_flags(parser, names=tuple(FLAGS)):
 
 
 def _add_setting_flag(place, name):
+    # No default here: what is not given is nothing that was asked for. `Settings` fills it in.
     flag, field = FLAGS[name], Settings.model_fields[name]
-    default = None if field.default_factory else field.default
+    told = field.default is not None and not field.default_factory and field.annotation is not bool
+    help = flag.help + (f" (default: {text(field.default)})" if told else "")
     if name == "net":
         place = place.add_mutually_exclusive_group()
-        common = {"dest": name, "action": "store_const", "default": default}
+        common = {"dest": name, "action": "store_const"}
         place.add_argument("-d", "--dense", const="dense", help="the dense net (default)", **common)
         place.add_argument("-c", "--conv", const="conv", help="the convolutional net", **common)
     kind = {"type": _type(name), "metavar": metavar(name)}
     if field.annotation is bool:
         kind = {"action": argparse.BooleanOptionalAction}
     short = [flag.short] if flag.short else []
-    place.add_argument(*short, f"--{flag_of(name)}", default=default, help=flag.help, **kind)
+    place.add_argument(*short, f"--{flag_of(name)}", help=help, **kind)
 
 
 def _type(name):
@@ -136,7 +138,7 @@ def chosen(kind, args):
 
 def settings_of(args):
     """The settings that flags give; UserError where they do not go together."""
-    return Settings(**{name: getattr(args, name) for name in FLAGS})
+    return Settings(**{name: getattr(args, name) for name in FLAGS if getattr(args, name) is not None})
 
 
 def parse_like(parser, given):

@@ -101,16 +101,28 @@ def build_gan_classifier(*, hidden=(256, 256, 256), input_shape=(28, 28, 1), cla
     return build_dense_net(**shapes, pixels=(-1, 1), name="gan-classifier", **options)
 
 
-def build_conv_net(*, input_shape=(28, 28, 1), classes=10, **options):
-    """Convolutional net, 5x5x20 and 3x3x10, each pooled 2x2: 7,240 parameters by default.
+def build_conv_net(*, filters=(20, 10), kernels=(5, 3), head="flatten", input_shape=(28, 28, 1), classes=10, **options):
+    """Convolutional net, by default 5x5x20 and 3x3x10, each pooled 2x2: 7,240 parameters.
 
-    Parameters and return value as of `build_dense_net`; the activation must not fall as its argument grows.
+    Parameters
+    ----------
+    filters, kernels : sequence of int
+        Of each layer: how many, and how many pixels a side.
+    head : "flatten" or "average"
+        What the output layer sees: each pixel of the last filters' images (Flatten), or their means (global average pooling).
+    input_shape, classes, options
+        As of `build_dense_net`; the activation must not fall as its argument grows.
+
+    Returns
+    -------
+    keras.Sequential, not compiled
     """
     parts = Parts(**options)
+    joined = {"flatten": layers.Flatten, "average": layers.GlobalAveragePooling2D}[head]()
     stack = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255)]
-    for filters, size in ((20, 5), (10, 3)):
-        stack += [layers.Conv2D(filters, size, padding="same", **parts.kernel()), *parts.activate(pool=True)]
-    return keras.Sequential([*stack, layers.Flatten(), *parts.outputs(classes)], name="conv")
+    for count, size in zip(filters, kernels):
+        stack += [layers.Conv2D(count, size, padding="same", **parts.kernel()), *parts.activate(pool=True)]
+    return keras.Sequential([*stack, joined, *parts.outputs(classes)], name="conv")
 
 
 def build_filter_net(*, input_shape=(32, 32, 3), classes=10, **options):

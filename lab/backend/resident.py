@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
@@ -27,6 +28,7 @@ class Batches(NamedTuple):
     steps_per_epoch: int | None = None  # at most the number of whole batches; None: all examples, the last batch smaller
     steps_per_chunk: int | None = None  # None: about `FLOPS_PER_CHUNK`
     shares: int = 1  # that a batch is computed in, side by side: see `in_shares`
+    shift: int = 0  # pixels that each image of a batch is moved by at most, up or down and to a side: see `moved`
     # Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to each example. They are drawn for
     # a chunk at once, since XLA draws slowly on a CPU.
     noise: Callable[[int], tf.Tensor] | None = None
@@ -48,36 +50,45 @@ def prepare(model, data, batches, validation_data=None):
 
     Returns
     -------
-    function of ``epochs, seed=0, initial_epoch=0, callbacks=()``
-        Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples; the callbacks
-        and the history that it returns are those of `keras.Model.fit`.
+    function of ``epochs, seed=0, initial_epoch=0, callbacks=(), rate=None``
+        Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples and of their
+        shifts; ``rate`` gives the learning rates, float array, of steps that begin at these times, float array, in epochs
+        (None: the optimizer keeps its own); the callbacks and the history that it returns are those of `keras.Model.fit`.
     """
     examples, batch_size = len(data[0]), batches.batch_size
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)
     length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps)
     data = _on_device(data)
     _create_variables(model, data)
-    train_function = _over_chunk(model.train_step, data, batches._replace(steps_per_chunk=length), model, suits_xla(model))
+    train_function = _over_chunk(_step(model), data, batches._replace(steps_per_chunk=length), model, suits_xla(model))
     test_function = None
     if validation_data is not None:
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
         whole = Batches(EVALUATION_BATCH, steps_per_chunk=count // EVALUATION_BATCH)
-        test_function = _over_chunk(model.test_step, _on_device(validation_data), whole, model, compiled=False)
+        test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
+        all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / EVALUATION_BATCH))
 
-    def fit(epochs, seed=0, initial_epoch=0, callbacks=()):
-        orders = tf.data.Dataset.range(initial_epoch, epochs).flat_map(
-            lambda epoch: _cut(epoch_order(examples, seed, epoch)[: steps * batch_size], length * batch_size)
-        )
+    def fit(epochs, seed=0, initial_epoch=0, callbacks=(), rate=None):
+        times = np.arange(epochs * steps).reshape(epochs, steps) / steps
+        own = float(model.optimizer.learning_rate)
+        rates = tf.constant(np.full(times.shape, own) if rate is None else rate(times), tf.float32)
+
+        def chunks(epoch):
+            order = epoch_order(examples, seed, epoch)[: steps * batch_size]
+            shifts = epoch_shifts(len(order), batches.shift, seed, epoch)
+            return _cut((order, shifts, rates[epoch]), length, batch_size)
+
+        plan = tf.data.Dataset.range(initial_epoch, epochs).flat_map(chunks)
         model.train_function, model.test_function = train_function, test_function
         try:
             with in_shares(model, batches.shares):
                 return model.fit(
-                    _untuned(orders.prefetch(1)),
+                    _untuned(plan.prefetch(1)),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     steps_per_epoch=math.ceil(steps / length),
-                    validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(tf.range(count))),
+                    validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(all_of_it)),
                     callbacks=list(callbacks),
                     shuffle=False,  # it is shuffled already
                     verbose=0,
@@ -96,6 +107,38 @@ def epoch_order(examples, seed, epoch):
     int32 tensor, shape (examples,), a permutation
     """
     return tf.random.experimental.stateless_shuffle(tf.range(examples), seed=(seed, epoch))
+
+
+def epoch_shifts(examples, most, seed, epoch):
+    """By how many pixels an epoch moves each image down and to the right: it depends on the seed and the epoch only.
+
+    Returns
+    -------
+    int32 tensor, shape (examples, 2), from -most to most
+    """
+    if not most:
+        return tf.zeros((examples, 2), tf.int32)
+    return tf.random.stateless_uniform((examples, 2), (epoch, seed), -most, most + 1, tf.int32)
+
+
+def moved(images, shifts, most):
+    """Images moved down and to the right, zeros moved in.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, height, width, channels)
+    shifts : int32 tensor, shape (n, 2)
+        Pixels, from -most to most.
+    most : int
+    """
+    _, height, width, channels = images.shape
+    # One behind the other, the pixels of an image with a margin below and at one side only: to move it down or to the right is
+    # to begin to read earlier, since what leaves a row on one side is in the margin of the next.
+    row = (width + most) * channels
+    lines = tf.reshape(tf.pad(images, [(0, 0), (most, most + 1), (0, most), (0, 0)]), (-1, (height + 2 * most + 1) * row))
+    begin = (most - shifts[:, 0]) * row - shifts[:, 1] * channels
+    places = begin[:, None] + tf.range(height * row)
+    return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[:, :, :width]
 
 
 def suits_xla(model):
@@ -167,9 +210,29 @@ def _create_variables(model, data):
         model.optimizer.build(model.trainable_variables)
 
 
-def _cut(order, length):
-    starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), length)
-    return starts.map(lambda start: order[start : start + length])
+def _step(model):
+    """A step of training on a batch, at a learning rate."""
+
+    def step(batch, rate):
+        model.optimizer.learning_rate.assign(rate)
+        model.train_step(batch)
+
+    return step
+
+
+def _test_step(model):
+    return lambda batch, rate: model.test_step(batch)
+
+
+def _cut(plan, length, batch_size):
+    """An epoch's plan, what it has for each example and for each step, in chunks of so many steps."""
+    *of_examples, of_steps = plan
+
+    def chunk(start):
+        examples = slice(start * batch_size, (start + length) * batch_size)
+        return *(part[examples] for part in of_examples), of_steps[start : start + length]
+
+    return tf.data.Dataset.range(0, len(of_steps), length).map(chunk)
 
 
 def _untuned(dataset):
@@ -180,32 +243,37 @@ def _untuned(dataset):
 
 
 def _over_chunk(step, data, batches, model, compiled):
-    """What Keras calls as one step: takes a vector of indices from an iterator and goes through their batches."""
+    """What Keras calls as one step: takes a chunk of the plan from an iterator and goes through its batches."""
     batch_size, most, noise = batches.batch_size, batches.steps_per_chunk, batches.noise
 
-    def batch(indices):
-        return tuple(tf.gather(array, indices) for array in data)
+    def batch(indices, shifts):
+        images, *others = (tf.gather(array, indices) for array in data)
+        return moved(images, shifts, batches.shift) if batches.shift else images, *others
 
     @tf.function(jit_compile=compiled)
-    def full_batches(rows, drawn, count):
+    def full_batches(of_steps, drawn, count):
         def body(row):
-            step(batch(rows[row]) + tuple(part[row] for part in drawn))
+            indices, shifts, rate = (part[row] for part in of_steps)
+            step(batch(indices, shifts) + tuple(part[row] for part in drawn), rate)
             return (row + 1,)
 
         tf.while_loop(lambda row: row < count, body, (0,))
 
     @tf.function
-    def chunk(indices):
+    def chunk(indices, shifts, rates):
         count, rest = divmod(indices.shape[0], batch_size)
         if count:
-            rows = tf.reshape(indices[: count * batch_size], (count, batch_size))
+            whole = [tf.reshape(part[: count * batch_size], (count, batch_size, *part.shape[1:])) for part in (indices, shifts)]
             # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
+            of_steps = [
+                tf.pad(part, [(0, most - count)] + [(0, 0)] * (len(part.shape) - 1)) for part in (*whole, rates[:count])
+            ]
             drawn = [noise(most * batch_size)] if noise else []
             drawn = [tf.reshape(part, (most, batch_size, *part.shape[1:])) for part in drawn]
-            full_batches(tf.pad(rows, [(0, most - count), (0, 0)]), drawn, tf.constant(count))
+            full_batches(of_steps, drawn, tf.constant(count))
         if rest:
             # The smaller last batch, outside the compiled loop: to compile its shape would take longer than to run it.
-            step(batch(indices[-rest:]) + ((noise(rest),) if noise else ()))
+            step(batch(indices[-rest:], shifts[-rest:]) + ((noise(rest),) if noise else ()), rates[count])
         return model.get_metrics_result()
 
-    return lambda iterator: chunk(next(iterator))
+    return lambda iterator: chunk(*next(iterator))

@@ -45,7 +45,8 @@ def grid(settings, sweep, repeats):
         changes = dict(zip((*names, "seed"), values))
         folder = "/".join(f"{flag_of(name)}={text(value)}" for name, value in changes.items())
         if changes.get("net", settings.net) != settings.net:
-            changes.setdefault("hidden", None)  # in a sweep over nets, --hidden is meant for that of --net
+            for name in ("hidden", "filters", "kernels", "head"):  # in a sweep over nets, these are meant for that of --net
+                changes.setdefault(name, None)
         planned[folder] = settings.replace(**changes)
     if len({settings.is_gan for settings in planned.values()}) > 1:
         raise UserError("--sweep net: GANs and classifiers have nothing to be compared by: sweep over one kind")

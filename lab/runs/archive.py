@@ -68,6 +68,7 @@ _SAVED_CLASSES = {
     },
     "keras.initializers": {"GlorotUniform", "Zeros", "Ones"},
     "keras.regularizers": {"L1", "L2"},
+    "keras.losses": {"CategoricalCrossentropy"},
     "keras.optimizers": {"Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "SGD"},
 }
 

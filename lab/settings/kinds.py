@@ -24,11 +24,19 @@ Threads = Annotated[int, Field(ge=1, le=1024), Words("N", "a whole number from 1
 Unrolled = Annotated[int, Field(ge=0, le=100), Words("K", "a whole number from 0 to 100")]
 Strength = Annotated[float, Field(ge=0, lt=_FLOAT32), Words("LAMBDA", "a number of at least 0")]
 Rate = Annotated[float, Field(gt=0, lt=_FLOAT32), Words("RATE", "a number above 0")]
+# More than half of an image moves out.
+Pixels = Annotated[int, Field(ge=0, le=14), Words("PIXELS", "a whole number from 0 to 14")]
 Share = Annotated[float, Field(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
 Smoothing = Annotated[float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
 # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
 _UNITS = Words("N,N", "whole numbers of at least 1, as in 200,100")
 Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1), _UNITS]
+# Each layer halves the image: MNIST's has 28 pixels a side.
+_FILTERS = Words("N,N", "one to four whole numbers of at least 1, as in 20,10")
+Filters = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=4), _FILTERS]
+_KERNELS = Words("N,N", "one to four whole numbers from 1 to 27, as in 5,3")
+Side = Annotated[int, Field(ge=1, le=27)]
+Kernels = Annotated[tuple[Side, ...], Field(strict=False, min_length=1, max_length=4), _KERNELS]
 _BETAS = Words("B1,B2", "two numbers from 0 to below 1, as in 0.5,0.999")
 Betas = Annotated[tuple[Share, Share], Field(strict=False), _BETAS]
 

@@ -14,6 +14,8 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "tan
 REGULARIZERS = ("l2", "l1")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
+SCHEDULES = ("constant", "cosine")
+HEADS = ("flatten", "average")
 LATENTS = ("uniform", "normal")
 THEORY = ("polynomial", "softmax", "discriminator")
 
@@ -21,11 +23,13 @@ THEORY = ("polynomial", "softmax", "discriminator")
 OPTIMIZERS = {"adam": 1e-3, "adamax": 1e-3, "nadam": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-3, "sgd": 1e-2}
 # Units of each hidden layer, of the nets where they can be chosen.
 HIDDEN = {"dense": (200, 100), "gan-classifier": (256, 256, 256), "gan-dense": (256, 256, 256)}
+# Filters of each layer of the net where they can be chosen.
+FILTERS = {"conv": (20, 10)}
 # The convolutional GAN's discriminator, held back by dropout and smoothed labels, learns faster than its generator (two time
 # scales, Heusel et al. 2017, arXiv 1706.08500): at equal rates it can soon but guess, and digits stay unclear for longer. The
 # dense one's learns slower (Metz et al. 2017, arXiv 1611.02163): at equal rates one that is looked ahead wins for good.
 GENERATOR_RATES = {"gan-conv": 5e-4, "gan-dense": 1e-3}
 DISCRIMINATOR_RATES = {"gan-conv": 1e-3, "gan-dense": 1e-4}
 LATENT = {"gan-conv": "uniform", "gan-dense": "normal"}
-SMOOTHING = {"gan-conv": 0.1, "gan-dense": 0.0}
+SMOOTHING = dict.fromkeys(NETS, 0.0) | {"gan-conv": 0.1}
 MOST_STEPS = {"gan-conv": 128}  # an epoch of a GAN, where that is less than a pass over the data

@@ -49,11 +49,21 @@ def _usual_rate(above):
     return names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]]
 
 
+def _usual_kernels(above):
+    """The default of the kernels: 5x5 in the first layer, 3x3 in the others."""
+    return above["filters"] and (5, *[3] * (len(above["filters"]) - 1))
+
+
 _HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)"
 _DECAY = "{given.regularizer} λ = {value}"
 _STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
 _LATENT = "latent numbers (default: uniform for gan-conv, else normal)"
-_SMOOTHING = "labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
+_SMOOTHING = "share of a label given to all classes; of a GAN: labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
+_FILTERS = "filters of each layer of the conv net, one to four (default: 20,10)"
+_KERNELS = "side of each layer's filters (default: 5, then 3)"
+_HEAD = "what becomes of the last filters' images: flatten, or average each (default: flatten)"
+_SCHEDULE = "of the learning rate: constant, or falling to 0 as a cosine"
+_SHIFT = "move each training image by up to so many pixels, at random"
 _DATASETS = f"{', '.join(names.DATASETS)} (default: mnist)"
 _RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
 
@@ -78,6 +88,9 @@ class Settings(BaseModel):
     hidden: Units | None = _field(
         _of_net(names.HIDDEN), "network", _HIDDEN, tuple(names.HIDDEN), title="", words="hidden units"
     )
+    filters: kinds.Filters | None = _field(_of_net(names.FILTERS), "network", _FILTERS, tuple(names.FILTERS))
+    kernels: kinds.Kernels | None = _field(_usual_kernels, "network", _KERNELS, tuple(names.FILTERS))
+    head: Literal[*names.HEADS] | None = _field(_of_net({"conv": "flatten"}), "network", _HEAD, ("conv",))
     activation: Literal[*names.ACTIVATIONS] = _field("relu", "network", ", ".join(names.ACTIVATIONS), CLASSIFIERS, "{value}")
     dropout: Share = _field(0.0, "network", "share of hidden units dropped", CLASSIFIERS)
     batch_norm: bool = _field(False, "network", "batch normalization before each hidden activation", CLASSIFIERS, "batch norm")
@@ -89,13 +102,16 @@ class Settings(BaseModel):
     )
     optimizer: Literal[*names.OPTIMIZERS] = _field("adam", "training", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}")
     learning_rate: Rate = _field(_usual_rate, "training", "(default: the optimizer's own; see also GANs)")
+    schedule: Literal[*names.SCHEDULES] = _field("constant", "training", _SCHEDULE, CLASSIFIERS, "{value} schedule")
+    warmup: CountOrZero = _field(0, "training", "epochs in which the learning rate rises from 0", CLASSIFIERS, metavar="EPOCHS")
     batch_size: Count = _field(128, "training", "images to a step")
     epochs: Count = _field(10, "training", "passes over the data, or parts of it", title="")
     early_stopping: Count | None = _field(None, "training", _STOPPING, CLASSIFIERS, metavar="PATIENCE")
-    seed: CountOrZero = _field(0, "training", "of weights, order of images, dropout and latent vectors")
+    label_smoothing: Smoothing = _field(_of_net(names.SMOOTHING), "training", _SMOOTHING)
+    shift: kinds.Pixels = _field(0, "training", _SHIFT, CLASSIFIERS)
+    seed: CountOrZero = _field(0, "training", "of weights, order of images, dropout, shifts and latent vectors")
     unroll: Unrolled = _field(0, "GANs", "discriminator updates the generator looks ahead, at most 100", GANS)
     latent: Literal[*names.LATENTS] | None = _field(_of_net(names.LATENT), "GANs", _LATENT, GANS, "{value}")
-    label_smoothing: Smoothing | None = _field(_of_net(names.SMOOTHING), "GANs", _SMOOTHING, GANS)
     betas: Betas | None = _field(_of_gans((0.5, 0.999)), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS)
     discriminator_betas: Betas | None = _field(lambda above: above["betas"], "GANs", "(default: as the generator's)", GANS)
     discriminator_learning_rate: Rate | None = _field(_of_net(names.DISCRIMINATOR_RATES), "GANs", _RATES, GANS)
@@ -121,6 +137,10 @@ class Settings(BaseModel):
             if self.net not in flag.nets and getattr(self, name) != self.default(name):
                 kind = {CLASSIFIERS: "classifiers", GANS: f"GANs ({', '.join(GANS)})"}.get(flag.nets, ", ".join(flag.nets))
                 raise UserError(f"--{flag_of(name)} is for {kind}, not for the net {self.net}")
+        if self.filters and len(self.kernels) != len(self.filters):
+            raise UserError(f"--kernels has {len(self.kernels)} sizes, --filters {len(self.filters)}: give one to a layer")
+        if self.warmup >= self.epochs:
+            raise UserError(f"--warmup {self.warmup} leaves no epoch of {self.epochs}: warm up for fewer, or train for more")
         if self.dataset == "ring" and self.net != "gan-dense":
             raise UserError(f"the data set ring has points, not images: it is for the net gan-dense, not for {self.net}")
         return self

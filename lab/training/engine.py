@@ -1,6 +1,7 @@
 """Compiled models: built for a run, and used again by the runs that follow and differ in nothing that was compiled in."""
 
 import contextlib
+import gc
 import math
 import operator
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from lab.settings import UserError
 # What a compiled model does not depend on. The rates among them are variables of the optimizers, and so is the strength of the
 # weight decay, if there is any: a schedule has to change these variables while training, and must not be compiled in.
 _FREE = {"seed", "epochs", "early_stopping", "sample_every", "learning_rate", "discriminator_learning_rate"}
+_FREE |= {"schedule", "warmup"}
 
 
 @contextlib.contextmanager
@@ -54,7 +56,12 @@ def compiled_model(settings, input_shape):
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    # There is nothing to add up over machines; and what Keras does for it, TensorFlow keeps for good, and the graph with it.
+    optimizer._all_reduce_sum_gradients = list
+    loss = "sparse_categorical_crossentropy"
+    if settings.label_smoothing:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    model.compile(optimizer, loss=loss, metrics=["accuracy"])
     return model
 
 
@@ -83,7 +90,8 @@ def engine_for(settings, arrays, model):
     compiled_in["regularizer_strength"] = settings.regularizer_strength > 0
     old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays, arrays))
     if not old:
-        _latest = None  # its memory may be needed
+        _latest = None  # its memory may be needed, and is full of circles
+        gc.collect()
         copy = compiled_model(settings, arrays.train_images.shape[1:])
         strength = tf.Variable(0.0)
         for layer in copy.layers:
@@ -101,7 +109,10 @@ def _prepare(settings, arrays, model):
     """The function that trains this model."""
     batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=devices.shares_of(settings))
     if not settings.is_gan:
-        return resident.prepare(model, arrays[:2], batches, validation_data=arrays[2:])
+        if settings.label_smoothing:  # as Keras smooths vectors only
+            classes = len(CLASSES[settings.dataset])
+            arrays = [keras.utils.to_categorical(part, classes) if part.ndim == 1 else part for part in arrays]
+        return resident.prepare(model, arrays[:2], batches._replace(shift=settings.shift), validation_data=arrays[2:])
     chunk = resident.suitable_chunk(model, settings.batch_size, settings.steps_per_epoch)
     chunk = math.ceil(chunk / (1 + settings.unroll))
     return resident.prepare(model, arrays[:1], batches._replace(steps_per_chunk=chunk, noise=model.draw_latents))

@@ -16,6 +16,7 @@ The way from the command to the loop on the device::
 Nothing here imports TensorFlow until a run's settings, folder and data are known to be good.
 """
 
+import functools
 import statistics
 
 from lab import console, runs
@@ -24,6 +25,7 @@ from lab.data import fingerprint, for_run
 from lab.figures import learning_curve
 from lab.metrics import intervals
 from lab.settings import UserError, as_flags
+from lab.training.schedule import rate_at
 
 
 def train_here(settings, output, data_dir=None):
@@ -125,7 +127,8 @@ def _fit(settings, arrays, model, recorder, listeners):
         listeners = [*listeners, stopper]
     trainer, recorder.compiled = engine.engine_for(settings, arrays, model)
     try:
-        trainer.fit(settings.epochs, settings.seed, callbacks=listeners)
+        rate = functools.partial(rate_at, settings)
+        trainer.fit(settings.epochs, settings.seed, callbacks=listeners, rate=rate)
     except KeyboardInterrupt:
         rows, weights = recorder.finished
         if recorder.fault:
