@@ -132,11 +132,11 @@ def moved(images, shifts, most):
     most : int
     """
     _, height, width, channels = images.shape
-    # One behind the other, the pixels of an image with a margin below and at one side only: to move it down or to the right is
-    # to begin to read earlier, since what leaves a row on one side is in the margin of the next.
+    # The pixels one behind the other, with a margin above, below and to the left: to move an image down or to the right is to
+    # begin to read earlier, since a row that is read too far ends in the margin of the next.
     row = (width + most) * channels
-    lines = tf.reshape(tf.pad(images, [(0, 0), (most, most + 1), (0, most), (0, 0)]), (-1, (height + 2 * most + 1) * row))
-    begin = (most - shifts[:, 0]) * row - shifts[:, 1] * channels
+    lines = tf.reshape(tf.pad(images, [(0, 0), (most, most + 1), (most, 0), (0, 0)]), (-1, (height + 2 * most + 1) * row))
+    begin = (most - shifts[:, 0]) * row + (most - shifts[:, 1]) * channels
     places = begin[:, None] + tf.range(height * row)
     return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[:, :, :width]
 
