@@ -1,5 +1,6 @@
 """The device, and resident training, which does what keras.Model.fit does."""
 
+import functools
 import math
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import models
 from lab.backend import devices, resident
 from lab.backend.resident import Batches
 from lab.settings import Settings, UserError
+from lab.training.schedule import rate_at
 from tests.conftest import DEVICE, ROOT
 
 EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last batch is smaller
@@ -157,6 +159,55 @@ def test_epoch_order_is_a_permutation_of_its_own_for_each_seed_and_epoch():
     orders = {tuple(resident.epoch_order(50, seed, epoch).numpy()) for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
     assert all(sorted(order) == list(range(50)) for order in orders)
+
+
+def test_the_learning_rate_follows_keras_own_schedule_step_by_step(data):
+    settings = Settings(schedule="cosine", warmup=1, epochs=3, learning_rate=0.1)
+    steps = math.ceil(EXAMPLES / BATCH)
+    keras_own = keras.optimizers.schedules.CosineDecay(0.0, 2 * steps, warmup_target=0.1, warmup_steps=steps)
+    expected = [float(keras_own(step)) for step in range(3 * steps)]
+    np.testing.assert_allclose(rate_at(settings, np.arange(3 * steps) / steps), expected, rtol=1e-5, atol=1e-8)
+    constant = Settings(warmup=2, learning_rate=0.1)
+    np.testing.assert_allclose(rate_at(constant, np.array([0.0, 0.5, 2, 9])), [0, 0.025, 0.1, 0.1])
+    ours, stock = build("dense", keras.optimizers.SGD(0.1)), build("dense", keras.optimizers.SGD(keras_own))
+    rate = functools.partial(rate_at, settings)
+    resident.prepare(ours, data, Batches(BATCH, steps_per_chunk=4))(epochs=3, seed=SEED, rate=rate)
+    stock_fit(stock, *data, None, range(3))
+    for one, other in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize(("shape", "most"), [((40, 6, 7, 3), 3), ((40, 28, 28, 1), 2)])
+def test_images_are_moved_and_zeros_moved_in(shape, most):
+    random = np.random.default_rng(0)
+    images, shifts = random.integers(1, 255, shape).astype(np.uint8), random.integers(-most, most + 1, (40, 2))
+    padded = np.pad(images, [(0, 0), (most, most), (most, most), (0, 0)])
+    expected = [
+        one[most - down : most - down + shape[1], most - right : most - right + shape[2]]
+        for one, (down, right) in zip(padded, shifts)
+    ]
+    np.testing.assert_array_equal(resident.moved(tf.constant(images), tf.constant(shifts, tf.int32), most), expected)
+
+
+def test_training_moves_each_image_anew_in_each_epoch_and_never_those_it_validates_on(data, validation_data):
+    seen = []
+    model = build("dense", sgd())
+    plain, model.train_step = (
+        model.train_step,
+        lambda batch: (tf.py_function(lambda x: seen.append(x.numpy()), batch[:1], []), plain(batch)),
+    )
+    batches = Batches(EXAMPLES, shift=2)
+    resident.suits_xla, before = (lambda model: False), resident.suits_xla
+    try:
+        history = resident.prepare(model, data, batches, validation_data)(epochs=2, seed=SEED).history
+    finally:
+        resident.suits_xla = before
+    for epoch, images in enumerate(seen):
+        order, shifts = resident.epoch_order(EXAMPLES, SEED, epoch), resident.epoch_shifts(EXAMPLES, 2, SEED, epoch)
+        np.testing.assert_array_equal(images, resident.moved(tf.gather(data[0], order), shifts, 2))
+        assert {*np.unique(shifts)} == {-2, -1, 0, 1, 2}
+    assert len(seen) == 2 and not np.array_equal(*(resident.epoch_shifts(EXAMPLES, 2, SEED, epoch) for epoch in (0, 1)))
+    np.testing.assert_allclose(history["val_loss"][-1], model.evaluate(*validation_data, verbose=0)[0], rtol=1e-4)
 
 
 def test_chunks_cover_the_epoch_in_equal_parts():

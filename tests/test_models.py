@@ -21,6 +21,13 @@ def test_published_parameter_counts():
     assert sum(np.prod(variable.shape) for variable in normalized.trainable_variables) == 246_026 + 2 * (64 + 128 + 128)
 
 
+def test_filters_kernels_and_head_of_the_conv_net():
+    flat = build_conv_net(filters=(4, 6, 8), kernels=(3, 3, 1))
+    assert flat.count_params() == (9 + 1) * 4 + (4 * 9 + 1) * 6 + (6 + 1) * 8 + (3 * 3 * 8 + 1) * 10
+    mean = build_conv_net(filters=(4, 6), kernels=(3, 3), head="average")
+    assert mean.count_params() == (9 + 1) * 4 + (4 * 9 + 1) * 6 + (6 + 1) * 10
+
+
 def test_the_filter_net_normalizes_before_it_activates():
     layers = [type(layer).__name__ for layer in build_filter_net(batch_norm=True).layers]
     block = ["Conv2D", "BatchNormalization", "Activation"]
@@ -97,7 +104,8 @@ def test_bfloat16_computes_in_it_and_keeps_weights_and_probabilities_in_float32(
 
 
 def test_a_network_takes_what_concerns_it_of_a_runs_settings():
-    settings = dict(Settings(dropout=0.2, hidden=(7,), seed=3, activation="tanh"))
+    settings = Settings(dropout=0.2, hidden=(7,), seed=3, activation="tanh")
+    settings = {name: value for name, value in settings if value is not None}
     dense, conv, gan = (models.build(**settings | {"net": net}) for net in ("dense", "conv", "gan-dense"))
     layers = [type(layer).__name__ for layer in dense.layers]
     assert layers == ["Rescaling", "Flatten", "Dense", "Activation", "Dropout", "Dense", "Activation"]

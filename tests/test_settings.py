@@ -65,6 +65,8 @@ def test_text_and_back(name, typed):
         ({"net": "filter", "dataset": "cifar10", "regularizer": "l1"}, "--net filter --regularizer l1 --dataset cifar10"),
         ({"early_stopping": 3, "dropout": 0.1 + 0.2, "learning_rate": 1e20}, None),
         ({"activation": "tanh", "holdout": 500, "device": "cpu", "threads": 2, "precision": "bfloat16", "seed": 7}, None),
+        ({"schedule": "cosine", "warmup": 2, "shift": 1, "label_smoothing": 0.1}, None),
+        ({"net": "conv", "filters": (4, 6, 8), "head": "average"}, "--net conv --filters 4,6,8 --head average --dataset mnist"),
         ({"net": "gan-conv", "steps_per_epoch": 128}, "--net gan-conv --dataset mnist"),
         ({"net": "gan-dense", "steps_per_epoch": 468}, "--net gan-dense --dataset mnist"),
         ({"net": "gan-dense", "steps_per_epoch": 128}, "--net gan-dense --steps-per-epoch 128 --dataset mnist"),
@@ -87,6 +89,7 @@ def test_flags_and_back(settings, flags, monkeypatch):
 def test_only_some_nets_have_hidden_units_to_choose():
     assert Settings().hidden == (200, 100) and Settings(net="gan-dense").hidden == (256, 256, 256)
     assert Settings(net="conv").hidden is None
+    assert Settings(net="conv", filters=(4, 6, 8)).kernels == (5, 3, 3) and Settings().filters is None
 
 
 @pytest.mark.parametrize(
@@ -144,6 +147,13 @@ def test_bad_values_are_refused_in_one_line_that_names_them(setting, value):
         ({"net": "gan-dense", "betas": (0.5, 1.0)}, "betas must be two numbers"),
         ({"net": "gan-dense", "label_smoothing": 0.5}, "label smoothing must be"),
         ({"net": "gan-dense", "latent": "cauchy"}, "unknown latent"),
+        ({"hidden": (10,), "filters": (8,)}, "--filters is for conv, not for the net dense"),
+        ({"net": "conv", "filters": (8, 8, 8), "kernels": (5, 3)}, "--kernels has 2 sizes, --filters 3"),
+        ({"net": "conv", "filters": (8,) * 5}, "filters must be one to four whole numbers"),
+        ({"net": "conv", "kernels": (28, 3)}, "kernels must be one to four whole numbers from 1 to 27"),
+        ({"net": "gan-dense", "schedule": "cosine"}, "--schedule is for classifiers"),
+        ({"warmup": 10}, "--warmup 10 leaves no epoch of 10"),
+        ({"shift": 15}, "shift must be a whole number from 0 to 14"),
         ({"dataset": "ring"}, "points, not images"),
         ({"hiden": [3]}, "unknown setting 'hiden'"),
         ({"self": 1}, "unknown setting 'self'"),

@@ -30,11 +30,21 @@ def trained(settings, arrays, folder):
     return history, keras.saving.load_model(folder / "model.keras")
 
 
+def test_the_loss_with_smoothed_labels(arrays, tmp_path):
+    history, model = trained(Settings(**SMALL, label_smoothing=0.1), arrays, tmp_path / "smooth")
+    logs = np.log(model.predict(arrays.validation_images, verbose=0))
+    true = logs[np.arange(len(logs)), arrays.validation_labels]
+    np.testing.assert_allclose(history["val_loss"][-1], -(0.9 * true + 0.1 * logs.mean(axis=1)).mean(), rtol=1e-4)
+    assert history["val_accuracy"][-1] == pytest.approx((logs.argmax(axis=1) == arrays.validation_labels).mean())
+    assert runs.load_model(runs.load(tmp_path / "smooth")).name == "dense"
+
+
 @pytest.mark.parametrize(
     "settings",
     [
         {"seed": 1, "learning_rate": 0.01, "optimizer": "adagrad"},
         {"regularizer_strength": 0.02},
+        {"schedule": "cosine", "warmup": 1, "shift": 2, "label_smoothing": 0.1, "epochs": 3},
         {"regularizer_strength": 0.003, "regularizer": "l1", "dropout": 0.3},
         {"net": "conv", "hidden": None, "batch_norm": True, "precision": "bfloat16", "seed": 3},
     ],
@@ -42,7 +52,9 @@ def trained(settings, arrays, folder):
 )
 def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkeypatch):
     after = Settings(**SMALL | settings)
-    before = after.replace(seed=7, learning_rate=0.002, epochs=1)
+    before = after.replace(seed=7, learning_rate=0.002, warmup=0, epochs=1)
+    if after.warmup:  # a sweep over rates, epochs and schedules compiles once
+        before = before.replace(schedule="constant", warmup=0, epochs=2)
     if after.regularizer_strength:
         before = after.replace(regularizer_strength=0.5, epochs=1)
     alone, model_alone = trained(after, arrays, tmp_path / "alone")

@@ -71,8 +71,7 @@ def prepare(model, data, batches, validation_data=None):
 
     def fit(epochs, seed=0, initial_epoch=0, callbacks=(), rate=None):
         times = np.arange(epochs * steps).reshape(epochs, steps) / steps
-        own = float(model.optimizer.learning_rate)
-        rates = tf.constant(np.full(times.shape, own) if rate is None else rate(times), tf.float32)
+        rates = tf.constant(np.full(times.shape, np.nan) if rate is None else rate(times), tf.float32)
 
         def chunks(epoch):
             order = epoch_order(examples, seed, epoch)[: steps * batch_size]
@@ -211,10 +210,11 @@ def _create_variables(model, data):
 
 
 def _step(model):
-    """A step of training on a batch, at a learning rate."""
+    """A step of training on a batch, at a learning rate; NaN: at the optimizer's own, which callbacks may have set."""
+    own = model.optimizer.learning_rate
 
     def step(batch, rate):
-        model.optimizer.learning_rate.assign(rate)
+        own.assign(tf.where(tf.math.is_nan(rate), own, rate))
         model.train_step(batch)
 
     return step
