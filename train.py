@@ -10,6 +10,7 @@ examples:
   python train.py -m rates --sweep learning-rate 1e-4 1e-3 1e-2 --repeats 3
   python train.py -m gan --net gan-dense --dataset fashion_mnist --unroll 5
   python train.py -m longer --like decay --epochs 20    as the run "decay", but for what is given
+  python train.py -m best --search 40 --unit-budget 200 --epochs 30
   python train.py @recipes/hidden-units.args            an exercise: flags from a file
 
 Everything is written to results/NAME/.
@@ -27,6 +28,13 @@ def parse_args():
     many.add_argument("--repeats", type=int, metavar="N", help="train N times, with the seeds SEED to SEED + N - 1")
     sweep = "train with each of these values of a flag, named without its dashes; given again, with each combination"
     many.add_argument("--sweep", nargs="+", action="append", metavar=("FLAG", "VALUE"), help=sweep)
+    many.add_argument(
+        "--search", type=int, metavar="TRIALS", help="try so many settings, and repeat the best (default: 5 times)"
+    )
+    budget = "what to search for: the best accuracy of a dense net with N hidden units in all"
+    many.add_argument("--unit-budget", type=int, metavar="N", help=budget)
+    target = "or the fewest parameters with this accuracy, between 0 and 1"
+    many.add_argument("--target-accuracy", type=float, metavar="A", help=target)
     many.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: one a core, of one thread)")
     many.add_argument("--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786")
     places = cli.add_place_flags(parser)

@@ -9,9 +9,11 @@ import contextlib
 import functools
 import logging
 import pickle
+import queue
 import signal
 import tempfile
 import threading
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import NamedTuple
@@ -94,7 +96,10 @@ class Work(NamedTuple):
 
     name: str  # of the sweep, within the results folder
     threads: int  # CPU threads of a run that has no setting of its own
-    tensorboard: bool
+    tensorboard: bool = False
+    ahead: int = 2  # runs a worker that are submitted before others have ended
+    # Of the runs' epochs: takes a run's name, the epoch from 0 and its validation accuracy, and says whether it is to go on.
+    watch: Callable[[str, int, float], bool] | None = None
 
 
 def train_on_workers(client, planned, data, work, report):
@@ -103,8 +108,8 @@ def train_on_workers(client, planned, data, work, report):
     Parameters
     ----------
     client : distributed.Client
-    planned : dict of str to Settings
-        By the run's name.
+    planned : iterable of (str, Settings)
+        The runs' names and settings, of which no more are asked for than can be trained soon.
     data : dict of str to Arrays
         By the data set's name, holdout not applied.
     work : Work
@@ -125,17 +130,24 @@ def train_on_workers(client, planned, data, work, report):
         If the cluster is not fit for it, or is lost.
     """
     plugins = {dataset: f"{dataset}-{client.id}" for dataset in data}
-    setups = {name: devices.setup_of(settings, work.threads) for name, settings in planned.items()}
+    futures, latest = {}, None
+    topic, epochs = f"epochs-{client.id}", queue.SimpleQueue()
     try:
         for dataset, arrays in data.items():
             client.register_plugin(_plugin(arrays), name=plugins[dataset])
-        for setup in dict.fromkeys(setups.values()):
-            _restart_others(client, setup)
-            futures = {}
-            for name in [name for name in planned if setups[name] == setup]:
-                task = name, planned[name], plugins[planned[name].dataset], setup, work
-                futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
-            yield from _results(client, futures, report)
+        if work.watch:
+            client.subscribe_topic(topic, lambda event: epochs.put(event[1]))
+        wait = functools.partial(_results, client, futures, lambda count: (_watch(client, epochs, work.watch), report(count)))
+        for name, settings in planned:
+            setup = devices.setup_of(settings, work.threads)
+            if setup != latest:
+                yield from wait(0)
+                _restart_others(client, setup)
+                latest = setup
+            task = name, settings, plugins[settings.dataset], setup, work._replace(watch=work.watch and topic)
+            futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
+            yield from wait(work.ahead * max(1, len(client.nthreads())) - 1)
+        yield from wait(0)
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             for plugin in plugins.values():
@@ -196,13 +208,22 @@ def _restart_others(client, setup):
             ) from error
 
 
-def _results(client, futures, report):
-    """Yield the name, files and fault of each run as it ends."""
-    while futures:
+def _watch(client, epochs, watch):
+    """Have the epochs watched that the workers have told of, and stop what is not to go on."""
+    while not epochs.empty():
+        address, *epoch = epochs.get()
+        if not watch(*epoch):
+            with contextlib.suppress(Exception):  # the worker may be gone
+                client.run(_stopped.add, epoch[0], workers=[address])
+
+
+def _results(client, futures, report, most):
+    """Yield the name, files and fault of each run as it ends, until so many are left."""
+    while len(futures) > most:
         try:
             report(min(len(client.nthreads()), len(futures)))
             with contextlib.suppress(TimeoutError):
-                distributed.wait(list(futures), timeout=1, return_when="FIRST_COMPLETED")
+                distributed.wait(list(futures), timeout=0.25, return_when="FIRST_COMPLETED")
         except (OSError, CancelledError) as error:
             raise UserError("the cluster's scheduler is gone; what is done is saved, the same command does the rest") from error
         for future in [future for future in futures if future.done()]:
@@ -226,6 +247,7 @@ def _outcome(future):
 
 # What follows runs on the workers.
 
+_stopped = set()  # names of runs
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 
@@ -257,7 +279,18 @@ def _train_here(name, settings, plugin, setup, work):
             devices.start(setup)
             from lab.training.run import train_run
 
-            train_run(settings, _arrays_for(plugin, settings.holdout), output, verbose=False)
+            watch = work.watch and functools.partial(_tell, name, work.watch)
+            train_run(settings, _arrays_for(plugin, settings.holdout), output, verbose=False, watch=watch)
+        except KeyboardInterrupt:  # ours, of `_tell`: workers ignore Ctrl-C
+            _stopped.discard(name)
         except UserError as error:
             fault = str(error)
         return runs.read_files(output.folder), fault
+
+
+def _tell(name, topic, epoch, logs):
+    """Tell the client of an epoch, and stop if it has said so."""
+    worker = distributed.get_worker()
+    worker.log_event(topic, (worker.address, name, epoch, float(logs["val_accuracy"])))
+    if name in _stopped:
+        raise KeyboardInterrupt

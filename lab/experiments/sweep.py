@@ -71,7 +71,7 @@ def train_missing(planned, data, output, machines):
     UserError
         If another run is in the place of one of these, or the cluster cannot be reached.
     """
-    workers = _worker_count(machines)
+    workers = worker_count(machines)
     folder = output.folder
     with runs.locked(folder):
         todo = missing(folder, planned, data, output.overwrite)
@@ -82,14 +82,14 @@ def train_missing(planned, data, output, machines):
             say(f"{folder}: {done} of {len(planned)} runs are done already.")
         if not todo:
             return {}
-        # Threads of a run that has no setting of its own: together, as many as there are cores.
-        threads = 1 if machines.scheduler else max(1, devices.cores() // workers)
-        work = cluster.Work(output.name, threads, output.tensorboard)
+        work = work_for(output, machines)
+        # Those that TensorFlow is started alike for one after the other: it takes seconds.
+        order = sorted(todo.items(), key=lambda one: [str(part) for part in devices.setup_of(one[1], work.threads)])
         failed = {}
-        with _Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
+        with Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
             try:
-                for name, files, fault in cluster.train_on_workers(client, todo, data, work, display.running):
-                    fault = _save(folder / name, files, output.overwrite or name in remains) or fault
+                for name, files, fault in cluster.train_on_workers(client, order, data, work, display.running):
+                    fault = save(folder / name, files, output.overwrite or name in remains) or fault
                     if fault:
                         failed[name] = fault
                     display.finished(name, files, fault)
@@ -100,7 +100,15 @@ def train_missing(planned, data, output, machines):
     return failed
 
 
-def _worker_count(machines):
+def work_for(output, machines):
+    """What all runs have in common that are written to an output."""
+    # Threads of a run that has no setting of its own: together, as many as there are cores.
+    threads = 1 if machines.scheduler else max(1, devices.cores() // worker_count(machines))
+    return cluster.Work(output.name, threads, output.tensorboard)
+
+
+def worker_count(machines):
+    """Processes to start on this machine; UserError if there can be none."""
     scheduler, workers = machines
     if workers is not None and scheduler is not None:
         raise UserError(
@@ -111,7 +119,7 @@ def _worker_count(machines):
     return workers or devices.cores()
 
 
-def _save(folder, files, overwrite):
+def save(folder, files, overwrite):
     """Write a run's files; why that failed, or None. The other runs are not to suffer from it."""
     try:
         if files:
@@ -186,13 +194,14 @@ def _is_done(folder, settings, sha256):
     return run.history.status == runs.COMPLETE
 
 
-class _Display(Bar):
+class Display(Bar):
     """A bar with the state of all runs, and a line for each that ended."""
 
-    def __init__(self, total):
+    def __init__(self, total, done=0):
         # The time left is told from all runs so far: each may take longer than the half minute that is usual.
-        super().__init__("starting workers", total, period=1e9)
-        self.total, self.done, self.failed = total, 0, 0
+        super().__init__("starting workers", total - done, period=1e9)
+        self.total, self.done, self.failed = total, done, 0
+        self.note = ""  # what else is to be said of the state
         self.seen = time.monotonic()  # the last time that there was a worker
 
     def running(self, count):
@@ -202,7 +211,7 @@ class _Display(Bar):
         elif time.monotonic() - self.seen > PATIENCE:
             self.seen = math.inf  # said once
             self.say("The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?")
-        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed"
+        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.note}"
         self.advance(description=state if count else f"{state}; waiting for a worker")
 
     def finished(self, name, files, fault):
@@ -211,7 +220,7 @@ class _Display(Bar):
         self.failed += bool(fault)
         self.advance(1)
         outcome = f"FAILED: {fault}" if fault else _last_line(files)
-        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}")
+        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
 
 
 def _short(name):
@@ -223,5 +232,6 @@ def _short(name):
 def _last_line(files):
     """What matters of a run in a line: metrics of the validation images, where there are any."""
     history = runs.History(**simplejson.loads(files[runs.File.HISTORY]))
+    epochs = f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
     final = {name: value for name, value in history.final.items() if name.startswith("val_")} or history.final
-    return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"  {history.total_seconds:.1f} s"
+    return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"{epochs}  {history.total_seconds:.1f} s"

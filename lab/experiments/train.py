@@ -18,6 +18,9 @@ class Request(NamedTuple):
     tensorboard: bool = False
     repeats: int | None = None
     sweep: list[list[str]] | None = None  # as of `grid`
+    search: int | None = None  # trials
+    unit_budget: int | None = None
+    target_accuracy: float | None = None
     workers: int | None = None
     scheduler: str | None = None
 
@@ -47,10 +50,14 @@ def train(settings, request):
     if request.model_name.partition("/")[0] in list(runs.Beside):
         raise UserError(f"not a run's name: {', '.join(runs.Beside)} hold what the other scripts write; choose another name")
     output = runs.Output(folder, request.model_name, request.overwrite, request.tensorboard)
+    if request.search is not None:
+        return _search(settings, request, output)
+    if request.unit_budget is not None or request.target_accuracy is not None:
+        raise UserError("--unit-budget and --target-accuracy say what to search for: add --search TRIALS")
     if request.sweep or request.repeats is not None:
         return _train_many(settings, request, output)
     if request.workers is not None or request.scheduler is not None:
-        raise UserError("--workers and --scheduler are for many runs: add --repeats or --sweep")
+        raise UserError("--workers and --scheduler are for many runs: add --repeats, --sweep or --search")
     train_here(settings, output, request.data_dir)
     return 0, [folder / runs.File.LEARNING_CURVE]
 
@@ -68,3 +75,38 @@ def _train_many(settings, request, output):
     place = "" if request.results_dir == "results" else f" --results-dir {request.results_dir}"
     console.say(f"{output.folder}: for figures and tables of all of it, python evaluate.py -m {request.model_name}{place}")
     return 1 if failed else 0, paths
+
+
+def _search(settings, request, output):
+    _check_search(settings, request)
+    from lab.experiments import confirm, search, sweep
+
+    goal, machines = (
+        search.Goal(request.unit_budget, request.target_accuracy),
+        sweep.Machines(request.scheduler, request.workers),
+    )
+    planned, data = sweep.load_data({"": settings}, request.data_dir)
+    settings = search.with_holdout(planned[""], data)
+    study = search.search(settings, goal, request.search, output, (data, machines))
+    return confirm.confirm(study, goal, output, 5 if request.repeats is None else request.repeats, (data, machines))
+
+
+def _check_search(settings, request):
+    """Raise UserError if there is nothing to search for."""
+    budget, target, given = request.unit_budget, request.target_accuracy, settings.model_fields_set
+    layers = given & {"hidden", "filters", "kernels", "head"}
+    faults = {
+        f"--search needs at least one trial, got {request.search}": request.search < 1,
+        "--search chooses the settings itself: it goes without --sweep": request.sweep,
+        "--search goes on where it stopped: to begin anew, choose another name or remove the folder": request.overwrite,
+        f"repeats must be a whole number of at least 1, got {request.repeats}": (request.repeats or 1) < 1,
+        "--search needs either --unit-budget or --target-accuracy, to know what is best": (budget is None) == (target is None),
+        f"--unit-budget {budget} is less than a unit for each of four layers": budget is not None and budget < 4,
+        f"--target-accuracy must lie between 0 and 1, got {target}": target is not None and not 0 < target < 1,
+        "--unit-budget is for the dense net": budget is not None and settings.net != "dense",
+        f"--search is for the nets dense and conv, not for {settings.net}": settings.net not in ("dense", "conv"),
+        f"--search chooses the layers itself: leave out --{next(iter(layers), None)}": layers,
+    }
+    for fault, is_so in faults.items():
+        if is_so:
+            raise UserError(fault)

@@ -7,7 +7,7 @@ import threading
 import time
 
 import keras
-from keras.callbacks import EarlyStopping, TensorBoard  # noqa: F401
+from keras.callbacks import EarlyStopping, LambdaCallback, TensorBoard  # noqa: F401
 from PIL import Image
 
 from lab.backend import gan, inference

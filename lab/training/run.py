@@ -53,7 +53,7 @@ def train_here(settings, output, data_dir=None):
     console.say(f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{output.folder}: {files}")
 
 
-def train_run(settings, arrays, output, verbose=True):
+def train_run(settings, arrays, output, verbose=True, watch=None):
     """Train a network on the device in use, and save the run.
 
     Parameters
@@ -65,6 +65,8 @@ def train_run(settings, arrays, output, verbose=True):
     output : runs.Output
     verbose : bool
         Print the network and a line for each epoch.
+    watch : function, optional
+        Called with the epoch, from 0, and its logs; may raise KeyboardInterrupt.
 
     Returns
     -------
@@ -94,6 +96,8 @@ def train_run(settings, arrays, output, verbose=True):
                 listeners.insert(1, callbacks.SamplePictures(folder, settings, shape))
             if output.tensorboard:
                 listeners.append(callbacks.TensorBoard(folder / runs.TENSORBOARD))
+            if watch:
+                listeners.append(callbacks.LambdaCallback(on_epoch_end=watch))
             if not verbose:
                 return _fit(settings, arrays, model, recorder, listeners)
             with callbacks.ProgressLines(settings.epochs, recorder) as lines:

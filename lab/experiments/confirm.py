@@ -1,0 +1,126 @@
+"""The best trials of a search, trained again: with other seeds on the same images, then on all training images and tested."""
+
+import numpy as np
+import optuna
+
+from lab import figures, runs
+from lab.console import say, table
+from lab.experiments import search, sweep
+from lab.metrics import intervals
+from lab.settings import as_flags
+
+HELD_OUT, TEST = "held-out", "test"  # folders within that of the search
+
+
+def confirm(study, goal, output, repeats, work_on):
+    """Train the best trials of a search again, say which of them wins, test it, and draw what the search went through.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        As `search.search` gives it.
+    goal : search.Goal
+    output : runs.Output
+        Of the search.
+    repeats : int
+    work_on : (dict of str to Arrays, sweep.Machines)
+
+    Returns
+    -------
+    status : int
+        The exit status: 1 if runs failed.
+    paths : list of Path
+        The figures.
+    """
+    trials = search.ended_trials(study, goal)
+    paths = _draw(study, trials, goal, output)
+    finalists = search.in_order(trials, goal)[: search.FINALISTS]
+    if not finalists:
+        _say_unreached(trials, goal)
+        return 0, paths
+    settings = {one.number: runs.load(output.folder / f"trial={one.number}").settings for one in finalists}
+    seed = settings[finalists[0].number].seed
+    other = range(seed + 1, seed + 1 + repeats)  # by its own seed, a trial became one of the best
+    say(f"\nThe best {len(finalists)} again, with {repeats} other seeds each, on the same images:")
+    if not (held_out := _trained_again(settings, output, HELD_OUT, other, work_on)):
+        return 1, paths
+    order = _by_mean(finalists, held_out, goal)
+    say(f"\nThe best of these, trained on all training images, {repeats} seeds each; now the test images are used, once:")
+    tested = {number: settings[number].replace(holdout=0) for number in order[: search.TESTED]}
+    if not (tests := _trained_again(tested, output, TEST, range(repeats), work_on)):
+        return 1, paths
+    chances = [number for number in order if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy]
+    _report(finalists, settings, (held_out, tests), chances, goal)
+    return 0, paths
+
+
+def _trained_again(settings, output, place, seeds, work_on):
+    """The validation accuracies with these seeds, by trial; None if a run failed."""
+    data, machines = work_on
+    name = f"{output.name}/{place}"
+    planned = {f"trial={number}/seed={seed}": one.replace(seed=seed) for number, one in settings.items() for seed in seeds}
+    folder = output.folder / place
+    # What a command with another number of trials left there is of other trials perhaps: it stays, and is not looked at.
+    if sweep.train_missing(planned, data, runs.Output(folder, name), machines):
+        return None
+    finals = {one: runs.load(folder / one).history.final["val_accuracy"] for one in planned}
+    return {number: np.array([finals[f"trial={number}/seed={seed}"] for seed in seeds], float) for number in settings}
+
+
+def _by_mean(finalists, accuracies, goal):
+    """The numbers of the trials, the winner first: by the means of their repeats, and the parameters where a target is set."""
+    parameters = {one.number: one.parameters for one in finalists}
+    means = {number: values.mean() for number, values in accuracies.items()}
+    if not goal.target_accuracy:
+        return sorted(means, key=lambda number: -means[number])
+    return sorted(means, key=lambda number: (means[number] < goal.target_accuracy, parameters[number], -means[number]))
+
+
+def _report(finalists, settings, accuracies, chances, goal):
+    """Print a table of the finalists, and what it says."""
+    held_out, tests = accuracies
+    rows = []
+    for one in sorted(finalists, key=lambda one: [*tests, *held_out].index(one.number)):
+        row = {"trial": str(one.number), "parameters": f"{one.parameters:,}", "held-out, alone": f"{one.accuracy:.4f}"}
+        row |= {"held-out, mean": _mean(held_out[one.number]), "test, mean": _mean(tests.get(one.number))}
+        rows.append(row | {"settings": as_flags(settings[one.number].replace(holdout=0).unusual())})
+    table(rows, "The best trials, in the order of their means on the held-out images", left=("settings",))
+    count = next(iter(settings.values())).holdout
+    say(f"Chosen on {count:,} held-out training images; nothing was on the test images, on which the published solution was.")
+    if not chances:
+        say(f"None of these reaches {goal.target_accuracy} on average: with more trials, the same command searches on.")
+        return
+    winner = next(one for one in finalists if one.number == chances[0])
+    drop = winner.accuracy - tests[winner.number].mean()
+    say(
+        f"Trial {winner.number} wins: {winner.parameters:,} parameters, test accuracy {_mean(tests[winner.number])}, "
+        f"mean of {len(tests[winner.number])} seeds with its 95% confidence interval. This {'drops' if drop > 0 else 'rises'} "
+        f"by {abs(drop):.4f} from what the trial alone had on the held-out images."
+    )
+
+
+def _mean(values):
+    if values is None:
+        return "-"
+    mean, half_width = intervals.mean_and_half_width(values)
+    return f"{mean:.4f}" + ("" if np.isnan(half_width) else f" ± {half_width:.4f}")
+
+
+def _say_unreached(trials, goal):
+    best = max(trials, key=lambda one: one.accuracy, default=None)
+    found = f": the best has {best.accuracy:.4f}, with {best.parameters:,} parameters (trial {best.number})" if best else ""
+    wanted = f"reaches {goal.target_accuracy}" if goal.target_accuracy else "was finished"
+    say(f"No trial {wanted}{found}. With more trials, the same command searches on.")
+
+
+def _draw(study, trials, goal, output):
+    """The figures of a search so far."""
+    whole = [trial for trial in trials if trial.whole]
+    drawn = {}
+    if whole:
+        title = f"{output.title}: {len(trials)} trials"
+        drawn["search.png"] = figures.search(trials, goal.target_accuracy, title)
+    if len(whole) > 3:
+        found = optuna.importance.get_param_importances(study, target=lambda trial: 1 - trial.user_attrs["accuracy"])
+        drawn["importances.png"] = figures.importances(found, f"{output.title}: what the accuracy of a trial depends on")
+    return runs.save_figures(drawn, output.folder)

@@ -1,0 +1,94 @@
+"""What a search may choose: each setting that was not given, in the range in which good answers lie."""
+
+from lab.settings import names
+
+MOST_LAYERS = 4
+_ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh")
+_OPTIMIZERS = ("adam", "nadam", "rmsprop", "sgd")
+
+
+# What a person would try first, of what a search has to choose.
+FIRST = {"layers": 2, "share 1": 0.75, "units 1": 24, "units 2": 24}
+FIRST |= {"filters 1": 6, "filters 2": 8, "kernels 1": 5, "kernels 2": 3, "head": "average"}
+FIRST |= {
+    "activation": "relu",
+    "optimizer": "adam",
+    "learning_rate": 3.0,
+    "schedule": "cosine",
+    "warmup": 0,
+    "log2(batch_size)": 6,
+}
+FIRST |= {"batch_norm": False, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0, "shift": 0}
+
+
+def suggest(trial, settings, goal):
+    """The settings of a trial.
+
+    Every trial has the same parameters, those of layers that it does not have too: Optuna's sampler takes them jointly.
+
+    Parameters
+    ----------
+    trial : optuna.Trial
+    settings : Settings
+        What was given of them, stays.
+    goal : search.Goal
+
+    Returns
+    -------
+    Settings
+    """
+    given = settings.model_fields_set
+    found = _layers(trial, settings, goal)
+    for name, choose in _SPACE.items():
+        if name not in given:
+            found[name] = choose(trial)
+    if "learning_rate" not in given:
+        # As a multiple of the optimizer's own, which differ.
+        factor = trial.suggest_float("learning_rate", 0.5, 30, log=True)
+        found["learning_rate"] = _rounded(factor * names.OPTIMIZERS[found.get("optimizer", settings.optimizer)])
+    return settings.replace(**{name: value for name, value in found.items() if name not in given})
+
+
+_SPACE = {
+    "activation": lambda trial: trial.suggest_categorical("activation", _ACTIVATIONS),
+    "optimizer": lambda trial: trial.suggest_categorical("optimizer", _OPTIMIZERS),
+    "schedule": lambda trial: trial.suggest_categorical("schedule", names.SCHEDULES),
+    "warmup": lambda trial: trial.suggest_int("warmup", 0, 1),
+    "batch_size": lambda trial: 2 ** trial.suggest_int("log2(batch_size)", 5, 9),
+    "batch_norm": lambda trial: trial.suggest_categorical("batch_norm", (False, True)),
+    "dropout": lambda trial: trial.suggest_float("dropout", 0, 0.3, step=0.05),
+    "regularizer": lambda trial: trial.suggest_categorical("regularizer", names.REGULARIZERS),
+    "regularizer_strength": lambda trial: _rounded(trial.suggest_float("regularizer_strength", 1e-8, 1e-3, log=True)),
+    "label_smoothing": lambda trial: trial.suggest_float("label_smoothing", 0, 0.1, step=0.02),
+    "shift": lambda trial: trial.suggest_int("shift", 0, 2),
+}
+
+
+def _rounded(value):
+    """So many digits that a person might have typed."""
+    return float(f"{value:.2g}")
+
+
+def _layers(trial, settings, goal):
+    if goal.unit_budget:
+        return {"hidden": _shared(trial, goal.unit_budget)}
+    if settings.net == "dense":
+        count = trial.suggest_int("layers", 1, 3)
+        units = [trial.suggest_int(f"units {layer}", 6, 64, log=True) for layer in (1, 2, 3)]
+        return {"hidden": tuple(units[:count])}
+    count = trial.suggest_int("layers", 2, MOST_LAYERS)
+    filters = [trial.suggest_int(f"filters {layer + 1}", 2, 16, log=True) for layer in range(MOST_LAYERS)]
+    kernels = [trial.suggest_int(f"kernels {layer + 1}", 3, 5, step=2) for layer in range(MOST_LAYERS)]
+    head = trial.suggest_categorical("head", names.HEADS)
+    return {"filters": tuple(filters[:count]), "kernels": tuple(kernels[:count]), "head": head}
+
+
+def _shared(trial, budget):
+    """Units of one to four layers that share a budget: each takes a share of what is left, the last all of it."""
+    count = trial.suggest_int("layers", 1, MOST_LAYERS)
+    shares = [trial.suggest_float(f"share {layer}", 0.2, 0.9, step=0.05) for layer in range(1, MOST_LAYERS)]
+    units = []
+    for layer in range(count - 1):
+        left = budget - sum(units)
+        units.append(min(max(1, round(shares[layer] * left)), left - (count - 1 - layer)))
+    return (*units, budget - sum(units))

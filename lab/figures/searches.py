@@ -1,0 +1,78 @@
+"""Figures of a search."""
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from lab.figures.base import frame, new_figure
+
+
+def search(trials, target, title):
+    """The best so far by trial, beside accuracy against parameters with the Pareto front: fewer parameters are less accurate.
+
+    Parameters
+    ----------
+    trials : sequence with ``number``, ``accuracy``, ``parameters``, ``whole`` and ``reached``
+    target : float or None
+        An accuracy that is to be reached with the fewest parameters; None: the best accuracy is looked for.
+    title : str
+    """
+    figure = new_figure(11, 4.8, title)
+    left, right = figure.subplots(1, 2)
+    numbers = np.array([one.number for one in trials])
+    accuracies, parameters = (np.array([getattr(one, name) for one in trials], float) for name in ("accuracy", "parameters"))
+    whole, reached = (np.array([getattr(one, name) for one in trials], bool) for name in ("whole", "reached"))
+    kinds = {"reaches the target": reached, "does not": whole & ~reached} if target else {"trial": whole}
+    kinds["stopped early"] = ~whole
+    values = parameters if target else accuracies
+    for (name, chosen), look in zip(kinds.items(), ("C0o", "C1s", "kx")):
+        if chosen.any():
+            left.plot(numbers[chosen], values[chosen], look, markersize=5, alpha=0.7, label=name)
+            right.plot(parameters[chosen], accuracies[chosen], look, markersize=5, alpha=0.7)
+    best = np.minimum.accumulate(np.where(reached, values, np.inf)) if target else None
+    best = best if target else np.maximum.accumulate(np.where(whole, values, -np.inf))
+    seen = np.isfinite(best)
+    left.step(numbers[seen], best[seen], "C2", where="post", linewidth=1.5, label="best so far")
+    front = _front(parameters[whole], accuracies[whole])
+    right.step(*front, "C3--", where="post", linewidth=1.5, label="Pareto front")
+    left.set(xlabel="trial", ylabel="parameters" if target else "accuracy on held-out images")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.set(xlabel="parameters", ylabel="accuracy on held-out images", xscale="log")
+    if target:
+        left.set_yscale("log")
+        right.axhline(target, color="k", linestyle=":", linewidth=1, label=f"target {target:g}")
+    # Trials that hardly learn would squeeze all others.
+    for axis in (right,) if target else (left, right):
+        middle = np.median(accuracies[whole])
+        frame(axis, np.clip(accuracies, middle - 2 * (accuracies.max() - middle) - 0.005, 1))
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=6, fontsize=8)
+    return figure
+
+
+def _front(parameters, accuracies):
+    """The corners of the line above which no trial lies."""
+    order = np.lexsort((-accuracies, parameters))
+    parameters, accuracies = parameters[order], np.maximum.accumulate(accuracies[order])
+    first = np.append(True, np.diff(accuracies) > 0)
+    return parameters[first], accuracies[first]
+
+
+def importances(shares, title):
+    """Bars: the share of each parameter of a search in the spread of its outcome.
+
+    Parameters
+    ----------
+    shares : dict of str to float
+        By the parameter's name; their sum is 1.
+    title : str
+    """
+    figure = new_figure(7.5, 1.5 + 0.3 * len(shares), title)
+    axis = figure.subplots()
+    names = sorted(shares, key=shares.get)
+    bars = axis.barh([name.replace("_", " ") for name in names], [shares[name] for name in names], color="C0")
+    axis.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    axis.set(xlabel="importance for being among the best (PED-ANOVA)")
+    axis.margins(x=0.1)
+    axis.grid(alpha=0.3, axis="x")
+    return figure
