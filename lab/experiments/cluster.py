@@ -214,7 +214,7 @@ def _watch(client, epochs, watch):
         address, *epoch = epochs.get()
         if not watch(*epoch):
             with contextlib.suppress(Exception):  # the worker may be gone
-                client.run(_stopped.add, epoch[0], workers=[address])
+                client.run(_stop, epoch[0], workers=[address])
 
 
 def _results(client, futures, report, most):
@@ -248,6 +248,12 @@ def _outcome(future):
 # What follows runs on the workers.
 
 _stopped = set()  # names of runs
+
+
+def _stop(name):
+    _stopped.add(name)
+
+
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 
@@ -286,6 +292,10 @@ def _train_here(name, settings, plugin, setup, work):
         except UserError as error:
             fault = str(error)
         return runs.read_files(output.folder), fault
+
+
+def _stop(name):
+    _stopped.add(name)
 
 
 def _tell(name, topic, epoch, logs):

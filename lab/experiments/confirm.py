@@ -1,5 +1,7 @@
 """The best trials of a search, trained again: with other seeds on the same images, then on all training images and tested."""
 
+import warnings
+
 import numpy as np
 import optuna
 
@@ -121,6 +123,7 @@ def _draw(study, trials, goal, output):
         title = f"{output.title}: {len(trials)} trials"
         drawn["search.png"] = figures.search(trials, goal.target_accuracy, title)
     if len(whole) > 3:
+        warnings.filterwarnings("ignore", module="optuna")  # of few trials
         found = optuna.importance.get_param_importances(study, target=lambda trial: 1 - trial.user_attrs["accuracy"])
         drawn["importances.png"] = figures.importances(found, f"{output.title}: what the accuracy of a trial depends on")
     return runs.save_figures(drawn, output.folder)

@@ -99,7 +99,8 @@ def _check_search(settings, request):
         f"--search needs at least one trial, got {request.search}": request.search < 1,
         "--search chooses the settings itself: it goes without --sweep": request.sweep,
         "--search goes on where it stopped: to begin anew, choose another name or remove the folder": request.overwrite,
-        f"repeats must be a whole number of at least 1, got {request.repeats}": (request.repeats or 1) < 1,
+        f"repeats must be a whole number of at least 1, got {request.repeats}": request.repeats is not None
+        and request.repeats < 1,
         "--search needs either --unit-budget or --target-accuracy, to know what is best": (budget is None) == (target is None),
         f"--unit-budget {budget} is less than a unit for each of four layers": budget is not None and budget < 4,
         f"--target-accuracy must lie between 0 and 1, got {target}": target is not None and not 0 < target < 1,

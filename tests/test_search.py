@@ -1,0 +1,203 @@
+"""A search: what it tries, what is on disk when it was killed and went on, and that the test images wait until the end."""
+
+import json
+import re
+import shutil
+import sqlite3
+
+import numpy as np
+import optuna
+import pytest
+
+from lab import data, runs
+from lab.experiments import search
+from lab.experiments.space import FIRST, suggest
+from lab.settings import Settings
+from tests.conftest import assert_refused, call, write_npz
+
+BUDGET, TARGET = search.Goal(unit_budget=12), search.Goal(target_accuracy=0.5)
+FLAGS = ("-m", "s", "--unit-budget", "12", "--epochs", "4", "--batch-size", "64", "--repeats", "2", "--shift", "0")
+
+
+def train(data_dir, results_dir, *flags):
+    return call("train", "--data-dir", data_dir, "--results-dir", results_dir, *FLAGS, *flags)
+
+
+def study_of(folder):
+    return optuna.load_study(study_name="search", storage=f"sqlite:///{folder / 's' / search.DATABASE}")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, data_dir):
+    """The results folder of a search of 4 trials, and what it printed."""
+    folder = tmp_path_factory.mktemp("search")
+    done = train(data_dir, folder, "--search", "4")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return folder, done.stdout
+
+
+@pytest.mark.parametrize(("goal", "net"), [(BUDGET, "dense"), (TARGET, "dense"), (TARGET, "conv")])
+def test_what_is_tried(goal, net):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    given = Settings(net=net, epochs=3, activation="sigmoid", dataset="mnist")
+    tried = [suggest(study.ask(), given, goal) for _ in range(40)]
+    assert {(one.epochs, one.activation, one.dataset) for one in tried} == {(3, "sigmoid", "mnist")}
+    assert {one.schedule for one in tried} == {"constant", "cosine"} and len({one.optimizer for one in tried}) == 4
+    assert len({frozenset(trial.params) for trial in study.trials}) == 1
+    layers = [one.hidden or one.filters for one in tried]
+    if goal.unit_budget:
+        assert {sum(units) for units in layers} == {12} and {len(units) for units in layers} == {1, 2, 3, 4}
+    else:
+        assert {len(units) for units in layers} == ({1, 2, 3} if net == "dense" else {2, 3, 4})
+    study.enqueue_trial(FIRST)
+    assert suggest(study.ask(), given, goal).learning_rate == 0.01
+
+
+def test_a_budget_of_four_units_and_unequal_shares():
+    for shares in ((0.9, 0.9, 0.9), (0.2, 0.2, 0.2)):
+        params = dict(zip(("share 1", "share 2", "share 3"), shares)) | {"layers": 4}
+        one = suggest(optuna.trial.FixedTrial(FIRST | params | {"regularizer": "l2"}), Settings(), search.Goal(4))
+        assert one.hidden == (1, 1, 1, 1)
+
+
+@pytest.mark.cluster
+def test_trials_are_runs_that_never_saw_the_test_images(finished, data_dir):
+    folder, printed = finished
+    trials = sorted(path.name for path in (folder / "s").glob("trial=*"))
+    assert trials == ["trial=0", "trial=1", "trial=2", "trial=3"]
+    settings = [runs.load(folder / "s" / name).settings for name in trials]
+    assert {(sum(one.hidden), one.holdout, one.shift, one.batch_size, one.epochs) for one in settings} == {(12, 160, 0, 64, 4)}
+    assert re.search(r"^\[4/4\] trial=\d  val_accuracy .* stopped early, best 0\.\d{4}$", printed, re.M)
+    assert {path.name for path in (folder / "s").glob("*.*")} >= {"search.db", "search.png", "importances.png"}
+    # What was tested: all training images, validated on the test images; and what the sentences say of it.
+    tested = [runs.load(path) for path in sorted((folder / "s" / "test").glob("*/seed=*"))]
+    assert {(run.settings.holdout, run.record.dataset.train, run.record.dataset.validation) for run in tested} == {
+        (0, 640, 200)
+    }
+    winner = int(re.search(r"Trial (\d) wins", printed)[1])
+    again = [runs.load(path) for path in (folder / "s" / "held-out").glob("*/seed=*")]
+    assert {run.settings.seed for run in again} == {1, 2} and {run.settings.holdout for run in again} == {160}
+    means = {}
+    for run in again:
+        means.setdefault(run.folder.parent.name, []).append(run.history.final["val_accuracy"])
+    assert np.mean(means[f"trial={winner}"]) == max(map(np.mean, means.values()))
+    mean = np.mean([run.history.final["val_accuracy"] for run in tested if run.folder.parent.name == f"trial={winner}"])
+    assert f"test accuracy {mean:.4f}" in " ".join(printed.split())
+    assert "held-out training images" in printed and "published solution" in printed
+
+
+@pytest.mark.cluster
+def test_a_search_that_was_killed_goes_on_and_is_extended(finished, data_dir, tmp_path):
+    shutil.copytree(finished[0] / "s", tmp_path / "s")
+    before = {trial.number: trial.params for trial in study_of(tmp_path).trials}
+    left = study_of(tmp_path).ask()  # by a client that was killed before the worker had ended
+    params = suggest(left, Settings(), BUDGET) and left.params
+    done = train(data_dir, tmp_path, "--search", "6")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    trials = study_of(tmp_path).trials
+    assert [trial.number for trial in trials] == [*range(6)] and all(trial.state.is_finished() for trial in trials)
+    assert {number: trials[number].params for number in before} == before and params.items() >= trials[4].params.items()
+    assert len({json.dumps(trial.params, sort_keys=True) for trial in trials}) == 6
+    for trial in trials:
+        assert runs.load(tmp_path / "s" / f"trial={trial.number}").record.parameters == trial.user_attrs["parameters"]
+    assert "4 of 6 trials are done already" in done.stdout and done.stdout.count("trial=") == 2
+    again = train(data_dir, tmp_path, "--search", "6")
+    assert again.returncode == 0 and "6 of 6 trials" in again.stdout and "trial=" not in again.stdout
+
+
+def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
+    path, arrays = tmp_path / "search.db", {"mnist5k": mnist5k}
+    study = search._study(path, Settings(dataset="mnist5k", epochs=8), BUDGET, arrays)
+    for number in range(6):
+        study.ask()
+        assert all(search._goes_on(study, f"trial={number}", epoch, 0.8 + number / 100) for epoch in range(8))
+        study.tell(number, 0.2)
+    study.ask()
+    went_on = [search._goes_on(study, "trial=6", epoch, 0.5) for epoch in range(8)]
+    assert went_on == [True, True, *[False] * 6]  # not before a quarter of the epochs
+    assert study.trials[6].intermediate_values[7] == 0.5
+    assert [trial.accuracy for trial in search.ended_trials(study, BUDGET)] == []
+
+
+def test_of_those_that_reach_the_target_the_fewest_parameters_win():
+    trials = [search.Trial(0, 0.96, 900, True, True), search.Trial(1, 0.94, 90, True, False)]
+    trials += [search.Trial(2, 0.95, 300, True, True), search.Trial(3, 0.99, 50, False, False)]
+    assert [one.number for one in search.in_order(trials, TARGET)] == [2, 0]
+    every = [one._replace(reached=True) for one in trials]
+    assert [one.number for one in search.in_order(every, BUDGET)] == [0, 2, 1]
+
+
+@pytest.mark.cluster
+def test_a_target_that_nothing_reaches(data_dir, tmp_path):
+    flags = ("-m", "t", "--search", "1", "--target-accuracy", "0.999", "--epochs", "1", "--workers", "1")
+    done = call("train", "--data-dir", data_dir, "--results-dir", tmp_path, *flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    accuracy = runs.load(tmp_path / "t" / "trial=0").history.final["val_accuracy"]
+    assert f"No trial reaches 0.999: the best has {accuracy:.4f}, with " in done.stdout and "more trials" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--search", "0", "--unit-budget", "9"), "at least one trial"),
+        (("--search", "2", "--unit-budget", "3"), "less than a unit for each of four layers"),
+        (("--search", "2"), "either --unit-budget or --target-accuracy"),
+        (("--search", "2", "--unit-budget", "9", "--target-accuracy", "0.9"), "either --unit-budget or --target-accuracy"),
+        (("--search", "2", "--target-accuracy", "1.5"), "between 0 and 1"),
+        (("--search", "2", "--unit-budget", "9", "--sweep", "dropout", "0"), "without --sweep"),
+        (("--search", "2", "--unit-budget", "9", "--overwrite"), "goes on where it stopped"),
+        (("--search", "2", "--unit-budget", "9", "-c"), "--unit-budget is for the dense net"),
+        (("--search", "2", "--target-accuracy", "0.9", "--net", "gan-dense"), "not for gan-dense"),
+        (("--search", "2", "--unit-budget", "9", "--hidden", "5,4"), "leave out --hidden"),
+        (("--search", "2", "--unit-budget", "9", "--repeats", "0"), "repeats must be"),
+        (("--unit-budget", "9"), "add --search TRIALS"),
+    ],
+)
+def test_bad_flags_of_a_search(flags, said, data_dir, tmp_path):
+    assert_refused(call("train", "-m", "x", "--data-dir", data_dir, "--results-dir", tmp_path, *flags), said)
+    assert not (tmp_path / "x").exists()
+
+
+def broken(path):
+    path.write_bytes(b"not a database" * 100)
+
+
+def foreign(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table mine (secret text)")
+
+
+def other_study(path):
+    optuna.create_study(storage=f"sqlite:///{path}", study_name="mine")
+
+
+@pytest.mark.parametrize("make", [broken, foreign, other_study])
+def test_a_database_that_is_no_search_is_refused_and_left_as_it_is(make, data_dir, tmp_path):
+    path = tmp_path / "s" / "search.db"
+    path.parent.mkdir()
+    make(path)
+    before = path.read_bytes()
+    assert_refused(train(data_dir, tmp_path, "--search", "2"), "search.db: not the database of a search")
+    assert path.read_bytes() == before and [one.name for one in path.parent.iterdir()] == ["search.db"]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--epochs", "5"), "its epochs is 4, not 5"),
+        (("--unit-budget", "13"), "its unit-budget is 12, not 13"),
+        (("--dropout", "0.1"), "its dropout is to be found, not 0.1"),
+    ],
+)
+def test_another_search_is_refused(flags, said, finished, data_dir):
+    assert_refused(train(data_dir, finished[0], "--search", "9", *flags), said)
+    assert len(study_of(finished[0]).trials) == 4
+
+
+@pytest.mark.cluster
+def test_other_data_are_refused(finished, mnist5k, tmp_path):
+    arrays = data.Arrays(*(array[100:400] for array in mnist5k))
+    write_npz(tmp_path / "mnist.npz", arrays.train_images[..., 0], arrays.train_labels, *arrays[2:])
+    done = train(tmp_path, finished[0], "--search", "9", "--holdout", "160")
+    assert_refused(done, "is of another search: its data is")
