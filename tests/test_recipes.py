@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 RECIPES = sorted((ROOT / "recipes").glob("*.args"))
 RUNS = {
     "activations": 15,
+    "budget-200": 1,
     "cifar10-batch-norm": 6,
     "cifar10-cnn": 1,
     "conv-vs-dense": 6,
@@ -24,6 +25,8 @@ RUNS = {
     "fashion-gan": 1,
     "fashion-gan-unrolled": 1,
     "fewest-parameters": 42,
+    "fewest-parameters-conv": 1,
+    "fewest-parameters-dense": 1,
     "gaussian-ring": 6,
     "hidden-units": 21,
     "mnist-gan": 1,
@@ -47,6 +50,18 @@ def test_a_recipe_plans_its_runs_and_says_what_it_is(path, monkeypatch):
     header, _, _ = path.read_text().partition("\n-")
     assert header.startswith("# Exercise ") and header[11] in "ABCD" and "bout" in header
     assert f"\n# Then: python evaluate.py -m {path.stem}" in header
+
+
+def test_part_a_searches_for_what_is_asked_for(monkeypatch):
+    goals = {}
+    for name in ("budget-200", "fewest-parameters-dense", "fewest-parameters-conv"):
+        (settings,) = planned(ROOT / "recipes" / f"{name}.args", monkeypatch).values()
+        args = train.parse_args()
+        assert args.search >= 40 and settings.model_fields_set <= {"seed", "net", "epochs"}
+        goals[name] = (settings.net, settings.epochs, args.unit_budget, args.target_accuracy)
+    assert goals["budget-200"][::2] == ("dense", 200)
+    assert goals["fewest-parameters-dense"] == ("dense", 10, None, 0.97)
+    assert goals["fewest-parameters-conv"] == ("conv", 10, None, 0.97)
 
 
 @pytest.mark.parametrize(("name", "key"), [("hidden-units", "hidden"), ("weight-decay", "regularizer_strength")])

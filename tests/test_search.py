@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from lab import data, runs
-from lab.experiments import search
+from lab.experiments import cluster, search
 from lab.experiments.space import FIRST, suggest
 from lab.settings import Settings
 from tests.conftest import assert_refused, call, write_npz
@@ -201,3 +201,28 @@ def test_other_data_are_refused(finished, mnist5k, tmp_path):
     write_npz(tmp_path / "mnist.npz", arrays.train_images[..., 0], arrays.train_labels, *arrays[2:])
     done = train(tmp_path, finished[0], "--search", "9", "--holdout", "160")
     assert_refused(done, "is of another search: its data is")
+
+
+@pytest.mark.cluster
+def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
+    settings, arrays = data.for_run(Settings(hidden=(8,), epochs=500, dataset="mnist"), data_dir)
+    seen = []
+
+    def watch(*epoch):
+        seen.append(epoch)
+        return epoch[0] == "short" or epoch[1] < 3
+
+    planned = {"short": settings.replace(epochs=2), "long": settings, "after": settings.replace(epochs=2)}
+    work = cluster.Work("s", threads=1, ahead=1, watch=watch)
+    with cluster.connect() as client:
+        ended = cluster.train_on_workers(client, planned.items(), {"mnist": arrays}, work, lambda count: None)
+        files = {name: (json.loads(files["history.json"]), fault) for name, files, fault in ended}
+    assert [(history["status"], fault) for history, fault in files.values()] == [
+        ("complete", None),
+        ("interrupted", None),
+        ("complete", None),
+    ]
+    history = files["long"][0]
+    assert 4 <= len(history["val_accuracy"]) < 500
+    told = [accuracy for name, _, accuracy in seen if name == "long"]
+    assert told == history["val_accuracy"][: len(told)]

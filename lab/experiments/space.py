@@ -10,15 +10,15 @@ _OPTIMIZERS = ("adam", "nadam", "rmsprop", "sgd")
 # What a person would try first, of what a search has to choose.
 FIRST = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
 FIRST |= {"filters 1": 6, "filters 2": 8, "kernels 1": 5, "kernels 2": 3, "head": "average"}
+FIRST |= {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "schedule": "cosine", "warmup": 0}
 FIRST |= {
-    "activation": "relu",
-    "optimizer": "adam",
-    "learning_rate": 3.0,
-    "schedule": "cosine",
-    "warmup": 0,
-    "log2(batch_size)": 6,
+    "log2(batch_size)": 5,
+    "batch_norm": True,
+    "dropout": 0.0,
+    "regularizer_strength": 1e-6,
+    "label_smoothing": 0.0,
+    "shift": 0,
 }
-FIRST |= {"batch_norm": True, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0, "shift": 0}
 
 
 def suggest(trial, settings, goal):
@@ -74,7 +74,7 @@ def _layers(trial, settings, goal):
         return {"hidden": _shared(trial, goal.unit_budget)}
     if settings.net == "dense":
         count = trial.suggest_int("layers", 1, 3)
-        # Most of the parameters lie in the first layer: few units there, and many in the second, are more accurate than even nets.
+        # Most parameters lie in the first layer: few units there, and many in the second, are more accurate than even nets.
         units = [trial.suggest_int(f"units {layer}", 8, most, log=True) for layer, most in ((1, 50), (2, 256), (3, 128))]
         return {"hidden": tuple(units[:count])}
     count = trial.suggest_int("layers", 2, MOST_LAYERS)
