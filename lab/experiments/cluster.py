@@ -29,6 +29,7 @@ from lab.settings import UserError
 
 RETRIES = 2  # of a run whose worker died
 ANSWER_WITHIN = 10  # seconds, a scheduler
+MOST_MEMORY = 1.3e9  # bytes of a worker, before it is begun anew: XLA keeps all that it compiled, 10 MB a net
 
 
 @contextlib.contextmanager
@@ -137,7 +138,12 @@ def train_on_workers(client, planned, data, work, report):
             client.register_plugin(_plugin(arrays), name=plugins[dataset])
         if work.watch:
             client.subscribe_topic(topic, lambda event: epochs.put(event[1]))
-        wait = functools.partial(_results, client, futures, lambda count: (_watch(client, epochs, work.watch), report(count)))
+
+        def told(count):
+            _watch(client, epochs, work.watch)
+            report(count)
+
+        wait = functools.partial(_results, client, futures, told)
         for name, settings in planned:
             setup = devices.setup_of(settings, work.threads)
             if setup != latest:
@@ -230,19 +236,23 @@ def _results(client, futures, report, most):
             outcome = _outcome(future)
             # Results that somebody still wants are computed again when their worker is restarted.
             future.release()
-            yield futures.pop(future), *outcome
+            name, (files, fault, grown) = futures.pop(future), outcome
+            if grown and len(futures) < len(client.nthreads()):  # none waits: nothing is lost with this worker
+                with contextlib.suppress(OSError, ValueError, TimeoutError):  # nobody is there to begin it anew
+                    client.restart_workers([grown], timeout=60)
+            yield name, files, fault
 
 
 def _outcome(future):
-    """Files and fault of a run that ended."""
+    """Files and fault of a run that ended, and its worker's address if that has grown too large."""
     try:
         return future.result()
     except KilledWorker as error:
-        return {}, f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps"
+        return {}, f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps", None
     except ModuleNotFoundError as error:
-        return {}, _unfit(error)
+        return {}, _unfit(error), None
     except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
-        return {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return {}, f"{type(error).__name__}: {' '.join(str(error).split())}", None
 
 
 # What follows runs on the workers.
@@ -277,7 +287,10 @@ def _train_here(name, settings, plugin, setup, work):
         As `runs.read_files` gives them.
     fault : str or None
         Why it failed.
+    grown : str or None
+        This worker's address, if it has grown too large.
     """
+    worker = distributed.get_worker()
     with _one_at_a_time, tempfile.TemporaryDirectory() as parent:
         output = runs.Output(Path(parent, "run"), f"{work.name}/{name}", tensorboard=work.tensorboard)
         fault = None
@@ -291,7 +304,8 @@ def _train_here(name, settings, plugin, setup, work):
             _stopped.discard(name)
         except UserError as error:
             fault = str(error)
-        return runs.read_files(output.folder), fault
+        grown = worker.address if worker.monitor.get_process_memory() > MOST_MEMORY else None
+        return runs.read_files(output.folder), fault, grown
 
 
 def _stop(name):
