@@ -17,6 +17,7 @@ from lab.backend import devices
 ROOT = Path(__file__).parents[1]
 # No test may depend on the internet or on what a user has in Keras's cache: requests are sent to a port that nobody serves.
 os.environ.pop("COLUMNS", None)  # of the terminal that the tests were started from
+os.unsetenv("COLUMNS")  # which Python does not know of if the readline library has set it: it is handed on all the same
 os.environ.update(HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
 # The full data sets, where there are any: for the tests that need them.
 FULL_DATA = Path(os.environ.pop("LAB_DATA_DIR", ROOT.parent / "shared" / "data"))
