@@ -1,7 +1,7 @@
 """Figures of a search."""
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lab.figures.base import frame, new_figure
 
@@ -37,9 +37,15 @@ def search(trials, target, title):
     left.set(xlabel="trial", ylabel="parameters" if target else "accuracy on held-out images")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="parameters", ylabel="accuracy on held-out images", xscale="log")
+    scales = [right.xaxis]
     if target:
         left.set_yscale("log")
+        scales.append(left.yaxis)
         right.axhline(target, color="k", linestyle=":", linewidth=1, label=f"target {target:g}")
+    for scale in scales:
+        scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        scale.set_major_formatter(lambda value, place: f"{value:,.0f}")
+        scale.set_minor_formatter(NullFormatter())
     # Trials that hardly learn would squeeze all others.
     for axis in (right,) if target else (left, right):
         middle = np.median(accuracies[whole])
