@@ -49,6 +49,7 @@ def test_what_is_tried(goal, net):
         assert {sum(units) for units in layers} == {12} and {len(units) for units in layers} == {1, 2, 3, 4}
     else:
         assert {len(units) for units in layers} == ({1, 2, 3} if net == "dense" else {2, 3, 4})
+    assert {suggest(study.ask(), given.replace(epochs=1), goal).warmup for _ in range(9)} == {0}
     study.enqueue_trial(FIRST)
     assert suggest(study.ask(), given, goal).learning_rate == 0.01
 

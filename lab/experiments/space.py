@@ -42,6 +42,7 @@ def suggest(trial, settings, goal):
     for name, choose in _SPACE.items():
         if name not in given:
             found[name] = choose(trial)
+    found["warmup"] = min(found.get("warmup", 0), settings.epochs - 1)
     if "learning_rate" not in given:
         # As a multiple of the optimizer's own, which differ.
         factor = trial.suggest_float("learning_rate", 0.5, 30, log=True)

@@ -7,6 +7,8 @@ from lab import console, runs
 from lab.settings import UserError
 from lab.training.run import train_here
 
+REPEATS = 5  # of the best trials of a search
+
 
 class Request(NamedTuple):
     """What is asked of `train` beside the settings: flags of train.py."""
@@ -81,26 +83,27 @@ def _search(settings, request, output):
     _check_search(settings, request)
     from lab.experiments import confirm, search, sweep
 
-    goal, machines = (
-        search.Goal(request.unit_budget, request.target_accuracy),
-        sweep.Machines(request.scheduler, request.workers),
-    )
+    goal = search.Goal(request.unit_budget, request.target_accuracy)
+    machines = sweep.Machines(request.scheduler, request.workers)
     planned, data = sweep.load_data({"": settings}, request.data_dir)
     settings = search.with_holdout(planned[""], data)
     study = search.search(settings, goal, request.search, output, (data, machines))
-    return confirm.confirm(study, goal, output, 5 if request.repeats is None else request.repeats, (data, machines))
+    return confirm.confirm(study, goal, output, _repeats_of(request), (data, machines))
+
+
+def _repeats_of(request):
+    return REPEATS if request.repeats is None else request.repeats
 
 
 def _check_search(settings, request):
     """Raise UserError if there is nothing to search for."""
-    budget, target, given = request.unit_budget, request.target_accuracy, settings.model_fields_set
-    layers = given & {"hidden", "filters", "kernels", "head"}
+    budget, target, repeats = request.unit_budget, request.target_accuracy, _repeats_of(request)
+    layers = settings.model_fields_set & {"hidden", "filters", "kernels", "head"}
     faults = {
         f"--search needs at least one trial, got {request.search}": request.search < 1,
         "--search chooses the settings itself: it goes without --sweep": request.sweep,
         "--search goes on where it stopped: to begin anew, choose another name or remove the folder": request.overwrite,
-        f"repeats must be a whole number of at least 1, got {request.repeats}": request.repeats is not None
-        and request.repeats < 1,
+        f"repeats must be a whole number of at least 1, got {repeats}": repeats < 1,
         "--search needs either --unit-budget or --target-accuracy, to know what is best": (budget is None) == (target is None),
         f"--unit-budget {budget} is less than a unit for each of four layers": budget is not None and budget < 4,
         f"--target-accuracy must lie between 0 and 1, got {target}": target is not None and not 0 < target < 1,
