@@ -50,14 +50,14 @@ def test_what_is_tried(goal, net):
     else:
         assert {len(units) for units in layers} == ({1, 2, 3} if net == "dense" else {2, 3, 4})
     assert {suggest(study.ask(), given.replace(epochs=1), goal).warmup for _ in range(9)} == {0}
-    study.enqueue_trial(FIRST)
+    study.enqueue_trial(FIRST[net][0])
     assert suggest(study.ask(), given, goal).learning_rate == 0.01
 
 
 def test_a_budget_of_four_units_and_unequal_shares():
     for shares in ((0.9, 0.9, 0.9), (0.2, 0.2, 0.2)):
         params = dict(zip(("share 1", "share 2", "share 3"), shares)) | {"layers": 4}
-        one = suggest(optuna.trial.FixedTrial(FIRST | params | {"regularizer": "l2"}), Settings(), search.Goal(4))
+        one = suggest(optuna.trial.FixedTrial(FIRST["dense"][0] | params | {"regularizer": "l2"}), Settings(), search.Goal(4))
         assert one.hidden == (1, 1, 1, 1)
 
 

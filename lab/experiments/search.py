@@ -122,7 +122,8 @@ def _study(path, settings, goal, data):
         )
         known = study.user_attrs.get("search", None if existing else about)
         if not existing:
-            study.enqueue_trial(FIRST)
+            for params in FIRST[settings.net]:
+                study.enqueue_trial(params)
             study.set_user_attr("search", about)
     except Exception as error:  # whatever SQLite, SQLAlchemy and Optuna make of a broken file
         fault = " ".join(str(error).split())[:100]

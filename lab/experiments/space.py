@@ -8,17 +8,12 @@ _OPTIMIZERS = ("adam", "nadam", "rmsprop", "sgd")
 
 
 # What a person would try first, of what a search has to choose.
-FIRST = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
-FIRST |= {"filters 1": 6, "filters 2": 8, "kernels 1": 5, "kernels 2": 3, "head": "average"}
-FIRST |= {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "schedule": "cosine", "warmup": 0}
-FIRST |= {
-    "log2(batch_size)": 5,
-    "batch_norm": True,
-    "dropout": 0.0,
-    "regularizer_strength": 1e-6,
-    "label_smoothing": 0.0,
-    "shift": 0,
-}
+_USUAL = {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "schedule": "cosine", "warmup": 0, "shift": 0}
+_USUAL |= {"log2(batch_size)": 5, "batch_norm": True, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0}
+_DENSE = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
+_CONV = {"layers": 3, "head": "average", "filters 1": 4, "filters 2": 6, "filters 3": 12}
+_CONV |= {"kernels 1": 5, "kernels 2": 3, "kernels 3": 3}
+FIRST = {"dense": [_USUAL | _DENSE], "conv": [_USUAL | _CONV, _USUAL | _CONV | {"batch_norm": False}]}
 
 
 def suggest(trial, settings, goal):
