@@ -44,13 +44,14 @@ def test_what_is_tried(goal, net):
     assert {(one.epochs, one.activation, one.dataset) for one in tried} == {(3, "sigmoid", "mnist")}
     assert {one.schedule for one in tried} == {"constant", "cosine"} and len({one.optimizer for one in tried}) == 4
     assert len({frozenset(trial.params) for trial in study.trials}) == 1
+    assert {one.head for one in tried} == ({"flatten", "average"} if net == "conv" else {None})
     layers = [one.hidden or one.filters for one in tried]
     if goal.unit_budget:
         assert {sum(units) for units in layers} == {12} and {len(units) for units in layers} == {1, 2, 3, 4}
     else:
         assert {len(units) for units in layers} == ({1, 2, 3} if net == "dense" else {2, 3, 4})
     assert {suggest(study.ask(), given.replace(epochs=1), goal).warmup for _ in range(9)} == {0}
-    study.enqueue_trial(FIRST[net][0])
+    study.enqueue_trial(FIRST[net][-1])
     assert suggest(study.ask(), given, goal).learning_rate == 0.01
 
 
@@ -108,16 +109,37 @@ def test_a_search_that_was_killed_goes_on_and_is_extended(finished, data_dir, tm
 
 def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     path, arrays = tmp_path / "search.db", {"mnist5k": mnist5k}
-    study = search._study(path, Settings(dataset="mnist5k", epochs=8), BUDGET, arrays)
+    settings = Settings(dataset="mnist5k", epochs=8)
+    study = search._study(path, settings, BUDGET, arrays)
+    asked = study, settings, BUDGET
     for number in range(6):
         study.ask()
-        assert all(search._goes_on(study, f"trial={number}", epoch, 0.8 + number / 100) for epoch in range(8))
+        assert all(search._goes_on(*asked, f"trial={number}", 9, epoch, 0.8 + number / 100) for epoch in range(8))
         study.tell(number, 0.2)
     study.ask()
-    went_on = [search._goes_on(study, "trial=6", epoch, 0.5) for epoch in range(8)]
+    went_on = [search._goes_on(*asked, "trial=6", 9, epoch, 0.5) for epoch in range(8)]
     assert went_on == [True, True, *[False] * 6]  # not before a quarter of the epochs
     assert study.trials[6].intermediate_values[7] == 0.5
     assert [trial.accuracy for trial in search.ended_trials(study, BUDGET)] == []
+
+
+def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(tmp_path, mnist5k):
+    settings, goal = Settings(dataset="mnist5k", epochs=8), search.Goal(target_accuracy=0.9)
+    study = search._study(tmp_path / "search.db", settings, goal, {"mnist5k": mnist5k})
+
+    def goes_on(parameters, epoch, accuracy):
+        return search._goes_on(study, settings, goal, f"trial={study.ask().number}", parameters, epoch, accuracy)
+
+    # An error of three times that of the target, after a quarter of the epochs.
+    assert [goes_on(900, *one) for one in ((1, 0.1), (2, 0.71), (2, 0.69), (7, 0.69))] == [True, True, False, False]
+    for parameters in (100, 200, 300, 400, 500):
+        trial = study.ask()
+        for name, value in (("accuracy", 0.95), ("parameters", parameters)):
+            trial.set_user_attr(name, value)
+        assert goes_on(900, 0, 0.9)
+        study.tell(trial, parameters)
+    # Five reach it, and are enough to be trained again: more parameters than theirs cannot win.
+    assert [goes_on(parameters, 0, 0.9) for parameters in (501, 500)] == [False, True]
 
 
 def test_of_those_that_reach_the_target_the_fewest_parameters_win():
@@ -211,7 +233,7 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
 
     def watch(*epoch):
         seen.append(epoch)
-        return epoch[0] == "short" or epoch[1] < 3
+        return epoch[0] == "short" or epoch[2] < 3
 
     planned = {"short": settings.replace(epochs=2), "long": settings, "after": settings.replace(epochs=2)}
     work = cluster.Work("s", threads=1, ahead=1, watch=watch)
@@ -225,5 +247,6 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
     ]
     history = files["long"][0]
     assert 4 <= len(history["val_accuracy"]) < 500
-    told = [accuracy for name, _, accuracy in seen if name == "long"]
+    told = [accuracy for name, _, _, accuracy in seen if name == "long"]
+    assert {parameters for _, parameters, _, _ in seen} == {784 * 8 + 8 + 8 * 10 + 10}
     assert told == history["val_accuracy"][: len(told)]

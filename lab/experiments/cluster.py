@@ -99,8 +99,9 @@ class Work(NamedTuple):
     threads: int  # CPU threads of a run that has no setting of its own
     tensorboard: bool = False
     ahead: int = 2  # runs a worker that are submitted before others have ended
-    # Of the runs' epochs: takes a run's name, the epoch from 0 and its validation accuracy, and says whether it is to go on.
-    watch: Callable[[str, int, float], bool] | None = None
+    # Of the runs' epochs: takes a run's name, its parameters, the epoch from 0 and the validation accuracy, and says whether
+    # the run is to go on.
+    watch: Callable[[str, int, int, float], bool] | None = None
 
 
 def train_on_workers(client, planned, data, work, report):
@@ -260,10 +261,6 @@ def _outcome(future):
 _stopped = set()  # names of runs
 
 
-def _stop(name):
-    _stopped.add(name)
-
-
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 
@@ -312,9 +309,9 @@ def _stop(name):
     _stopped.add(name)
 
 
-def _tell(name, topic, epoch, logs):
+def _tell(name, topic, parameters, epoch, logs):
     """Tell the client of an epoch, and stop if it has said so."""
     worker = distributed.get_worker()
-    worker.log_event(topic, (worker.address, name, epoch, float(logs["val_accuracy"])))
+    worker.log_event(topic, (worker.address, name, parameters, epoch, float(logs["val_accuracy"])))
     if name in _stopped:
         raise KeyboardInterrupt

@@ -24,7 +24,9 @@ from lab.settings import UserError, flag_of, text
 DATABASE = "search.db"
 HOLDOUT, LEAST_SHARE = 10_000, 4  # images held out by default, but at most a quarter
 FINALISTS, TESTED = 5, 3  # trials that are trained again, and those of them that are tested
-KEPT = 75.0  # percent of the trials that are not stopped early, epoch by epoch
+# After a quarter of its epochs, a trial is stopped early ...
+KEPT = 75.0  # ... if the accuracy of so many percent of the trials was better then
+HOPELESS = 3.0  # ... or, where a target is set, if its error is so many times that of the target
 
 
 class Goal(NamedTuple):
@@ -85,7 +87,7 @@ def search(settings, goal, trials, output, work_on):
             say(f"{folder}: {before} of {trials} trials are done already.")
         if before >= trials:
             return study
-        work = sweep.work_for(output, machines)._replace(ahead=1, watch=lambda *epoch: _goes_on(study, *epoch))
+        work = sweep.work_for(output, machines)._replace(ahead=1, watch=lambda *epoch: _goes_on(study, settings, goal, *epoch))
         count = min(workers, trials - before)
         with sweep.Display(trials, before) as display, cluster.connect(machines.scheduler, count) as client:
             planned = _asked(study, settings, goal, trials)
@@ -134,7 +136,7 @@ def _study(path, settings, goal, data):
         raise UserError(f"{path} is of another search: its {other[0]} is {was}, not {now}; {advice}")
     # A sampler that began with the same numbers again would repeat the first trials.
     study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials), multivariate=True, constant_liar=True)
-    study.pruner = optuna.pruners.PercentilePruner(KEPT, n_warmup_steps=settings.epochs // 4)
+    study.pruner = optuna.pruners.PercentilePruner(KEPT, n_warmup_steps=_early(settings))
     return study
 
 
@@ -166,14 +168,24 @@ def _trial(study, name):
     return optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
-def _goes_on(study, name, epoch, accuracy):
+def _early(settings):
+    """The first epoch, from 0, after which a trial may be stopped for its accuracy."""
+    return settings.epochs // 4
+
+
+def _goes_on(study, settings, goal, name, parameters, epoch, accuracy):
     """Take note of an epoch of a trial; whether the trial may still win."""
     trial = _trial(study, name)
     known = study.get_trials(deepcopy=False)[trial.number]
     if known.state.is_finished() or epoch in known.intermediate_values:  # told before a client was killed
         return True
     trial.report(1 - accuracy, epoch)
-    return not trial.should_prune()
+    if goal.unit_budget:
+        return not trial.should_prune()
+    finalists = in_order(ended_trials(study, goal), goal)[:FINALISTS]
+    too_large = len(finalists) == FINALISTS and parameters > finalists[-1].parameters
+    # Not against the other trials: with few parameters, one that just reaches the target is worse than most.
+    return not too_large and (epoch < _early(settings) or 1 - accuracy <= HOPELESS * (1 - goal.target_accuracy))
 
 
 def _tell(study, goal, folder):

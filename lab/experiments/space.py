@@ -11,9 +11,10 @@ _OPTIMIZERS = ("adam", "nadam", "rmsprop", "sgd")
 _USUAL = {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "schedule": "cosine", "warmup": 0, "shift": 0}
 _USUAL |= {"log2(batch_size)": 5, "batch_norm": True, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0}
 _DENSE = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
-_CONV = {"layers": 3, "head": "average", "filters 1": 4, "filters 2": 6, "filters 3": 12}
-_CONV |= {"kernels 1": 5, "kernels 2": 3, "kernels 3": 3}
-FIRST = {"dense": [_USUAL | _DENSE], "conv": [_USUAL | _CONV, _USUAL | _CONV | {"batch_norm": False}]}
+_CONV = {"layers": 3, "kernels": 5, "filters": 4}
+_FLAT = _USUAL | _CONV | {"head": "flatten", "growth": 1.2, "batch_norm": False, "learning_rate": 3.0}
+_AVERAGED = _USUAL | _CONV | {"head": "average", "growth": 1.6}
+FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _AVERAGED]}
 
 
 def suggest(trial, settings, goal):
@@ -35,7 +36,7 @@ def suggest(trial, settings, goal):
     given = settings.model_fields_set
     found = _layers(trial, settings, goal)
     for name, choose in _SPACE.items():
-        if name not in given:
+        if name not in given and (name != "head" or settings.net == "conv"):
             found[name] = choose(trial)
     found["warmup"] = min(found.get("warmup", 0), settings.epochs - 1)
     if "learning_rate" not in given:
@@ -46,16 +47,17 @@ def suggest(trial, settings, goal):
 
 
 _SPACE = {
+    "head": lambda trial: trial.suggest_categorical("head", names.HEADS),
     "activation": lambda trial: trial.suggest_categorical("activation", _ACTIVATIONS),
     "optimizer": lambda trial: trial.suggest_categorical("optimizer", _OPTIMIZERS),
     "schedule": lambda trial: trial.suggest_categorical("schedule", names.SCHEDULES),
     "warmup": lambda trial: trial.suggest_int("warmup", 0, 1),
     "batch_size": lambda trial: 2 ** trial.suggest_int("log2(batch_size)", 5, 9),
     "batch_norm": lambda trial: trial.suggest_categorical("batch_norm", (False, True)),
-    "dropout": lambda trial: trial.suggest_float("dropout", 0, 0.3, step=0.05),
+    "dropout": lambda trial: _rounded(trial.suggest_float("dropout", 0, 0.3, step=0.05)),
     "regularizer": lambda trial: trial.suggest_categorical("regularizer", names.REGULARIZERS),
     "regularizer_strength": lambda trial: _rounded(trial.suggest_float("regularizer_strength", 1e-8, 1e-3, log=True)),
-    "label_smoothing": lambda trial: trial.suggest_float("label_smoothing", 0, 0.1, step=0.02),
+    "label_smoothing": lambda trial: _rounded(trial.suggest_float("label_smoothing", 0, 0.1, step=0.02)),
     "shift": lambda trial: trial.suggest_int("shift", 0, 2),
 }
 
@@ -74,10 +76,10 @@ def _layers(trial, settings, goal):
         units = [trial.suggest_int(f"units {layer}", 8, most, log=True) for layer, most in ((1, 50), (2, 256), (3, 128))]
         return {"hidden": tuple(units[:count])}
     count = trial.suggest_int("layers", 2, MOST_LAYERS)
-    filters = [trial.suggest_int(f"filters {layer + 1}", 2, 16, log=True) for layer in range(MOST_LAYERS)]
-    kernels = [trial.suggest_int(f"kernels {layer + 1}", 3, 5, step=2) for layer in range(MOST_LAYERS)]
-    head = trial.suggest_categorical("head", names.HEADS)
-    return {"filters": tuple(filters[:count]), "kernels": tuple(kernels[:count]), "head": head}
+    filters, growth = trial.suggest_int("filters", 2, 8), trial.suggest_float("growth", 1, 2, step=0.1)
+    # Wide kernels cost little in the first layer only, whose input is one image deep.
+    kernels = trial.suggest_int("kernels", 3, 7, step=2), *[3] * (count - 1)
+    return {"filters": tuple(round(filters * growth**layer) for layer in range(count)), "kernels": kernels}
 
 
 def _shared(trial, budget):

@@ -98,7 +98,7 @@ def _repeats_of(request):
 def _check_search(settings, request):
     """Raise UserError if there is nothing to search for."""
     budget, target, repeats = request.unit_budget, request.target_accuracy, _repeats_of(request)
-    layers = settings.model_fields_set & {"hidden", "filters", "kernels", "head"}
+    layers = settings.model_fields_set & {"hidden", "filters", "kernels"}
     faults = {
         f"--search needs at least one trial, got {request.search}": request.search < 1,
         "--search chooses the settings itself: it goes without --sweep": request.sweep,

@@ -66,7 +66,7 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     verbose : bool
         Print the network and a line for each epoch.
     watch : function, optional
-        Called with the epoch, from 0, and its logs; may raise KeyboardInterrupt.
+        Called with the number of parameters, the epoch, from 0, and its logs; may raise KeyboardInterrupt.
 
     Returns
     -------
@@ -97,7 +97,8 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
             if output.tensorboard:
                 listeners.append(callbacks.TensorBoard(folder / runs.TENSORBOARD))
             if watch:
-                listeners.append(callbacks.LambdaCallback(on_epoch_end=watch))
+                watch_epoch = functools.partial(watch, engine.networks_of(model).count_params())
+                listeners.append(callbacks.LambdaCallback(on_epoch_end=watch_epoch))
             if not verbose:
                 return _fit(settings, arrays, model, recorder, listeners)
             with callbacks.ProgressLines(settings.epochs, recorder) as lines:
