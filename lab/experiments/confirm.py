@@ -6,9 +6,9 @@ import numpy as np
 import optuna
 
 from lab import figures, runs
+from lab.comparison.tables import cell
 from lab.console import say, table
 from lab.experiments import search, sweep
-from lab.metrics import intervals
 from lab.settings import as_flags
 
 HELD_OUT, TEST = "held-out", "test"  # folders within that of the search
@@ -102,10 +102,7 @@ def _report(finalists, settings, accuracies, chances, goal):
 
 
 def _mean(values):
-    if values is None:
-        return "-"
-    mean, half_width = intervals.mean_and_half_width(values)
-    return f"{mean:.4f}" + ("" if np.isnan(half_width) else f" ± {half_width:.4f}")
+    return "-" if values is None else cell("val_accuracy", values)
 
 
 def _say_unreached(trials, goal):

@@ -76,7 +76,7 @@ def _layers(trial, settings, goal):
         units = [trial.suggest_int(f"units {layer}", 8, most, log=True) for layer, most in ((1, 50), (2, 256), (3, 128))]
         return {"hidden": tuple(units[:count])}
     count = trial.suggest_int("layers", 2, MOST_LAYERS)
-    filters, growth = trial.suggest_int("filters", 2, 8), trial.suggest_float("growth", 1, 2, step=0.1)
+    filters, growth = trial.suggest_int("filters", 2, 8), trial.suggest_float("growth", 0.7, 2, step=0.1)
     # Wide kernels cost little in the first layer only, whose input is one image deep.
     kernels = trial.suggest_int("kernels", 3, 7, step=2), *[3] * (count - 1)
     return {"filters": tuple(round(filters * growth**layer) for layer in range(count)), "kernels": kernels}
