@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import keras
 import numpy as np
@@ -275,6 +276,15 @@ def test_a_linked_folder_is_not_followed_out_of_the_sweep(mnist5k, tmp_path):
     (tmp_path / "s" / "seed=0").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="link"):
         sweep.missing(tmp_path / "s", grid(Settings(dataset="mnist"), [], 1), {"mnist": mnist5k})
+
+
+def test_workers_that_join_later_get_runs_at_once(monkeypatch):
+    client, future = mock.Mock(), mock.Mock(done=lambda: False)
+    client.nthreads.side_effect = [{}, {"one": 1}, {"one": 1, "two": 1}]
+    monkeypatch.setattr(cluster.distributed, "wait", lambda *_, **__: None)
+    training = []
+    assert list(cluster._results(client, {future: "run"}, training.append, ahead=1)) == []  # the caller submits another
+    assert training == [0, 1]
 
 
 @pytest.mark.cluster

@@ -107,20 +107,31 @@ def test_a_search_that_was_killed_goes_on_and_is_extended(finished, data_dir, tm
     assert again.returncode == 0 and "6 of 6 trials" in again.stdout and "trial=" not in again.stdout
 
 
+def end(trial, accuracy, parameters, state=optuna.trial.TrialState.COMPLETE):
+    trial.set_user_attr("accuracy", accuracy)
+    trial.set_user_attr("parameters", parameters)
+    trial.study.tell(trial, 1 - accuracy if state == optuna.trial.TrialState.COMPLETE else None, state=state)
+
+
 def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     path, arrays = tmp_path / "search.db", {"mnist5k": mnist5k}
     settings = Settings(dataset="mnist5k", epochs=8)
     study = search._study(path, settings, BUDGET, arrays)
-    asked = study, settings, BUDGET
     for number in range(6):
-        study.ask()
-        assert all(search._goes_on(*asked, f"trial={number}", 9, epoch, 0.8 + number / 100) for epoch in range(8))
-        study.tell(number, 0.2)
-    study.ask()
-    went_on = [search._goes_on(*asked, "trial=6", 9, epoch, 0.5) for epoch in range(8)]
+        trial = study.ask()
+        assert all(search._goes_on(trial, settings, BUDGET, 9, epoch, 0.8 + number / 100) for epoch in range(8))
+        end(trial, 0.8 + number / 100, 9)
+    trial = study.ask()
+    went_on = [search._goes_on(trial, settings, BUDGET, 9, epoch, 0.5) for epoch in range(8)]
     assert went_on == [True, True, *[False] * 6]  # not before a quarter of the epochs
     assert study.trials[6].intermediate_values[7] == 0.5
-    assert [trial.accuracy for trial in search.ended_trials(study, BUDGET)] == []
+    end(trial, 0.99, 9, optuna.trial.TrialState.PRUNED)
+    ended = search.ended_trials(study, BUDGET)
+    assert len(ended) == 7 and [one.number for one in search.in_order(ended, BUDGET)] == [5, 4, 3, 2, 1, 0]
+    # One that left no run is still to be trained.
+    failed = study.ask()
+    assert not search._tell(failed, BUDGET, tmp_path / "nothing")
+    assert [name for name, _ in search._asked(study, settings, BUDGET, 9, {})] == ["trial=7", "trial=8"]
 
 
 def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(tmp_path, mnist5k):
@@ -128,16 +139,13 @@ def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(t
     study = search._study(tmp_path / "search.db", settings, goal, {"mnist5k": mnist5k})
 
     def goes_on(parameters, epoch, accuracy):
-        return search._goes_on(study, settings, goal, f"trial={study.ask().number}", parameters, epoch, accuracy)
+        return search._goes_on(study.ask(), settings, goal, parameters, epoch, accuracy)
 
     # An error of three times that of the target, after a quarter of the epochs.
     assert [goes_on(900, *one) for one in ((1, 0.1), (2, 0.71), (2, 0.69), (7, 0.69))] == [True, True, False, False]
     for parameters in (100, 200, 300, 400, 500):
-        trial = study.ask()
-        for name, value in (("accuracy", 0.95), ("parameters", parameters)):
-            trial.set_user_attr(name, value)
         assert goes_on(900, 0, 0.9)
-        study.tell(trial, parameters)
+        end(study.ask(), 0.95, parameters)
     # Five reach it, and are enough to be trained again: more parameters than theirs cannot win.
     assert [goes_on(parameters, 0, 0.9) for parameters in (501, 500)] == [False, True]
 
@@ -202,6 +210,21 @@ def test_a_database_that_is_no_search_is_refused_and_left_as_it_is(make, data_di
     before = path.read_bytes()
     assert_refused(train(data_dir, tmp_path, "--search", "2"), "search.db: not the database of a search")
     assert path.read_bytes() == before and [one.name for one in path.parent.iterdir()] == ["search.db"]
+
+
+def test_what_a_killed_process_had_begun_to_write_is_taken_back(tmp_path, mnist5k):
+    path = tmp_path / "search.db"
+    search._study(path, Settings(dataset="mnist5k"), BUDGET, {"mnist5k": mnist5k})
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in ("pragma cache_size = 1", "begin", "create table half as select 1", "update trials set number = 9"):
+        connection.execute(statement)
+    connection.executemany("insert into half values (?)", [("x" * 1000,)] * 100)  # more than is kept in memory
+    (tmp_path / "killed").mkdir()
+    for file in (path, path.with_name("search.db-journal")):
+        shutil.copy(file, tmp_path / "killed")
+    connection.close()
+    study = search._study(tmp_path / "killed" / "search.db", Settings(dataset="mnist5k"), BUDGET, {"mnist5k": mnist5k})
+    assert [trial.number for trial in study.trials] == [0]
 
 
 @pytest.mark.cluster

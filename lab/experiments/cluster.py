@@ -29,7 +29,7 @@ from lab.settings import UserError
 
 RETRIES = 2  # of a run whose worker died
 ANSWER_WITHIN = 10  # seconds, a scheduler
-MOST_MEMORY = 1.3e9  # bytes of a worker, before it is begun anew: XLA keeps all that it compiled, 10 MB a net
+MOST_GROWTH = 3e8  # bytes, of a worker that trains different nets: XLA keeps all that it compiled, 10 MB a net
 
 
 @contextlib.contextmanager
@@ -153,7 +153,7 @@ def train_on_workers(client, planned, data, work, report):
                 latest = setup
             task = name, settings, plugins[settings.dataset], setup, work._replace(watch=work.watch and topic)
             futures[client.submit(_task(), pickle.dumps(task), pure=False)] = name
-            yield from wait(work.ahead * max(1, len(client.nthreads())) - 1)
+            yield from wait(work.ahead)
         yield from wait(0)
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
@@ -224,11 +224,14 @@ def _watch(client, epochs, watch):
                 client.run(_stop, epoch[0], workers=[address])
 
 
-def _results(client, futures, report, most):
-    """Yield the name, files and fault of each run as it ends, until so many are left."""
-    while len(futures) > most:
+def _results(client, futures, report, ahead):
+    """Yield the name, files and fault of each run as it ends, until fewer than so many a worker are left."""
+    while futures:
         try:
-            report(min(len(client.nthreads()), len(futures)))
+            workers = len(client.nthreads())
+            if len(futures) < ahead * workers:
+                return
+            report(min(workers, len(futures)))
             with contextlib.suppress(TimeoutError):
                 distributed.wait(list(futures), timeout=0.25, return_when="FIRST_COMPLETED")
         except (OSError, CancelledError) as error:
@@ -238,10 +241,10 @@ def _results(client, futures, report, most):
             # Results that somebody still wants are computed again when their worker is restarted.
             future.release()
             name, (files, fault, grown) = futures.pop(future), outcome
-            if grown and len(futures) < len(client.nthreads()):  # none waits: nothing is lost with this worker
-                with contextlib.suppress(OSError, ValueError, TimeoutError):  # nobody is there to begin it anew
-                    client.restart_workers([grown], timeout=60)
             yield name, files, fault
+            if grown and client.cluster and len(futures) < workers:  # none waits, and no other client has work for it
+                with contextlib.suppress(OSError, ValueError, TimeoutError):  # it has died
+                    client.restart_workers([grown], timeout=60)
 
 
 def _outcome(future):
@@ -295,14 +298,22 @@ def _train_here(name, settings, plugin, setup, work):
             devices.start(setup)
             from lab.training.run import train_run
 
+            _stopped.discard(name)  # of an earlier search
             watch = work.watch and functools.partial(_tell, name, work.watch)
             train_run(settings, _arrays_for(plugin, settings.holdout), output, verbose=False, watch=watch)
         except KeyboardInterrupt:  # ours, of `_tell`: workers ignore Ctrl-C
-            _stopped.discard(name)
+            pass
         except UserError as error:
             fault = str(error)
-        grown = worker.address if worker.monitor.get_process_memory() > MOST_MEMORY else None
+        first, size = _size_at_first(), worker.monitor.get_process_memory()
+        grown = worker.address if work.watch and size > first + MOST_GROWTH else None
         return runs.read_files(output.folder), fault, grown
+
+
+@functools.cache
+def _size_at_first():
+    """Bytes of this process when it had trained its first run."""
+    return distributed.get_worker().monitor.get_process_memory()
 
 
 def _stop(name):

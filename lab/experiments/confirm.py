@@ -51,22 +51,23 @@ def confirm(study, goal, output, repeats, work_on):
     tested = {number: settings[number].replace(holdout=0) for number in order[: search.TESTED]}
     if not (tests := _trained_again(tested, output, TEST, range(repeats), work_on)):
         return 1, paths
-    chances = [number for number in order if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy]
+    chances = [number for number in tests if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy]
     _report(finalists, settings, (held_out, tests), chances, goal)
-    return 0, paths
+    return int(len(held_out) < len(finalists) or len(tests) < len(tested)), paths
 
 
 def _trained_again(settings, output, place, seeds, work_on):
-    """The validation accuracies with these seeds, by trial; None if a run failed."""
+    """The validation accuracies with these seeds, by trial; without trials of which a run failed."""
     data, machines = work_on
     name = f"{output.name}/{place}"
     planned = {f"trial={number}/seed={seed}": one.replace(seed=seed) for number, one in settings.items() for seed in seeds}
     folder = output.folder / place
     # What a command with another number of trials left there is of other trials perhaps: it stays, and is not looked at.
-    if sweep.train_missing(planned, data, runs.Output(folder, name), machines):
-        return None
-    finals = {one: runs.load(folder / one).history.final["val_accuracy"] for one in planned}
-    return {number: np.array([finals[f"trial={number}/seed={seed}"] for seed in seeds], float) for number in settings}
+    failed = sweep.train_missing(planned, data, runs.Output(folder, name), machines)
+    accuracies = {number: [] for number in settings if not any(one.startswith(f"trial={number}/") for one in failed)}
+    for number, values in accuracies.items():
+        values += [runs.load(folder / f"trial={number}/seed={seed}").history.final["val_accuracy"] for seed in seeds]
+    return {number: np.array(values, float) for number, values in accuracies.items()}
 
 
 def _by_mean(finalists, accuracies, goal):
@@ -82,9 +83,9 @@ def _report(finalists, settings, accuracies, chances, goal):
     """Print a table of the finalists, and what it says."""
     held_out, tests = accuracies
     rows = []
-    for one in sorted(finalists, key=lambda one: [*tests, *held_out].index(one.number)):
+    for one in sorted(finalists, key=lambda one: [*tests, *held_out, *settings].index(one.number)):
         row = {"trial": str(one.number), "parameters": f"{one.parameters:,}", "held-out, alone": f"{one.accuracy:.4f}"}
-        row |= {"held-out, mean": _mean(held_out[one.number]), "test, mean": _mean(tests.get(one.number))}
+        row |= {"held-out, mean": _mean(held_out.get(one.number)), "test, mean": _mean(tests.get(one.number))}
         rows.append(row | {"settings": as_flags(settings[one.number].replace(holdout=0).unusual())})
     table(rows, "The best trials, in the order of their means on the held-out images", left=("settings",))
     count = next(iter(settings.values())).holdout

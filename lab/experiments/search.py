@@ -7,6 +7,8 @@ training images, and evaluated on the test images.
 Optuna's state lies in ``search.db``: a search that was killed goes on, and one that is done can be extended.
 """
 
+import contextlib
+import itertools
 import sqlite3
 import warnings
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from lab import runs
 from lab.console import say
 from lab.data import fingerprint
 from lab.experiments import cluster, sweep
-from lab.experiments.space import FIRST, suggest
+from lab.experiments.space import FIRST, searched, suggest
 from lab.settings import UserError, flag_of, text
 
 DATABASE = "search.db"
@@ -48,9 +50,8 @@ class Trial(NamedTuple):
 
 def with_holdout(settings, data):
     """The settings with the default of a search for the images that are held out."""
-    if "holdout" in settings.model_fields_set and settings.holdout:
-        return settings
-    return settings.replace(holdout=min(HOLDOUT, len(data[settings.dataset].train_images) // LEAST_SHARE))
+    default = min(HOLDOUT, len(data[settings.dataset].train_images) // LEAST_SHARE)
+    return settings.replace(holdout=settings.holdout or default)
 
 
 def search(settings, goal, trials, output, work_on):
@@ -69,52 +70,73 @@ def search(settings, goal, trials, output, work_on):
 
     Returns
     -------
-    optuna.Study
+    study : optuna.Study
+    failed : dict of str to str
+        The trials that failed, and why; these are also printed on standard error. The same search tries them again.
 
     Raises
     ------
     UserError
-        If the folder holds another search, or the cluster cannot be reached.
+        If the folder holds something else, or the cluster cannot be reached.
     """
     data, machines = work_on
-    workers, folder = sweep.worker_count(machines), output.folder
-    if runs.holds_run(folder):
-        raise UserError(f"{folder} already holds a single run: choose another name for the search")
+    workers, folder, failed = sweep.worker_count(machines), output.folder, {}
+    runs.check_free(folder / "trial=0", overwrite=True)
+    if not (folder / DATABASE).exists() and any(folder.rglob(runs.File.CONFIG.value)):
+        raise UserError(f"{folder} holds runs, but no {DATABASE}: choose another name for the search")
     with runs.locked(folder):
         study = _study(folder / DATABASE, settings, goal, data)
-        before = len([trial for trial in study.trials if trial.state.is_finished()])
-        if before:
-            say(f"{folder}: {before} of {trials} trials are done already.")
-        if before >= trials:
-            return study
-        work = sweep.work_for(output, machines)._replace(ahead=1, watch=lambda *epoch: _goes_on(study, settings, goal, *epoch))
-        count = min(workers, trials - before)
-        with sweep.Display(trials, before) as display, cluster.connect(machines.scheduler, count) as client:
-            planned = _asked(study, settings, goal, trials)
-            try:
-                for name, files, fault in cluster.train_on_workers(client, planned, data, work, display.running):
-                    fault = sweep.save(folder / name, files, overwrite=True) or fault
-                    _tell(study, goal, folder / name)
-                    best, ended = _best(ended_trials(study, goal), goal), study.trials
-                    pruned = sum(trial.state == TrialState.PRUNED for trial in ended)
-                    display.note = f", {pruned} stopped early" + (f", best {_words(best, goal)}" if best else "")
-                    display.finished(name, files, fault)
-            except KeyboardInterrupt:
-                say(f"\n{folder}: stopping; the finished trials are saved, the same command goes on.")
-                raise
-    return study
+        done = sum(trial.state.is_finished() for trial in study.trials)
+        if done:
+            say(f"{folder}: {done} of {trials} trials are done already.")
+        try:
+            if done < trials:
+                work = sweep.work_for(output, machines)
+                with cluster.connect(machines.scheduler, min(workers, trials - done)) as client:
+                    failed = _train(study, (settings, goal, trials), (client, data, work), folder)
+        except KeyboardInterrupt:
+            say(f"\n{folder}: stopping; the finished trials are saved, the same command goes on.")
+            raise
+        except optuna.exceptions.StorageInternalError as error:
+            raise UserError(f"{folder / DATABASE}: {_in_a_line(error)}; the same command goes on") from error
+    sweep.report_failed(failed, trials)
+    return study, failed
 
 
-def _words(trial, goal):
-    return f"{trial.accuracy:.4f}" if goal.unit_budget else f"{trial.parameters:,} parameters"
+def _train(study, plan, cluster_work, folder):
+    """Train trials until there are so many in all; give back those that failed, and why."""
+    (settings, goal, trials), (client, data, work) = plan, cluster_work
+    asked, failed = {}, {}  # Optuna's trials, by the run's name
+
+    def watch(name, *epoch):
+        return _goes_on(asked[name], settings, goal, *epoch)
+
+    planned = _asked(study, settings, goal, trials, asked)
+    work = work._replace(ahead=1, watch=watch)
+    with sweep.Display(trials, len(ended_trials(study, goal))) as display:
+        for name, files, fault in cluster.train_on_workers(client, planned, data, work, display.running):
+            fault = sweep.save(folder / name, files, overwrite=True) or fault
+            if not _tell(asked[name], goal, folder / name):
+                failed[name] = fault
+            display.note = _state(ended_trials(study, goal), goal)
+            display.finished(name, files, fault)
+    return failed
+
+
+def _state(trials, goal):
+    """What the line of a search says of it."""
+    best = next(iter(in_order(trials, goal)), None)
+    value = best and (f"{best.accuracy:.4f}" if goal.unit_budget else f"{best.parameters:,} parameters")
+    return f", {sum(not trial.whole for trial in trials)} stopped early" + (f", best {value}" if best else "")
 
 
 def _study(path, settings, goal, data):
     """Optuna's study, opened or made; UserError if there is another one."""
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    given = {flag_of(name): text(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
-    about = {flag_of(name): value for name, value in goal._asdict().items()} | given
+    # Where it is trained may change.
+    same = {name: value for name, value in settings if name not in {"device", "threads", *searched(settings)}}
+    about = {flag_of(name): text(value) for name, value in (goal._asdict() | same).items() if value is not None}
     about["data"] = fingerprint(data[settings.dataset])
     advice = "choose another name, or remove the folder"
     try:
@@ -128,8 +150,7 @@ def _study(path, settings, goal, data):
                 study.enqueue_trial(params)
             study.set_user_attr("search", about)
     except Exception as error:  # whatever SQLite, SQLAlchemy and Optuna make of a broken file
-        fault = " ".join(str(error).split())[:100]
-        raise UserError(f"{path}: not the database of a search ({fault}); {advice}") from error
+        raise UserError(f"{path}: not the database of a search ({_in_a_line(error)}); {advice}") from error
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other:
         was, now = (one.get(other[0], "to be found") for one in (known, about))
@@ -140,32 +161,27 @@ def _study(path, settings, goal, data):
     return study
 
 
+def _in_a_line(error):
+    return " ".join(str(error).split())[:100]
+
+
 def _looks_like_ours(path):
     """Whether a database is one of a search; an error that says so if not. It is not written to."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    # Not read-only: of a process that was killed while it wrote, what it had begun is to be taken back.
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
         connection.execute("select value_json from study_user_attributes where key = 'search'").fetchone()[0]
-    finally:
-        connection.close()
     return True
 
 
-def _asked(study, settings, goal, total):
-    """The trials that a killed client left, and then new ones: their names and settings."""
-    for trial in study.get_trials(states=[TrialState.RUNNING]):
-        yield _named(optuna.trial.Trial(study, trial._trial_id), settings, goal)
-    while sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False)) < total:
-        yield _named(study.ask(), settings, goal)
-
-
-def _named(trial, settings, goal):
-    return f"trial={trial.number}", suggest(trial, settings, goal)
-
-
-def _trial(study, name):
-    """The trial of a run of this name, to be told of."""
-    number = int(name.partition("=")[2])
-    return optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+def _asked(study, settings, goal, total, asked):
+    """The names and settings of trials, which are noted in ``asked``: those that failed or that a killed client left, then
+    new ones."""
+    left = [optuna.trial.Trial(study, trial._trial_id) for trial in study.get_trials(states=[TrialState.RUNNING])]
+    missing = total - sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    for trial in itertools.chain(left, (study.ask() for _ in range(missing))):
+        name = f"trial={trial.number}"
+        asked[name] = trial
+        yield name, suggest(trial, settings, goal)
 
 
 def _early(settings):
@@ -173,27 +189,24 @@ def _early(settings):
     return settings.epochs // 4
 
 
-def _goes_on(study, settings, goal, name, parameters, epoch, accuracy):
+def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
     """Take note of an epoch of a trial; whether the trial may still win."""
-    trial = _trial(study, name)
-    known = study.get_trials(deepcopy=False)[trial.number]
+    known = trial.study.get_trials(deepcopy=False)[trial.number]
     if known.state.is_finished() or epoch in known.intermediate_values:  # told before a client was killed
         return True
     trial.report(1 - accuracy, epoch)
     if goal.unit_budget:
         return not trial.should_prune()
-    finalists = in_order(ended_trials(study, goal), goal)[:FINALISTS]
+    finalists = in_order(ended_trials(trial.study, goal), goal)[:FINALISTS]
     too_large = len(finalists) == FINALISTS and parameters > finalists[-1].parameters
     # Not against the other trials: with few parameters, one that just reaches the target is worse than most.
     return not too_large and (epoch < _early(settings) or 1 - accuracy <= HOPELESS * (1 - goal.target_accuracy))
 
 
-def _tell(study, goal, folder):
-    """Tell Optuna what came of a trial."""
-    trial = _trial(study, folder.name)
+def _tell(trial, goal, folder):
+    """Tell Optuna what came of a trial; False, and nothing told, if it left no run: it is to be tried again."""
     if not runs.holds_run(folder):
-        study.tell(trial, state=TrialState.FAIL)
-        return
+        return False
     run = runs.load(folder)
     accuracy, parameters = run.history.final["val_accuracy"] or 0.0, run.record.parameters
     trial.set_user_attr("accuracy", accuracy)
@@ -202,22 +215,22 @@ def _tell(study, goal, folder):
         trial.set_constraint("accuracy", goal.target_accuracy - accuracy)
     whole = run.history.status == runs.COMPLETE
     value = parameters if goal.target_accuracy else 1 - accuracy
-    study.tell(trial, value if whole else None, state=TrialState.COMPLETE if whole else TrialState.PRUNED)
+    trial.study.tell(trial, value if whole else None, state=TrialState.COMPLETE if whole else TrialState.PRUNED)
+    return True
 
 
 def ended_trials(study, goal):
     """The trials that were trained, by rising number: a list of `Trial`."""
     target = goal.target_accuracy or 0
-    several = [trial for trial in study.get_trials(deepcopy=False) if "parameters" in trial.user_attrs]
-    parts = [(one.number, one.user_attrs["accuracy"], one.user_attrs["parameters"], one.value is not None) for one in several]
-    return [Trial(*part, part[3] and part[1] >= target) for part in parts]
+    trials = []
+    for one in study.get_trials(deepcopy=False):
+        if one.state.is_finished():
+            accuracy, whole = one.user_attrs["accuracy"], one.state == TrialState.COMPLETE
+            trials.append(Trial(one.number, accuracy, one.user_attrs["parameters"], whole, whole and accuracy >= target))
+    return trials
 
 
 def in_order(trials, goal):
     """The trials that can win, the best first."""
     able = [trial for trial in trials if trial.whole and trial.reached]
     return sorted(able, key=lambda one: (one.parameters if goal.target_accuracy else -one.accuracy, -one.accuracy))
-
-
-def _best(trials, goal):
-    return next(iter(in_order(trials, goal)), None)

@@ -17,6 +17,11 @@ _AVERAGED = _USUAL | _CONV | {"head": "average", "growth": 1.6}
 FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _AVERAGED]}
 
 
+def searched(settings):
+    """The names of the settings that a search chooses."""
+    return {"hidden", "filters", "kernels", "learning_rate", *_SPACE} - settings.model_fields_set
+
+
 def suggest(trial, settings, goal):
     """The settings of a trial.
 

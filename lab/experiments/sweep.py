@@ -96,7 +96,7 @@ def train_missing(planned, data, output, machines):
             except KeyboardInterrupt:
                 say(f"\n{folder}: stopping; the finished runs are saved.")
                 raise
-    _report(failed, len(planned))
+    report_failed(failed, len(planned))
     return failed
 
 
@@ -131,7 +131,7 @@ def save(folder, files, overwrite):
     return None
 
 
-def _report(failed, total):
+def report_failed(failed, total):
     """Say on standard error which runs failed, and why."""
     if failed:
         say(f"train.py: error: {len(failed)} of {total} runs failed; the same command tries them again:", file=sys.stderr)

@@ -80,24 +80,22 @@ def _train_many(settings, request, output):
 
 
 def _search(settings, request, output):
-    _check_search(settings, request)
+    repeats = REPEATS if request.repeats is None else request.repeats
+    _check_search(settings, request, repeats)
     from lab.experiments import confirm, search, sweep
 
     goal = search.Goal(request.unit_budget, request.target_accuracy)
     machines = sweep.Machines(request.scheduler, request.workers)
     planned, data = sweep.load_data({"": settings}, request.data_dir)
     settings = search.with_holdout(planned[""], data)
-    study = search.search(settings, goal, request.search, output, (data, machines))
-    return confirm.confirm(study, goal, output, _repeats_of(request), (data, machines))
+    study, failed = search.search(settings, goal, request.search, output, (data, machines))
+    status, paths = confirm.confirm(study, goal, output, repeats, (data, machines))
+    return 1 if failed else status, paths
 
 
-def _repeats_of(request):
-    return REPEATS if request.repeats is None else request.repeats
-
-
-def _check_search(settings, request):
+def _check_search(settings, request, repeats):
     """Raise UserError if there is nothing to search for."""
-    budget, target, repeats = request.unit_budget, request.target_accuracy, _repeats_of(request)
+    budget, target = request.unit_budget, request.target_accuracy
     layers = settings.model_fields_set & {"hidden", "filters", "kernels"}
     faults = {
         f"--search needs at least one trial, got {request.search}": request.search < 1,
