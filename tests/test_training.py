@@ -52,6 +52,7 @@ def test_the_loss_with_smoothed_labels(arrays, tmp_path):
 )
 def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkeypatch):
     after = Settings(**SMALL | settings)
+    rate = after.learning_rate
     before = after.replace(seed=7, learning_rate=0.002, warmup=0, epochs=1)
     if after.warmup:  # a sweep over rates, epochs and schedules compiles once
         before = before.replace(schedule="constant", warmup=0, epochs=2)
@@ -69,6 +70,7 @@ def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkey
     variables = [model.variables + model.optimizer.variables for model in (model_alone, model_after)]
     for one, other in zip(*variables, strict=True):
         np.testing.assert_array_equal(one, other)
+    assert float(model_after.optimizer.learning_rate) == pytest.approx(rate)  # to go on with in plain Keras
 
 
 class Halving(keras.callbacks.Callback):

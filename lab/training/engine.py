@@ -119,15 +119,11 @@ def _prepare(settings, arrays, model):
 
 
 def copy_state(source, target):
-    """Copy all that training changes: weights, moving averages, random states, and the optimizers' variables.
-
-    But not the rate of a schedule's last step, near 0: a saved model that is trained on elsewhere begins with the run's own.
-    """
+    """Copy all that training changes: weights, moving averages, random states, and the optimizers' variables."""
     for mine, other in zip(_state(source), _state(target), strict=True):
         other.assign(mine)
 
 
 def _state(model):
     optimizers = model.optimizers if isinstance(model, GAN) else [model.optimizer]
-    variables = model.variables + [variable for optimizer in optimizers for variable in optimizer.variables]
-    return [variable for variable in variables if variable is not model.optimizer.learning_rate]
+    return model.variables + [variable for optimizer in optimizers for variable in optimizer.variables]

@@ -131,6 +131,11 @@ def _fit(settings, arrays, model, recorder, listeners):
         stopper = callbacks.EarlyStopping("val_loss", patience=settings.early_stopping, restore_best_weights=True)
         listeners = [*listeners, stopper]
     trainer, recorder.compiled = engine.engine_for(settings, arrays, model)
+
+    def take_state():
+        engine.copy_state(trainer.model, model)
+        model.optimizer.learning_rate = settings.learning_rate  # not that of a schedule's last step, near 0
+
     try:
         rate = functools.partial(rate_at, settings)
         trainer.fit(settings.epochs, settings.seed, callbacks=listeners, rate=rate)
@@ -139,7 +144,7 @@ def _fit(settings, arrays, model, recorder, listeners):
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
         elif rows:
-            engine.copy_state(trainer.model, model)
+            take_state()
             model.set_weights(weights)
             _finish(recorder, engine.networks_of(model), runs.INTERRUPTED)
         raise
@@ -149,7 +154,7 @@ def _fit(settings, arrays, model, recorder, listeners):
         raise UserError(f"{recorder.fault}: try a smaller {rates}. The history so far is kept")
     if stopper:
         recorder.saved_epoch = stopper.best_epoch + 1
-    engine.copy_state(trainer.model, model)
+    take_state()
     return _finish(recorder, engine.networks_of(model), runs.COMPLETE)
 
 
