@@ -12,7 +12,7 @@ _USUAL = {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "sch
 _USUAL |= {"log2(batch_size)": 5, "batch_norm": True, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0}
 _DENSE = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
 _CONV = {"layers": 3, "kernels": 5, "filters": 4}
-_FLAT = _USUAL | _CONV | {"head": "flatten", "growth": 1.2, "batch_norm": False, "learning_rate": 3.0}
+_FLAT = _USUAL | _CONV | {"head": "flatten", "growth": 1.0, "batch_norm": False, "learning_rate": 3.0}
 _AVERAGED = _USUAL | _CONV | {"head": "average", "growth": 1.6}
 FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _AVERAGED]}
 
