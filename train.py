@@ -25,7 +25,8 @@ def parse_args():
     parser.add_argument("--like", metavar="RUN", help="a run, also one of a sweep: its settings are the defaults of the flags")
     cli.add_setting_flags(parser)
     many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
-    many.add_argument("--repeats", type=int, metavar="N", help="train N times, with the seeds SEED to SEED + N - 1")
+    repeats = "train N times, with the seeds SEED to SEED + N - 1; the best trials of a search: with N other seeds (default: 5)"
+    many.add_argument("--repeats", type=int, metavar="N", help=repeats)
     sweep = "train with each of these values of a flag, named without its dashes; given again, with each combination"
     many.add_argument("--sweep", nargs="+", action="append", metavar=("FLAG", "VALUE"), help=sweep)
     many.add_argument(
