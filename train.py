@@ -25,12 +25,12 @@ def parse_args():
     parser.add_argument("--like", metavar="RUN", help="a run, also one of a sweep: its settings are the defaults of the flags")
     cli.add_setting_flags(parser)
     many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
-    repeats = "train N times, with the seeds SEED to SEED + N - 1; the best trials of a search: with N other seeds (default: 5)"
+    repeats = "train N times, with the seeds SEED to SEED + N - 1; the best trials of a search (default: 5)"
     many.add_argument("--repeats", type=int, metavar="N", help=repeats)
     sweep = "train with each of these values of a flag, named without its dashes; given again, with each combination"
     many.add_argument("--sweep", nargs="+", action="append", metavar=("FLAG", "VALUE"), help=sweep)
     many.add_argument(
-        "--search", type=int, metavar="TRIALS", help="try so many settings, and repeat the best (default: 5 times)"
+        "--search", type=int, metavar="TRIALS", help="find the best settings: try so many, repeat the best, test it"
     )
     budget = "what to search for: the best accuracy of a dense net with N hidden units in all"
     many.add_argument("--unit-budget", type=int, metavar="N", help=budget)
