@@ -28,8 +28,8 @@ def search(trials, target, title):
         if chosen.any():
             left.plot(numbers[chosen], values[chosen], look, markersize=5, alpha=0.7, label=name)
             right.plot(parameters[chosen], accuracies[chosen], look, markersize=5, alpha=0.7)
-    best = np.minimum.accumulate(np.where(reached, values, np.inf)) if target else None
-    best = best if target else np.maximum.accumulate(np.where(whole, values, -np.inf))
+    better, worst = (np.minimum, np.inf) if target else (np.maximum, -np.inf)
+    best = better.accumulate(np.where(reached, values, worst))
     seen = np.isfinite(best)
     left.step(numbers[seen], best[seen], "C2", where="post", linewidth=1.5, label="best so far")
     front = _front(parameters[whole], accuracies[whole])
