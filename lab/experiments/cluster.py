@@ -299,7 +299,7 @@ def _train_here(name, settings, plugin, setup, work):
             from lab.training.run import train_run
 
             _stopped.discard(name)  # of an earlier search
-            watch = work.watch and functools.partial(_tell, name, work.watch)
+            watch = work.watch and functools.partial(_tell, name, settings.epochs, work.watch)
             train_run(settings, _arrays_for(plugin, settings.holdout), output, verbose=False, watch=watch)
         except KeyboardInterrupt:  # ours, of `_tell`: workers ignore Ctrl-C
             pass
@@ -320,9 +320,9 @@ def _stop(name):
     _stopped.add(name)
 
 
-def _tell(name, topic, parameters, epoch, logs):
-    """Tell the client of an epoch, and stop if it has said so."""
+def _tell(name, epochs, topic, parameters, epoch, logs):
+    """Tell the client of an epoch, and stop before the last one if it has said so."""
     worker = distributed.get_worker()
     worker.log_event(topic, (worker.address, name, parameters, epoch, float(logs["val_accuracy"])))
-    if name in _stopped:
+    if name in _stopped and epoch + 1 < epochs:
         raise KeyboardInterrupt
