@@ -272,6 +272,7 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
     history = files["long"][0]
     assert 4 <= len(history["val_accuracy"]) < 500
     told = [accuracy for name, _, _, accuracy in seen if name == "long"]
+    assert told == history["val_accuracy"][: len(told)]
     assert {parameters for _, parameters, _, _ in seen} == {784 * 8 + 8 + 8 * 10 + 10}
 
 
@@ -281,4 +282,3 @@ def test_a_run_that_has_trained_its_last_epoch_is_whole(monkeypatch):
     cluster._tell("late", 3, "topic", 9, 2, {"val_accuracy": 0.5})
     with pytest.raises(KeyboardInterrupt):
         cluster._tell("late", 3, "topic", 9, 1, {"val_accuracy": 0.5})
-    assert told == history["val_accuracy"][: len(told)]
