@@ -200,7 +200,8 @@ def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
     finalists = in_order(ended_trials(trial.study, goal), goal)[:FINALISTS]
     too_large = len(finalists) == FINALISTS and parameters > finalists[-1].parameters
     # Not against the other trials: with few parameters, one that just reaches the target is worse than most.
-    return not too_large and (epoch < _early(settings) or 1 - accuracy <= HOPELESS * (1 - goal.target_accuracy))
+    least = min([1 - accuracy, *known.intermediate_values.values()])
+    return not too_large and (epoch < _early(settings) or least <= HOPELESS * (1 - goal.target_accuracy))
 
 
 def _tell(trial, goal, folder):

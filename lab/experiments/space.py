@@ -14,7 +14,7 @@ _DENSE = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
 _CONV = {"layers": 3, "kernels": 5, "filters": 4}
 _FLAT = _USUAL | _CONV | {"head": "flatten", "growth": 1.0, "batch_norm": False, "learning_rate": 3.0}
 _AVERAGED = _USUAL | _CONV | {"head": "average", "growth": 1.6}
-FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _AVERAGED]}
+FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _FLAT | {"filters": 6, "growth": 1.1}, _AVERAGED]}
 
 
 def searched(settings):
