@@ -21,10 +21,9 @@ def search(trials, target, title):
     numbers = np.array([one.number for one in trials])
     accuracies, parameters = (np.array([getattr(one, name) for one in trials], float) for name in ("accuracy", "parameters"))
     whole, reached = (np.array([getattr(one, name) for one in trials], bool) for name in ("whole", "reached"))
-    kinds = {"reaches the target": reached, "does not": whole & ~reached} if target else {"trial": whole}
-    kinds["stopped early"] = ~whole
+    names = {"C0o": "reaches the target" if target else "trial", "C1s": "does not", "kx": "stopped early"}
     values = parameters if target else accuracies
-    for (name, chosen), look in zip(kinds.items(), ("C0o", "C1s", "kx")):
+    for (look, name), chosen in zip(names.items(), (reached, whole & ~reached, ~whole)):
         if chosen.any():
             left.plot(numbers[chosen], values[chosen], look, markersize=5, alpha=0.7, label=name)
             right.plot(parameters[chosen], accuracies[chosen], look, markersize=5, alpha=0.7)
