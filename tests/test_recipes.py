@@ -25,7 +25,7 @@ RUNS = {
     "fashion-gan": 1,
     "fashion-gan-unrolled": 1,
     "fewest-parameters": 42,
-    "fewest-parameters-99": 1,
+    "fewest-parameters-99": 5,
     "fewest-parameters-conv": 1,
     "fewest-parameters-dense": 1,
     "gaussian-ring": 6,
@@ -55,15 +55,14 @@ def test_a_recipe_plans_its_runs_and_says_what_it_is(path, monkeypatch):
 
 def test_part_a_searches_for_what_is_asked_for(monkeypatch):
     goals = {}
-    for name in ("budget-200", "fewest-parameters-dense", "fewest-parameters-conv", "fewest-parameters-99"):
+    for name in ("budget-200", "fewest-parameters-dense", "fewest-parameters-conv"):
         (settings,) = planned(ROOT / "recipes" / f"{name}.args", monkeypatch).values()
         args = train.parse_args()
-        assert args.search >= 30 and not settings.model_fields_set & {"hidden", "filters", "learning_rate", "holdout"}
+        assert args.search >= 40 and not settings.model_fields_set & {"hidden", "filters", "learning_rate", "holdout"}
         goals[name] = (settings.net, settings.epochs, args.unit_budget, args.target_accuracy)
     assert goals["budget-200"][::2] == ("dense", 200)
     assert goals["fewest-parameters-dense"] == ("dense", 10, None, 0.97)
     assert goals["fewest-parameters-conv"] == ("conv", 10, None, 0.97)
-    assert goals["fewest-parameters-99"][::3] == ("conv", 0.987)
 
 
 @pytest.mark.parametrize(("name", "key"), [("hidden-units", "hidden"), ("weight-decay", "regularizer_strength")])
