@@ -242,6 +242,13 @@ def test_another_search_is_refused(flags, said, finished, data_dir):
     assert len(study_of(finished[0]).trials) == 4
 
 
+def test_a_folder_of_other_runs_is_refused(data_dir, tmp_path):
+    (tmp_path / "s/hidden=3/seed=0").mkdir(parents=True)
+    (tmp_path / "s/hidden=3/seed=0/config.json").write_text("{}")
+    assert_refused(train(data_dir, tmp_path, "--search", "2"), "s holds other runs, as of a sweep: choose another name")
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["hidden=3"]
+
+
 @pytest.mark.cluster
 def test_other_data_are_refused(finished, mnist5k, tmp_path):
     arrays = data.Arrays(*(array[100:400] for array in mnist5k))

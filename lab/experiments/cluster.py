@@ -262,8 +262,6 @@ def _outcome(future):
 # What follows runs on the workers.
 
 _stopped = set()  # names of runs
-
-
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, but a run's seconds are to be its own
 
 

@@ -64,10 +64,9 @@ def _trained_again(settings, output, place, seeds, work_on):
     folder = output.folder / place
     # What a command with another number of trials left there is of other trials perhaps: it stays, and is not looked at.
     failed = sweep.train_missing(planned, data, runs.Output(folder, name), machines)
-    accuracies = {number: [] for number in settings if not any(one.startswith(f"trial={number}/") for one in failed)}
-    for number, values in accuracies.items():
-        values += [runs.load(folder / f"trial={number}/seed={seed}").history.final["val_accuracy"] for seed in seeds]
-    return {number: np.array(values, float) for number, values in accuracies.items()}
+    finals = {one: runs.load(folder / one).history.final["val_accuracy"] for one in planned if one not in failed}
+    several = {number: [finals.get(f"trial={number}/seed={seed}") for seed in seeds] for number in settings}
+    return {number: np.array(values, float) for number, values in several.items() if None not in values}
 
 
 def _by_mean(finalists, accuracies, goal):

@@ -82,8 +82,8 @@ def search(settings, goal, trials, output, work_on):
     data, machines = work_on
     workers, folder, failed = sweep.worker_count(machines), output.folder, {}
     runs.check_free(folder / "trial=0", overwrite=True)
-    if not (folder / DATABASE).exists() and any(folder.rglob(runs.File.CONFIG.value)):
-        raise UserError(f"{folder} holds runs, but no {DATABASE}: choose another name for the search")
+    if not (folder / DATABASE).exists():
+        runs.check_free(folder, overwrite=True)
     with runs.locked(folder):
         study = _study(folder / DATABASE, settings, goal, data)
         done = sum(trial.state.is_finished() for trial in study.trials)
@@ -98,7 +98,7 @@ def search(settings, goal, trials, output, work_on):
             say(f"\n{folder}: stopping; the finished trials are saved, the same command goes on.")
             raise
         except optuna.exceptions.StorageInternalError as error:
-            raise UserError(f"{folder / DATABASE}: {_in_a_line(error)}; the same command goes on") from error
+            raise UserError(f"{folder / DATABASE}: {str(error)[:100]}; the same command goes on") from error
     sweep.report_failed(failed, trials)
     return study, failed
 
@@ -150,7 +150,7 @@ def _study(path, settings, goal, data):
                 study.enqueue_trial(params)
             study.set_user_attr("search", about)
     except Exception as error:  # whatever SQLite, SQLAlchemy and Optuna make of a broken file
-        raise UserError(f"{path}: not the database of a search ({_in_a_line(error)}); {advice}") from error
+        raise UserError(f"{path}: not the database of a search ({str(error)[:100]}); {advice}") from error
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other:
         was, now = (one.get(other[0], "to be found") for one in (known, about))
@@ -161,12 +161,8 @@ def _study(path, settings, goal, data):
     return study
 
 
-def _in_a_line(error):
-    return " ".join(str(error).split())[:100]
-
-
 def _looks_like_ours(path):
-    """Whether a database is one of a search; an error that says so if not. It is not written to."""
+    """Whether a database is one of a search; an error that says so if not. Another one stays as it is."""
     # Not read-only: of a process that was killed while it wrote, what it had begun is to be taken back.
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
         connection.execute("select value_json from study_user_attributes where key = 'search'").fetchone()[0]

@@ -1,6 +1,6 @@
 """What a search may choose: each setting that was not given, in the range in which good answers lie."""
 
-from lab.settings import names
+from lab.settings import FLAGS, names
 
 MOST_LAYERS = 4
 _ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh")
@@ -19,7 +19,8 @@ FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _FLAT | {"filters": 6, "gro
 
 def searched(settings):
     """The names of the settings that a search chooses."""
-    return {"hidden", "filters", "kernels", "learning_rate", *_SPACE} - settings.model_fields_set
+    some = {"hidden", "filters", "kernels", "learning_rate", *_SPACE} - settings.model_fields_set
+    return {name for name in some if settings.net in FLAGS[name].nets}
 
 
 def suggest(trial, settings, goal):
@@ -38,17 +39,16 @@ def suggest(trial, settings, goal):
     -------
     Settings
     """
-    given = settings.model_fields_set
+    chosen = searched(settings)
     found = _layers(trial, settings, goal)
-    for name, choose in _SPACE.items():
-        if name not in given and (name != "head" or settings.net == "conv"):
-            found[name] = choose(trial)
-    found["warmup"] = min(found.get("warmup", 0), settings.epochs - 1)
-    if "learning_rate" not in given:
+    found |= {name: choose(trial) for name, choose in _SPACE.items() if name in chosen}
+    if "warmup" in found:
+        found["warmup"] = min(found["warmup"], settings.epochs - 1)
+    if "learning_rate" in chosen:
         # As a multiple of the optimizer's own, which differ.
         factor = trial.suggest_float("learning_rate", 0.5, 30, log=True)
         found["learning_rate"] = _rounded(factor * names.OPTIMIZERS[found.get("optimizer", settings.optimizer)])
-    return settings.replace(**{name: value for name, value in found.items() if name not in given})
+    return settings.replace(**found)
 
 
 _SPACE = {
