@@ -8,6 +8,7 @@ examples:
   python evaluate.py -m hidden-units --published recipes/hidden-units.csv
   python evaluate.py -m rates --sort val_loss --top 10 --export latex   the best rows, to paste into a report
   python evaluate.py --diff first second                what differs between two runs, and whether it matters
+  python evaluate.py --report                           all runs as one page, results/report.html
   python evaluate.py -m fashion-gan --classifier fashion-classifier     mode collapse, of one GAN or of several
   python evaluate.py -m gan gan-unrolled --strip 0 10 50                their samples over time, below each other
 
@@ -23,6 +24,8 @@ def parse_args():
     cli.add_name_flag(names, "name of the run; several names, or that of repeated runs or a sweep: compare them", nargs="+")
     diff = "what differs between two runs or settings, and by how much"
     names.add_argument("--diff", nargs="+", metavar=("A", "B"), help=diff)
+    report = "write these runs, or without names all, as one page for a browser: results/report.html"
+    names.add_argument("--report", nargs="*", metavar="NAME", help=report)
     parser.add_argument("--images", nargs="+", metavar="FILE", help="predict these PNG or JPEG files instead")
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")
@@ -30,7 +33,7 @@ def parse_args():
     several.add_argument("--top", type=int, metavar="N", help="only the first N rows (default order: by val_accuracy)")
     several.add_argument("--export", choices=("latex", "csv", "markdown"), help="print the table alone, to paste into a report")
     several.add_argument("--strip", type=int, nargs="+", metavar="EPOCH", help="of GANs, draw the samples by epoch instead")
-    several.add_argument("--label", metavar="NAME", help="of the comparison's folder (default: made from the names)")
+    several.add_argument("--label", metavar="NAME", help="of the comparison's folder, or of the page")
     gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
     gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
     gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of the ring 2500)")

@@ -152,10 +152,10 @@ def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(t
 
 
 def test_of_those_that_reach_the_target_the_fewest_parameters_win():
-    trials = [search.Trial(0, 0.96, 900, True, True), search.Trial(1, 0.94, 90, True, False)]
-    trials += [search.Trial(2, 0.95, 300, True, True), search.Trial(3, 0.99, 50, False, False)]
+    rows = (0, 0.96, 900, True, True), (1, 0.94, 90, True, False), (2, 0.95, 300, True, True), (3, 0.99, 50, False, False)
+    trials = [runs.Trial(**dict(zip(runs.Trial.model_fields, row))) for row in rows]
     assert [one.number for one in search.in_order(trials, TARGET)] == [2, 0]
-    every = [one._replace(reached=True) for one in trials]
+    every = [one.model_copy(update={"reached": True}) for one in trials]
     assert [one.number for one in search.in_order(every, BUDGET)] == [0, 2, 1]
 
 

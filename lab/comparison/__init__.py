@@ -1,7 +1,8 @@
 """Many runs side by side, from their JSON files alone: no TensorFlow, no data."""
 # ruff: noqa: F401
 
-from lab.comparison.compare import Comparison, View, compare, compare_runs, export, label_of, report_sweep
+from lab.comparison.compare import Comparison, View, compare, compare_runs, export, label_of, report_sweep, warnings_of
 from lab.comparison.difference import show_difference
 from lab.comparison.groups import Group, collect
+from lab.comparison.naming import with_names
 from lab.comparison.strip import draw_strip

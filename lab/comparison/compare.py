@@ -28,6 +28,7 @@ class Comparison(NamedTuple):
     panels: dict  # as `charts.panels_of` gives it
     trend: tuple | None  # as `charts.trend_of` gives it
     labels: dict | None  # as `charts.labels_of` gives it
+    published: Published
 
 
 def compare_runs(results_dir, folders, folder, view):
@@ -78,7 +79,7 @@ def compare(groups, notes=(), view=_ALL):
         raise UserError("--published: there are published figures of classifiers only")
     groups, cut = _ordered(groups, view)
     found = read_published(view.published, groups) if view.published else Published({}, {})
-    verdicts, warnings = verdicts_of(groups, found), _warnings(groups)
+    verdicts, warnings = verdicts_of(groups, found), warnings_of(groups)
     main = tables.runs_table(groups, "Runs", [*cut, *effects.sentences(groups), *notes, *warnings])
     several = [
         main._replace(rows=main.rows[: view.top]),
@@ -90,7 +91,7 @@ def compare(groups, notes=(), view=_ALL):
     datasets = ", ".join(sorted({group.record.dataset.name for group in shown}))
     captions = [datasets, *usual_in_words(naming_of(groups)), *warnings]
     drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
-    return Comparison([*filter(None, several)], tables.numbers(groups, verdicts), captions, *drawn)
+    return Comparison([*filter(None, several)], tables.numbers(groups, verdicts), captions, *drawn, found)
 
 
 def _ordered(groups, view):
@@ -107,7 +108,8 @@ def _ordered(groups, view):
     return tables.in_order(groups, column), [cut] if view.top and view.top < len(groups) else []
 
 
-def _warnings(groups):
+def warnings_of(groups):
+    """What makes metrics incomparable, in sentences."""
     warnings, names = [], {}
     for group in groups:
         names.setdefault((group.record.dataset.sha256, _data(group)), []).append(group.run or group.name)
@@ -143,7 +145,7 @@ def export(results_dir, folders, view, kind):
     if kind != "csv" and len(naming.names) == 1:
         rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
     console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))
-    for note in [*usual_in_words(naming), *notes, *_warnings(groups)]:
+    for note in [*usual_in_words(naming), *notes, *warnings_of(groups)]:
         console.say(note, file=sys.stderr)
 
 

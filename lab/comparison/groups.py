@@ -89,34 +89,63 @@ def collect(results_dir, folders):
         if status in (runs.TRAINING, runs.DIVERGED):
             notes.append(f"{folder} {'is not finished' if status == runs.TRAINING else 'diverged'}: left out.")
             continue
-        repeated = folder.name.startswith("seed=") and folder.parent != Path(results_dir)
-        gathered.setdefault(folder.parent if repeated else folder, []).append(run)
+        gathered.setdefault(top_of(folder, results_dir), []).append(run)
     if not gathered:
         raise UserError(f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})")
     if len({members[0].settings.is_gan for members in gathered.values()}) > 1:
         raise UserError("GANs and classifiers have nothing to be compared by: name runs of one kind")
     groups = [_as_repeats(top, _whole(members, notes), results_dir) for top, members in gathered.items()]
-    firsts = list(dict.fromkeys(group.name.partition("/")[0] for group in groups))
-    groups.sort(key=lambda group: (firsts.index(group.name.partition("/")[0]), _order(group.settings)))
-    return with_names(groups), notes
+    return with_names(by_settings(groups)), notes
+
+
+def by_settings(groups):
+    """Groups by the first part of their paths, as these come first; then by their settings."""
+    firsts = {name: place for place, name in enumerate(dict.fromkeys(group.path.partition("/")[0] for group in groups))}
+    return sorted(groups, key=lambda group: (firsts[group.path.partition("/")[0]], _order(group.settings)))
+
+
+def top_of(folder, results_dir):
+    """The folder that a run's repeats have in common; its own, if it has none."""
+    return folder.parent if folder.name.startswith("seed=") and folder.parent != Path(results_dir) else folder
 
 
 def _whole(members, notes):
     """Repeats without those that were interrupted, if there are others; a note is added of each."""
-    interrupted = [run for run in members if run.history.status == runs.INTERRUPTED]
-    alone = len(interrupted) == len(members)
-    for run in interrupted:
-        notes.append(f"{run.folder} was interrupted after {run.history.epochs} epochs{'' if alone else ': left out'}.")
-    return members if alone else [run for run in members if run not in interrupted]
+    kept = that_count(members)
+    for run in members:
+        if run.history.status == runs.INTERRUPTED:
+            left_out = "" if run in kept else ": left out"
+            notes.append(f"{run.folder} was interrupted after {run.history.epochs} epochs{left_out}.")
+    return kept
+
+
+def that_count(members):
+    """Those of some repeats that a mean is of: the complete ones or, where there are none, those that were interrupted."""
+    of = {status: [run for run in members if run.history.status == status] for status in (runs.COMPLETE, runs.INTERRUPTED)}
+    return of[runs.COMPLETE] or of[runs.INTERRUPTED]
 
 
 def _as_repeats(top, members, results_dir):
     """One group of those that lie beside each other; UserError if they differ in more than their seed."""
+    check_alike(top, members)
+    return group_of(top, members, [evaluation_of(run) for run in members], results_dir)
+
+
+def check_alike(top, members):
+    """Raise UserError if runs that lie beside each other differ in more than their seed."""
     for other in members[1:]:
         different = runs.differences([members[0], other])
         if different:
             raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
-    evaluations = [runs.load_evaluation(run.folder) if run.settings.is_gan else {} for run in members]
+
+
+def evaluation_of(run):
+    """What `runs.load_evaluation` gives of a GAN; of a classifier, nothing that a comparison would want to know."""
+    return runs.load_evaluation(run.folder) if run.settings.is_gan else {}
+
+
+def group_of(top, members, evaluations, results_dir):
+    """A `Group` of runs that lie in or below a folder."""
     path = top.relative_to(results_dir).as_posix()
     return Group(path, path, top, members, evaluations, measure(members, evaluations))
 

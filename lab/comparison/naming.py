@@ -47,9 +47,9 @@ def _are_pairs(hidden):
 
 def naming_of(groups):
     """What tells groups apart; of a single one, nothing does."""
-    given = {flag_of(name): [_value(group.settings, name) for group in groups] for name in varying(groups)}
+    given = {flag_of(name): [value_in_words(group.settings, name) for group in groups] for name in varying(groups)}
     given.setdefault("device", [group.device for group in groups])
-    given["seed"] = [_seeds(group) for group in groups]
+    given["seed"] = [seeds_in_words(group) for group in groups]
     if not {"dataset", "holdout"} & set(given):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}
@@ -72,7 +72,7 @@ def in_words(setting):
     return ", ".join(f"{name}={value}" for name, value in setting.items())
 
 
-def _value(settings, name):
+def value_in_words(settings, name):
     """A setting as text; None of a net that has none."""
     value = getattr(settings, name)
     if value is None:
@@ -80,7 +80,8 @@ def _value(settings, name):
     return text(value)
 
 
-def _seeds(group):
+def seeds_in_words(group):
+    """Its seeds as text: "0-2"."""
     seeds = sorted(group.seeds)
     if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]}-{seeds[-1]}"

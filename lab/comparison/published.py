@@ -31,6 +31,10 @@ class Verdict(NamedTuple):
     pooled: bool  # whether the interval comes from the scatter of all rows, or of its own runs
 
 
+class NothingPublished(UserError):
+    """A file of published figures has none of these runs."""
+
+
 class _Row(NamedTuple):
     line: int  # of the file
     settings: dict  # that say which group it is of; None: the default
@@ -63,10 +67,10 @@ def read_published(path, groups):
     if not (published.final or published.by_epoch):
         keys = list(rows[0].settings) if rows else []
         what = f"the settings ({', '.join(keys)})" if keys else "figures"
-        raise UserError(f"{path}: none of its rows has {what} of one of these runs")
+        raise NothingPublished(f"{path}: none of its rows has {what} of one of these runs")
     trained = {group.name: max(run.history.epochs for run in group.runs) for group in groups}
     if published.by_epoch and all(min(curve) > trained[name] for name, curve in published.by_epoch.items()):
-        raise UserError(f"{path}: none of its epochs was trained")
+        raise NothingPublished(f"{path}: none of its epochs was trained")
     return published
 
 

@@ -27,6 +27,7 @@ class Request(NamedTuple):
     strip: list[int] | None = None  # epochs, whose samples are to be drawn
     label: str | None = None  # of a comparison
     diff: list[str] | None = None  # two names instead
+    report: list[str] | None = None  # names instead; empty: of all runs
 
     @property
     def of_gans(self):
@@ -57,6 +58,8 @@ def evaluate(request):
     if request.diff is not None:
         comparison.show_difference(request.results_dir, request.diff)
         return []
+    if request.report is not None:
+        return _report(request)
     folders = runs.named(request.results_dir, request.model_name)
     if not _is_alone(request, folders):
         return _compare(request, folders)
@@ -67,7 +70,7 @@ def evaluate(request):
 
 
 # Flags that ask for something of its own, and which others they go with.
-_COMPANY = {"diff": (), "export": ("model_name", "sort", "top"), "strip": ("model_name", "label")}
+_COMPANY = {"diff": (), "report": ("published", "label"), "export": ("model_name", "sort", "top"), "strip": ("model_name", "label")}
 
 
 def _check_flags(request):
@@ -77,6 +80,13 @@ def _check_flags(request):
         idle = sorted(given - {name, *company})
         if name in given and idle:
             raise UserError(f"--{name} does one thing, and goes without --{flag_of(idle[0])}")
+
+
+def _report(request):
+    from lab.report import write_report  # with Jinja2 and Plotly
+
+    path = runs.folder_of(request.results_dir, request.label or "report")
+    return write_report(request.results_dir, request.report, request.published, path.with_name(f"{path.name}.html"))
 
 
 def _is_alone(request, folders):

@@ -115,7 +115,7 @@ def _say_unreached(trials, goal):
 def _draw(study, trials, goal, output):
     """The figures of a search so far."""
     whole = [trial for trial in trials if trial.whole]
-    drawn = {}
+    drawn, found = {}, {}
     if whole:
         title = f"{output.title}: {len(trials)} trials"
         drawn["search.png"] = figures.search(trials, goal.target_accuracy, title)
@@ -123,4 +123,5 @@ def _draw(study, trials, goal, output):
         warnings.filterwarnings("ignore", module="optuna")  # of few trials
         found = optuna.importance.get_param_importances(study, target=lambda trial: 1 - trial.user_attrs["accuracy"])
         drawn["importances.png"] = figures.importances(found, f"{output.title}: what the accuracy of a trial depends on")
+    search.record(trials, goal, output.folder, found)
     return runs.save_figures(drawn, output.folder)

@@ -38,16 +38,6 @@ class Goal(NamedTuple):
     target_accuracy: float | None = None
 
 
-class Trial(NamedTuple):
-    """A trial that ended."""
-
-    number: int
-    accuracy: float  # on the held-out images, in its last epoch
-    parameters: int
-    whole: bool  # not stopped early
-    reached: bool  # the target, if there is one
-
-
 def with_holdout(settings, data):
     """The settings with the default of a search for the images that are held out."""
     default = min(HOLDOUT, len(data[settings.dataset].train_images) // LEAST_SHARE)
@@ -118,9 +108,17 @@ def _train(study, plan, cluster_work, folder):
             fault = sweep.save(folder / name, files, overwrite=True) or fault
             if not _tell(asked[name], goal, folder / name):
                 failed[name] = fault
-            display.note = _state(ended_trials(study, goal), goal)
+            ended = ended_trials(study, goal)
+            record(ended, goal, folder)
+            display.note = _state(ended, goal)
             display.finished(name, files, fault)
     return failed
+
+
+def record(trials, goal, folder, importances=None):
+    """Write search.json: for whoever reads a search without Optuna."""
+    content = goal._asdict() | {"trials": [trial.model_dump() for trial in trials], "importances": importances or {}}
+    runs.write_json(folder / runs.SEARCH, content)
 
 
 def _state(trials, goal):
@@ -217,13 +215,14 @@ def _tell(trial, goal, folder):
 
 
 def ended_trials(study, goal):
-    """The trials that were trained, by rising number: a list of `Trial`."""
+    """The trials that were trained, by rising number: a list of `runs.Trial`."""
     target = goal.target_accuracy or 0
     trials = []
     for one in study.get_trials(deepcopy=False):
         if one.state.is_finished():
-            accuracy, whole = one.user_attrs["accuracy"], one.state == TrialState.COMPLETE
-            trials.append(Trial(one.number, accuracy, one.user_attrs["parameters"], whole, whole and accuracy >= target))
+            told, whole = {name: one.user_attrs[name] for name in ("accuracy", "parameters")}, one.state == TrialState.COMPLETE
+            reached = whole and told["accuracy"] >= target
+            trials.append(runs.Trial(number=one.number, whole=whole, reached=reached, **told))
     return trials
 
 

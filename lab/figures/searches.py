@@ -22,17 +22,14 @@ def search(trials, target, title):
     accuracies, parameters = (np.array([getattr(one, name) for one in trials], float) for name in ("accuracy", "parameters"))
     whole, reached = (np.array([getattr(one, name) for one in trials], bool) for name in ("whole", "reached"))
     names = {"C0o": "reaches the target" if target else "trial", "C1s": "does not", "kx": "stopped early"}
-    values = parameters if target else accuracies
+    values, best = parameters if target else accuracies, best_so_far(trials, target)
     for (look, name), chosen in zip(names.items(), (reached, whole & ~reached, ~whole)):
         if chosen.any():
             left.plot(numbers[chosen], values[chosen], look, markersize=5, alpha=0.7, label=name)
             right.plot(parameters[chosen], accuracies[chosen], look, markersize=5, alpha=0.7)
-    better, worst = (np.minimum, np.inf) if target else (np.maximum, -np.inf)
-    best = better.accumulate(np.where(reached, values, worst))
     seen = np.isfinite(best)
     left.step(numbers[seen], best[seen], "C2", where="post", linewidth=1.5, label="best so far")
-    front = _front(parameters[whole], accuracies[whole])
-    right.step(*front, "C3--", where="post", linewidth=1.5, label="Pareto front")
+    right.step(*front(trials), "C3--", where="post", linewidth=1.5, label="Pareto front")
     left.set(xlabel="trial", ylabel="parameters" if target else "accuracy on held-out images")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="parameters", ylabel="accuracy on held-out images", xscale="log")
@@ -55,8 +52,17 @@ def search(trials, target, title):
     return figure
 
 
-def _front(parameters, accuracies):
-    """The corners of the line above which no trial lies."""
+def best_so_far(trials, target):
+    """By trial, the best accuracy up to it or, with a target, the fewest parameters that reach it; infinite before the first."""
+    reached = [one.reached for one in trials]
+    if target:
+        return np.minimum.accumulate(np.where(reached, [one.parameters for one in trials], np.inf))
+    return np.maximum.accumulate(np.where(reached, [one.accuracy for one in trials], -np.inf))
+
+
+def front(trials):
+    """The corners of the line above which no whole trial lies: arrays of their parameters and accuracies."""
+    parameters, accuracies = np.array([[one.parameters, one.accuracy] for one in trials if one.whole], float).reshape(-1, 2).T
     order = np.lexsort((-accuracies, parameters))
     parameters, accuracies = parameters[order], np.maximum.accumulate(accuracies[order])
     first = np.append(True, np.diff(accuracies) > 0)

@@ -6,7 +6,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from lab.figures.base import INTERVAL, ends, frame, legend_beside, styles, with_legend
 
-_METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
 def trend(axes, series, title):
@@ -34,13 +34,13 @@ def trend(axes, series, title):
         if logarithmic:
             _logarithmic(axis, np.concatenate([one["x"][index] for one in series.values()]))
         axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-    for row, metric in zip(grid, _METRICS):
+    for row, metric in zip(grid, METRICS):
         for index, axis in enumerate(row):
             places = _side_by_side(axis.xaxis.get_transform(), [one["x"][index] for one in series.values()])
             for (name, one), x in zip(series.items(), places):
                 _line(axis, x, one, metric, looks[name])
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(_METRICS[metric])
+        row[0].set_ylabel(METRICS[metric])
         frame(row[0], _reach(series, metric))
     return figure
 
@@ -67,7 +67,7 @@ def _marks(series):
     marks = {}
     if _published(series, "val_loss"):
         marks["published"] = Line2D([], [], color="k", marker="x", markersize=8, linestyle="")
-    if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in _METRICS):
+    if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in METRICS):
         marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=14, linestyle="")
     return marks
 

@@ -127,13 +127,18 @@ def holds_run(folder):
     return all((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
 
 
+def has_record(folder):
+    """Whether one of the files is in this folder that say what a run is, whatever else it lacks."""
+    return any((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
+
+
 def sample_paths(folder):
     """The pictures of a GAN's samples in a run's folder: dict of int to Path, by rising epoch."""
     paths = {path.stem.removeprefix("epoch_"): path for path in (folder / SAMPLES).glob("epoch_*.png")}
     return {int(epoch): paths[epoch] for epoch in sorted(filter(str.isdecimal, paths), key=int)}
 
 
-def named(results_dir, names):
+def named(results_dir, names, holds=holds_run):
     """The folders of all runs that some names mean.
 
     Parameters
@@ -141,6 +146,8 @@ def named(results_dir, names):
     results_dir : path
     names : list of str
         Of runs, of repeated runs and sweeps, or shell patterns of such names.
+    holds : function of a folder
+        Whether a run lies in it.
 
     Returns
     -------
@@ -155,7 +162,7 @@ def named(results_dir, names):
     folders = []
     for name in names:
         tops = _matching(results_dir, name) if is_pattern(name) else [folder_of(results_dir, name)]
-        found = [folder for top in tops for folder in [top, *sorted(top.rglob("*/"))] if holds_run(folder)]
+        found = [folder for top in tops for folder in [top, *sorted(top.rglob("*/"))] if holds(folder)]
         if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")
         folders += found or tops  # whoever reads it will say what it lacks

@@ -23,6 +23,7 @@ CURVES = {
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 _CHECKS = ConfigDict(frozen=True, strict=True)
+SEARCH = "search.json"  # in the folder of a search
 
 
 class DataSet(BaseModel):
@@ -106,6 +107,27 @@ class Evaluation(BaseModel):
         if self.counts is not None and (self.samples is None or len(self.counts) != len(self.classes or ())):
             raise ValueError('expected "samples", and "classes" as many as "counts"')
         return self
+
+
+class Trial(BaseModel):
+    """A trial of a search that ended."""
+
+    model_config = _CHECKS
+    number: Whole
+    accuracy: Annotated[float, Field(ge=0, le=1)]  # on the held-out images, in its last epoch
+    parameters: Annotated[int, Field(ge=1, lt=2**53)]
+    whole: bool  # not stopped early
+    reached: bool  # the target, if there is one
+
+
+class Search(BaseModel):
+    """A search so far: its search.json."""
+
+    model_config = _CHECKS
+    unit_budget: Whole | None
+    target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None
+    trials: list[Trial]  # by rising number
+    importances: dict[str, Annotated[float, Field(ge=0, lt=2)]] = {}  # of what is searched for; empty of few trials
 
 
 class Run(NamedTuple):
@@ -210,6 +232,21 @@ def load_evaluation(folder):
     return _read(Evaluation, folder, File.EVALUATION).model_dump(exclude_none=True)
 
 
+def load_search(folder):
+    """Read what a search found so far; None where there is none.
+
+    Returns
+    -------
+    Search
+
+    Raises
+    ------
+    UserError
+        If the file is broken.
+    """
+    return _read(Search, folder, SEARCH) if (folder / SEARCH).exists() else None
+
+
 def _read(model, folder, file):
     """A file of a run as what it has to be; UserError if it is not there, or anything else."""
     if not folder.is_dir():
@@ -218,6 +255,8 @@ def _read(model, folder, file):
     writer, advice = "train.py", "train the run again with --overwrite"
     if file == File.EVALUATION:
         writer, advice = "evaluate.py", "evaluate the run again"
+    if file == SEARCH:
+        advice = "the search's own command writes it again"
     try:
         return model.model_validate(simplejson.loads(path.read_text("utf-8")))
     except FileNotFoundError:

@@ -1,0 +1,130 @@
+"""Figures for a page: numbers in, a figure of Plotly out, as a dict of its "data" and "layout".
+
+"C0" to "C9" stand for the colours of the other figures; the page puts in those that its background calls for. Plotly takes
+names for markup: every text is escaped here.
+"""
+
+import html
+
+import numpy as np
+
+from lab.figures.base import ends
+from lab.figures.searches import best_so_far, front
+from lab.figures.trends import METRICS
+
+# As `base.MARKERS`, in Plotly's words.
+SYMBOLS = "circle square triangle-up diamond triangle-down triangle-left triangle-right star-square star cross x".split()
+# Of a trial, by whether it was whole and reached the target.
+_OF_TRIALS = {(True, True): ("C0", "circle"), (True, False): ("C1", "square"), (False, False): ("C8", "x")}
+_PATTERNS = ("", "/", ".", "\\", "x", "-", "+", "|")
+
+
+def escaped(text):
+    """Text as Plotly shows it, whatever markup it looks like."""
+    return html.escape(text, quote=False)
+
+
+def rounded(values):
+    """Numbers as JSON has them, of six digits; None for what is not finite."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in np.asarray(values, float)]
+
+
+def band(mean, half_width, metric):
+    """Both ends of an interval by epoch, as far as they are possible."""
+    return [rounded(values) for values in ends(mean, half_width, metric)]
+
+
+def trend(axes, series):
+    """What settings that are numbers do: as `figures.trend` takes it."""
+    data, layout = [], {"grid": {"rows": 2, "columns": len(axes), "pattern": "coupled"}}
+    for row, (metric, words) in enumerate(METRICS.items()):
+        layout[f"yaxis{row + 1}"] = {"title": {"text": words}}
+        for column, (label, logarithmic) in enumerate(axes):
+            scale = _scale(np.concatenate([one["x"][column] for one in series.values()]), logarithmic)
+            layout[f"xaxis{column + 1}"] = {"title": {"text": escaped(label)}, **scale}
+            place = {"xaxis": f"x{column + 1}", "yaxis": f"y{row + 1}"}
+            for index, (name, one) in enumerate(series.items()):
+                order = np.argsort(one["x"][column])
+                x = one["x"][column][order]
+                place["x"] = [f"{value:g}" for value in x] if scale.get("type") == "category" else rounded(x)
+                legend = {"legendgroup": str(index), "name": escaped(name), "showlegend": not (row or column)}
+                data += _line(one, order, metric, index, place | legend)
+    layout["showlegend"] = len(series) > 1 or any("published" in one for one in series.values())
+    return {"data": data, "layout": layout}
+
+
+def _scale(values, logarithmic):
+    """An axis that is linear or logarithmic; with zero among values for a logarithmic one, each of them has a place of its own."""
+    if not logarithmic:
+        return {}
+    if (values > 0).all():
+        return {"type": "log"}
+    return {"type": "category", "categoryorder": "array", "categoryarray": [f"{value:g}" for value in np.unique(values)]}
+
+
+def _line(one, order, metric, index, place):
+    """A series in this order as a line with error bars, and crosses for what was published of it."""
+    mean, half_width = (values[order] for values in one[metric])
+    low, high = ends(mean, half_width, metric)
+    look = {"color": f"C{index % 10}"}
+    bars = {"type": "data", "symmetric": False, "array": rounded(high - mean), "arrayminus": rounded(mean - low)}
+    marker = {"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8, **look}
+    drawn = [{"y": rounded(mean), "error_y": bars | look, "mode": "lines+markers", "marker": marker, "line": look, **place}]
+    if "published" in one:
+        marker = {"symbol": "x-thin", "size": 10, "line": {"width": 2, **look}}
+        place |= {"name": f"{place['name']}, published"}
+        drawn.append({"y": rounded(one["published"][metric][order]), "mode": "markers", "marker": marker, **place})
+    return drawn
+
+
+def search(trials, target):
+    """The best so far by trial, beside accuracy against parameters with the Pareto front: as `figures.search`."""
+    names = {(True, True): "reaches the target" if target else "trial", (True, False): "does not", (False, False): "stopped early"}
+    words = "parameters" if target else "accuracy on held-out images"
+    layout = {"grid": {"rows": 1, "columns": 2, "pattern": "independent"}}
+    layout |= {"xaxis": {"title": {"text": "trial"}}, "yaxis": {"title": {"text": words}, "type": "log" if target else "linear"}}
+    layout |= {"xaxis2": {"title": {"text": "parameters"}, "type": "log"}}
+    layout |= {"yaxis2": {"title": {"text": "accuracy on held-out images"}}}
+    data = []
+    for kind, (colour, symbol) in _OF_TRIALS.items():
+        some = [one for one in trials if (one.whole, one.reached) == kind]
+        if some:
+            numbers, parameters, accuracies = ([getattr(one, name) for one in some] for name in ("number", "parameters", "accuracy"))
+            look = {"mode": "markers", "marker": {"color": colour, "symbol": symbol, "size": 7}, "name": names[kind]}
+            look |= {"text": [f"trial {number}" for number in numbers], "legendgroup": names[kind]}
+            data.append({"x": numbers, "y": parameters if target else rounded(accuracies), **look})
+            data.append({"x": parameters, "y": rounded(accuracies), "xaxis": "x2", "yaxis": "y2", **look, "showlegend": False})
+    step = {"mode": "lines", "line": {"shape": "hv", "color": "C2"}, "name": "best so far"}
+    data.append({"x": [one.number for one in trials], "y": rounded(best_so_far(trials, target)), **step})
+    step = {"mode": "lines", "line": {"shape": "hv", "color": "C3", "dash": "dash"}, "name": "Pareto front"}
+    x, y = front(trials)
+    data.append({"x": rounded(x), "y": rounded(y), "xaxis": "x2", "yaxis": "y2", **step})
+    if target:
+        line = {"type": "line", "xref": "x2 domain", "x0": 0, "x1": 1, "yref": "y2", "y0": target, "y1": target}
+        layout["shapes"] = [line | {"line": {"dash": "dot", "color": "C8"}, "label": {"text": f"target {target:g}"}}]
+    return {"data": data, "layout": layout}
+
+
+def importances(shares):
+    """Bars: as `figures.importances`."""
+    names = sorted(shares, key=shares.get)
+    bars = {"type": "bar", "orientation": "h", "marker": {"color": "C0"}}
+    bars |= {"x": rounded([shares[name] for name in names]), "y": [escaped(name.replace("_", " ")) for name in names]}
+    title = "importance for being among the best (PED-ANOVA)"
+    return {"data": [bars], "layout": {"xaxis": {"title": {"text": title}}, "yaxis": {"automargin": True}}}
+
+
+def label_counts(groups, even, classes, label="class"):
+    """Bars: how many samples a classifier assigned to each class, as `figures.label_counts`."""
+    data = []
+    for index, (name, (mean, half_width)) in enumerate(groups.items()):
+        marker = {"color": f"C{index % 10}", "pattern": {"shape": _PATTERNS[index % len(_PATTERNS)]}}
+        bars = {"type": "data", "array": rounded(half_width)}
+        bars = {"type": "bar", "x": [escaped(one) for one in classes], "y": rounded(mean), "error_y": bars, "marker": marker}
+        data.append(bars | {"name": escaped(name)})
+    number, low, high = even
+    place = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
+    band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "C8", "opacity": 0.25, "line": {"width": 0}, **place}
+    line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}, "label": {"text": "even spread"}, **place}
+    layout = {"shapes": [band, line], "xaxis": {"title": {"text": label}, "type": "category"}, "yaxis": {"title": {"text": "samples"}}}
+    return {"data": data, "layout": layout | {"showlegend": True}}

@@ -1,0 +1,129 @@
+"""What a page says of runs together: kinds of them, sweeps, searches."""
+
+import itertools
+from typing import NamedTuple
+
+from lab import runs
+from lab.comparison import Comparison, View, compare, tables, warnings_of, with_names
+from lab.comparison.published import NothingPublished
+from lab.figures import interactive
+from lab.report.rows import columns_of
+from lab.settings import FLAGS, UserError
+
+MOST_CHOICES = 50  # of values to choose from
+KINDS = {"Classifiers": False, "GANs": True}  # by name, whether they are GANs
+
+
+class Kind(NamedTuple):
+    """Runs that have metrics in common."""
+
+    name: str  # of `KINDS`
+    rows: list  # of Row
+    columns: dict  # as `rows.columns_of` gives it
+    choices: dict  # of str to list of str: what runs may be chosen by, and the values that there are
+    notes: list  # of str
+    speed: list  # of tables.Table: pairs of devices
+
+    @property
+    def lines(self):
+        """Each row with its cells."""
+        return zip(self.rows, zip(*self.columns.values()))
+
+
+class Experiment(NamedTuple):
+    """What a sweep, or any runs in one folder, say together."""
+
+    name: str
+    groups: list  # of comparison.Group, called by what differs between them
+    comparison: Comparison
+    charts: dict  # of str to dict: figures of Plotly, by their titles
+
+
+def kinds_of(rows):
+    """The kinds of runs that there are."""
+    kinds = []
+    for name, of_gans in KINDS.items():
+        chosen = [row for row in rows if row.group.settings.is_gan == of_gans]
+        if chosen:
+            groups = [row.group for row in chosen if not row.part]
+            devices = sorted({group.device for group in groups})
+            pairs = [[group for group in groups if group.device in pair] for pair in itertools.combinations(devices, 2)]
+            speed = [table for table in map(tables.speed_table, pairs) if table]
+            columns = columns_of(chosen)
+            kinds.append(Kind(name, chosen, columns, _choices(chosen, columns), warnings_of(groups), speed))
+    return kinds
+
+
+def _choices(rows, columns):
+    settings = [name for name in columns if name.replace("-", "_") in FLAGS]
+    choices = {"status": [row.status for row in rows]}
+    choices |= {name: [cell.text for cell in columns[name]] for name in (*settings, "device")}
+    choices = {name: sorted(set(values)) for name, values in choices.items()}
+    return {name: values for name, values in choices.items() if 1 < len(values) <= MOST_CHOICES}
+
+
+def experiments_of(kind, searches, published):
+    """The comparisons of what lies in one folder each, as far as they tell more than the table of all.
+
+    Parameters
+    ----------
+    kind : Kind
+    searches : collection of str
+        Folders whose trials are no comparison.
+    published : path or None
+        As of `comparison.View`.
+
+    Returns
+    -------
+    list of Experiment
+    """
+    several = {}
+    for row in kind.rows:
+        parts = itertools.takewhile(lambda part: "=" not in part, row.group.path.split("/"))
+        if row.counts and not row.part:
+            several.setdefault("/".join(parts), []).append(row.group)
+    found = []
+    for name, groups in several.items():
+        if name not in searches:
+            groups = with_names(groups)
+            comparison = _compared(groups, published if kind.name == "Classifiers" else None)
+            if len(groups) > 1 or comparison.labels or any(comparison.published):
+                found.append(Experiment(name, groups, comparison, _charts(comparison)))
+    return found
+
+
+def _compared(groups, published):
+    try:
+        return compare(groups, view=View(published))
+    except NothingPublished:
+        return compare(groups)
+
+
+def _charts(comparison):
+    trend, labels = comparison.trend, comparison.labels
+    charts = {"What the setting does": trend and interactive.trend(*trend)}
+    charts["Samples by class"] = labels and interactive.label_counts(**labels)
+    return {title: chart for title, chart in charts.items() if chart}
+
+
+def searches_of(results_dir, folders):
+    """Searches, of whose trials these are the folders.
+
+    Returns
+    -------
+    found : dict of str to runs.Search
+        By the path within the results folder.
+    broken : dict of str to str
+        Likewise, why another cannot be read.
+    """
+    found, broken = {}, {}
+    for folder in dict.fromkeys(folder.parent for folder in folders if folder.name.startswith("trial=")):
+        name = folder.relative_to(results_dir).as_posix()
+        try:
+            search = runs.load_search(folder)
+        except (UserError, OSError) as error:
+            broken[name] = str(error)
+        else:
+            if search and search.trials:
+                found[name] = search
+    return found, broken

@@ -1,0 +1,280 @@
+"use strict";
+// Sorts and filters the tables, draws what is ticked in them, and opens the section of a run. Text from runs is only ever
+// set as text; charts get theirs escaped.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const MOST_CURVES = 40, FIRST_TICKED = 6;
+const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "star-square", "star", "cross", "x", "pentagon", "hexagon"];
+const all = (selector, place = document) => [...place.querySelectorAll(selector)];
+const byId = (id) => document.getElementById(id);
+const tables = all("table.runs");
+const ticks = all("table.runs input[type=checkbox]");
+const collator = new Intl.Collator("en", { numeric: true });
+
+// Tables
+
+function keyOf(cell) {
+  const text = cell.dataset.key ?? cell.textContent.trim();
+  if (text === "" || text === "-") return null;
+  const number = Number(text);
+  return Number.isNaN(number) ? text : number;
+}
+
+function compare(one, other) {
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  return collator.compare(one, other);
+}
+
+function sort(header) {
+  const table = header.closest("table"), body = table.tBodies[0];
+  const opposite = { ascending: "descending", descending: "ascending" };
+  const order = opposite[header.ariaSort] ?? (header.dataset.best ? "descending" : "ascending");
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", order);
+  const sign = order === "ascending" ? 1 : -1;
+  const keyed = [...body.rows].map((row) => ({ row, key: keyOf(row.cells[header.cellIndex]) }));
+  keyed.sort((a, b) => (a.key === null) - (b.key === null) || (a.key === null ? 0 : sign * compare(a.key, b.key)));
+  body.replaceChildren(...keyed.map(({ row }) => row));
+}
+
+const textOf = new Map();
+for (const table of tables) for (const row of table.tBodies[0].rows) textOf.set(row, row.textContent.toLowerCase());
+
+function filter() {
+  const words = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const hides = byId("which").value === "runs" ? "repeats" : "part";
+  let shown = 0, total = 0;
+  for (const table of tables) {
+    const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+    const chosen = all("select[data-column]")
+      .filter((select) => select.dataset.table === table.id && select.value !== "")
+      .map((select) => [headings.indexOf(select.dataset.column), select.value]);
+    for (const row of table.tBodies[0].rows) {
+      const counts = !row.classList.contains(hides);
+      const fits = words.every((word) => textOf.get(row).includes(word));
+      row.hidden = !(counts && fits && chosen.every(([column, value]) => row.cells[column].firstChild.data === value));
+      total += counts;
+      shown += !row.hidden;
+    }
+  }
+  byId("count").value = `${shown} of ${total} rows`;
+}
+
+// Charts
+
+const style = getComputedStyle(document.documentElement);
+const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+
+// A copy of a figure in which "C0" is the colour that this background calls for.
+function painted(thing) {
+  if (Array.isArray(thing)) return thing.map(painted);
+  if (thing === null || typeof thing !== "object") return thing;
+  const paint = ([key, value]) => [key, /color$/.test(key) && /^C\d$/.test(value) ? colour(value) : painted(value)];
+  return Object.fromEntries(Object.entries(thing).map(paint));
+}
+
+function theme() {
+  const axis = { gridcolor: colour("line"), linecolor: colour("soft"), zeroline: false, automargin: true };
+  const legend = { itemdoubleclick: false };
+  const font = { color: colour("ink"), family: "system-ui, sans-serif", size: 13 };
+  const hoverlabel = { bgcolor: colour("shade"), font: { color: colour("ink") } };
+  return { layout: { paper_bgcolor: colour("paper"), plot_bgcolor: colour("paper"), font, xaxis: axis, yaxis: axis, legend, hoverlabel } };
+}
+
+function draw(chart) {
+  const figure = figures[chart.dataset.chart]();
+  const narrow = chart.clientWidth < 700;
+  const legend = narrow ? { orientation: "h", y: -0.15, yanchor: "top" } : {};
+  const layout = { margin: { l: 60, r: 10, t: 10, b: 50 }, legend, ...figure.layout, template: theme() };
+  Plotly.react(chart.querySelector(".plot"), painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
+  chart.classList.add("drawn");
+}
+
+function curvesOf(numbers, kind) {
+  const shown = numbers.slice(0, MOST_CURVES);
+  const wanted = [byId("first").checked, byId("second").checked];
+  const panels = Object.entries(data.panels[kind]);
+  const traces = shown.flatMap((number, place) => panels.flatMap(([, lines], panel) =>
+    Object.entries(lines).flatMap(([name, metric], line) =>
+      wanted[line] ? curve(data.curves[number], { number, place, panel, line, name, metric }) : [])));
+  const named = new Set();
+  for (const trace of traces) {
+    trace.showlegend = trace.mode !== "markers" && !trace.fill && trace.line?.width !== 0 && !named.has(trace.legendgroup);
+    if (trace.showlegend) named.add(trace.legendgroup);
+  }
+  const layout = {
+    grid: { rows: 2, columns: 1, pattern: "coupled" },
+    xaxis: { title: { text: "epoch" }, type: byId("log-x").checked ? "log" : "linear" },
+    hovermode: shown.length > 6 ? "closest" : "x unified",
+    showlegend: true,
+  };
+  panels.forEach(([words], panel) => {
+    const type = byId("log-y").checked && words === "loss" ? "log" : "linear";
+    layout[`yaxis${panel + 1}`] = { title: { text: words }, type };
+  });
+  return { data: traces, layout };
+}
+
+function curve(of, { number, place, panel, line, name, metric }) {
+  const color = `C${place % 10}`, epochs = of.mean[metric].map((_, index) => index + 1);
+  const where = { xaxis: "x", yaxis: `y${panel + 1}`, legendgroup: String(number), name: of.name };
+  const shape = { dash: line ? "solid" : "dash", width: line ? 2 : 1.3, color };
+  const marker = { symbol: SYMBOLS[place % SYMBOLS.length] + (line ? "" : "-open"), size: 7, maxdisplayed: 9, color };
+  const hovertemplate = `%{y:.5g} ${name}`;
+  const drawn = [{ x: epochs, y: of.mean[metric], mode: "lines+markers", line: shape, marker, hovertemplate, ...where }];
+  if (of.band && byId("bands").checked) {
+    const [low, high] = of.band[metric], edge = { mode: "lines", line: { width: 0, color }, hoverinfo: "skip", ...where };
+    drawn.unshift({ x: epochs, y: low, ...edge }, { x: epochs, y: high, fill: "tonexty", fillcolor: `${colour(color)}33`, ...edge });
+  }
+  const published = of.published?.[metric];
+  if (published) {
+    const cross = { symbol: line ? "x-thin" : "cross-thin", size: 10, line: { width: 2, color } };
+    const [x, y] = [0, 1].map((index) => published.map((pair) => pair[index]));
+    drawn.push({ x, y, mode: "markers", marker: cross, hovertemplate: `%{y} published ${name}`, ...where });
+  }
+  return drawn;
+}
+
+const ticked = () => ticks.filter((tick) => tick.checked).map((tick) => Number(tick.value));
+const figures = Object.fromEntries(Object.entries(data.charts).map(([name, figure]) => [name, () => figure]));
+for (const kind of Object.keys(data.panels)) {
+  figures[`curves ${kind}`] = () => curvesOf(ticked().filter((number) => data.curves[number].kind === kind), kind);
+}
+figures.pair = () => curvesOf(ticked(), data.curves[ticked()[0]].kind);
+
+// A chart is drawn when it comes into view, and again when what it shows has changed.
+const charts = all(".chart");
+const observer = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting && !target.classList.contains("drawn")) draw(target);
+}, { rootMargin: "300px" });
+function drawAgain(several) {
+  for (const chart of several) {
+    chart.classList.remove("drawn");
+    observer.unobserve(chart);
+    observer.observe(chart);
+  }
+}
+
+function use(chart, what) {
+  const plot = chart.querySelector(".plot");
+  if (what === "reset") {
+    const axes = Object.keys(plot.layout).filter((name) => /^[xy]axis\d*$/.test(name));
+    Plotly.relayout(plot, Object.fromEntries(axes.map((name) => [`${name}.autorange`, true])));
+  } else {
+    const filename = chart.dataset.chart.replace(/[^\w=.,-]+/g, "-");
+    Plotly.downloadImage(plot, { format: what, filename, width: plot.clientWidth, height: plot.clientHeight, scale: 2 });
+  }
+}
+
+// Runs
+
+// The content of a run's section; of repeats, that of the first of them, which stands behind them.
+function contentOf(number) {
+  const section = byId(`run-${number}`) ?? byId(`run-${number + 1}`);
+  return section.querySelector("template").content.cloneNode(true);
+}
+
+function open(section) {
+  if (section.querySelector("template") && !section.dataset.filled) {
+    section.append(section.querySelector("template").content.cloneNode(true));
+    section.dataset.filled = "yes";
+  }
+}
+
+function openTarget() {
+  const section = byId(decodeURIComponent(location.hash.slice(1)));
+  if (section?.matches("details.run")) {
+    section.open = true;
+    section.scrollIntoView();
+  }
+}
+
+function element(tag, text, attributes = {}) {
+  const made = Object.assign(document.createElement(tag), attributes);
+  made.textContent = text;
+  return made;
+}
+
+function sideBySide() {
+  const numbers = ticked(), two = numbers.length === 2;
+  byId("pair-hint").textContent = two ? "" : `Tick two rows of the table to see them here; ${numbers.length} are ticked.`;
+  byId("pair-here").hidden = !two;
+  if (!two) return;
+  const contents = numbers.map(contentOf), names = numbers.map((number) => rowOf(number).cells[1].innerText.trim());
+  const facts = contents.map((content) => new Map(all(".facts tr", content).map((row) => [row.cells[0].textContent, row.cells[1].textContent])));
+  const head = element("tr", "");
+  head.append(...["", ...names].map((name) => element("th", name, { scope: "col" })));
+  const rows = [...new Set(facts.flatMap((one) => [...one.keys()]))]
+    .map((name) => [name, ...facts.map((one) => one.get(name) ?? "-")])
+    .filter(([, mine, its]) => mine !== its)
+    .map(([name, ...values]) => {
+      const row = element("tr", "");
+      row.append(element("th", name, { scope: "row" }), ...values.map((value) => element("td", value)));
+      return row;
+    });
+  byId("differences").replaceChildren(head, ...rows);
+  byId("pair-here").querySelector(".pair").replaceChildren(...contents.map((content, place) => {
+    const column = element("div", "");
+    column.append(element("h3", names[place]), content);
+    return column;
+  }));
+  byId("pair-here").querySelector(".chart").hidden = new Set(numbers.map((number) => data.curves[number].kind)).size > 1;
+}
+
+const rowOf = (number) => ticks.find((tick) => Number(tick.value) === number).closest("tr");
+
+function update() {
+  drawAgain(charts.filter((chart) => /^curves /.test(chart.dataset.chart)));
+  sideBySide();
+  drawAgain(charts.filter((chart) => chart.dataset.chart === "pair" && !chart.hidden && ticked().length === 2));
+}
+
+// What the reader does
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (button?.closest("thead")) sort(button.closest("th"));
+  if (button?.dataset.do) use(button.closest(".chart"), button.dataset.do);
+  if (button?.id === "tick" || button?.id === "untick") {
+    for (const tick of ticks) if (button.id === "untick" || !tick.closest("tr").hidden) tick.checked = button.id === "tick";
+    update();
+  }
+});
+document.addEventListener("change", ({ target }) => {
+  if (ticks.includes(target) || target.closest("#curves")) update();
+  if (target.matches("#which, select[data-column]")) filter();
+});
+document.addEventListener("input", ({ target }) => {
+  if (target.id === "words") filter();
+  if (target.type === "range") {
+    const frames = all("[data-epoch]", target.closest(".frames"));
+    frames.forEach((frame, place) => { frame.hidden = place !== Number(target.value); });
+    const { epoch } = frames[target.value].dataset;
+    target.closest("label").querySelector("output").value = epoch;
+    target.setAttribute("aria-valuetext", `epoch ${epoch}`);
+  }
+});
+document.addEventListener("toggle", ({ target, newState }) => newState === "open" && target.matches("details.run") && open(target), true);
+window.addEventListener("hashchange", openTarget);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAgain(charts.filter((chart) => chart.matches(".drawn"))));
+window.addEventListener("beforeprint", () => charts.filter((chart) => !chart.matches(".drawn") && chart.clientWidth).forEach(draw));
+
+if (ticks.length) {
+  filter();
+  ticks.filter((tick) => !tick.closest("tr").hidden).slice(0, FIRST_TICKED).forEach((tick) => { tick.checked = true; });
+  // Plotly's script comes after this one.
+  document.addEventListener("DOMContentLoaded", () => {
+    update();
+    drawAgain(charts.filter((chart) => !/^curves |^pair$/.test(chart.dataset.chart)));
+    for (const chart of charts.filter((one) => /^curves |^pair$/.test(one.dataset.chart))) {
+      Plotly.newPlot(chart.querySelector(".plot"), []);
+      chart.querySelector(".plot").on("plotly_legendclick", ({ curveNumber, fullData }) => {
+        const tick = ticks.find((one) => one.value === fullData[curveNumber].legendgroup);
+        tick.checked = false;
+        update();
+        return false;
+      });
+    }
+    openTarget();
+  });
+}

@@ -1,0 +1,130 @@
+"""From names of runs to one page, which fetches nothing from anywhere."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import jinja2
+import simplejson
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from lab import runs
+from lab.comparison.groups import HIGHER
+from lab.comparison.tables import heading
+from lab.figures import interactive
+from lab.report.contents import experiments_of, kinds_of, searches_of
+from lab.report.pictures import pictures_of
+from lab.report.rows import facts_of, read
+from lab.settings import UserError
+
+_HERE = Path(__file__).parent
+_MOST_ROWS = 40  # of a sweep, whose table is shown again by itself
+# What learning curves show above each other, with the names of their two lines; the first is dashed.
+_PANELS = {
+    "Classifiers": {
+        "accuracy": {"training": "accuracy", "validation": "val_accuracy"},
+        "loss": {"training": "loss", "validation": "val_loss"},
+    },
+    "GANs": {
+        "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
+        "discriminator's accuracy": {"generated images": "generated_accuracy", "real images": "real_accuracy"},
+    },
+}
+
+
+def write_report(results_dir, names, published, path):
+    """Write runs as one page.
+
+    Parameters
+    ----------
+    results_dir : path
+    names : list of str
+        As of `runs.named`; empty: all.
+    published : path or None
+        Of published figures, as of `comparison.View`.
+    path : Path
+        Of the page.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    UserError
+        If there is no such run at all. Nothing else that is wrong with runs stops the page.
+    """
+    results_dir = Path(results_dir)
+    folders = _folders(results_dir, names)
+    rows, broken = read(results_dir, folders)
+    searches, faults = searches_of(results_dir, folders)
+    kinds = kinds_of(rows)
+    experiments = [one for kind in kinds for one in experiments_of(kind, searches, published)]
+    if published and not any(any(one.comparison.published) for one in experiments):
+        raise UserError(f"{published}: none of its rows is of one of these runs")
+    alone = [row for row in rows if not row.is_repeats]
+    pictures, left_out = pictures_of([row.group.runs[0] for row in alone], results_dir)
+    page = {"title": f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"}
+    page |= {"kinds": kinds, "broken": broken | faults, "experiments": experiments, "searches": searches}
+    page |= {"sections": [(row, facts_of(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
+    content = _render(page, {"curves": _curves(rows, experiments), "panels": _PANELS, "charts": _charts(experiments, searches)})
+    with runs.atomic(path) as temporary:
+        temporary.write_text(content, "utf-8")
+    return [path]
+
+
+def _folders(results_dir, names):
+    """The folders of runs, be they broken; UserError if there are none."""
+    folders = runs.named(results_dir, names or ["*"], holds=runs.has_record) if results_dir.is_dir() else []
+    for folder in folders:
+        if not runs.has_record(folder):
+            runs.load(folder)  # which says what it lacks
+    if not folders:
+        raise UserError(f"{results_dir} holds no run: train one first, as with python train.py -m first")
+    return folders
+
+
+def _curves(rows, experiments):
+    """The learning curves of each row, as the page's script draws them."""
+    published = {
+        group.path: one.comparison.published.by_epoch.get(group.name, {})
+        for one in experiments
+        for group in one.groups
+    }
+    drawn = []
+    for row in rows:
+        estimates, figures = row.group.curves(), published.get(row.group.path, {})
+        curve = {"name": interactive.escaped(row.group.path), "kind": "GANs" if row.group.settings.is_gan else "Classifiers"}
+        curve["mean"] = {name: interactive.rounded(mean) for name, (mean, _) in estimates.items()}
+        if row.is_repeats:
+            curve["band"] = {name: interactive.band(*estimate, name) for name, estimate in estimates.items()}
+        if figures:
+            names = dict.fromkeys(name for of_epoch in figures.values() for name in of_epoch)
+            crosses = {name: [[epoch, float(of[name])] for epoch, of in figures.items() if of.get(name) is not None] for name in names}
+            curve["published"] = crosses
+        drawn.append(curve)
+    return drawn
+
+
+def _charts(experiments, searches):
+    """The other charts, by where they stand on the page."""
+    charts = {f"{one.name}: {title}": chart for one in experiments for title, chart in one.charts.items()}
+    for name, search in searches.items():
+        charts[f"{name}: search"] = interactive.search(search.trials, search.target_accuracy)
+        if search.importances:
+            charts[f"{name}: importances"] = interactive.importances(search.importances)
+    return charts
+
+
+def _render(page, data):
+    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), **options)
+    # Nothing of these comes from a run. The page's policy lets no other script run, whatever a run may have smuggled in.
+    style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("page.css", "page.js"))
+    scripts = [script, Markup(get_plotlyjs())]
+    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
+    encoded = simplejson.dumps(data, ignore_nan=True, separators=(",", ":"), cls=simplejson.JSONEncoderForHTML)
+    page = page | {"style": style, "scripts": scripts, "policy": " ".join(f"'sha256-{one}'" for one in hashes)}
+    page |= {"data": Markup(encoded), "best": {heading(name) for name in HIGHER}, "most_rows": _MOST_ROWS}
+    return environment.get_template("page.html").render(page)

@@ -1,0 +1,85 @@
+"""The pictures of runs, within a page as far as there is room for them."""
+
+import base64
+import io
+from typing import NamedTuple
+
+from PIL import Image
+
+from lab import runs
+from lab.runs import File
+
+MOST_BYTES = 21_000_000  # of all pictures of a page; a third more as text
+MOST_EPOCHS = 16  # of a GAN, whose samples are shown by epoch
+
+# What a run may have, the most telling first, and what each shows.
+_KINDS = {
+    File.MISTAKES: "Validation images that it gets wrong, the surest first",
+    File.SAMPLES: "Samples",
+    File.CONFUSION: "Confusion matrix of the validation images",
+    File.LABELS: "Samples by class",
+    File.FILTERS: "Filters of the first layer",
+    File.NEAREST: "Samples and their nearest training images",
+    File.PICTURES: "Own pictures, and what it predicts of them",
+    File.WEIGHTS: "Weights of the first layer",
+}
+
+
+class Picture(NamedTuple):
+    """A picture of a run."""
+
+    words: str  # what it shows
+    path: str  # within the results folder
+    content: str | None  # as text; None: there was no room, or it cannot be read
+    size: tuple[int, int] | None  # width and height in pixels
+    epoch: int | None = None  # of the samples of a GAN in training
+
+
+def pictures_of(several, results_dir):
+    """The pictures of some runs.
+
+    Parameters
+    ----------
+    several : list of Run
+    results_dir : path
+
+    Returns
+    -------
+    pictures : list of list of Picture
+        By run. The most telling kind of picture comes into the page first, of all runs, until it is full.
+    left_out : int
+        How many did not.
+    """
+    wanted = [_wanted(run) for run in several]
+    room, left_out, found = MOST_BYTES, 0, [[] for _ in several]
+    for kind in [*_KINDS, None]:
+        for run, paths, pictures in zip(several, wanted, found):
+            for path, epoch in paths.get(kind, ()):
+                content, size = _content(path, room)
+                room -= len(content or "") * 3 // 4
+                left_out += content is None
+                words = _KINDS.get(kind, f"Samples after epoch {epoch}")
+                pictures.append(Picture(words, path.relative_to(results_dir).as_posix(), content, size, epoch))
+    return found, left_out
+
+
+def _wanted(run):
+    """Paths of a run's pictures and their epochs, by their kind; None is that of samples by epoch."""
+    several = {kind: [(run.folder / kind, None)] for kind in _KINDS if (run.folder / kind).is_file()}
+    by_epoch = runs.sample_paths(run.folder)
+    step = max(1, -(-(len(by_epoch) - 1) // (MOST_EPOCHS - 1)))
+    epochs = list(by_epoch)
+    kept = sorted({*epochs[::step], *epochs[-1:]})
+    return several | {None: [(by_epoch[epoch], epoch) for epoch in kept]}
+
+
+def _content(path, room):
+    """A PNG file as text and its size, if it is one and there is room for it; a link may lead to somebody else's files."""
+    try:
+        if path.is_symlink() or path.stat().st_size > room:
+            return None, None
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+            return base64.b64encode(data).decode(), picture.size
+    except (OSError, SyntaxError, Image.DecompressionBombError):  # Pillow's, of files that are no pictures
+        return None, None

@@ -1,0 +1,153 @@
+"""What lies in a results folder, whatever state it is in, as the rows of a table and as what they stand for."""
+
+from typing import NamedTuple
+
+from lab import console, runs
+from lab.comparison import groups, tables
+from lab.comparison.naming import seeds_in_words, value_in_words, varying
+from lab.settings import UserError, flag_of, text
+
+BROKEN = "broken"
+
+
+class Row(NamedTuple):
+    """A line of a table: a run, or repeats of one setting."""
+
+    group: groups.Group  # a single run is a group of its own
+    status: str
+    reason: str  # what is wrong, and of which run; empty of what is complete
+    part: bool = False  # a run whose repeats stand in a line together with it
+    number: int = 0  # on the page
+
+    @property
+    def is_repeats(self):
+        return len(self.group.runs) > 1
+
+    @property
+    def counts(self):
+        """Whether it can be compared."""
+        return bool(groups.that_count(self.group.runs))
+
+
+class Cell(NamedTuple):
+    """A cell of a table: what it says, and what it is sorted by where that is something else."""
+
+    text: str
+    key: float | str = ""
+
+
+def read(results_dir, folders):
+    """Read runs, of which any may be broken.
+
+    Parameters
+    ----------
+    results_dir : path
+    folders : list of Path
+
+    Returns
+    -------
+    rows : list of Row
+        Repeats in one line, and behind it a line for each of them.
+    broken : dict of str to str
+        By the path within the results folder, why a run cannot be read.
+    """
+    tops, broken, faults = {}, {}, {}
+    with console.Bar("reading runs", len(folders)) as bar:
+        for folder in folders:
+            try:
+                run = runs.load(folder)
+                tops.setdefault(groups.top_of(folder, results_dir), []).append((run, _evaluation(run, faults)))
+            except (UserError, OSError) as error:
+                broken[folder.relative_to(results_dir).as_posix()] = str(error)
+            bar.advance(1)
+    found = [_rows(top, members, results_dir, faults) for top, members in tops.items()]
+    order = {id(several[0].group): several for several in found}
+    ordered = [row for group in groups.by_settings([several[0].group for several in found]) for row in order[id(group)]]
+    return [row._replace(number=number) for number, row in enumerate(ordered)], broken
+
+
+def _evaluation(run, faults):
+    try:
+        return groups.evaluation_of(run)
+    except (UserError, OSError) as error:
+        faults[run.folder] = str(error)
+        return {}
+
+
+def _rows(top, members, results_dir, faults):
+    """The rows of runs that lie beside each other: a mean only of those that count, and only if they differ in nothing else."""
+    alone = [_row(run, groups.group_of(run.folder, [run], [evaluation], results_dir), faults) for run, evaluation in members]
+    counted = groups.that_count([run for run, _ in members])
+    try:
+        groups.check_alike(top, counted)
+    except UserError as error:
+        return [row._replace(reason=" ".join(filter(None, [row.reason, f"{error}."]))) for row in alone]
+    if len(counted) < 2:
+        return alone
+    evaluations = [evaluation for run, evaluation in members if run in counted]
+    told = [f"seed {row.group.seeds[0]}: {row.reason}" for row in alone if row.reason]
+    status = counted[0].history.status
+    if len(counted) < len(members):
+        status = f"{len(counted)} of {len(members)} {status}"
+    mean = Row(groups.group_of(top, counted, evaluations, results_dir), status, " ".join(told))
+    return [mean, *(row._replace(part=True) for row in alone)]
+
+
+def _row(run, group, faults):
+    history, epochs = run.history, run.settings.epochs
+    reason = {
+        runs.COMPLETE: "",
+        runs.INTERRUPTED: f"Stopped after {history.epochs} of {epochs} epochs.",
+        runs.DIVERGED: f"The loss became infinite or no number in epoch {history.epochs} of {epochs}: train more slowly.",
+        runs.TRAINING: f"Still in training or killed, after {history.epochs} of {epochs} epochs.",
+    }[history.status]
+    return Row(group, history.status, " ".join(filter(None, [reason, faults.get(run.folder)])))
+
+
+def columns_of(rows):
+    """What a table of rows of one kind says beside their names: by column, a `Cell` for each row.
+
+    Metrics first, then what differs between the runs, as flags call it, then what training took.
+    """
+    several = [row.group for row in rows]
+    metrics = (*groups.EVALUATED, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
+    columns = {tables.heading(name): [_measure(name, group) for group in several] for name in metrics}
+    columns["parameters"] = [Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several]
+    for name in varying(several):
+        columns[flag_of(name)] = [Cell(value_in_words(group.settings, name) or "-") for group in several]
+    columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
+    columns["epochs trained"] = [Cell(str(max(run.history.epochs for run in group.runs))) for group in several]
+    columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"].mean()) for group in several]
+    columns["s in all"] = [_seconds(sum(run.history.total_seconds or 0 for run in group.runs)) for group in several]
+    columns["device"] = [Cell(group.device) for group in several]
+    return {name: cells for name, cells in columns.items() if any(cell.text != "-" for cell in cells)}
+
+
+def _measure(name, group):
+    values = group.measures[name]
+    mean = values.mean()
+    return Cell(tables.cell(name, values), f"{mean:.8g}" if mean == mean else "")
+
+
+def _seconds(value):
+    return Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
+
+
+def facts_of(row):
+    """What there is to say of a run: its command, every setting, what of them is not the default, and how it was trained.
+
+    Returns
+    -------
+    dict of str to ...
+        "command": str or None; "settings", "unusual", "facts": dict of str to str.
+    """
+    (run,), record, history = row.group.runs, row.group.record, row.group.runs[0].history
+    settings = {flag_of(name): "none" if value is None else text(value) for name, value in run.settings}
+    dataset, commit = record.dataset, record.commit or "unknown"
+    facts = {tables.heading(name): tables.cell(name, values) for name, values in row.group.measures.items()}
+    facts |= {"parameters": f"{record.parameters:,}", "epochs trained": str(history.epochs), "status": history.status}
+    facts |= {"data": f"{dataset.name}, {dataset.train:,} training and {dataset.validation:,} validation examples"}
+    facts |= {"data's hash": dataset.sha256, "device": row.group.device, "commit": commit}
+    facts |= {f"version of {package}": version for package, version in record.versions.items()}
+    unusual = {flag_of(name): text(value) for name, value in run.unusual.items()}
+    return {"command": record.command, "settings": settings, "facts": facts, "unusual": unusual}
