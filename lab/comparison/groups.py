@@ -1,5 +1,7 @@
 """Runs that differ in their seed only, as one: what each reached and took."""
 
+import itertools
+import re
 import statistics
 from pathlib import Path
 from typing import NamedTuple
@@ -99,9 +101,19 @@ def collect(results_dir, folders):
 
 
 def by_settings(groups):
-    """Groups by the first part of their paths, as these come first; then by their settings."""
-    firsts = {name: place for place, name in enumerate(dict.fromkeys(group.path.partition("/")[0] for group in groups))}
-    return sorted(groups, key=lambda group: (firsts[group.path.partition("/")[0]], _order(group.settings)))
+    """Groups in the order of their experiments; the trials of a search by their numbers, others by their settings."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(experiment_of(group.path) for group in groups))}
+
+    def key(group):
+        trial = re.search(r"trial=(\d{1,9})(/|$)", group.path)
+        return places[experiment_of(group.path)], int(trial[1]) if trial else -1, _order(group.settings)
+
+    return sorted(groups, key=key)
+
+
+def experiment_of(path):
+    """What runs of one sweep, search or set of repeats have in common of their paths within the results folder."""
+    return "/".join(itertools.takewhile(lambda part: "=" not in part, path.split("/")))
 
 
 def top_of(folder, results_dir):

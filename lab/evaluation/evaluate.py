@@ -70,7 +70,12 @@ def evaluate(request):
 
 
 # Flags that ask for something of its own, and which others they go with.
-_COMPANY = {"diff": (), "report": ("published", "label"), "export": ("model_name", "sort", "top"), "strip": ("model_name", "label")}
+_COMPANY = {
+    "diff": (),
+    "report": ("published", "label"),
+    "export": ("model_name", "sort", "top"),
+    "strip": ("model_name", "label"),
+}
 
 
 def _check_flags(request):

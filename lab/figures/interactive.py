@@ -16,6 +16,7 @@ from lab.figures.trends import METRICS
 SYMBOLS = "circle square triangle-up diamond triangle-down triangle-left triangle-right star-square star cross x".split()
 # Of a trial, by whether it was whole and reached the target.
 _OF_TRIALS = {(True, True): ("C0", "circle"), (True, False): ("C1", "square"), (False, False): ("C8", "x")}
+_MOST_TICKS = 10
 _PATTERNS = ("", "/", ".", "\\", "x", "-", "+", "|")
 
 
@@ -55,11 +56,14 @@ def trend(axes, series):
 
 def _scale(values, logarithmic):
     """An axis that is linear or logarithmic; with zero among values for a logarithmic one, each of them has a place of its own."""
+    values = np.unique(values)
+    names = [f"{value:g}" for value in values]
     if not logarithmic:
         return {}
-    if (values > 0).all():
-        return {"type": "log"}
-    return {"type": "category", "categoryorder": "array", "categoryarray": [f"{value:g}" for value in np.unique(values)]}
+    if values[0] <= 0:
+        return {"type": "category", "categoryorder": "array", "categoryarray": names}
+    few = len(values) <= _MOST_TICKS
+    return {"type": "log"} | ({"tickvals": values.tolist(), "ticktext": names} if few else {"exponentformat": "power"})
 
 
 def _line(one, order, metric, index, place):
@@ -79,24 +83,39 @@ def _line(one, order, metric, index, place):
 
 def search(trials, target):
     """The best so far by trial, beside accuracy against parameters with the Pareto front: as `figures.search`."""
-    names = {(True, True): "reaches the target" if target else "trial", (True, False): "does not", (False, False): "stopped early"}
+    names = {
+        (True, True): "reaches the target" if target else "trial",
+        (True, False): "does not",
+        (False, False): "stopped early",
+    }
     words = "parameters" if target else "accuracy on held-out images"
     layout = {"grid": {"rows": 1, "columns": 2, "pattern": "independent"}}
-    layout |= {"xaxis": {"title": {"text": "trial"}}, "yaxis": {"title": {"text": words}, "type": "log" if target else "linear"}}
+    layout |= {
+        "xaxis": {"title": {"text": "trial"}},
+        "yaxis": {"title": {"text": words}, "type": "log" if target else "linear"},
+    }
     layout |= {"xaxis2": {"title": {"text": "parameters"}, "type": "log"}}
-    layout |= {"yaxis2": {"title": {"text": "accuracy on held-out images"}}}
+    # Trials that hardly learn would squeeze all others.
+    accuracies = np.array([one.accuracy for one in trials])
+    middle = np.median([one.accuracy for one in trials if one.whole] or accuracies)
+    low, margin = max(accuracies.min(), 3 * middle - 2 * accuracies.max()), 0.05 * (accuracies.max() - middle) + 0.003
+    layout |= {"yaxis2": {"title": {"text": "accuracy on held-out images"}, "range": [low - margin, accuracies.max() + margin]}}
+    if not target:
+        layout["yaxis"]["range"] = layout["yaxis2"]["range"]
     data = []
     for kind, (colour, symbol) in _OF_TRIALS.items():
         some = [one for one in trials if (one.whole, one.reached) == kind]
         if some:
-            numbers, parameters, accuracies = ([getattr(one, name) for one in some] for name in ("number", "parameters", "accuracy"))
+            numbers, parameters, accuracies = (
+                [getattr(one, name) for one in some] for name in ("number", "parameters", "accuracy")
+            )
             look = {"mode": "markers", "marker": {"color": colour, "symbol": symbol, "size": 7}, "name": names[kind]}
             look |= {"text": [f"trial {number}" for number in numbers], "legendgroup": names[kind]}
             data.append({"x": numbers, "y": parameters if target else rounded(accuracies), **look})
             data.append({"x": parameters, "y": rounded(accuracies), "xaxis": "x2", "yaxis": "y2", **look, "showlegend": False})
     step = {"mode": "lines", "line": {"shape": "hv", "color": "C2"}, "name": "best so far"}
     data.append({"x": [one.number for one in trials], "y": rounded(best_so_far(trials, target)), **step})
-    step = {"mode": "lines", "line": {"shape": "hv", "color": "C3", "dash": "dash"}, "name": "Pareto front"}
+    step = {"mode": "lines", "line": {"shape": "hv", "color": "C4", "dash": "dash"}, "name": "Pareto front"}
     x, y = front(trials)
     data.append({"x": rounded(x), "y": rounded(y), "xaxis": "x2", "yaxis": "y2", **step})
     if target:
@@ -126,5 +145,9 @@ def label_counts(groups, even, classes, label="class"):
     place = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
     band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "C8", "opacity": 0.25, "line": {"width": 0}, **place}
     line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}, "label": {"text": "even spread"}, **place}
-    layout = {"shapes": [band, line], "xaxis": {"title": {"text": label}, "type": "category"}, "yaxis": {"title": {"text": "samples"}}}
+    layout = {
+        "shapes": [band, line],
+        "xaxis": {"title": {"text": label}, "type": "category"},
+        "yaxis": {"title": {"text": "samples"}},
+    }
     return {"data": data, "layout": layout | {"showlegend": True}}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lab import runs
 from lab.comparison import Comparison, View, compare, tables, warnings_of, with_names
+from lab.comparison.groups import experiment_of
 from lab.comparison.published import NothingPublished
 from lab.figures import interactive
 from lab.report.rows import columns_of
@@ -79,9 +80,8 @@ def experiments_of(kind, searches, published):
     """
     several = {}
     for row in kind.rows:
-        parts = itertools.takewhile(lambda part: "=" not in part, row.group.path.split("/"))
         if row.counts and not row.part:
-            several.setdefault("/".join(parts), []).append(row.group)
+            several.setdefault(experiment_of(row.group.path), []).append(row.group)
     found = []
     for name, groups in several.items():
         if name not in searches:
@@ -101,9 +101,13 @@ def _compared(groups, published):
 
 def _charts(comparison):
     trend, labels = comparison.trend, comparison.labels
-    charts = {"What the setting does": trend and interactive.trend(*trend)}
-    charts["Samples by class"] = labels and interactive.label_counts(**labels)
-    return {title: chart for title, chart in charts.items() if chart}
+    charts = {}
+    if trend:
+        words = " and by ".join(label for label, _ in trend[0])
+        charts[f"validation accuracy and loss by {words}"] = interactive.trend(*trend)
+    if labels:
+        charts[f"samples by {labels['label']}"] = interactive.label_counts(**labels)
+    return charts
 
 
 def searches_of(results_dir, folders):

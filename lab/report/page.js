@@ -3,15 +3,29 @@
 // set as text; charts get theirs escaped.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const MOST_CURVES = 40, FIRST_TICKED = 6;
+const MOST_CURVES = 40, FIRST_TICKED = 5;
 const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "star-square", "star", "cross", "x", "pentagon", "hexagon"];
 const all = (selector, place = document) => [...place.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
-const tables = all("table.runs");
-const ticks = all("table.runs input[type=checkbox]");
 const collator = new Intl.Collator("en", { numeric: true });
 
 // Tables
+
+// Of each table all rows in their order, and those that fit the filters. Only so many of these are laid out as a reader may
+// look at: of thousands, that would take a browser longer than all the rest.
+const PAGE = 200;
+const views = all("table.runs").map((table) => {
+  const rows = [...table.tBodies[0].rows], headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  return { table, rows, headings, fitting: rows, more: table.closest(".scroll").nextElementSibling };
+});
+const textOf = new Map(views.flatMap(({ rows }) => rows.map((row) => [row, row.textContent.toLowerCase()])));
+const ticks = all("table.runs input[type=checkbox]");
+
+function layOut(view, count = PAGE) {
+  view.table.tBodies[0].replaceChildren(...view.fitting.slice(0, count));
+  view.more.hidden = view.fitting.length <= count;
+  view.more.textContent = `The first ${count} of ${view.fitting.length} rows: show ${PAGE} more`;
+}
 
 function keyOf(cell) {
   const text = cell.dataset.key ?? cell.textContent.trim();
@@ -21,41 +35,38 @@ function keyOf(cell) {
 }
 
 function compare(one, other) {
+  if (one === null || other === null) return 0;
   if (typeof one === "number" && typeof other === "number") return one - other;
   return collator.compare(one, other);
 }
 
 function sort(header) {
-  const table = header.closest("table"), body = table.tBodies[0];
+  const view = views.find(({ table }) => table === header.closest("table"));
   const opposite = { ascending: "descending", descending: "ascending" };
   const order = opposite[header.ariaSort] ?? (header.dataset.best ? "descending" : "ascending");
-  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  for (const other of view.table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
-  const keyed = [...body.rows].map((row) => ({ row, key: keyOf(row.cells[header.cellIndex]) }));
-  keyed.sort((a, b) => (a.key === null) - (b.key === null) || (a.key === null ? 0 : sign * compare(a.key, b.key)));
-  body.replaceChildren(...keyed.map(({ row }) => row));
+  const keys = new Map(view.rows.map((row) => [row, keyOf(row.cells[header.cellIndex])]));
+  // What has no value comes last, either way.
+  view.rows.sort((a, b) => (keys.get(a) === null) - (keys.get(b) === null) || sign * compare(keys.get(a), keys.get(b)));
+  filter();
 }
-
-const textOf = new Map();
-for (const table of tables) for (const row of table.tBodies[0].rows) textOf.set(row, row.textContent.toLowerCase());
 
 function filter() {
   const words = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const hides = byId("which").value === "runs" ? "repeats" : "part";
+  const left = byId("which").value === "runs" ? "repeats" : "part";
+  const selects = all("select[data-column]").filter((select) => select.value !== "");
   let shown = 0, total = 0;
-  for (const table of tables) {
-    const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
-    const chosen = all("select[data-column]")
-      .filter((select) => select.dataset.table === table.id && select.value !== "")
-      .map((select) => [headings.indexOf(select.dataset.column), select.value]);
-    for (const row of table.tBodies[0].rows) {
-      const counts = !row.classList.contains(hides);
-      const fits = words.every((word) => textOf.get(row).includes(word));
-      row.hidden = !(counts && fits && chosen.every(([column, value]) => row.cells[column].firstChild.data === value));
-      total += counts;
-      shown += !row.hidden;
-    }
+  for (const view of views) {
+    const chosen = selects.filter((select) => select.dataset.table === view.table.id)
+      .map((select) => [view.headings.indexOf(select.dataset.column), select.value]);
+    const some = view.rows.filter((row) => !row.classList.contains(left));
+    view.fitting = some.filter((row) => words.every((word) => textOf.get(row).includes(word))
+      && chosen.every(([column, value]) => row.cells[column].firstChild.data.trim() === value));
+    layOut(view);
+    shown += view.fitting.length;
+    total += some.length;
   }
   byId("count").value = `${shown} of ${total} rows`;
 }
@@ -224,7 +235,9 @@ function sideBySide() {
 const rowOf = (number) => ticks.find((tick) => Number(tick.value) === number).closest("tr");
 
 function update() {
-  drawAgain(charts.filter((chart) => /^curves /.test(chart.dataset.chart)));
+  const kinds = new Set(ticked().map((number) => `curves ${data.curves[number].kind}`));
+  for (const chart of charts.filter((one) => /^curves /.test(one.dataset.chart))) chart.hidden = !kinds.has(chart.dataset.chart);
+  drawAgain(charts.filter((chart) => kinds.has(chart.dataset.chart)));
   sideBySide();
   drawAgain(charts.filter((chart) => chart.dataset.chart === "pair" && !chart.hidden && ticked().length === 2));
 }
@@ -234,9 +247,12 @@ function update() {
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (button?.closest("thead")) sort(button.closest("th"));
+  const view = views.find(({ more }) => more === button);
+  if (button && view) layOut(view, view.table.tBodies[0].rows.length + PAGE);
   if (button?.dataset.do) use(button.closest(".chart"), button.dataset.do);
   if (button?.id === "tick" || button?.id === "untick") {
-    for (const tick of ticks) if (button.id === "untick" || !tick.closest("tr").hidden) tick.checked = button.id === "tick";
+    const fitting = new Set(views.flatMap((view) => view.fitting));
+    for (const tick of ticks) if (button.id === "untick" || fitting.has(tick.closest("tr"))) tick.checked = button.id === "tick";
     update();
   }
 });
@@ -257,11 +273,14 @@ document.addEventListener("input", ({ target }) => {
 document.addEventListener("toggle", ({ target, newState }) => newState === "open" && target.matches("details.run") && open(target), true);
 window.addEventListener("hashchange", openTarget);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAgain(charts.filter((chart) => chart.matches(".drawn"))));
-window.addEventListener("beforeprint", () => charts.filter((chart) => !chart.matches(".drawn") && chart.clientWidth).forEach(draw));
+window.addEventListener("beforeprint", () => {
+  for (const view of views) layOut(view, view.rows.length);
+  charts.filter((chart) => !chart.matches(".drawn") && chart.clientWidth).forEach(draw);
+});
 
 if (ticks.length) {
   filter();
-  ticks.filter((tick) => !tick.closest("tr").hidden).slice(0, FIRST_TICKED).forEach((tick) => { tick.checked = true; });
+  for (const { table } of views) all("input", table).slice(0, FIRST_TICKED).forEach((tick) => { tick.checked = true; });
   // Plotly's script comes after this one.
   document.addEventListener("DOMContentLoaded", () => {
     update();

@@ -88,9 +88,7 @@ def _folders(results_dir, names):
 def _curves(rows, experiments):
     """The learning curves of each row, as the page's script draws them."""
     published = {
-        group.path: one.comparison.published.by_epoch.get(group.name, {})
-        for one in experiments
-        for group in one.groups
+        group.path: one.comparison.published.by_epoch.get(group.name, {}) for one in experiments for group in one.groups
     }
     drawn = []
     for row in rows:
@@ -101,7 +99,9 @@ def _curves(rows, experiments):
             curve["band"] = {name: interactive.band(*estimate, name) for name, estimate in estimates.items()}
         if figures:
             names = dict.fromkeys(name for of_epoch in figures.values() for name in of_epoch)
-            crosses = {name: [[epoch, float(of[name])] for epoch, of in figures.items() if of.get(name) is not None] for name in names}
+            crosses = {
+                name: [[epoch, float(of[name])] for epoch, of in figures.items() if of.get(name) is not None] for name in names
+            }
             curve["published"] = crosses
         drawn.append(curve)
     return drawn
@@ -122,9 +122,9 @@ def _render(page, data):
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), **options)
     # Nothing of these comes from a run. The page's policy lets no other script run, whatever a run may have smuggled in.
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("page.css", "page.js"))
-    scripts = [script, Markup(get_plotlyjs())]
-    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
+    plotly = Markup(get_plotlyjs())
+    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in (script, plotly)]
     encoded = simplejson.dumps(data, ignore_nan=True, separators=(",", ":"), cls=simplejson.JSONEncoderForHTML)
-    page = page | {"style": style, "scripts": scripts, "policy": " ".join(f"'sha256-{one}'" for one in hashes)}
+    page = page | {"style": style, "script": script, "plotly": plotly, "policy": " ".join(f"'sha256-{one}'" for one in hashes)}
     page |= {"data": Markup(encoded), "best": {heading(name) for name in HIGHER}, "most_rows": _MOST_ROWS}
     return environment.get_template("page.html").render(page)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from lab import console, runs
 from lab.comparison import groups, tables
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
-from lab.settings import UserError, flag_of, text
+from lab.settings import FLAGS, UserError, flag_of, text
 
 BROKEN = "broken"
 
@@ -142,12 +142,12 @@ def facts_of(row):
         "command": str or None; "settings", "unusual", "facts": dict of str to str.
     """
     (run,), record, history = row.group.runs, row.group.record, row.group.runs[0].history
-    settings = {flag_of(name): "none" if value is None else text(value) for name, value in run.settings}
+    settings = {flag_of(name): "none" if value is None else text(value) for name, value in run.settings if run.settings.net in FLAGS[name].nets}
     dataset, commit = record.dataset, record.commit or "unknown"
     facts = {tables.heading(name): tables.cell(name, values) for name, values in row.group.measures.items()}
     facts |= {"parameters": f"{record.parameters:,}", "epochs trained": str(history.epochs), "status": history.status}
     facts |= {"data": f"{dataset.name}, {dataset.train:,} training and {dataset.validation:,} validation examples"}
-    facts |= {"data's hash": dataset.sha256, "device": row.group.device, "commit": commit}
+    facts |= {"data's hash": dataset.sha256[:16], "device": row.group.device, "commit": commit}
     facts |= {f"version of {package}": version for package, version in record.versions.items()}
     unusual = {flag_of(name): text(value) for name, value in run.unusual.items()}
     return {"command": record.command, "settings": settings, "facts": facts, "unusual": unusual}

@@ -15,7 +15,18 @@ from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, folder_of, has_files
 
 # isort: split
-from lab.runs.folders import has_record, holds_run, is_pattern, locked, make_free, named, read_files, sample_paths, write_files, writing
+from lab.runs.folders import (
+    has_record,
+    holds_run,
+    is_pattern,
+    locked,
+    make_free,
+    named,
+    read_files,
+    sample_paths,
+    write_files,
+    writing,
+)
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences, load
 
 # isort: split

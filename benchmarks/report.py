@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""The page of many runs: its size, the seconds to write it, and how soon and how fast a browser can work with it.
+
+example:
+  python benchmarks/report.py --runs 200 2000
+
+A dense and a convolutional net are trained on mnist5k for 10 epochs and evaluated; copies of them, half with five repeats of a
+setting and half alone, with other settings and slightly other histories, are the runs. In headless Chromium the table can be
+used when a click on a heading has sorted it; sorting and filtering count until the next frame is drawn, as medians of five.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MEASURED = """async (act) => {
+  const begin = performance.now();
+  if (act === "sort") document.querySelector("#Classifiers thead th:nth-child(4) button").click();
+  else {
+    const words = document.querySelector("#words");
+    words.value = act;
+    words.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  return performance.now() - begin;
+}"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, nargs="+", default=[200, 2000], help="(default: 200 2000)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        originals = Path(folder, "originals")
+        for flags in (["-m", "dense"], ["-m", "conv", "--conv"]):
+            script("train", *flags, "--dataset", "mnist5k", "--results-dir", originals)
+            script("evaluate", *flags[:2], "--results-dir", originals)
+        for count in args.runs:
+            for pictures in (False, True):
+                results = Path(folder, f"{count}-{pictures}")
+                copy(originals, results, count, pictures)
+                begin = time.perf_counter()
+                script("evaluate", "--report", "--results-dir", results)
+                seconds, page = time.perf_counter() - begin, results / "report.html"
+                told = f"{count} runs {'with' if pictures else 'without'} pictures: {page.stat().st_size / 1e6:.1f} MB"
+                print(f"{told}, written in {seconds:.1f} s; {in_browser(page)}", flush=True)
+
+
+def script(name, *flags):
+    subprocess.run([sys.executable, ROOT / f"{name}.py", *map(str, flags)], check=True, stdout=subprocess.DEVNULL)
+
+
+def copy(originals, results, count, pictures):
+    """Make so many runs of the two that there are."""
+    numbers = random.Random(0)
+    for number in range(count):
+        setting, seed = divmod(number, 5)
+        rate, name = round(numbers.uniform(1e-4, 1e-2), 6), "conv" if number % 2 else "dense"
+        folder = results / f"alone-{number}"
+        if number < count // 2:
+            folder, name, rate = results / f"sweep/learning-rate={1e-4 * (setting + 1):.4g}/seed={seed}", "dense", 1e-4 * (setting + 1)
+        ignored = () if pictures else ("*.png", "*.svg")
+        shutil.copytree(originals / name, folder, ignore=shutil.ignore_patterns("model.keras", *ignored))
+        config, history = (json.loads((folder / f"{file}.json").read_text()) for file in ("config", "history"))
+        config["settings"] |= {"learning_rate": float(f"{rate:.4g}"), "seed": seed}
+        for values in history.values():
+            if isinstance(values, list):
+                values[:] = [value * numbers.uniform(0.98, 1.0) for value in values]
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "history.json").write_text(json.dumps(history))
+
+
+def in_browser(page):
+    """What a browser takes for the page, in words."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport={"width": 1300, "height": 900})
+        begin = time.perf_counter()
+        tab.goto(page.as_uri(), wait_until="commit")
+        while not tab.query_selector("#Classifiers thead th[aria-sort]"):
+            tab.click("#Classifiers thead th:nth-child(4) button")
+        usable = time.perf_counter() - begin
+        tab.wait_for_timeout(1500)
+        sorting = statistics.median(tab.evaluate(MEASURED, "sort") for _ in range(5))
+        filtering = statistics.median(tab.evaluate(MEASURED, words) for words in ("alone", "alone-1", "sweep", "seed", ""))
+        browser.close()
+    return f"table usable after {usable:.2f} s, sorted in {sorting:.0f} ms, filtered in {filtering:.0f} ms"
+
+
+if __name__ == "__main__":
+    main()
