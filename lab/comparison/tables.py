@@ -19,6 +19,7 @@ _LATER = ("accuracy", "loss", *_EPOCHS_TO)
 LISTED = ("modes", "near", "present", "chi_square_p", *_EPOCHS_TO)
 _HEADINGS = {name: words for name, (words, _) in EVALUATED.items()}
 _HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
+TWO_DEVICES = "Two devices"
 _MOST_LISTED = 5  # runs of which each is told
 
 
@@ -136,7 +137,7 @@ def speed_table(groups):
                 row = {"setting": one.settings.describe(one.record.dataset.train), "epochs": epochs}
                 row |= {device: f"{seconds:.3g} s" for device, seconds in zip(devices, times)}
                 rows.append(row | {"speed-up": f"{times[0] / times[1]:.2f}"})
-    return Table("Two devices", rows, []) if rows else None
+    return Table(TWO_DEVICES, rows, []) if rows else None
 
 
 def numbers(groups, verdicts):

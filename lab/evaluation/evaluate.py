@@ -90,7 +90,10 @@ def _check_flags(request):
 def _report(request):
     from lab.report import write_report  # with Jinja2 and Plotly
 
-    path = runs.folder_of(request.results_dir, request.label or "report")
+    label = request.label or "report"
+    if "/" in label:
+        raise UserError(f"--label {label}: the page lies in the results folder itself; give a name without /")
+    path = runs.folder_of(request.results_dir, label)
     return write_report(request.results_dir, request.report, request.published, path.with_name(f"{path.name}.html"))
 
 

@@ -13,9 +13,13 @@ from lab.figures.searches import best_so_far, front
 from lab.figures.trends import METRICS
 
 # As `base.MARKERS`, in Plotly's words.
-SYMBOLS = "circle square triangle-up diamond triangle-down triangle-left triangle-right star-square star cross x".split()
+SYMBOLS = (
+    *("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-left", "triangle-right"),
+    *("star-square", "star", "cross", "x"),
+)
 # Of a trial, by whether it was whole and reached the target.
 _OF_TRIALS = {(True, True): ("C0", "circle"), (True, False): ("C1", "square"), (False, False): ("C8", "x")}
+_PARAMETERS = {"title": {"text": "parameters"}}
 _MOST_TICKS = 10
 _PATTERNS = ("", "/", ".", "\\", "x", "-", "+", "|")
 
@@ -37,6 +41,8 @@ def band(mean, half_width, metric):
 
 def trend(axes, series):
     """What settings that are numbers do: as `figures.trend` takes it."""
+    if len(series) == 1:  # which needs no name
+        series = {"ours": next(iter(series.values()))}
     data, layout = [], {"grid": {"rows": 2, "columns": len(axes), "pattern": "coupled"}}
     for row, (metric, words) in enumerate(METRICS.items()):
         layout[f"yaxis{row + 1}"] = {"title": {"text": words}}
@@ -55,15 +61,23 @@ def trend(axes, series):
 
 
 def _scale(values, logarithmic):
-    """An axis that is linear or logarithmic; with zero among values for a logarithmic one, each of them has a place of its own."""
+    """An axis that is linear or logarithmic; where zero is among the values for that, each of them has a place of its own."""
     values = np.unique(values)
     names = [f"{value:g}" for value in values]
     if not logarithmic:
         return {}
     if values[0] <= 0:
         return {"type": "category", "categoryorder": "array", "categoryarray": names}
-    few = len(values) <= _MOST_TICKS
-    return {"type": "log"} | ({"tickvals": values.tolist(), "ticktext": names} if few else {"exponentformat": "power"})
+    if len(values) > _MOST_TICKS:
+        return _logarithmic(values)
+    return {"type": "log", "tickvals": values.tolist(), "ticktext": names}
+
+
+def _logarithmic(values):
+    """A logarithmic axis with a few round numbers."""
+    low, high = np.floor(np.log10([min(values), max(values)])).astype(int)
+    ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks]}
 
 
 def _line(one, order, metric, index, place):
@@ -83,45 +97,40 @@ def _line(one, order, metric, index, place):
 
 def search(trials, target):
     """The best so far by trial, beside accuracy against parameters with the Pareto front: as `figures.search`."""
-    names = {
-        (True, True): "reaches the target" if target else "trial",
-        (True, False): "does not",
-        (False, False): "stopped early",
-    }
-    words = "parameters" if target else "accuracy on held-out images"
-    layout = {"grid": {"rows": 1, "columns": 2, "pattern": "independent"}}
-    layout |= {
-        "xaxis": {"title": {"text": "trial"}},
-        "yaxis": {"title": {"text": words}, "type": "log" if target else "linear"},
-    }
-    layout |= {"xaxis2": {"title": {"text": "parameters"}, "type": "log"}}
-    # Trials that hardly learn would squeeze all others.
-    accuracies = np.array([one.accuracy for one in trials])
-    middle = np.median([one.accuracy for one in trials if one.whole] or accuracies)
-    low, margin = max(accuracies.min(), 3 * middle - 2 * accuracies.max()), 0.05 * (accuracies.max() - middle) + 0.003
-    layout |= {"yaxis2": {"title": {"text": "accuracy on held-out images"}, "range": [low - margin, accuracies.max() + margin]}}
-    if not target:
-        layout["yaxis"]["range"] = layout["yaxis2"]["range"]
+    parameters, accuracies = (np.array([getattr(one, name) for one in trials]) for name in ("parameters", "accuracy"))
+    by_trial, by_parameters = {"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y2"}
     data = []
-    for kind, (colour, symbol) in _OF_TRIALS.items():
-        some = [one for one in trials if (one.whole, one.reached) == kind]
-        if some:
-            numbers, parameters, accuracies = (
-                [getattr(one, name) for one in some] for name in ("number", "parameters", "accuracy")
-            )
-            look = {"mode": "markers", "marker": {"color": colour, "symbol": symbol, "size": 7}, "name": names[kind]}
-            look |= {"text": [f"trial {number}" for number in numbers], "legendgroup": names[kind]}
-            data.append({"x": numbers, "y": parameters if target else rounded(accuracies), **look})
-            data.append({"x": parameters, "y": rounded(accuracies), "xaxis": "x2", "yaxis": "y2", **look, "showlegend": False})
-    step = {"mode": "lines", "line": {"shape": "hv", "color": "C2"}, "name": "best so far"}
-    data.append({"x": [one.number for one in trials], "y": rounded(best_so_far(trials, target)), **step})
-    step = {"mode": "lines", "line": {"shape": "hv", "color": "C4", "dash": "dash"}, "name": "Pareto front"}
-    x, y = front(trials)
-    data.append({"x": rounded(x), "y": rounded(y), "xaxis": "x2", "yaxis": "y2", **step})
+    for (whole, reached), (colour, symbol) in _OF_TRIALS.items():
+        some = [place for place, one in enumerate(trials) if (one.whole, one.reached) == (whole, reached)]
+        name = "stopped early" if not whole else "does not" if not reached else "reaches the target" if target else "trial"
+        numbers = [trials[place].number for place in some]
+        look = {"mode": "markers", "marker": {"color": colour, "symbol": symbol, "size": 7}, "name": name, "legendgroup": name}
+        look["text"] = [f"trial {number}" for number in numbers]
+        y = rounded(accuracies[some])
+        data.append({"x": numbers, "y": parameters[some].tolist() if target else y, **by_trial, **look})
+        data.append({"x": parameters[some].tolist(), "y": y, **by_parameters, **look, "showlegend": False})
+    numbers, corners = [one.number for one in trials], front(trials)
+    data.append({"x": numbers, "y": rounded(best_so_far(trials, target)), "name": "best so far", **_steps("C2"), **by_trial})
+    data.append({**dict(zip("xy", map(rounded, corners))), "name": "Pareto front", **_steps("C4"), **by_parameters})
+    accuracy, scale = _accuracy_axis(trials, accuracies), _logarithmic(parameters)
+    layout = {"grid": {"rows": 1, "columns": 2, "pattern": "independent"}, "xaxis": {"title": {"text": "trial"}}}
+    layout |= {"yaxis": scale | _PARAMETERS if target else accuracy, "xaxis2": scale | _PARAMETERS, "yaxis2": accuracy}
     if target:
         line = {"type": "line", "xref": "x2 domain", "x0": 0, "x1": 1, "yref": "y2", "y0": target, "y1": target}
         layout["shapes"] = [line | {"line": {"dash": "dot", "color": "C8"}, "label": {"text": f"target {target:g}"}}]
-    return {"data": data, "layout": layout}
+    return {"data": [one for one in data if one["x"]], "layout": layout}
+
+
+def _steps(colour):
+    return {"mode": "lines", "line": {"shape": "hv", "color": colour, "dash": "solid" if colour == "C2" else "dash"}}
+
+
+def _accuracy_axis(trials, accuracies):
+    """An axis that trials which hardly learn do not stretch: the others would be squeezed."""
+    middle = np.median([one.accuracy for one in trials if one.whole] or accuracies)
+    low, high = max(accuracies.min(), 3 * middle - 2 * accuracies.max()), accuracies.max()
+    margin = 0.05 * (high - low) + 0.002
+    return {"title": {"text": "accuracy on held-out images"}, "range": [low - margin, high + margin]}
 
 
 def importances(shares):
@@ -138,16 +147,19 @@ def label_counts(groups, even, classes, label="class"):
     data = []
     for index, (name, (mean, half_width)) in enumerate(groups.items()):
         marker = {"color": f"C{index % 10}", "pattern": {"shape": _PATTERNS[index % len(_PATTERNS)]}}
-        bars = {"type": "data", "array": rounded(half_width)}
-        bars = {"type": "bar", "x": [escaped(one) for one in classes], "y": rounded(mean), "error_y": bars, "marker": marker}
-        data.append(bars | {"name": escaped(name)})
+        bars = {
+            "type": "bar",
+            "x": [escaped(one) for one in classes],
+            "y": rounded(mean),
+            "marker": marker,
+            "name": escaped(name),
+        }
+        if np.isfinite(half_width).any():
+            bars["error_y"] = {"type": "data", "array": rounded(half_width)}
+        data.append(bars)
     number, low, high = even
-    place = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
-    band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "C8", "opacity": 0.25, "line": {"width": 0}, **place}
-    line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}, "label": {"text": "even spread"}, **place}
-    layout = {
-        "shapes": [band, line],
-        "xaxis": {"title": {"text": label}, "type": "category"},
-        "yaxis": {"title": {"text": "samples"}},
-    }
-    return {"data": data, "layout": layout | {"showlegend": True}}
+    place = {"xref": "paper", "x0": 0, "x1": 1}
+    band = {"type": "rect", "layer": "below", "y0": low, "y1": high, "fillcolor": "C8", "opacity": 0.25, "line": {"width": 0}}
+    line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}, "label": {"text": "even spread"}}
+    layout = {"shapes": [place | band, place | line], "showlegend": len(groups) > 1, "yaxis": {"title": {"text": "samples"}}}
+    return {"data": data, "layout": layout | {"xaxis": {"title": {"text": label}, "type": "category"}}}

@@ -53,7 +53,7 @@ def search(trials, target, title):
 
 
 def best_so_far(trials, target):
-    """By trial, the best accuracy up to it or, with a target, the fewest parameters that reach it; infinite before the first."""
+    """By trial, the best accuracy up to it or, with a target, the fewest parameters that reach it; infinite before any does."""
     reached = [one.reached for one in trials]
     if target:
         return np.minimum.accumulate(np.where(reached, [one.parameters for one in trials], np.inf))

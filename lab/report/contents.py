@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lab import runs
 from lab.comparison import Comparison, View, compare, tables, warnings_of, with_names
 from lab.comparison.groups import experiment_of
-from lab.comparison.published import NothingPublished
+from lab.comparison.published import NothingPublished, read_published
 from lab.figures import interactive
 from lab.report.rows import columns_of
 from lab.settings import FLAGS, UserError
@@ -38,6 +38,12 @@ class Experiment(NamedTuple):
     groups: list  # of comparison.Group, called by what differs between them
     comparison: Comparison
     charts: dict  # of str to dict: figures of Plotly, by their titles
+
+    @property
+    def tables(self):
+        """The tables that the page does not show elsewhere: a single group is but a row of that of all runs."""
+        main, *others = self.comparison.tables
+        return [*([main] if len(self.groups) > 1 else []), *(table for table in others if table.title != tables.TWO_DEVICES)]
 
 
 def kinds_of(rows):
@@ -72,7 +78,8 @@ def experiments_of(kind, searches, published):
     searches : collection of str
         Folders whose trials are no comparison.
     published : path or None
-        As of `comparison.View`.
+        As of `comparison.View`. Its figures stand with those experiments that have the most of its rows: many others have a
+        run that is like one of them.
 
     Returns
     -------
@@ -80,23 +87,29 @@ def experiments_of(kind, searches, published):
     """
     several = {}
     for row in kind.rows:
-        if row.counts and not row.part:
-            several.setdefault(experiment_of(row.group.path), []).append(row.group)
+        name = experiment_of(row.group.path)
+        if row.counts and not row.part and name not in searches:
+            several.setdefault(name, []).append(row.group)
+    several = {name: with_names(groups) for name, groups in several.items()}
+    matches = {name: _matches(groups, published) for name, groups in several.items()}
     found = []
     for name, groups in several.items():
-        if name not in searches:
-            groups = with_names(groups)
-            comparison = _compared(groups, published if kind.name == "Classifiers" else None)
-            if len(groups) > 1 or comparison.labels or any(comparison.published):
-                found.append(Experiment(name, groups, comparison, _charts(comparison)))
+        matching = matches[name] and matches[name] == max(matches.values())
+        comparison = compare(groups, view=View(published if matching else None))
+        if len(groups) > 1 or comparison.labels or matching:
+            found.append(Experiment(name, groups, comparison, _charts(comparison)))
     return found
 
 
-def _compared(groups, published):
+def _matches(groups, path):
+    """How many rows of published figures are of these groups."""
+    if path is None or groups[0].settings.is_gan:
+        return 0
     try:
-        return compare(groups, view=View(published))
+        final, by_epoch = read_published(path, groups)
     except NothingPublished:
-        return compare(groups)
+        return 0
+    return len({id(row) for row in final.values()} | {id(row) for curve in by_epoch.values() for row in curve.values()})
 
 
 def _charts(comparison):

@@ -63,7 +63,7 @@ function filter() {
       .map((select) => [view.headings.indexOf(select.dataset.column), select.value]);
     const some = view.rows.filter((row) => !row.classList.contains(left));
     view.fitting = some.filter((row) => words.every((word) => textOf.get(row).includes(word))
-      && chosen.every(([column, value]) => row.cells[column].firstChild.data.trim() === value));
+      && chosen.every(([column, value]) => row.cells[column].firstChild?.data.trim() === value));
     layOut(view);
     shown += view.fitting.length;
     total += some.length;

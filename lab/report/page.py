@@ -9,7 +9,7 @@ import simplejson
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from lab import runs
+from lab import console, runs
 from lab.comparison.groups import HIGHER
 from lab.comparison.tables import heading
 from lab.figures import interactive
@@ -70,18 +70,26 @@ def write_report(results_dir, names, published, path):
     page |= {"sections": [(row, facts_of(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
     content = _render(page, {"curves": _curves(rows, experiments), "panels": _PANELS, "charts": _charts(experiments, searches)})
     with runs.atomic(path) as temporary:
-        temporary.write_text(content, "utf-8")
+        temporary.write_text(content, "utf-8", errors="replace")  # names and JSON may hold half of a character
+    for count, what in (
+        (len(broken), "runs cannot be read; the page says why"),
+        (left_out, "pictures found no room in the page"),
+    ):
+        if count:
+            console.say(f"{count} {what}.")
     return [path]
 
 
 def _folders(results_dir, names):
     """The folders of runs, be they broken; UserError if there are none."""
-    folders = runs.named(results_dir, names or ["*"], holds=runs.has_record) if results_dir.is_dir() else []
+    try:
+        folders = runs.named(results_dir, names or ["*"], holds=runs.has_record)
+    except UserError as error:
+        advice = f"{results_dir} holds no run: train one first, as with python train.py -m first"
+        raise error if names else UserError(advice) from error
     for folder in folders:
         if not runs.has_record(folder):
             runs.load(folder)  # which says what it lacks
-    if not folders:
-        raise UserError(f"{results_dir} holds no run: train one first, as with python train.py -m first")
     return folders
 
 

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import os
 from typing import NamedTuple
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -30,6 +32,7 @@ class Picture(NamedTuple):
 
     words: str  # what it shows
     path: str  # within the results folder
+    link: str  # to it, from a page there
     content: str | None  # as text; None: there was no room, or it cannot be read
     size: tuple[int, int] | None  # width and height in pixels
     epoch: int | None = None  # of the samples of a GAN in training
@@ -53,13 +56,13 @@ def pictures_of(several, results_dir):
     wanted = [_wanted(run) for run in several]
     room, left_out, found = MOST_BYTES, 0, [[] for _ in several]
     for kind in [*_KINDS, None]:
-        for run, paths, pictures in zip(several, wanted, found):
+        for paths, pictures in zip(wanted, found):
             for path, epoch in paths.get(kind, ()):
                 content, size = _content(path, room)
                 room -= len(content or "") * 3 // 4
                 left_out += content is None
-                words = _KINDS.get(kind, f"Samples after epoch {epoch}")
-                pictures.append(Picture(words, path.relative_to(results_dir).as_posix(), content, size, epoch))
+                words, within = _KINDS.get(kind, f"Samples after epoch {epoch}"), path.relative_to(results_dir)
+                pictures.append(Picture(words, within.as_posix(), quote(os.fsencode(within)), content, size, epoch))
     return found, left_out
 
 

@@ -142,9 +142,14 @@ def facts_of(row):
         "command": str or None; "settings", "unusual", "facts": dict of str to str.
     """
     (run,), record, history = row.group.runs, row.group.record, row.group.runs[0].history
-    settings = {flag_of(name): "none" if value is None else text(value) for name, value in run.settings if run.settings.net in FLAGS[name].nets}
+    settings = {
+        flag_of(name): "none" if value is None else text(value)
+        for name, value in run.settings
+        if run.settings.net in FLAGS[name].nets
+    }
     dataset, commit = record.dataset, record.commit or "unknown"
     facts = {tables.heading(name): tables.cell(name, values) for name, values in row.group.measures.items()}
+    facts = {name: cell for name, cell in facts.items() if cell != "-"}
     facts |= {"parameters": f"{record.parameters:,}", "epochs trained": str(history.epochs), "status": history.status}
     facts |= {"data": f"{dataset.name}, {dataset.train:,} training and {dataset.validation:,} validation examples"}
     facts |= {"data's hash": dataset.sha256[:16], "device": row.group.device, "commit": commit}

@@ -15,19 +15,11 @@ from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, folder_of, has_files
 
 # isort: split
-from lab.runs.folders import (
-    has_record,
-    holds_run,
-    is_pattern,
-    locked,
-    make_free,
-    named,
-    read_files,
-    sample_paths,
-    write_files,
-    writing,
-)
-from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences, load
+from lab.runs.folders import has_record, holds_run, is_pattern, locked, make_free, named, read_files, sample_paths
 
 # isort: split
-from lab.runs.records import load_ended, load_evaluation, load_search, load_trained
+from lab.runs.folders import write_files, writing
+from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences
+
+# isort: split
+from lab.runs.records import load, load_ended, load_evaluation, load_search, load_trained

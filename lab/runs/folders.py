@@ -129,7 +129,10 @@ def holds_run(folder):
 
 def has_record(folder):
     """Whether one of the files is in this folder that say what a run is, whatever else it lacks."""
-    return any((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
+    try:
+        return any((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
+    except PermissionError:  # whoever reads it will say so
+        return True
 
 
 def sample_paths(folder):
