@@ -74,7 +74,7 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except OSError as error:  # a full disk, a missing permission
-        status = _complain(prog, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        status = _complain(prog, f"{error.filename2 or error.filename or ''}: {error.strerror or error}".removeprefix(": "))
     except KeyboardInterrupt:
         print(f"\n{prog}: interrupted", file=sys.stderr)
         status = 130

@@ -211,7 +211,7 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(tmp_path, results):
         assert_refused(call("evaluate", *flags, "--results-dir", results), said)
     (tmp_path / "r" / "report.html").mkdir(parents=True)
     fake_run(tmp_path / "r" / "a")
-    assert_refused(call("evaluate", "--report", "--results-dir", tmp_path / "r"), "report.html")
+    assert_refused(call("evaluate", "--report", "--results-dir", tmp_path / "r"), "/report.html: ")
     fake_run(tmp_path / "s" / "broken")
     (tmp_path / "s" / "broken" / "history.json").write_text("{")
     done = call("evaluate", "--report", "--results-dir", tmp_path / "s")
@@ -309,7 +309,7 @@ def test_curves_follow_the_ticks_and_the_axes_change(tab):
     assert tab.eval_on_selector('[data-chart="curves Classifiers"] .plot', kinds) == ["linear", "log", "linear"]
     # A name in the legend takes its run out, and unticks it.
     tab.locator(".legendtoggle").first.click()
-    tab.wait_for_function("document.querySelectorAll('table.runs input:checked').length === 1")
+    tab.wait_for_function("() => document.querySelectorAll('table.runs input:checked').length === 1")
     left = tab.get_attribute("table.runs input:checked", "aria-label")
     assert {f"show {name}" for name, *_ in drawn(tab)} == {left}
     with tab.expect_download() as picture:
@@ -389,7 +389,7 @@ def test_light_dark_and_print(tab):
 
 def test_a_phone_shows_all_of_it(tab):
     tab.set_viewport_size({"width": 390, "height": 800})
-    tab.wait_for_function("document.documentElement.scrollWidth <= 390")  # charts are drawn anew
+    tab.wait_for_function("() => document.documentElement.scrollWidth <= 390")  # charts are drawn anew
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

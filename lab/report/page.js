@@ -97,8 +97,17 @@ function draw(chart) {
   const narrow = chart.clientWidth < 700;
   const legend = narrow ? { orientation: "h", y: -0.15, yanchor: "top" } : {};
   const layout = { margin: { l: 60, r: 10, t: 10, b: 50 }, legend, ...figure.layout, template: theme() };
-  Plotly.react(chart.querySelector(".plot"), painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
+  const plot = chart.querySelector(".plot"), isNew = !plot.on;
+  Plotly.react(plot, painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
+  if (isNew && figure.untick) plot.on("plotly_legendclick", figure.untick);
   chart.classList.add("drawn");
+}
+
+// A name in the legend takes its run out of the chart, and of what is ticked.
+function untick({ curveNumber, fullData }) {
+  ticks.find((tick) => tick.value === fullData[curveNumber].legendgroup).checked = false;
+  update();
+  return false;
 }
 
 function curvesOf(numbers, kind) {
@@ -123,7 +132,7 @@ function curvesOf(numbers, kind) {
     const type = byId("log-y").checked && words === "loss" ? "log" : "linear";
     layout[`yaxis${panel + 1}`] = { title: { text: words }, type };
   });
-  return { data: traces, layout };
+  return { data: traces, layout, untick };
 }
 
 function curve(of, { number, place, panel, line, name, metric }) {
@@ -285,15 +294,6 @@ if (ticks.length) {
   document.addEventListener("DOMContentLoaded", () => {
     update();
     drawAgain(charts.filter((chart) => !/^curves |^pair$/.test(chart.dataset.chart)));
-    for (const chart of charts.filter((one) => /^curves |^pair$/.test(one.dataset.chart))) {
-      Plotly.newPlot(chart.querySelector(".plot"), []);
-      chart.querySelector(".plot").on("plotly_legendclick", ({ curveNumber, fullData }) => {
-        const tick = ticks.find((one) => one.value === fullData[curveNumber].legendgroup);
-        tick.checked = false;
-        update();
-        return false;
-      });
-    }
     openTarget();
   });
 }
