@@ -151,7 +151,7 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
         (["--diff", "alone", "nowhere"], "no run at"),
         (["--diff", "alone", "alone", "--published", "x.csv"], "--diff does one thing, and goes without --published"),
         (["--diff", "alone", "alone", "-m", "alone"], "not allowed with"),
-        ([], "one of the arguments -m/--model-name --diff is required"),
+        ([], "one of the arguments -m/--model-name --diff --report is required"),
         (["-m", "decay", "--top", "0"], "--top must be a whole number of at least 1, got 0"),
         (["-m", "decay", "--sort", "colour"], "there is no column 'colour'; choose from setting, folder,"),
         (["-m", "decay", "--export", "csv", "--label", "x"], "--export does one thing, and goes without --label"),

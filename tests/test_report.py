@@ -81,7 +81,7 @@ def results(tmp_path_factory):
 def written(results):
     done = call("evaluate", "--report", "--results-dir", results)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "report.html" in done.stdout and "2 runs cannot be read" in done.stdout
+    assert "report.html" in done.stdout and "2 that cannot be read" in done.stdout
     return results / "report.html"
 
 
@@ -183,7 +183,9 @@ def test_published_figures_stand_with_what_they_are_of(tmp_path):
     done = call("evaluate", "--report", "--published", tmp_path / "p.csv", "--results-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text()
-    assert page.count("Published figures, and our 95% prediction interval") == 2 and "0.9100 below 0.9700 to" in page  # caption and label
+    assert (
+        page.count("Published figures, and our 95% prediction interval") == 2 and "0.9100 below 0.9700 to" in page
+    )  # caption and label
     crosses = data_of(tmp_path / "report.html")["charts"]["d: validation accuracy and loss by weight decay λ"]["data"][1]
     assert crosses["y"] == [0.97, 0.97, 0.91] and crosses["x"] == ["0", "1e-06", "0.0001"]
     (tmp_path / "e.csv").write_text("epoch,val_loss\n1,0.5\n2,0.25\n")
@@ -375,7 +377,8 @@ def test_hostile_text_shows_as_text(tab):
 
 
 def test_light_dark_and_print(tab):
-    colours = "[document.body, document.querySelector('#curves .plot .bg')].map(one => getComputedStyle(one)[one === document.body ? 'backgroundColor' : 'fill'])"
+    colours = "['body', '#curves .plot .bg'].map(one => getComputedStyle(document.querySelector(one)))"
+    colours = f"{colours}.map((style, place) => place ? style.fill : style.backgroundColor)"
     drawn(tab)
     light = tab.evaluate(colours)
     tab.emulate_media(color_scheme="dark")

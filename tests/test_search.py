@@ -21,7 +21,8 @@ FLAGS = ("-m", "s", "--unit-budget", "12", "--epochs", "4", "--batch-size", "64"
 
 
 def train(data_dir, results_dir, *flags):
-    return call("train", "--data-dir", data_dir, "--results-dir", results_dir, *FLAGS, *flags)
+    with mock.patch.multiple(search, FINALISTS=3, TESTED=2):  # each is compiled anew, which takes seconds
+        return call("train", "--data-dir", data_dir, "--results-dir", results_dir, *FLAGS, *flags)
 
 
 def study_of(folder):
@@ -72,6 +73,12 @@ def test_trials_are_runs_that_never_saw_the_test_images(finished, data_dir):
     assert {(sum(one.hidden), one.holdout, one.shift, one.batch_size, one.epochs) for one in settings} == {(12, 160, 0, 64, 4)}
     assert re.search(r"^\[4/4\] trial=\d  val_accuracy .* stopped early, best 0\.\d{4}$", printed, re.M)
     assert {path.name for path in (folder / "s").glob("*.*")} >= {"search.db", "search.png", "importances.png"}
+    # What a reader without Optuna is told.
+    told, trained = runs.load_search(folder / "s"), [runs.load(folder / "s" / name) for name in trials]
+    assert (told.unit_budget, told.target_accuracy, set(told.importances) >= {"dropout", "layers"}) == (12, None, True)
+    assert [one.accuracy for one in told.trials] == [run.history.final["val_accuracy"] for run in trained]
+    assert [one.parameters for one in told.trials] == [run.record.parameters for run in trained]
+    assert [one.whole for one in told.trials] == [run.history.status == "complete" for run in trained]
     # What was tested: all training images, validated on the test images; and what the sentences say of it.
     tested = [runs.load(path) for path in sorted((folder / "s" / "test").glob("*/seed=*"))]
     assert {(run.settings.holdout, run.record.dataset.train, run.record.dataset.validation) for run in tested} == {
@@ -81,6 +88,7 @@ def test_trials_are_runs_that_never_saw_the_test_images(finished, data_dir):
     again = [runs.load(path) for path in (folder / "s" / "held-out").glob("*/seed=*")]
     assert {run.settings.seed for run in again} == {1, 2} and {run.settings.holdout for run in again} == {160}
     means = {}
+    assert (len(again), len(tested)) == (2 * min(3, sum(one.whole for one in told.trials)), 4)
     for run in again:
         means.setdefault(run.folder.parent.name, []).append(run.history.final["val_accuracy"])
     assert np.mean(means[f"trial={winner}"]) == max(map(np.mean, means.values()))

@@ -20,12 +20,12 @@ from lab.figures.base import (
     with_legend,
 )
 
-# What learning curves show above each other: the axis, and its lines by name.
-_OF_CLASSIFIERS = {
+# What learning curves show above each other: the axis, and its lines by name; the first is dashed.
+OF_CLASSIFIERS = {
     "accuracy": {"training": "accuracy", "validation": "val_accuracy"},
     "loss": {"training": "loss", "validation": "val_loss"},
 }
-_OF_GANS = {
+OF_GANS = {
     "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
     "discriminator's accuracy": {"generated images": "generated_accuracy", "real images": "real_accuracy"},
 }
@@ -93,7 +93,7 @@ def learning_curves(panels, title):
 
 
 def _quantities(curves):
-    return _OF_GANS if "generator_loss" in curves else _OF_CLASSIFIERS
+    return OF_GANS if "generator_loss" in curves else OF_CLASSIFIERS
 
 
 def _repeated(drawn):

@@ -64,7 +64,7 @@ def kinds_of(rows):
 def _choices(rows, columns):
     settings = [name for name in columns if name.replace("-", "_") in FLAGS]
     choices = {"status": [row.status for row in rows]}
-    choices |= {name: [cell.text for cell in columns[name]] for name in (*settings, "device")}
+    choices |= {name: [cell.text for cell in columns[name]] for name in (*settings, "device") if name in columns}
     choices = {name: sorted(set(values)) for name, values in choices.items()}
     return {name: values for name, values in choices.items() if 1 < len(values) <= MOST_CHOICES}
 

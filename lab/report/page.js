@@ -4,7 +4,6 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const MOST_CURVES = 40, FIRST_TICKED = 5;
-const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "star-square", "star", "cross", "x", "pentagon", "hexagon"];
 const all = (selector, place = document) => [...place.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
 const collator = new Intl.Collator("en", { numeric: true });
@@ -139,7 +138,7 @@ function curve(of, { number, place, panel, line, name, metric }) {
   const color = `C${place % 10}`, epochs = of.mean[metric].map((_, index) => index + 1);
   const where = { xaxis: "x", yaxis: `y${panel + 1}`, legendgroup: String(number), name: of.name };
   const shape = { dash: line ? "solid" : "dash", width: line ? 2 : 1.3, color };
-  const marker = { symbol: SYMBOLS[place % SYMBOLS.length] + (line ? "" : "-open"), size: 7, maxdisplayed: 9, color };
+  const marker = { symbol: data.symbols[place % data.symbols.length] + (line ? "" : "-open"), size: 7, maxdisplayed: 9, color };
   const hovertemplate = `%{y:.5g} ${name}`;
   const drawn = [{ x: epochs, y: of.mean[metric], mode: "lines+markers", line: shape, marker, hovertemplate, ...where }];
   if (of.band && byId("bands").checked) {

@@ -13,6 +13,7 @@ from lab import console, runs
 from lab.comparison.groups import HIGHER
 from lab.comparison.tables import heading
 from lab.figures import interactive
+from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
 from lab.report.contents import experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
 from lab.report.rows import facts_of, read
@@ -20,17 +21,7 @@ from lab.settings import UserError
 
 _HERE = Path(__file__).parent
 _MOST_ROWS = 40  # of a sweep, whose table is shown again by itself
-# What learning curves show above each other, with the names of their two lines; the first is dashed.
-_PANELS = {
-    "Classifiers": {
-        "accuracy": {"training": "accuracy", "validation": "val_accuracy"},
-        "loss": {"training": "loss", "validation": "val_loss"},
-    },
-    "GANs": {
-        "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
-        "discriminator's accuracy": {"generated images": "generated_accuracy", "real images": "real_accuracy"},
-    },
-}
+_PANELS = {"Classifiers": OF_CLASSIFIERS, "GANs": OF_GANS}
 
 
 def write_report(results_dir, names, published, path):
@@ -68,15 +59,14 @@ def write_report(results_dir, names, published, path):
     page = {"title": f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"}
     page |= {"kinds": kinds, "broken": broken | faults, "experiments": experiments, "searches": searches}
     page |= {"sections": [(row, facts_of(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
-    content = _render(page, {"curves": _curves(rows, experiments), "panels": _PANELS, "charts": _charts(experiments, searches)})
+    data = {"curves": _curves(rows, experiments), "panels": _PANELS, "symbols": interactive.SYMBOLS}
+    content = _render(page, data | {"charts": _charts(experiments, searches)})
     with runs.atomic(path) as temporary:
         temporary.write_text(content, "utf-8", errors="replace")  # names and JSON may hold half of a character
-    for count, what in (
-        (len(broken), "runs cannot be read; the page says why"),
-        (left_out, "pictures found no room in the page"),
-    ):
-        if count:
-            console.say(f"{count} {what}.")
+    if broken or faults:
+        console.say(f"{len(broken | faults)} that cannot be read: the page says why.")
+    if left_out:
+        console.say(f"{left_out} pictures found no room in the page.")
     return [path]
 
 

@@ -7,8 +7,6 @@ from lab.comparison import groups, tables
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
 from lab.settings import FLAGS, UserError, flag_of, text
 
-BROKEN = "broken"
-
 
 class Row(NamedTuple):
     """A line of a table: a run, or repeats of one setting."""
