@@ -24,6 +24,18 @@ FULL_DATA = Path(os.environ.pop("LAB_DATA_DIR", ROOT.parent / "shared" / "data")
 DEVICE = devices.start(devices.Setup("cpu")).name
 
 
+# The files that take longest come first: of several workers, none is left alone with one of them in the end.
+LONG = ("test_search", "test_scripts", "test_experiments")
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # xdist's own order, by the number of tests in a file
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
