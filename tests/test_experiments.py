@@ -169,7 +169,7 @@ def test_the_same_command_again_does_only_what_is_missing(undisturbed, data_dir,
     process.communicate()
     before = complete(tmp_path / "grid")
     assert 3 <= len(before) < 8
-    done = script("train", "-m", "grid", *GRID, *places(data_dir, tmp_path))
+    done = call("train", "-m", "grid", *GRID, *places(data_dir, tmp_path))
     assert done.returncode == 0, done.stderr
     assert f"{len(before)} of 8 runs are done already" in done.stdout
     after = complete(tmp_path / "grid")
@@ -290,7 +290,7 @@ def test_workers_that_join_later_get_runs_at_once(monkeypatch):
 @pytest.mark.cluster
 def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
     flags = ("--hidden", "8", *SMALL, "--sweep", "threads", "1", "2", "--repeats", "2", "--workers", "1")
-    done = script("train", "-m", "threads", *flags, *places(data_dir, tmp_path))
+    done = call("train", "-m", "threads", *flags, *places(data_dir, tmp_path))
     assert done.returncode == 0, done.stderr
     devices = [read(tmp_path / f"threads/threads={count}/seed=0")["device"] for count in (1, 2)]
     assert devices[0].endswith("1 thread") and devices[1].endswith("2 threads")
