@@ -18,6 +18,7 @@ from tests.conftest import assert_refused, call, write_npz
 
 BUDGET, TARGET = search.Goal(unit_budget=12), search.Goal(target_accuracy=0.5)
 FLAGS = ("-m", "s", "--unit-budget", "12", "--epochs", "4", "--batch-size", "64", "--repeats", "2", "--shift", "0")
+FLAGS += ("--workers", "1")  # each takes seconds to start
 
 
 def train(data_dir, results_dir, *flags):
@@ -103,7 +104,7 @@ def test_a_search_that_was_killed_goes_on_and_is_extended(finished, data_dir, tm
     before = {trial.number: trial.params for trial in study_of(tmp_path).trials}
     left = study_of(tmp_path).ask()  # by a client that was killed before the worker had ended
     params = suggest(left, Settings(), BUDGET) and left.params
-    done = train(data_dir, tmp_path, "--search", "6")
+    done = train(data_dir, tmp_path, "--search", "6", "--workers", "2")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     trials = study_of(tmp_path).trials
     assert [trial.number for trial in trials] == [*range(6)] and all(trial.state.is_finished() for trial in trials)
