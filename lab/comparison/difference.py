@@ -57,16 +57,20 @@ def _group(results_dir, name):
 def _differing(one, other):
     """What differs: a row for each setting, and for each fact about how they were trained."""
     settings = varying([one, other])
-    first, second = (_facts(group, settings) for group in (one, other))
+    first, second = (settings_of(group, settings) | facts_of(group) for group in (one, other))
     pairs = {what: (first.get(what, "unknown"), second.get(what, "unknown")) for what in first | second}
     return [{"what": what, "A": mine, "B": its} for what, (mine, its) in pairs.items() if mine != its]
 
 
-def _facts(group, settings):
-    """Some settings of a group, and how it was trained: text by what it is about."""
+def settings_of(group, names):
+    """Some settings of a group: dict of text by their flags' names."""
+    return {flag_of(name): "none" if value is None else text(value) for name, value in group.settings if name in names}
+
+
+def facts_of(group):
+    """How a group was trained, beside its settings: dict of text by what it is about."""
     record, dataset, commit = group.record, group.record.dataset, group.record.commit or "unknown"
-    facts = {flag_of(name): "none" if value is None else text(value) for name, value in group.settings if name in settings}
-    facts["seed"] = " ".join(map(str, group.seeds))
+    facts = {"seed": " ".join(map(str, group.seeds))}
     facts |= {"parameters": f"{record.parameters:,}", "data": f"{dataset.name} {dataset.sha256[:8]}"}
     facts |= {"training images": f"{dataset.train:,}", "device": group.device}  # its name, whatever was typed
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")

@@ -16,7 +16,7 @@ from lab.figures import interactive
 from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
 from lab.report.contents import experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
-from lab.report.rows import facts_of, read
+from lab.report.rows import about, read
 from lab.settings import UserError
 
 _HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ def write_report(results_dir, names, published, path):
     pictures, left_out = pictures_of([row.group.runs[0] for row in alone], results_dir)
     page = {"title": f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"}
     page |= {"kinds": kinds, "broken": broken | faults, "experiments": experiments, "searches": searches}
-    page |= {"sections": [(row, facts_of(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
+    page |= {"sections": [(row, about(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
     data = {"curves": _curves(rows, experiments), "panels": _PANELS, "symbols": interactive.SYMBOLS}
     content = _render(page, data | {"charts": _charts(experiments, searches)})
     with runs.atomic(path) as temporary:

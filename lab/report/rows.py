@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from lab import console, runs
 from lab.comparison import groups, tables
+from lab.comparison.difference import facts_of, settings_of
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
-from lab.settings import FLAGS, UserError, flag_of, text
+from lab.settings import FLAGS, UserError, flag_of
 
 
 class Row(NamedTuple):
@@ -131,26 +132,18 @@ def _seconds(value):
     return Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
 
 
-def facts_of(row):
-    """What there is to say of a run: its command, every setting, what of them is not the default, and how it was trained.
+def about(row):
+    """What there is to say of a run: the command that trains it again, what of its settings is not the default, how training
+    went, and every setting.
 
     Returns
     -------
     dict of str to ...
-        "command": str or None; "settings", "unusual", "facts": dict of str to str.
+        "command": str or None; "unusual", "facts", "settings": dict of str to str.
     """
-    (run,), record, history = row.group.runs, row.group.record, row.group.runs[0].history
-    settings = {
-        flag_of(name): "none" if value is None else text(value)
-        for name, value in run.settings
-        if run.settings.net in FLAGS[name].nets
-    }
-    dataset, commit = record.dataset, record.commit or "unknown"
-    facts = {tables.heading(name): tables.cell(name, values) for name, values in row.group.measures.items()}
-    facts = {name: cell for name, cell in facts.items() if cell != "-"}
-    facts |= {"parameters": f"{record.parameters:,}", "epochs trained": str(history.epochs), "status": history.status}
-    facts |= {"data": f"{dataset.name}, {dataset.train:,} training and {dataset.validation:,} validation examples"}
-    facts |= {"data's hash": dataset.sha256[:16], "device": row.group.device, "commit": commit}
-    facts |= {f"version of {package}": version for package, version in record.versions.items()}
-    unusual = {flag_of(name): text(value) for name, value in run.unusual.items()}
-    return {"command": record.command, "settings": settings, "facts": facts, "unusual": unusual}
+    group, (run,) = row.group, row.group.runs
+    metrics = {tables.heading(name): tables.cell(name, values) for name, values in group.measures.items()}
+    facts = {name: cell for name, cell in metrics.items() if cell != "-"} | {"status": run.history.status}
+    of_net = [name for name, flag in FLAGS.items() if run.settings.net in flag.nets]
+    unusual, settings = (settings_of(group, names) for names in (run.unusual, of_net))
+    return {"command": run.record.command, "unusual": unusual, "facts": facts | facts_of(group), "settings": settings}
