@@ -67,7 +67,8 @@ def results(tmp_path_factory):
     }
     write_json(folder / "hostile/config.json", config)
     (folder / "hostile").rename(folder / HOSTILE.replace("/", "∕"))
-    fake_gan(folder / "hostile-gan", classes=(HOSTILE, "\x1b[31m'\"{{ 7 * 7 }}"))
+    for seed in range(2):
+        fake_gan(folder / f"hostile-gan/seed={seed}", seed, classes=(HOSTILE, "\x1b[31m'\"{{ 7 * 7 }}"))
     fake_run(folder / "broken")
     write_json(folder / "broken/config.json", config | {"settings": {"net": "dense", HOSTILE: 1}})
     (folder / "half").mkdir()
@@ -81,7 +82,7 @@ def results(tmp_path_factory):
 def written(results):
     done = call("evaluate", "--report", "--results-dir", results)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "report.html" in done.stdout and "2 that cannot be read" in done.stdout
+    assert "21 runs on a page of" in done.stdout and "Of 2 folders nothing can be read" in done.stdout
     return results / "report.html"
 
 
@@ -292,13 +293,13 @@ def test_rows_are_sorted_and_filtered(tab):
     tab.select_option('[data-table="Classifiers"][data-column="learning-rate"]', "0.01")
     tab.select_option('[data-table="Classifiers"][data-column="status"]', "complete")
     assert names(tab) == [f"rates/learning-rate=0.01/seed={seed}" for seed in range(3)]
-    assert len(names(tab, "GANs")) == 3  # which the filter is not for
+    assert len(names(tab, "GANs")) == 4  # which the filter is not for
 
 
 def test_curves_follow_the_ticks_and_the_axes_change(tab):
-    tab.click("text=Show none")
+    tab.click("text=Untick all")
     for name in ("rates/learning-rate=0.01", "alone"):
-        tab.get_by_label(f"show {name}", exact=True).check()
+        tab.get_by_label(f"plot {name}", exact=True).check()
     lines = drawn(tab)
     assert {name for name, *_ in lines} == {"rates/learning-rate=0.01", "alone"} and len(lines) == 2 * 4 + 8
     assert not tab.is_visible('[data-chart="curves GANs"]')
@@ -313,7 +314,7 @@ def test_curves_follow_the_ticks_and_the_axes_change(tab):
     tab.locator(".legendtoggle").first.click()
     tab.wait_for_function("() => document.querySelectorAll('table.runs input:checked').length === 1")
     left = tab.get_attribute("table.runs input:checked", "aria-label")
-    assert {f"show {name}" for name, *_ in drawn(tab)} == {left}
+    assert {f"plot {name}" for name, *_ in drawn(tab)} == {left}
     with tab.expect_download() as picture:
         tab.click('[data-chart="curves Classifiers"] [data-do="svg"]')
     assert picture.value.path().read_text().startswith("<svg")
@@ -323,10 +324,10 @@ def test_curves_follow_the_ticks_and_the_axes_change(tab):
 
 
 def test_two_runs_stand_side_by_side(tab):
-    assert "are ticked" in tab.inner_text("#pair-hint")
-    tab.click("text=Show none")
-    tab.get_by_label("show alone", exact=True).check()
-    tab.get_by_label("show rates/learning-rate=0.01", exact=True).check()
+    assert "7 ticked" in tab.inner_text("#pair-hint")
+    tab.click("text=Untick all")
+    tab.get_by_label("plot alone", exact=True).check()
+    tab.get_by_label("plot rates/learning-rate=0.01", exact=True).check()
     differing = dict(
         tab.eval_on_selector_all(
             "#differences tr",
@@ -341,7 +342,7 @@ def test_two_runs_stand_side_by_side(tab):
         tab.locator(".pair > div").count() == 2
         and tab.locator(".pair img[alt*='gets wrong, the surest first, of alone']").count() == 1
     )
-    tab.click("text=Show none")
+    tab.click("text=Untick all")
     assert not tab.is_visible("#pair-here")
 
 
@@ -401,9 +402,9 @@ def test_accessible(tab, scheme):
         pytest.skip("no axe-core: npm install --prefix . --no-save axe-core")
     tab.emulate_media(color_scheme=scheme)
     tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-    tab.click("text=Show none")
-    tab.get_by_label("show alone", exact=True).check()
-    tab.get_by_label("show rates/learning-rate=0.01", exact=True).check()
+    tab.click("text=Untick all")
+    tab.get_by_label("plot alone", exact=True).check()
+    tab.get_by_label("plot rates/learning-rate=0.01", exact=True).check()
     tab.wait_for_timeout(300)
     tab.evaluate("charts.filter((chart) => chart.clientWidth).forEach(draw)")
     tab.evaluate(AXE.read_text("utf-8"))

@@ -108,13 +108,14 @@ def _ordered(groups, view):
     return tables.in_order(groups, column), [cut] if view.top and view.top < len(groups) else []
 
 
-def warnings_of(groups):
-    """What makes metrics incomparable, in sentences."""
+def warnings_of(groups, counted=False):
+    """What makes metrics incomparable, in sentences: with the names of the groups, or only with how many they are."""
     warnings, names = [], {}
     for group in groups:
         names.setdefault((group.record.dataset.sha256, _data(group)), []).append(group.run or group.name)
     if len(names) > 1:
-        parts = [f"{effects.joined([*dict.fromkeys(several)])} ({data})" for (_, data), several in names.items()]
+        who = [f"{len(several)} rows" if counted else effects.joined([*dict.fromkeys(several)]) for several in names.values()]
+        parts = [f"{who} ({data})" for who, (_, data) in zip(who, names)]
         warnings.append(f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}.")
     evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:

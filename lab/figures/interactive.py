@@ -112,23 +112,28 @@ def search(trials, target):
     numbers, corners = [one.number for one in trials], front(trials)
     data.append({"x": numbers, "y": rounded(best_so_far(trials, target)), "name": "best so far", **_steps("C2"), **by_trial})
     data.append({**dict(zip("xy", map(rounded, corners))), "name": "Pareto front", **_steps("C4"), **by_parameters})
-    accuracy, scale = _accuracy_axis(trials, accuracies), _logarithmic(parameters)
+    accuracy, scale = _accuracy_axis(trials, target), _logarithmic(parameters)
     layout = {"grid": {"rows": 1, "columns": 2, "pattern": "independent"}, "xaxis": {"title": {"text": "trial"}}}
     layout |= {"yaxis": scale | _PARAMETERS if target else accuracy, "xaxis2": scale | _PARAMETERS, "yaxis2": accuracy}
     if target:
         line = {"type": "line", "xref": "x2 domain", "x0": 0, "x1": 1, "yref": "y2", "y0": target, "y1": target}
         layout["shapes"] = [line | {"line": {"dash": "dot", "color": "C8"}, "label": {"text": f"target {target:g}"}}]
-    return {"data": [one for one in data if one["x"]], "layout": layout}
+    low = accuracy["range"][0]
+    hidden = int((accuracies < low).sum())
+    note = f"{hidden} with an accuracy below {low:.3f} are not in view: see the whole range." if hidden else ""
+    return {"data": [one for one in data if one["x"]], "layout": layout, "note": note}
 
 
 def _steps(colour):
     return {"mode": "lines", "line": {"shape": "hv", "color": colour, "dash": "solid" if colour == "C2" else "dash"}}
 
 
-def _accuracy_axis(trials, accuracies):
+def _accuracy_axis(trials, target):
     """An axis that trials which hardly learn do not stretch: the others would be squeezed."""
+    accuracies = np.array([one.accuracy for one in trials])
     middle = np.median([one.accuracy for one in trials if one.whole] or accuracies)
     low, high = max(accuracies.min(), 3 * middle - 2 * accuracies.max()), accuracies.max()
+    low, high = (min(low, target), max(high, target)) if target else (low, high)
     margin = 0.05 * (high - low) + 0.002
     return {"title": {"text": "accuracy on held-out images"}, "range": [low - margin, high + margin]}
 
@@ -160,6 +165,7 @@ def label_counts(groups, even, classes, label="class"):
     number, low, high = even
     place = {"xref": "paper", "x0": 0, "x1": 1}
     band = {"type": "rect", "layer": "below", "y0": low, "y1": high, "fillcolor": "C8", "opacity": 0.25, "line": {"width": 0}}
-    line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}, "label": {"text": "even spread"}}
+    line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}}
     layout = {"shapes": [place | band, place | line], "showlegend": len(groups) > 1, "yaxis": {"title": {"text": "samples"}}}
-    return {"data": data, "layout": layout | {"xaxis": {"title": {"text": label}, "type": "category"}}}
+    note = "Line: an even spread. Band: where 95% of the counts of one even run lie."
+    return {"data": data, "layout": layout | {"xaxis": {"title": {"text": label}, "type": "category"}}, "note": note}

@@ -56,8 +56,10 @@ def kinds_of(rows):
             devices = sorted({group.device for group in groups})
             pairs = [[group for group in groups if group.device in pair] for pair in itertools.combinations(devices, 2)]
             speed = [table for table in map(tables.speed_table, pairs) if table]
-            columns = columns_of(chosen)
-            kinds.append(Kind(name, chosen, columns, _choices(chosen, columns), warnings_of(groups), speed))
+            columns, notes = columns_of(chosen), warnings_of(groups, counted=True)
+            if {"label-smoothing", "regularizer-strength"} & set(columns):
+                notes.append("Losses contain weight decay and label smoothing: where these differ, losses do not compare.")
+            kinds.append(Kind(name, chosen, columns, _choices(chosen, columns), notes, speed))
     return kinds
 
 
@@ -96,7 +98,7 @@ def experiments_of(kind, searches, published):
     for name, groups in several.items():
         matching = matches[name] and matches[name] == max(matches.values())
         comparison = compare(groups, view=View(published if matching else None))
-        if len(groups) > 1 or comparison.labels or matching:
+        if len(groups) > 1 or matching or (comparison.labels and len(groups[0].runs) > 1):
             found.append(Experiment(name, groups, comparison, _charts(comparison)))
     return found
 

@@ -5,6 +5,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const MOST_CURVES = 40, FIRST_TICKED = 5;
 const all = (selector, place = document) => [...place.querySelectorAll(selector)];
+const one = (selector, place = document) => place.querySelector(selector);
 const byId = (id) => document.getElementById(id);
 const collator = new Intl.Collator("en", { numeric: true });
 
@@ -33,10 +34,10 @@ function keyOf(cell) {
   return Number.isNaN(number) ? text : number;
 }
 
-function compare(one, other) {
-  if (one === null || other === null) return 0;
-  if (typeof one === "number" && typeof other === "number") return one - other;
-  return collator.compare(one, other);
+function compare(a, b) {
+  if (a === null || b === null) return 0;
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return collator.compare(a, b);
 }
 
 function sort(header) {
@@ -68,6 +69,19 @@ function filter() {
     total += some.length;
   }
   byId("count").value = `${shown} of ${total} rows`;
+  for (const filters of all(".filters")) {
+    const on = selects.filter((select) => filters.contains(select)).length;
+    one("summary span", filters).textContent = on ? `(${on} on)` : "";
+  }
+  tell();
+}
+
+// What is ticked, and whether the filters hide any of it.
+function tell() {
+  const fitting = new Set(views.flatMap((view) => view.fitting)), numbers = ticked();
+  const hidden = ticks.filter((tick) => tick.checked && !fitting.has(tick.closest("tr"))).length;
+  byId("ticked").value = `${numbers.length} ticked${hidden ? `, ${hidden} of them in rows that are filtered out` : ""}:`;
+  byId("pair-hint").textContent = numbers.length === 2 ? "" : `Tick two rows to see them here; ${byId("ticked").value.slice(0, -1)}.`;
 }
 
 // Charts
@@ -94,8 +108,10 @@ function theme() {
 function draw(chart) {
   const figure = figures[chart.dataset.chart]();
   const narrow = chart.clientWidth < 700;
-  const legend = narrow ? { orientation: "h", y: -0.15, yanchor: "top" } : {};
+  const legend = narrow ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom" } : {};
   const layout = { margin: { l: 60, r: 10, t: 10, b: 50 }, legend, ...figure.layout, template: theme() };
+  if (narrow && layout.grid?.pattern === "independent") layout.grid = { rows: 2, columns: 1, pattern: "independent" };
+  one(".notes", chart).textContent = figure.note ?? "";
   const plot = chart.querySelector(".plot"), isNew = !plot.on;
   Plotly.react(plot, painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
   if (isNew && figure.untick) plot.on("plotly_legendclick", figure.untick);
@@ -116,14 +132,17 @@ function curvesOf(numbers, kind) {
   const traces = shown.flatMap((number, place) => panels.flatMap(([, lines], panel) =>
     Object.entries(lines).flatMap(([name, metric], line) =>
       wanted[line] ? curve(data.curves[number], { number, place, panel, line, name, metric }) : [])));
+  // In the legend, a run is its solid line, if that is drawn.
   const named = new Set();
-  for (const trace of traces) {
-    trace.showlegend = trace.mode !== "markers" && !trace.fill && trace.line?.width !== 0 && !named.has(trace.legendgroup);
-    if (trace.showlegend) named.add(trace.legendgroup);
+  for (const trace of traces.filter(({ mode }) => mode === "lines+markers").sort((a, b) => (a.line.dash < b.line.dash) - (a.line.dash > b.line.dash))) {
+    trace.showlegend = !named.has(trace.legendgroup);
+    named.add(trace.legendgroup);
   }
+  const epochs = Math.max(...traces.map(({ x }) => x.length));
+  const scale = byId("log-x").checked ? { type: "log" } : { type: "linear", dtick: Math.ceil(epochs / 12) };
   const layout = {
     grid: { rows: 2, columns: 1, pattern: "coupled" },
-    xaxis: { title: { text: "epoch" }, type: byId("log-x").checked ? "log" : "linear" },
+    xaxis: { title: { text: "epoch" }, unifiedhovertitle: { text: "epoch %{x}" }, ...scale },
     hovermode: shown.length > 6 ? "closest" : "x unified",
     showlegend: true,
   };
@@ -131,15 +150,16 @@ function curvesOf(numbers, kind) {
     const type = byId("log-y").checked && words === "loss" ? "log" : "linear";
     layout[`yaxis${panel + 1}`] = { title: { text: words }, type };
   });
-  return { data: traces, layout, untick };
+  const note = numbers.length > MOST_CURVES ? `The first ${MOST_CURVES} of ${numbers.length} that are ticked.` : "";
+  return { data: traces, layout, untick, note };
 }
 
 function curve(of, { number, place, panel, line, name, metric }) {
   const color = `C${place % 10}`, epochs = of.mean[metric].map((_, index) => index + 1);
-  const where = { xaxis: "x", yaxis: `y${panel + 1}`, legendgroup: String(number), name: of.name };
+  const where = { xaxis: "x", yaxis: `y${panel + 1}`, legendgroup: String(number), name: of.name, showlegend: false };
   const shape = { dash: line ? "solid" : "dash", width: line ? 2 : 1.3, color };
   const marker = { symbol: data.symbols[place % data.symbols.length] + (line ? "" : "-open"), size: 7, maxdisplayed: 9, color };
-  const hovertemplate = `%{y:.5g} ${name}`;
+  const hovertemplate = `%{y:.5g} ${name}, epoch %{x}`;
   const drawn = [{ x: epochs, y: of.mean[metric], mode: "lines+markers", line: shape, marker, hovertemplate, ...where }];
   if (of.band && byId("bands").checked) {
     const [low, high] = of.band[metric], edge = { mode: "lines", line: { width: 0, color }, hoverinfo: "skip", ...where };
@@ -187,17 +207,16 @@ function use(chart, what) {
 
 // Runs
 
-// The content of a run's section; of repeats, that of the first of them, which stands behind them.
-function contentOf(number) {
-  const section = byId(`run-${number}`) ?? byId(`run-${number + 1}`);
-  return section.querySelector("template").content.cloneNode(true);
-}
+const contentOf = (section) => one("template", section).content.cloneNode(true);
 
 function open(section) {
-  if (section.querySelector("template") && !section.dataset.filled) {
-    section.append(section.querySelector("template").content.cloneNode(true));
-    section.dataset.filled = "yes";
-  }
+  if (section.dataset.filled) return;
+  section.dataset.filled = "yes";
+  section.append(contentOf(section));
+  const chart = one(".chart", section), number = Number(section.id.slice("run-".length));
+  figures[chart.dataset.chart] = () => ({ ...curvesOf([number], data.curves[number].kind), untick: null });
+  charts.push(chart);
+  draw(chart);
 }
 
 function openTarget() {
@@ -214,30 +233,37 @@ function element(tag, text, attributes = {}) {
   return made;
 }
 
+// What two rows differ in, and their runs: of repeats the numbers of all, and the first of them, which stands behind them.
 function sideBySide() {
   const numbers = ticked(), two = numbers.length === 2;
-  byId("pair-hint").textContent = two ? "" : `Tick two rows of the table to see them here; ${numbers.length} are ticked.`;
   byId("pair-here").hidden = !two;
   if (!two) return;
-  const contents = numbers.map(contentOf), names = numbers.map((number) => rowOf(number).cells[1].innerText.trim());
-  const facts = contents.map((content) => new Map(all(".facts tr", content).map((row) => [row.cells[0].textContent, row.cells[1].textContent])));
+  const rows = numbers.map(rowOf), sections = numbers.map((number) => byId(`run-${number}`) ?? byId(`run-${number + 1}`));
+  const contents = sections.map(contentOf), names = rows.map((row) => one("a", row).textContent);
+  const facts = contents.map((content, place) => {
+    const view = views.find((some) => some.rows.includes(rows[place]));
+    const pairs = [...rows[place].cells].map((cell, column) => [view.headings[column], cell.textContent.trim()]).slice(2);
+    const others = all(".facts tr", content).map((row) => [row.cells[0].textContent, row.cells[1].textContent]);
+    return new Map([...others, ...pairs]);
+  });
   const head = element("tr", "");
   head.append(...["", ...names].map((name) => element("th", name, { scope: "col" })));
-  const rows = [...new Set(facts.flatMap((one) => [...one.keys()]))]
-    .map((name) => [name, ...facts.map((one) => one.get(name) ?? "-")])
+  const differing = [...new Set(facts.flatMap((some) => [...some.keys()]))]
+    .map((name) => [name, ...facts.map((some) => some.get(name) ?? "-")])
     .filter(([, mine, its]) => mine !== its)
     .map(([name, ...values]) => {
       const row = element("tr", "");
       row.append(element("th", name, { scope: "row" }), ...values.map((value) => element("td", value)));
       return row;
     });
-  byId("differences").replaceChildren(head, ...rows);
-  byId("pair-here").querySelector(".pair").replaceChildren(...contents.map((content, place) => {
-    const column = element("div", "");
-    column.append(element("h3", names[place]), content);
+  byId("differences").replaceChildren(head, ...differing);
+  one(".pair").replaceChildren(...contents.map((content, place) => {
+    const column = element("div", ""), name = one("h3", sections[place]).textContent;
+    one(".chart", content).remove();
+    column.append(element("h3", name === names[place] ? name : `${name}, one of the repeats`), content);
     return column;
   }));
-  byId("pair-here").querySelector(".chart").hidden = new Set(numbers.map((number) => data.curves[number].kind)).size > 1;
+  one(".chart", byId("pair-here")).hidden = new Set(numbers.map((number) => data.curves[number].kind)).size > 1;
 }
 
 const rowOf = (number) => ticks.find((tick) => Number(tick.value) === number).closest("tr");
@@ -246,6 +272,7 @@ function update() {
   const kinds = new Set(ticked().map((number) => `curves ${data.curves[number].kind}`));
   for (const chart of charts.filter((one) => /^curves /.test(one.dataset.chart))) chart.hidden = !kinds.has(chart.dataset.chart);
   drawAgain(charts.filter((chart) => kinds.has(chart.dataset.chart)));
+  tell();
   sideBySide();
   drawAgain(charts.filter((chart) => chart.dataset.chart === "pair" && !chart.hidden && ticked().length === 2));
 }
@@ -255,6 +282,11 @@ function update() {
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (button?.closest("thead")) sort(button.closest("th"));
+  if (button?.id === "clear") {
+    for (const select of all("select[data-column]")) select.value = "";
+    byId("words").value = "";
+    filter();
+  }
   const view = views.find(({ more }) => more === button);
   if (button && view) layOut(view, view.table.tBodies[0].rows.length + PAGE);
   if (button?.dataset.do) use(button.closest(".chart"), button.dataset.do);
@@ -288,7 +320,11 @@ window.addEventListener("beforeprint", () => {
 
 if (ticks.length) {
   filter();
-  for (const { table } of views) all("input", table).slice(0, FIRST_TICKED).forEach((tick) => { tick.checked = true; });
+  for (const { table } of views) {
+    // Of one data set: the numbers of others do not compare.
+    const first = all("input", table), of = (tick) => data.curves[tick.value].data;
+    first.filter((tick) => of(tick) === of(first[0])).slice(0, FIRST_TICKED).forEach((tick) => { tick.checked = true; });
+  }
   // Plotly's script comes after this one.
   document.addEventListener("DOMContentLoaded", () => {
     update();

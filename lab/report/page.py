@@ -1,6 +1,7 @@
 """From names of runs to one page, which fetches nothing from anywhere."""
 
 import base64
+import datetime
 import hashlib
 from pathlib import Path
 
@@ -56,18 +57,28 @@ def write_report(results_dir, names, published, path):
         raise UserError(f"{published}: none of its rows is of one of these runs")
     alone = [row for row in rows if not row.is_repeats]
     pictures, left_out = pictures_of([row.group.runs[0] for row in alone], results_dir)
-    page = {"title": f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"}
-    page |= {"kinds": kinds, "broken": broken | faults, "experiments": experiments, "searches": searches}
+    broken |= faults | ({} if names else _empty(results_dir, folders))
+    title = f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"
+    page = {"title": f"{title} of {', '.join(names)}" if names else title, "written": datetime.datetime.now()}
+    page |= {"kinds": kinds, "broken": broken, "experiments": experiments, "searches": searches}
     page |= {"sections": [(row, about(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
     data = {"curves": _curves(rows, experiments), "panels": _PANELS, "symbols": interactive.SYMBOLS}
     content = _render(page, data | {"charts": _charts(experiments, searches)})
     with runs.atomic(path) as temporary:
         temporary.write_text(content, "utf-8", errors="replace")  # names and JSON may hold half of a character
-    if broken or faults:
-        console.say(f"{len(broken | faults)} that cannot be read: the page says why.")
+    console.say(f"{len(folders)} runs on a page of {len(content) / 1e6:.1f} MB: open it in a browser.")
+    if broken:
+        console.say(f"Of {len(broken)} folders nothing can be read; the page says why.")
     if left_out:
-        console.say(f"{left_out} pictures found no room in the page.")
+        console.say(f"{left_out} pictures found no room in the page, which links to them.")
     return [path]
+
+
+def _empty(results_dir, folders):
+    """Folders without any run: by name, what is wrong with them."""
+    there = {folder.name for folder in results_dir.iterdir() if folder.is_dir() and not folder.name.startswith(".")}
+    used = {folder.relative_to(results_dir).parts[0] for folder in folders} | set(runs.Beside)
+    return dict.fromkeys(sorted(there - used), "There is no run in this folder.")
 
 
 def _folders(results_dir, names):
@@ -92,6 +103,7 @@ def _curves(rows, experiments):
     for row in rows:
         estimates, figures = row.group.curves(), published.get(row.group.path, {})
         curve = {"name": interactive.escaped(row.group.path), "kind": "GANs" if row.group.settings.is_gan else "Classifiers"}
+        curve["data"] = row.group.record.dataset.sha256[:8]
         curve["mean"] = {name: interactive.rounded(mean) for name, (mean, _) in estimates.items()}
         if row.is_repeats:
             curve["band"] = {name: interactive.band(*estimate, name) for name, estimate in estimates.items()}

@@ -2,11 +2,15 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from lab import console, runs
 from lab.comparison import groups, tables
 from lab.comparison.difference import facts_of, settings_of
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
-from lab.settings import FLAGS, UserError, flag_of
+from lab.settings import DATASETS, FLAGS, UserError, flag_of, text
+
+_DATA = ("dataset", "holdout")
 
 
 class Row(NamedTuple):
@@ -57,7 +61,7 @@ def read(results_dir, folders):
                 run = runs.load(folder)
                 tops.setdefault(groups.top_of(folder, results_dir), []).append((run, _evaluation(run, faults)))
             except (UserError, OSError) as error:
-                broken[folder.relative_to(results_dir).as_posix()] = str(error)
+                broken[folder.relative_to(results_dir).as_posix()] = str(error).replace(f"{results_dir}/", "")
             bar.advance(1)
     found = [_rows(top, members, results_dir, faults) for top, members in tops.items()]
     order = {id(several[0].group): several for several in found}
@@ -69,7 +73,7 @@ def _evaluation(run, faults):
     try:
         return groups.evaluation_of(run)
     except (UserError, OSError) as error:
-        faults[run.folder] = str(error)
+        faults[run.folder] = f"{error}."
         return {}
 
 
@@ -112,13 +116,15 @@ def columns_of(rows):
     metrics = (*groups.EVALUATED, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
     columns = {tables.heading(name): [_measure(name, group) for group in several] for name in metrics}
     columns["parameters"] = [Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several]
-    for name in varying(several):
+    differing = varying(several)
+    for name in sorted(differing, key=lambda name: name not in _DATA):  # in which what does not compare differs
         columns[flag_of(name)] = [Cell(value_in_words(group.settings, name) or "-") for group in several]
     columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
     columns["epochs trained"] = [Cell(str(max(run.history.epochs for run in group.runs))) for group in several]
     columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"].mean()) for group in several]
-    columns["s in all"] = [_seconds(sum(run.history.total_seconds or 0 for run in group.runs)) for group in several]
+    columns["s / run"] = [_seconds(np.mean([run.history.total_seconds or np.nan for run in group.runs])) for group in several]
     columns["device"] = [Cell(group.device) for group in several]
+    columns["ended"] = [Cell(f"{max(runs.ended(run.folder) for run in group.runs):%Y-%m-%d %H:%M}") for group in several]
     return {name: cells for name, cells in columns.items() if any(cell.text != "-" for cell in cells)}
 
 
@@ -129,7 +135,7 @@ def _measure(name, group):
 
 
 def _seconds(value):
-    return Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
+    return Cell("-") if np.isnan(value) else Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
 
 
 def about(row):
@@ -139,11 +145,12 @@ def about(row):
     Returns
     -------
     dict of str to ...
-        "command": str or None; "unusual", "facts", "settings": dict of str to str.
+        "command": str or None; "unusual", "metrics", "facts", "settings": dict of str to str.
     """
     group, (run,) = row.group, row.group.runs
     metrics = {tables.heading(name): tables.cell(name, values) for name, values in group.measures.items()}
-    facts = {name: cell for name, cell in metrics.items() if cell != "-"} | {"status": run.history.status}
-    of_net = [name for name, flag in FLAGS.items() if run.settings.net in flag.nets]
-    unusual, settings = (settings_of(group, names) for names in (run.unusual, of_net))
-    return {"command": run.record.command, "unusual": unusual, "facts": facts | facts_of(group), "settings": settings}
+    metrics = {name: cell for name, cell in metrics.items() if cell != "-"}
+    unusual = {flag_of(name): text(value) for name, value in run.unusual.items() if (name, value) != ("dataset", DATASETS[0])}
+    settings = settings_of(group, [name for name, flag in FLAGS.items() if run.settings.net in flag.nets])
+    facts = {"status": run.history.status} | facts_of(group) | {"ended": f"{runs.ended(run.folder):%Y-%m-%d %H:%M}"}
+    return {"command": run.record.command, "unusual": unusual, "metrics": metrics, "facts": facts, "settings": settings}

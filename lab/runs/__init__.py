@@ -12,10 +12,10 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 from lab.runs.archive import load_model
 from lab.runs.code import checkout, versions
 from lab.runs.files import atomic, save_figures, write_json
-from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, folder_of, has_files
+from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, ended, folder_of
 
 # isort: split
-from lab.runs.folders import has_record, holds_run, is_pattern, locked, make_free, named, read_files, sample_paths
+from lab.runs.folders import has_files, has_record, holds_run, is_pattern, locked, make_free, named, read_files, sample_paths
 
 # isort: split
 from lab.runs.folders import write_files, writing

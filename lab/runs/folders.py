@@ -1,6 +1,7 @@
 """The folders that runs lie in: names, locks, and which files are a run's."""
 
 import contextlib
+import datetime
 import os
 import re
 import shutil
@@ -133,6 +134,11 @@ def has_record(folder):
         return any((folder / file).is_file() for file in (File.CONFIG, File.HISTORY))
     except PermissionError:  # whoever reads it will say so
         return True
+
+
+def ended(folder):
+    """When a run's history was last written."""
+    return datetime.datetime.fromtimestamp((folder / File.HISTORY).stat().st_mtime)
 
 
 def sample_paths(folder):

@@ -129,6 +129,12 @@ class Search(BaseModel):
     trials: list[Trial]  # by rising number
     importances: dict[str, Annotated[float, Field(ge=0, lt=2)]] = {}  # of what is searched for; empty of few trials
 
+    @property
+    def best(self):
+        """The trial that is the best so far; None where none reached the target."""
+        able = [trial for trial in self.trials if trial.whole and trial.reached]
+        return min(able, key=lambda one: (one.parameters if self.target_accuracy else 0, -one.accuracy), default=None)
+
 
 class Run(NamedTuple):
     """A run as it lies on disk."""
