@@ -143,7 +143,7 @@ def importances(shares):
     names = sorted(shares, key=shares.get)
     bars = {"type": "bar", "orientation": "h", "marker": {"color": "C0"}}
     bars |= {"x": rounded([shares[name] for name in names]), "y": [escaped(name.replace("_", " ")) for name in names]}
-    title = "importance for being among the best (PED-ANOVA)"
+    title = "importance (PED-ANOVA)"
     return {"data": [bars], "layout": {"xaxis": {"title": {"text": title}}, "yaxis": {"automargin": True}}}
 
 
