@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MEASURED = """async (act) => {
   const begin = performance.now();
-  if (act === "sort") document.querySelector("#Classifiers thead th:nth-child(4) button").click();
+  if (act === "sort") document.querySelector("#classifiers thead th:nth-child(4) button").click();
   else {
     const words = document.querySelector("#words");
     words.value = act;
@@ -92,8 +92,8 @@ def in_browser(page):
         tab = browser.new_page(viewport={"width": 1300, "height": 900})
         begin = time.perf_counter()
         tab.goto(page.as_uri(), wait_until="commit")
-        while not tab.query_selector("#Classifiers thead th[aria-sort]"):
-            tab.click("#Classifiers thead th:nth-child(4) button")
+        while not tab.query_selector("#classifiers thead th[aria-sort]"):
+            tab.click("#classifiers thead th:nth-child(4) button")
         usable = time.perf_counter() - begin
         tab.wait_for_timeout(1500)
         sorting = statistics.median(tab.evaluate(MEASURED, "sort") for _ in range(5))

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from lab import runs
 from lab.figures import interactive
-from lab.report import pictures, rows
+from lab.report import contents, pictures, rows
 from lab.runs import write_json
 from lab.settings import Settings
 from tests.conftest import ROOT, assert_refused, call
@@ -46,6 +47,9 @@ def results(tmp_path_factory):
         for seed in range(3):
             name = f"rates/learning-rate={rate:g}/seed={seed}"
             fake_run(folder / name, best + seed / 1000, learning_rate=rate, seed=seed)
+    for name in ("data", "run-1"):  # as parts of the page are called
+        for units in (5, 6):
+            fake_run(folder / name / f"hidden={units}", 0.8, hidden=(units,))
     fake_run(folder / "alone", 0.96, device="GPU: Y", activation="tanh")
     fake_run(folder / "on-cpu", 0.96, activation="tanh")
     Image.new("RGB", (40, 30), "red").save(folder / "alone" / "mistakes.png")
@@ -82,7 +86,7 @@ def results(tmp_path_factory):
 def written(results):
     done = call("evaluate", "--report", "--results-dir", results)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "21 runs on a page of" in done.stdout and "Of 2 folders nothing can be read" in done.stdout
+    assert "results: 25 runs on a page of" in done.stdout and "What cannot be read: 2;" in done.stdout
     return results / "report.html"
 
 
@@ -91,7 +95,7 @@ def data_of(page):
 
 
 def test_the_curves_are_means_of_the_histories_with_their_confidence(results, written):
-    curves = {one["name"]: one for one in data_of(written)["curves"]}
+    curves = {one["name"]: one for one in data_of(written)["curves"].values()}
     several = [json.loads((results / f"rates/learning-rate=0.01/seed={seed}/history.json").read_text()) for seed in range(3)]
     values = np.array([one["val_accuracy"] for one in several])
     mean, half = values.mean(axis=0), 4.302653 * values.std(axis=0, ddof=1) / np.sqrt(3)
@@ -101,7 +105,7 @@ def test_the_curves_are_means_of_the_histories_with_their_confidence(results, wr
     assert low == pytest.approx(mean - half, abs=1e-5) and high == pytest.approx(mean + half, abs=1e-5)
     assert curves["rates/learning-rate=0.01/seed=2"]["mean"]["val_accuracy"] == pytest.approx(values[2], abs=1e-5)
     assert "band" not in curves["alone"] and curves["wild"]["mean"]["val_loss"] == [1.0, None, None, None]
-    assert {one["kind"] for one in curves.values()} == {"Classifiers", "GANs"}
+    assert {one["kind"] for one in curves.values()} == {"classifiers", "GANs"}
 
 
 def test_the_charts_show_the_numbers_of_sweeps_and_searches(written):
@@ -168,9 +172,41 @@ def test_pictures_come_in_until_the_page_is_full_and_nothing_but_pictures_does(t
     monkeypatch.setattr(pictures, "MOST_BYTES", (tmp_path / "a/mistakes.png").stat().st_size)
     assert pictures.pictures_of(several, tmp_path)[1] == 3
     done = call("evaluate", "--report", "--label", "mine", "--results-dir", tmp_path)
-    assert done.returncode == 0 and "3 pictures found no room" in done.stdout
+    assert done.returncode == 0 and "not in the page, which links to them: 3." in done.stdout
     page = (tmp_path / "mine.html").read_text()
-    assert '<a href="b/mistakes.png">' in page and "3 pictures are not in this page" in page
+    assert '<a href="b/mistakes.png">' in page and "for want of room or because they are none: 3." in page
+
+
+def test_nothing_that_a_run_can_hold_stops_the_page(tmp_path):
+    for seed in (0, 2**31 - 1):
+        fake_run(tmp_path / f"far-apart/seed={seed}", seed=seed)
+    lists = {name: [0.5] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    change_history(tmp_path / "far-apart/seed=0", **lists, epoch_seconds=[1.0], saved_epoch=1, total_seconds=None)
+    fake_run(tmp_path / "seed=0", 0.9)
+    trial = {"number": 0, "accuracy": 0.9, "parameters": 500, "whole": False, "reached": False}
+    for name, budget in (("s", 12), ("t", None)):
+        fake_run(tmp_path / name / "trial=0", 0.9)
+        write_json(tmp_path / name / "search.json", {"unit_budget": budget, "target_accuracy": None, "trials": [trial]})
+    header = b"\x89PNG\r\n\x1a\n" + (4).to_bytes(4, "big") + b"IHDR\0\0\0\1"  # too short for a width and a height
+    (tmp_path / "s/trial=0/mistakes.png").write_bytes(header + zlib.crc32(header[12:]).to_bytes(4, "big"))
+    (tmp_path / "nobody").mkdir()
+    done = call("evaluate", "--report", "--results-dir", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and "What cannot be read: 2;" in done.stdout
+    page = (tmp_path / "report.html").read_text()
+    assert "0,2147483647" in page and "The mean curve goes as far as all of them got." in page
+    assert "t/search.json" in page and "There is no run in this folder." in page
+    assert runs.ended(tmp_path / "nobody") == "-"
+
+
+def test_devices_are_compared_by_runs_that_came_to_an_end(tmp_path):
+    fake_run(tmp_path / "cpu")
+    fake_run(tmp_path / "gpu", device="GPU: Y")
+    change_history(tmp_path / "gpu", epoch_seconds=[1.0, 0.05, 0.05, 0.05])
+    fake_run(tmp_path / "killed", status="training")
+    change_history(tmp_path / "killed", epoch_seconds=[99.0] * 4)
+    found, _ = rows.read(tmp_path, runs.named(tmp_path, ["*"]))
+    (kind,) = contents.kinds_of(found)
+    assert [row["speed-up"] for row in kind.speed[0].rows] == ["1.50", "5.00"]
 
 
 def test_published_figures_stand_with_what_they_are_of(tmp_path):
@@ -191,7 +227,7 @@ def test_published_figures_stand_with_what_they_are_of(tmp_path):
     assert crosses["y"] == [0.97, 0.97, 0.91] and crosses["x"] == ["0", "1e-06", "0.0001"]
     (tmp_path / "e.csv").write_text("epoch,val_loss\n1,0.5\n2,0.25\n")
     call("evaluate", "--report", "d", "--published", tmp_path / "e.csv", "--results-dir", tmp_path)
-    assert data_of(tmp_path / "report.html")["curves"][0]["published"] == {"val_loss": [[1, 0.5], [2, 0.25]]}
+    assert data_of(tmp_path / "report.html")["curves"]["0"]["published"] == {"val_loss": [[1, 0.5], [2, 0.25]]}
     (tmp_path / "n.csv").write_text("dropout,val_loss\n0.9,0.5\n")
     assert_refused(
         call("evaluate", "--report", "--published", tmp_path / "n.csv", "--results-dir", tmp_path), "none of its rows"
@@ -255,13 +291,13 @@ def tab(chromium, written):
     assert faults == []
 
 
-def names(tab, table="Classifiers"):
+def names(tab, table="classifiers"):
     return tab.eval_on_selector_all(
         f"#{table} tbody tr", "rows => rows.map(row => row.cells[1].querySelector('a').textContent)"
     )
 
 
-def drawn(tab, chart="curves Classifiers"):
+def drawn(tab, chart="curves classifiers"):
     """The lines of a chart, by name, once they have come into view."""
     tab.wait_for_timeout(150)
     tab.locator(f'[data-chart="{chart}"] .plot').scroll_into_view_if_needed()
@@ -289,9 +325,9 @@ def test_rows_are_sorted_and_filtered(tab):
     tab.fill("#words", "")
     tab.select_option("#which", "runs")
     assert "rates/learning-rate=0.01/seed=2" in names(tab) and "rates/learning-rate=0.01" not in names(tab)
-    tab.click("text=Filter Classifiers by setting")
-    tab.select_option('[data-table="Classifiers"][data-column="learning-rate"]', "0.01")
-    tab.select_option('[data-table="Classifiers"][data-column="status"]', "complete")
+    tab.click("text=Filter classifiers by setting")
+    tab.select_option('[data-table="classifiers"][data-column="learning-rate"]', "0.01")
+    tab.select_option('[data-table="classifiers"][data-column="status"]', "complete")
     assert names(tab) == [f"rates/learning-rate=0.01/seed={seed}" for seed in range(3)]
     assert len(names(tab, "GANs")) == 4  # which the filter is not for
 
@@ -309,17 +345,21 @@ def test_curves_follow_the_ticks_and_the_axes_change(tab):
     tab.check("#log-y")
     drawn(tab)
     kinds = "plot => [plot.layout.yaxis.type, plot.layout.yaxis2.type, plot.layout.xaxis.type]"
-    assert tab.eval_on_selector('[data-chart="curves Classifiers"] .plot', kinds) == ["linear", "log", "linear"]
+    assert tab.eval_on_selector('[data-chart="curves classifiers"] .plot', kinds) == ["linear", "log", "linear"]
     # A name in the legend takes its run out, and unticks it.
     tab.locator(".legendtoggle").first.click()
     tab.wait_for_function("() => document.querySelectorAll('table.runs input:checked').length === 1")
     left = tab.get_attribute("table.runs input:checked", "aria-label")
     assert {f"plot {name}" for name, *_ in drawn(tab)} == {left}
+    tab.uncheck("#second")  # with nothing drawn, there is nothing to go back to
+    tab.click('[data-chart="curves classifiers"] [data-do="reset"]')
+    tab.check("#second")
+    drawn(tab)
     with tab.expect_download() as picture:
-        tab.click('[data-chart="curves Classifiers"] [data-do="svg"]')
+        tab.click('[data-chart="curves classifiers"] [data-do="svg"]')
     assert picture.value.path().read_text().startswith("<svg")
     with tab.expect_download() as picture:
-        tab.click('[data-chart="curves Classifiers"] [data-do="png"]')
+        tab.click('[data-chart="curves classifiers"] [data-do="png"]')
     assert picture.value.path().read_bytes().startswith(b"\x89PNG")
 
 
@@ -334,14 +374,11 @@ def test_two_runs_stand_side_by_side(tab):
             "rows => rows.map(row => [row.cells[0].textContent, row.cells[1].textContent + '|' + row.cells[2].textContent])",
         )
     )
-    assert (
-        differing["activation"] == "tanh|relu" and differing["learning-rate"] == "0.001|0.01" and "optimizer" not in differing
-    )
-    assert len(drawn(tab, "pair")) == 16
-    assert (
-        tab.locator(".pair > div").count() == 2
-        and tab.locator(".pair img[alt*='gets wrong, the surest first, of alone']").count() == 1
-    )
+    assert differing["val. accuracy"] == "0.9600|0.9510 ± 0.0025"  # of repeats, the mean
+    assert (differing["activation"], differing["learning-rate"]) == ("tanh|relu", "0.001|0.01")
+    assert "optimizer" not in differing
+    assert len(drawn(tab, "pair")) == 16 and tab.locator(".pair > div").count() == 2
+    assert tab.locator(".pair img[alt*='gets wrong, the surest first, of alone']").count() == 1
     tab.click("text=Untick all")
     assert not tab.is_visible("#pair-here")
 
@@ -351,6 +388,12 @@ def test_a_runs_section_opens_with_all_of_it_and_samples_go_by_epoch(tab):
     section = tab.locator("details.run[open]")
     section.locator("img").wait_for()
     assert tab.evaluate("document.querySelector('details.run[open] img').naturalWidth") == 40
+    section.locator("summary").first.click()  # closed, and opened by the same link again
+    tab.get_by_role("link", name="alone", exact=True).click()
+    tab.locator("details.run[open]").wait_for()
+    tab.uncheck("#first")
+    name = section.locator(".chart").get_attribute("data-chart")
+    assert {dash for _, dash, _ in drawn(tab, name)} == {"solid"}
     tab.fill("#words", "gan")
     tab.locator("#GANs a", has_text="gan").first.click()
     frames = tab.locator("details.run[open] .frames").first
@@ -387,7 +430,9 @@ def test_light_dark_and_print(tab):
     dark = tab.evaluate(colours)
     assert light[0] == "rgb(255, 255, 255)" != dark[0] and dark[0] == dark[1]
     tab.emulate_media(media="print")
-    assert not tab.is_visible("#words") and not tab.is_visible(".tools >> nth=0") and tab.is_visible("#Classifiers")
+    tab.wait_for_timeout(100)
+    assert tab.evaluate(colours)[1] == "rgb(255, 255, 255)"
+    assert not tab.is_visible("#words") and not tab.is_visible(".tools >> nth=0") and tab.is_visible("#classifiers")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 

@@ -112,8 +112,9 @@ def by_settings(groups):
 
 
 def experiment_of(path):
-    """What runs of one sweep, search or set of repeats have in common of their paths within the results folder."""
-    return "/".join(itertools.takewhile(lambda part: "=" not in part, path.split("/")))
+    """What runs of one sweep, search or set of repeats have in common of their paths within the results folder, "." if
+    nothing."""
+    return "/".join(itertools.takewhile(lambda part: "=" not in part, path.split("/"))) or "."
 
 
 def top_of(folder, results_dir):

@@ -83,7 +83,7 @@ def value_in_words(settings, name):
 def seeds_in_words(group):
     """Its seeds as text: "0-2"."""
     seeds = sorted(group.seeds)
-    if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+    if len(set(seeds)) == len(seeds) == seeds[-1] - seeds[0] + 1 > 1:
         return f"{seeds[0]}-{seeds[-1]}"
     return ",".join(map(str, seeds))
 

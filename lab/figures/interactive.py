@@ -101,7 +101,7 @@ def search(trials, target):
     by_trial, by_parameters = {"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y2"}
     data = []
     for (whole, reached), (colour, symbol) in _OF_TRIALS.items():
-        some = [place for place, one in enumerate(trials) if (one.whole, one.reached) == (whole, reached)]
+        some = [place for place, one in enumerate(trials) if (one.whole, one.whole and one.reached) == (whole, reached)]
         name = "stopped early" if not whole else "does not" if not reached else "reaches the target" if target else "trial"
         numbers = [trials[place].number for place in some]
         look = {"mode": "markers", "marker": {"color": colour, "symbol": symbol, "size": 7}, "name": name, "legendgroup": name}

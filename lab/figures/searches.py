@@ -65,7 +65,7 @@ def front(trials):
     parameters, accuracies = np.array([[one.parameters, one.accuracy] for one in trials if one.whole], float).reshape(-1, 2).T
     order = np.lexsort((-accuracies, parameters))
     parameters, accuracies = parameters[order], np.maximum.accumulate(accuracies[order])
-    first = np.append(True, np.diff(accuracies) > 0)
+    first = np.diff(accuracies, prepend=-np.inf) > 0
     return parameters[first], accuracies[first]
 
 

@@ -8,17 +8,19 @@ from lab.comparison import Comparison, View, compare, tables, warnings_of, with_
 from lab.comparison.groups import experiment_of
 from lab.comparison.published import NothingPublished, read_published
 from lab.figures import interactive
+from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
 from lab.report.rows import columns_of
 from lab.settings import FLAGS, UserError
 
 MOST_CHOICES = 50  # of values to choose from
-KINDS = {"Classifiers": False, "GANs": True}  # by name, whether they are GANs
+KINDS = {"classifiers": OF_CLASSIFIERS, "GANs": OF_GANS}  # by name, what their learning curves show
 
 
 class Kind(NamedTuple):
     """Runs that have metrics in common."""
 
-    name: str  # of `KINDS`
+    name: str
+    panels: dict  # as of `figures.curves`
     rows: list  # of Row
     columns: dict  # as `rows.columns_of` gives it
     choices: dict  # of str to list of str: what runs may be chosen by, and the values that there are
@@ -49,17 +51,17 @@ class Experiment(NamedTuple):
 def kinds_of(rows):
     """The kinds of runs that there are."""
     kinds = []
-    for name, of_gans in KINDS.items():
-        chosen = [row for row in rows if row.group.settings.is_gan == of_gans]
+    for name, panels in KINDS.items():
+        chosen = [row for row in rows if row.group.settings.is_gan == (panels is OF_GANS)]
         if chosen:
-            groups = [row.group for row in chosen if not row.part]
+            groups = [row.group for row in chosen if row.counts and not row.part]
             devices = sorted({group.device for group in groups})
             pairs = [[group for group in groups if group.device in pair] for pair in itertools.combinations(devices, 2)]
             speed = [table for table in map(tables.speed_table, pairs) if table]
             columns, notes = columns_of(chosen), warnings_of(groups, counted=True)
             if {"label-smoothing", "regularizer-strength"} & set(columns):
                 notes.append("Losses contain weight decay and label smoothing: where these differ, losses do not compare.")
-            kinds.append(Kind(name, chosen, columns, _choices(chosen, columns), notes, speed))
+            kinds.append(Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed))
     return kinds
 
 
@@ -141,7 +143,7 @@ def searches_of(results_dir, folders):
         try:
             search = runs.load_search(folder)
         except (UserError, OSError) as error:
-            broken[name] = str(error)
+            broken[f"{name}/{runs.SEARCH}"] = str(error)
         else:
             if search and search.trials:
                 found[name] = search

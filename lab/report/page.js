@@ -63,7 +63,7 @@ function filter() {
       .map((select) => [view.headings.indexOf(select.dataset.column), select.value]);
     const some = view.rows.filter((row) => !row.classList.contains(left));
     view.fitting = some.filter((row) => words.every((word) => textOf.get(row).includes(word))
-      && chosen.every(([column, value]) => row.cells[column].firstChild?.data.trim() === value));
+      && chosen.every(([column, value]) => row.cells[column].firstChild?.data.trim() === value.trim()));
     layOut(view);
     shown += view.fitting.length;
     total += some.length;
@@ -112,7 +112,7 @@ function draw(chart) {
   const layout = { margin: { l: 60, r: 10, t: 10, b: 50 }, legend, ...figure.layout, template: theme() };
   if (narrow && layout.grid?.pattern === "independent") layout.grid = { rows: 2, columns: 1, pattern: "independent" };
   one(".notes", chart).textContent = figure.note ?? "";
-  const plot = chart.querySelector(".plot"), isNew = !plot.on;
+  const plot = one(".plot", chart), isNew = !plot.on;
   Plotly.react(plot, painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
   if (isNew && figure.untick) plot.on("plotly_legendclick", figure.untick);
   chart.classList.add("drawn");
@@ -138,7 +138,7 @@ function curvesOf(numbers, kind) {
     trace.showlegend = !named.has(trace.legendgroup);
     named.add(trace.legendgroup);
   }
-  const epochs = Math.max(...traces.map(({ x }) => x.length));
+  const epochs = Math.max(1, ...traces.map(({ x }) => x.length));
   const scale = byId("log-x").checked ? { type: "log" } : { type: "linear", dtick: Math.ceil(epochs / 12) };
   const layout = {
     grid: { rows: 2, columns: 1, pattern: "coupled" },
@@ -195,7 +195,9 @@ function drawAgain(several) {
 }
 
 function use(chart, what) {
-  const plot = chart.querySelector(".plot");
+  const plot = one(".plot", chart);
+  if (!chart.matches(".drawn")) draw(chart);
+  if (!plot.data.length) return;
   if (what === "reset") {
     const axes = Object.keys(plot.layout).filter((name) => /^[xy]axis\d*$/.test(name));
     Plotly.relayout(plot, Object.fromEntries(axes.map((name) => [`${name}.autorange`, true])));
@@ -220,7 +222,7 @@ function open(section) {
 }
 
 function openTarget() {
-  const section = byId(decodeURIComponent(location.hash.slice(1)));
+  const section = byId(location.hash.slice(1));
   if (section?.matches("details.run")) {
     section.open = true;
     section.scrollIntoView();
@@ -270,11 +272,11 @@ const rowOf = (number) => ticks.find((tick) => Number(tick.value) === number).cl
 
 function update() {
   const kinds = new Set(ticked().map((number) => `curves ${data.curves[number].kind}`));
-  for (const chart of charts.filter((one) => /^curves /.test(one.dataset.chart))) chart.hidden = !kinds.has(chart.dataset.chart);
-  drawAgain(charts.filter((chart) => kinds.has(chart.dataset.chart)));
+  for (const chart of charts.filter((some) => some.matches(".of-ticked"))) chart.hidden = !kinds.has(chart.dataset.chart);
+  drawAgain(charts.filter((chart) => chart.matches(".of-run, .of-ticked:not([hidden])")));
   tell();
   sideBySide();
-  drawAgain(charts.filter((chart) => chart.dataset.chart === "pair" && !chart.hidden && ticked().length === 2));
+  if (ticked().length === 2) drawAgain(charts.filter((chart) => chart.matches(".of-pair:not([hidden])")));
 }
 
 // What the reader does
@@ -289,6 +291,8 @@ document.addEventListener("click", ({ target }) => {
   }
   const view = views.find(({ more }) => more === button);
   if (button && view) layOut(view, view.table.tBodies[0].rows.length + PAGE);
+  // Also where the address says so already.
+  if (target.closest('a[href^="#run-"]')) setTimeout(openTarget);
   if (button?.dataset.do) use(button.closest(".chart"), button.dataset.do);
   if (button?.id === "tick" || button?.id === "untick") {
     const fitting = new Set(views.flatMap((view) => view.fitting));
@@ -313,6 +317,8 @@ document.addEventListener("input", ({ target }) => {
 document.addEventListener("toggle", ({ target, newState }) => newState === "open" && target.matches("details.run") && open(target), true);
 window.addEventListener("hashchange", openTarget);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAgain(charts.filter((chart) => chart.matches(".drawn"))));
+// On paper everything is light.
+matchMedia("print").addEventListener("change", () => charts.filter((chart) => chart.matches(".drawn")).forEach(draw));
 window.addEventListener("beforeprint", () => {
   for (const view of views) layOut(view, view.rows.length);
   charts.filter((chart) => !chart.matches(".drawn") && chart.clientWidth).forEach(draw);
@@ -328,7 +334,7 @@ if (ticks.length) {
   // Plotly's script comes after this one.
   document.addEventListener("DOMContentLoaded", () => {
     update();
-    drawAgain(charts.filter((chart) => !/^curves |^pair$/.test(chart.dataset.chart)));
+    drawAgain(charts.filter((chart) => !chart.matches(".of-ticked, .of-pair")));
     openTarget();
   });
 }

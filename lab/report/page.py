@@ -14,7 +14,6 @@ from lab import console, runs
 from lab.comparison.groups import HIGHER
 from lab.comparison.tables import heading
 from lab.figures import interactive
-from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
 from lab.report.contents import experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
 from lab.report.rows import about, read
@@ -22,7 +21,6 @@ from lab.settings import UserError
 
 _HERE = Path(__file__).parent
 _MOST_ROWS = 40  # of a sweep, whose table is shown again by itself
-_PANELS = {"Classifiers": OF_CLASSIFIERS, "GANs": OF_GANS}
 
 
 def write_report(results_dir, names, published, path):
@@ -62,15 +60,16 @@ def write_report(results_dir, names, published, path):
     page = {"title": f"{title} of {', '.join(names)}" if names else title, "written": datetime.datetime.now()}
     page |= {"kinds": kinds, "broken": broken, "experiments": experiments, "searches": searches}
     page |= {"sections": [(row, about(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
-    data = {"curves": _curves(rows, experiments), "panels": _PANELS, "symbols": interactive.SYMBOLS}
-    content = _render(page, data | {"charts": _charts(experiments, searches)})
+    data = {"panels": {kind.name: kind.panels for kind in kinds}, "symbols": interactive.SYMBOLS}
+    data |= {"curves": _curves(kinds, experiments), "charts": _charts(experiments, searches)}
+    content = _render(page, data)
     with runs.atomic(path) as temporary:
         temporary.write_text(content, "utf-8", errors="replace")  # names and JSON may hold half of a character
-    console.say(f"{len(folders)} runs on a page of {len(content) / 1e6:.1f} MB: open it in a browser.")
+    console.say(f"{title} on a page of {len(content) / 1e6:.1f} MB: open it in a browser.")
     if broken:
-        console.say(f"Of {len(broken)} folders nothing can be read; the page says why.")
+        console.say(f"What cannot be read: {len(broken)}; the page says why.")
     if left_out:
-        console.say(f"{left_out} pictures found no room in the page, which links to them.")
+        console.say(f"Pictures that are not in the page, which links to them: {left_out}.")
     return [path]
 
 
@@ -94,27 +93,25 @@ def _folders(results_dir, names):
     return folders
 
 
-def _curves(rows, experiments):
-    """The learning curves of each row, as the page's script draws them."""
+def _curves(kinds, experiments):
+    """The learning curves of each row, as the page's script draws them, by the row's number."""
     published = {
         group.path: one.comparison.published.by_epoch.get(group.name, {}) for one in experiments for group in one.groups
     }
-    drawn = []
-    for row in rows:
-        estimates, figures = row.group.curves(), published.get(row.group.path, {})
-        curve = {"name": interactive.escaped(row.group.path), "kind": "GANs" if row.group.settings.is_gan else "Classifiers"}
-        curve["data"] = row.group.record.dataset.sha256[:8]
-        curve["mean"] = {name: interactive.rounded(mean) for name, (mean, _) in estimates.items()}
-        if row.is_repeats:
-            curve["band"] = {name: interactive.band(*estimate, name) for name, estimate in estimates.items()}
-        if figures:
-            names = dict.fromkeys(name for of_epoch in figures.values() for name in of_epoch)
-            crosses = {
-                name: [[epoch, float(of[name])] for epoch, of in figures.items() if of.get(name) is not None] for name in names
-            }
-            curve["published"] = crosses
-        drawn.append(curve)
-    return drawn
+    return {row.number: _curve(row, kind, published.get(row.group.path, {})) for kind in kinds for row in kind.rows}
+
+
+def _curve(row, kind, published):
+    estimates = row.group.curves()
+    curve = {"name": interactive.escaped(row.group.path), "kind": kind.name, "data": row.group.record.dataset.sha256[:8]}
+    curve["mean"] = {name: interactive.rounded(mean) for name, (mean, _) in estimates.items()}
+    if row.is_repeats:
+        curve["band"] = {name: interactive.band(*estimate, name) for name, estimate in estimates.items()}
+    crosses = {}
+    for epoch, figures in published.items():
+        for name, figure in figures.items():
+            crosses.setdefault(name, []).append([epoch, float(figure)])
+    return curve | ({"published": crosses} if crosses else {})
 
 
 def _charts(experiments, searches):

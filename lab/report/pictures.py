@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import warnings
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ class Picture(NamedTuple):
     words: str  # what it shows
     path: str  # within the results folder
     link: str  # to it, from a page there
-    content: str | None  # as text; None: there was no room, or it cannot be read
+    content: str | None  # as text; None: there was no room, or it is none that may be shown
     size: tuple[int, int] | None  # width and height in pixels
     epoch: int | None = None  # of the samples of a GAN in training
 
@@ -82,7 +83,8 @@ def _content(path, room):
         if path.is_symlink() or path.stat().st_size > room:
             return None, None
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+        quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+        with quiet, Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             return base64.b64encode(data).decode(), picture.size
-    except (OSError, SyntaxError, Image.DecompressionBombError):  # Pillow's, of files that are no pictures
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # Pillow's, of files that are no pictures
         return None, None

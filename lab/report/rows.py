@@ -10,7 +10,7 @@ from lab.comparison.difference import facts_of, settings_of
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
 from lab.settings import DATASETS, FLAGS, UserError, flag_of, text
 
-_DATA = ("dataset", "holdout")
+_DATA = ("dataset", "holdout")  # where these differ, metrics do not compare
 
 
 class Row(NamedTuple):
@@ -92,8 +92,11 @@ def _rows(top, members, results_dir, faults):
     status = counted[0].history.status
     if len(counted) < len(members):
         status = f"{len(counted)} of {len(members)} {status}"
+    if len({run.history.epochs for run in counted}) > 1:
+        told.append("The mean curve goes as far as all of them got.")
     mean = Row(groups.group_of(top, counted, evaluations, results_dir), status, " ".join(told))
-    return [mean, *(row._replace(part=True) for row in alone)]
+    of_kind = [row._replace(part=row.group.settings.is_gan == mean.group.settings.is_gan) for row in alone]
+    return [mean, *sorted(of_kind, key=lambda row: not row.counts)]  # behind a mean stands one that it is of
 
 
 def _row(run, group, faults):
@@ -110,21 +113,21 @@ def _row(run, group, faults):
 def columns_of(rows):
     """What a table of rows of one kind says beside their names: by column, a `Cell` for each row.
 
-    Metrics first, then what differs between the runs, as flags call it, then what training took.
+    Metrics first, then on what data and how long they were trained, then what else differs, as flags call it.
     """
     several = [row.group for row in rows]
     metrics = (*groups.EVALUATED, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
     columns = {tables.heading(name): [_measure(name, group) for group in several] for name in metrics}
     columns["parameters"] = [Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several]
-    differing = varying(several)
-    for name in sorted(differing, key=lambda name: name not in _DATA):  # in which what does not compare differs
-        columns[flag_of(name)] = [Cell(value_in_words(group.settings, name) or "-") for group in several]
-    columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
-    columns["epochs trained"] = [Cell(str(max(run.history.epochs for run in group.runs))) for group in several]
+    settings = {name: [Cell(value_in_words(group.settings, name) or "-") for group in several] for name in varying(several)}
+    columns |= {flag_of(name): settings.pop(name) for name in _DATA if name in settings}
     columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"].mean()) for group in several]
     columns["s / run"] = [_seconds(np.mean([run.history.total_seconds or np.nan for run in group.runs])) for group in several]
     columns["device"] = [Cell(group.device) for group in several]
-    columns["ended"] = [Cell(f"{max(runs.ended(run.folder) for run in group.runs):%Y-%m-%d %H:%M}") for group in several]
+    columns |= {flag_of(name): cells for name, cells in settings.items() if name != "device"}
+    columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
+    columns["epochs trained"] = [Cell(str(max(run.history.epochs for run in group.runs))) for group in several]
+    columns["ended"] = [Cell(max(runs.ended(run.folder) for run in group.runs)) for group in several]
     return {name: cells for name, cells in columns.items() if any(cell.text != "-" for cell in cells)}
 
 
@@ -152,5 +155,5 @@ def about(row):
     metrics = {name: cell for name, cell in metrics.items() if cell != "-"}
     unusual = {flag_of(name): text(value) for name, value in run.unusual.items() if (name, value) != ("dataset", DATASETS[0])}
     settings = settings_of(group, [name for name, flag in FLAGS.items() if run.settings.net in flag.nets])
-    facts = {"status": run.history.status} | facts_of(group) | {"ended": f"{runs.ended(run.folder):%Y-%m-%d %H:%M}"}
+    facts = {"status": run.history.status} | facts_of(group) | {"ended": runs.ended(run.folder)}
     return {"command": run.record.command, "unusual": unusual, "metrics": metrics, "facts": facts, "settings": settings}

@@ -137,8 +137,11 @@ def has_record(folder):
 
 
 def ended(folder):
-    """When a run's history was last written."""
-    return datetime.datetime.fromtimestamp((folder / File.HISTORY).stat().st_mtime)
+    """When a run's history was last written, as text; "-" where that cannot be told."""
+    try:
+        return f"{datetime.datetime.fromtimestamp((folder / File.HISTORY).stat().st_mtime):%Y-%m-%d %H:%M}"
+    except (OSError, OverflowError, ValueError):  # gone meanwhile, or a clock that was far off
+        return "-"
 
 
 def sample_paths(folder):

@@ -129,6 +129,12 @@ class Search(BaseModel):
     trials: list[Trial]  # by rising number
     importances: dict[str, Annotated[float, Field(ge=0, lt=2)]] = {}  # of what is searched for; empty of few trials
 
+    @model_validator(mode="after")
+    def _check(self):
+        if (self.unit_budget is None) == (self.target_accuracy is None):
+            raise ValueError('expected either "unit_budget" or "target_accuracy"')
+        return self
+
     @property
     def best(self):
         """The trial that is the best so far; None where none reached the target."""
