@@ -133,10 +133,9 @@ function curvesOf(numbers, kind) {
     Object.entries(lines).flatMap(([name, metric], line) =>
       wanted[line] ? curve(data.curves[number], { number, place, panel, line, name, metric }) : [])));
   // In the legend, a run is its solid line, if that is drawn.
-  const named = new Set();
-  for (const trace of traces.filter(({ mode }) => mode === "lines+markers").sort((a, b) => (a.line.dash < b.line.dash) - (a.line.dash > b.line.dash))) {
-    trace.showlegend = !named.has(trace.legendgroup);
-    named.add(trace.legendgroup);
+  for (const number of shown) {
+    const lines = traces.filter((trace) => trace.legendgroup === String(number) && trace.mode === "lines+markers");
+    if (lines.length) (lines.find((trace) => trace.line.dash === "solid") ?? lines[0]).showlegend = true;
   }
   const epochs = Math.max(1, ...traces.map(({ x }) => x.length));
   const scale = byId("log-x").checked ? { type: "log" } : { type: "linear", dtick: Math.ceil(epochs / 12) };
@@ -314,7 +313,7 @@ document.addEventListener("input", ({ target }) => {
     target.setAttribute("aria-valuetext", `epoch ${epoch}`);
   }
 });
-document.addEventListener("toggle", ({ target, newState }) => newState === "open" && target.matches("details.run") && open(target), true);
+document.addEventListener("toggle", ({ target }) => target.matches("details.run[open]") && open(target), true);
 window.addEventListener("hashchange", openTarget);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAgain(charts.filter((chart) => chart.matches(".drawn"))));
 // On paper everything is light.
