@@ -347,10 +347,11 @@ def test_63_runs_are_compared_without_tensorflow(tmp_path):
     for hidden in range(10, 31):
         for seed in range(3):
             fake_run(tmp_path / f"many/hidden={hidden}/seed={seed}", 0.9 + hidden / 1000, hidden=(hidden,), seed=seed)
-    command = [sys.executable, "-X", "importtime", str(ROOT / "evaluate.py"), "-m", "many", "--results-dir", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and not re.search(r"\| +(tensorflow|keras|distributed)\b", done.stderr)
-    assert len(rows_of(tmp_path / "comparisons/many/table.csv")) == 21
+    for what in (("-m", "many"), ("--report",)):
+        command = [sys.executable, "-X", "importtime", str(ROOT / "evaluate.py"), *what, "--results-dir", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0 and not re.search(r"\| +(tensorflow|keras|distributed)\b", done.stderr)
+    assert len(rows_of(tmp_path / "comparisons/many/table.csv")) == 21 and (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize(
