@@ -136,7 +136,7 @@ def speed_table(groups):
                 times = [group.measures[key].mean() for group in (one, other)]
                 row = {"setting": one.settings.describe(one.record.dataset.train), "epochs": epochs}
                 row |= {device: f"{seconds:.3g} s" for device, seconds in zip(devices, times)}
-                rows.append(row | {"speed-up": f"{times[0] / times[1]:.2f}"})
+                rows.append(row | {"speed-up": f"{times[0] / times[1]:.2f}" if times[1] else "-"})
     return Table(TWO_DEVICES, rows, []) if rows else None
 
 
