@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab import runs
+from lab import cli, runs
 from lab.figures import interactive
 from lab.report import contents, pictures, rows
 from lab.runs import write_json
@@ -235,6 +235,18 @@ def test_published_figures_stand_with_what_they_are_of(tmp_path):
     assert_refused(
         call("evaluate", "--report", "--published", tmp_path / "n.csv", "--results-dir", tmp_path), "none of its rows"
     )
+
+
+def test_shown_it_opens_in_the_browser(tmp_path, monkeypatch):
+    fake_run(tmp_path / "a b")
+    opened = []
+    monkeypatch.setattr(cli, "check_display", lambda wanted: None)
+    monkeypatch.setattr(cli, "show", lambda paths: opened.extend(paths))
+    monkeypatch.setattr(cli.webbrowser, "open", opened.append)
+    done = call("evaluate", "--report", "a b", "--show", "--results-dir", tmp_path)
+    assert done.returncode == 2  # no name of ours, though of all runs it is shown
+    assert call("evaluate", "--report", "--show", "--results-dir", tmp_path).returncode == 0
+    assert opened == [(tmp_path / "report.html").as_uri()]
 
 
 def test_what_cannot_be_a_page_is_refused_in_one_line(tmp_path, results):
