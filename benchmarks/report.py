@@ -64,14 +64,12 @@ def copy(originals, results, count, pictures):
     numbers = random.Random(0)
     for number in range(count):
         setting, seed = divmod(number, 5)
-        rate, name = round(numbers.uniform(1e-4, 1e-2), 6), "conv" if number % 2 else "dense"
-        folder = results / f"alone-{number}"
         if number < count // 2:
-            folder, name, rate = (
-                results / f"sweep/learning-rate={1e-4 * (setting + 1):.4g}/seed={seed}",
-                "dense",
-                1e-4 * (setting + 1),
-            )
+            name, rate = "dense", 1e-4 * (setting + 1)
+            folder = results / f"sweep/learning-rate={rate:.4g}/seed={seed}"
+        else:
+            name, rate = "conv" if number % 2 else "dense", numbers.uniform(1e-4, 1e-2)
+            folder = results / f"alone-{number}"
         ignored = () if pictures else ("*.png", "*.svg")
         shutil.copytree(originals / name, folder, ignore=shutil.ignore_patterns("model.keras", *ignored))
         config, history = (json.loads((folder / f"{file}.json").read_text()) for file in ("config", "history"))

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import sys
-import webbrowser
 
 _NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
 
@@ -185,6 +184,8 @@ def finish(paths, show_them):
     """Say what was written; show the pictures if asked to, or the page."""
     say(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
     if show_them:
+        import webbrowser
+
         for page in (path for path in paths if path.suffix == ".html"):
             webbrowser.open(page.resolve().as_uri())
         show([path for path in paths if path.suffix == ".png"])

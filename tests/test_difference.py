@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -159,12 +160,15 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
         (["-m", "decay", "--strip", "0"], "seed=0 is a classifier; only GANs have samples to show"),
         (["-m", "gan", "--strip", "0", "7"], "gan has no picture of epoch 7; it has those of 0, 2, 10"),
         (["-m", "gan", "--strip", "2"], "cannot be read"),
+        (["-m", "gan", "--strip", "10"], "cannot be read"),
     ],
 )
 def test_bad_flags(flags, said, pair):
     (pair / "gan/samples").mkdir()
     for epoch in (10, 0, 2):
         (pair / f"gan/samples/epoch_{epoch:04}.png").write_bytes(b"")
+    header = b"\x89PNG\r\n\x1a\n" + (4).to_bytes(4, "big") + b"IHDR\0\0\0\1"  # too short for a width and a height
+    (pair / "gan/samples/epoch_0010.png").write_bytes(header + zlib.crc32(header[12:]).to_bytes(4, "big"))
     assert_refused(call("evaluate", *flags, "--results-dir", pair), said)
     assert not (pair / "comparisons").exists()
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import webbrowser
 import zlib
 
 import numpy as np
@@ -242,7 +243,7 @@ def test_shown_it_opens_in_the_browser(tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(cli, "check_display", lambda wanted: None)
     monkeypatch.setattr(cli, "show", lambda paths: opened.extend(paths))
-    monkeypatch.setattr(cli.webbrowser, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     done = call("evaluate", "--report", "a b", "--show", "--results-dir", tmp_path)
     assert done.returncode == 2  # no name of ours, though of all runs it is shown
     assert call("evaluate", "--report", "--show", "--results-dir", tmp_path).returncode == 0

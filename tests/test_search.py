@@ -137,7 +137,7 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     assert study.trials[6].intermediate_values[7] == 0.5
     end(trial, 0.99, 9, optuna.trial.TrialState.PRUNED)
     ended = search.ended_trials(study, BUDGET)
-    assert len(ended) == 7 and [one.number for one in search.in_order(ended, BUDGET)] == [5, 4, 3, 2, 1, 0]
+    assert len(ended) == 7 and [one.number for one in runs.best_first(ended, BUDGET)] == [5, 4, 3, 2, 1, 0]
     # One that left no run is still to be trained.
     failed = study.ask()
     assert not search._tell(failed, BUDGET, tmp_path / "nothing")
@@ -163,9 +163,9 @@ def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(t
 def test_of_those_that_reach_the_target_the_fewest_parameters_win():
     rows = (0, 0.96, 900, True, True), (1, 0.94, 90, True, False), (2, 0.95, 300, True, True), (3, 0.99, 50, False, False)
     trials = [runs.Trial(**dict(zip(runs.Trial.model_fields, row))) for row in rows]
-    assert [one.number for one in search.in_order(trials, TARGET)] == [2, 0]
+    assert [one.number for one in runs.best_first(trials, TARGET)] == [2, 0]
     every = [one.model_copy(update={"reached": True}) for one in trials]
-    assert [one.number for one in search.in_order(every, BUDGET)] == [0, 2, 1]
+    assert [one.number for one in runs.best_first(every, BUDGET)] == [0, 2, 1]
 
 
 @pytest.mark.cluster

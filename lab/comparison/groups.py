@@ -100,15 +100,17 @@ def collect(results_dir, folders):
     return with_names(by_settings(groups)), notes
 
 
-def by_settings(groups):
-    """Groups in the order of their experiments; the trials of a search by their numbers, others by their settings."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(experiment_of(group.path) for group in groups))}
+def by_settings(several, of=lambda group: group):
+    """Groups, or what is ``of`` a group each, by their experiments as they come; the trials of a search by their numbers,
+    others by their settings."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(experiment_of(of(one).path) for one in several))}
 
-    def key(group):
+    def key(one):
+        group = of(one)
         trial = re.search(r"trial=(\d{1,9})(/|$)", group.path)
         return places[experiment_of(group.path)], int(trial[1]) if trial else -1, _order(group.settings)
 
-    return sorted(groups, key=key)
+    return sorted(several, key=key)
 
 
 def experiment_of(path):

@@ -6,6 +6,7 @@ from PIL import Image
 from lab import console, runs
 from lab.comparison.groups import collect
 from lab.comparison.naming import naming_of, usual_in_words
+from lab.data import UNREADABLE
 from lab.settings import UserError
 
 
@@ -58,5 +59,5 @@ def _pictures(folder, epochs):
             raise UserError(f"--strip: {folder} has no picture of epoch {epoch}; it has those of {known}")
     try:
         return [np.asarray(Image.open(paths[epoch]).convert("RGB")) for epoch in epochs]
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's, of files that are no pictures
+    except UNREADABLE as error:
         raise UserError(f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})") from error

@@ -3,9 +3,11 @@
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from lab.settings import UserError
+
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow makes of files that are no pictures
 
 
 def load_pictures(paths, shape):
@@ -39,7 +41,7 @@ def _load_picture(path, shape):
             if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
                 picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
             picture = picture.convert("RGBA")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or "not a readable PNG or JPEG picture"
         raise UserError(f"{path}: {reason}") from error
     # What is transparent is seen as white paper.

@@ -36,7 +36,7 @@ def confirm(study, goal, output, repeats, work_on):
     """
     trials = search.ended_trials(study, goal)
     paths = _draw(study, trials, goal, output)
-    finalists = search.in_order(trials, goal)[: search.FINALISTS]
+    finalists = runs.best_first(trials, goal)[: search.FINALISTS]
     if not finalists:
         _say_unreached(trials, goal)
         return 0, paths

@@ -123,7 +123,7 @@ def record(trials, goal, folder, importances=None):
 
 def _state(trials, goal):
     """What the line of a search says of it."""
-    best = next(iter(in_order(trials, goal)), None)
+    best = next(iter(runs.best_first(trials, goal)), None)
     value = best and (f"{best.accuracy:.4f}" if goal.unit_budget else f"{best.parameters:,} parameters")
     return f", {sum(not trial.whole for trial in trials)} stopped early" + (f", best {value}" if best else "")
 
@@ -191,7 +191,7 @@ def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
     trial.report(1 - accuracy, epoch)
     if goal.unit_budget:
         return not trial.should_prune()
-    finalists = in_order(ended_trials(trial.study, goal), goal)[:FINALISTS]
+    finalists = runs.best_first(ended_trials(trial.study, goal), goal)[:FINALISTS]
     too_large = len(finalists) == FINALISTS and parameters > finalists[-1].parameters
     # Not against the other trials: with few parameters, one that just reaches the target is worse than most.
     least = min([1 - accuracy, *known.intermediate_values.values()])
@@ -224,9 +224,3 @@ def ended_trials(study, goal):
             reached = whole and told["accuracy"] >= target
             trials.append(runs.Trial(number=one.number, whole=whole, reached=reached, **told))
     return trials
-
-
-def in_order(trials, goal):
-    """The trials that can win, the best first."""
-    able = [trial for trial in trials if trial.whole and trial.reached]
-    return sorted(able, key=lambda one: (one.parameters if goal.target_accuracy else -one.accuracy, -one.accuracy))

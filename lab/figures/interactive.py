@@ -9,7 +9,7 @@ import html
 import numpy as np
 
 from lab.figures.base import ends
-from lab.figures.searches import best_so_far, front
+from lab.figures.searches import best_so_far, front, least_shown
 from lab.figures.trends import METRICS
 
 # As `base.MARKERS`, in Plotly's words.
@@ -18,7 +18,11 @@ SYMBOLS = (
     *("star-square", "star", "cross", "x"),
 )
 # Of a trial, by whether it was whole and reached the target.
-_OF_TRIALS = {(True, True): ("C0", "circle"), (True, False): ("C1", "square"), (False, False): ("C8", "x")}
+_OF_TRIALS = {
+    (True, True): ("C0", "circle", "reaches the target"),
+    (True, False): ("C1", "square", "does not"),
+    (False, False): ("C8", "x", "stopped early"),
+}
 _PARAMETERS = {"title": {"text": "parameters"}}
 _MOST_TICKS = 10
 _PATTERNS = ("", "/", ".", "\\", "x", "-", "+", "|")
@@ -100,9 +104,9 @@ def search(trials, target):
     parameters, accuracies = (np.array([getattr(one, name) for one in trials]) for name in ("parameters", "accuracy"))
     by_trial, by_parameters = {"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y2"}
     data = []
-    for (whole, reached), (colour, symbol) in _OF_TRIALS.items():
+    for (whole, reached), (colour, symbol, name) in _OF_TRIALS.items():
         some = [place for place, one in enumerate(trials) if (one.whole, one.whole and one.reached) == (whole, reached)]
-        name = "stopped early" if not whole else "does not" if not reached else "reaches the target" if target else "trial"
+        name = "trial" if reached and not target else name
         numbers = [trials[place].number for place in some]
         look = {"mode": "markers", "marker": {"color": colour, "symbol": symbol, "size": 7}, "name": name, "legendgroup": name}
         look["text"] = [f"trial {number}" for number in numbers]
@@ -110,9 +114,11 @@ def search(trials, target):
         data.append({"x": numbers, "y": parameters[some].tolist() if target else y, **by_trial, **look})
         data.append({"x": parameters[some].tolist(), "y": y, **by_parameters, **look, "showlegend": False})
     numbers, corners = [one.number for one in trials], front(trials)
-    data.append({"x": numbers, "y": rounded(best_so_far(trials, target)), "name": "best so far", **_steps("C2"), **by_trial})
-    data.append({**dict(zip("xy", map(rounded, corners))), "name": "Pareto front", **_steps("C4"), **by_parameters})
-    accuracy, scale = _accuracy_axis(trials, target), _logarithmic(parameters)
+    data.append(
+        {"x": numbers, "y": rounded(best_so_far(trials, target)), "name": "best so far", **_steps("C2", "solid"), **by_trial}
+    )
+    data.append({**dict(zip("xy", map(rounded, corners))), "name": "Pareto front", **_steps("C4", "dash"), **by_parameters})
+    accuracy, scale = _accuracy_axis(accuracies, least_shown(trials), target), _logarithmic(parameters)
     layout = {"grid": {"rows": 1, "columns": 2, "pattern": "independent"}, "xaxis": {"title": {"text": "trial"}}}
     layout |= {"yaxis": scale | _PARAMETERS if target else accuracy, "xaxis2": scale | _PARAMETERS, "yaxis2": accuracy}
     if target:
@@ -124,15 +130,13 @@ def search(trials, target):
     return {"data": [one for one in data if one["x"]], "layout": layout, "note": note}
 
 
-def _steps(colour):
-    return {"mode": "lines", "line": {"shape": "hv", "color": colour, "dash": "solid" if colour == "C2" else "dash"}}
+def _steps(colour, dash):
+    return {"mode": "lines", "line": {"shape": "hv", "color": colour, "dash": dash}}
 
 
-def _accuracy_axis(trials, target):
-    """An axis that trials which hardly learn do not stretch: the others would be squeezed."""
-    accuracies = np.array([one.accuracy for one in trials])
-    middle = np.median([one.accuracy for one in trials if one.whole] or accuracies)
-    low, high = max(accuracies.min(), 3 * middle - 2 * accuracies.max()), accuracies.max()
+def _accuracy_axis(accuracies, least, target):
+    """An axis that reaches to the target, and down to no accuracy below the least that is to be shown."""
+    low, high = max(accuracies.min(), least), accuracies.max()
     low, high = (min(low, target), max(high, target)) if target else (low, high)
     margin = 0.05 * (high - low) + 0.002
     return {"title": {"text": "accuracy on held-out images"}, "range": [low - margin, high + margin]}

@@ -42,14 +42,19 @@ def search(trials, target, title):
         scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
         scale.set_major_formatter(lambda value, place: f"{value:,.0f}")
         scale.set_minor_formatter(NullFormatter())
-    # Trials that hardly learn would squeeze all others.
     for axis in (right,) if target else (left, right):
-        middle = np.median(accuracies[whole])
-        frame(axis, np.clip(accuracies, middle - 2 * (accuracies.max() - middle) - 0.005, 1))
+        frame(axis, np.clip(accuracies, least_shown(trials) - 0.005, 1))
     for axis in (left, right):
         axis.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=6, fontsize=8)
     return figure
+
+
+def least_shown(trials):
+    """Below what accuracy trials, which hardly learn, would squeeze all others if an axis reached down to them."""
+    most = max(one.accuracy for one in trials)
+    middle = np.median([one.accuracy for one in trials if one.whole] or [one.accuracy for one in trials])
+    return middle - 2 * (most - middle)
 
 
 def best_so_far(trials, target):

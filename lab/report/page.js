@@ -76,10 +76,12 @@ function filter() {
   tell();
 }
 
+const fitting = () => new Set(views.flatMap((view) => view.fitting));
+
 // What is ticked, and whether the filters hide any of it.
 function tell() {
-  const fitting = new Set(views.flatMap((view) => view.fitting)), numbers = ticked();
-  const hidden = ticks.filter((tick) => tick.checked && !fitting.has(tick.closest("tr"))).length;
+  const rows = fitting(), numbers = ticked();
+  const hidden = ticks.filter((tick) => tick.checked && !rows.has(tick.closest("tr"))).length;
   byId("ticked").value = `${numbers.length} ticked${hidden ? `, ${hidden} of them in rows that are filtered out` : ""}:`;
   byId("pair-hint").textContent = numbers.length === 2 ? "" : `Tick two rows to see them here; ${byId("ticked").value.slice(0, -1)}.`;
 }
@@ -114,7 +116,7 @@ function draw(chart) {
   one(".notes", chart).textContent = figure.note ?? "";
   const plot = one(".plot", chart), isNew = !plot.on;
   Plotly.react(plot, painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
-  if (isNew && figure.untick) plot.on("plotly_legendclick", figure.untick);
+  if (isNew && chart.matches(".of-ticked, .of-pair")) plot.on("plotly_legendclick", untick);
   chart.classList.add("drawn");
 }
 
@@ -150,7 +152,7 @@ function curvesOf(numbers, kind) {
     layout[`yaxis${panel + 1}`] = { title: { text: words }, type };
   });
   const note = numbers.length > MOST_CURVES ? `The first ${MOST_CURVES} of ${numbers.length} that are ticked.` : "";
-  return { data: traces, layout, untick, note };
+  return { data: traces, layout, note };
 }
 
 function curve(of, { number, place, panel, line, name, metric }) {
@@ -215,7 +217,7 @@ function open(section) {
   section.dataset.filled = "yes";
   section.append(contentOf(section));
   const chart = one(".chart", section), number = Number(section.id.slice("run-".length));
-  figures[chart.dataset.chart] = () => ({ ...curvesOf([number], data.curves[number].kind), untick: null });
+  figures[chart.dataset.chart] = () => curvesOf([number], data.curves[number].kind);
   charts.push(chart);
   draw(chart);
 }
@@ -239,8 +241,8 @@ function sideBySide() {
   const numbers = ticked(), two = numbers.length === 2;
   byId("pair-here").hidden = !two;
   if (!two) return;
-  const rows = numbers.map(rowOf), sections = numbers.map((number) => byId(`run-${number}`) ?? byId(`run-${number + 1}`));
-  const contents = sections.map(contentOf), names = rows.map((row) => one("a", row).textContent);
+  const rows = numbers.map(rowOf), links = rows.map((row) => one("a", row)), names = links.map((link) => link.textContent);
+  const sections = links.map((link) => byId(link.hash.slice(1))), contents = sections.map(contentOf);
   const facts = contents.map((content, place) => {
     const view = views.find((some) => some.rows.includes(rows[place]));
     const pairs = [...rows[place].cells].map((cell, column) => [view.headings[column], cell.textContent.trim()]).slice(2);
@@ -294,8 +296,8 @@ document.addEventListener("click", ({ target }) => {
   if (target.closest('a[href^="#run-"]')) setTimeout(openTarget);
   if (button?.dataset.do) use(button.closest(".chart"), button.dataset.do);
   if (button?.id === "tick" || button?.id === "untick") {
-    const fitting = new Set(views.flatMap((view) => view.fitting));
-    for (const tick of ticks) if (button.id === "untick" || fitting.has(tick.closest("tr"))) tick.checked = button.id === "tick";
+    const rows = fitting();
+    for (const tick of ticks) if (button.id === "untick" || rows.has(tick.closest("tr"))) tick.checked = button.id === "tick";
     update();
   }
 });
@@ -315,9 +317,10 @@ document.addEventListener("input", ({ target }) => {
 });
 document.addEventListener("toggle", ({ target }) => target.matches("details.run[open]") && open(target), true);
 window.addEventListener("hashchange", openTarget);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAgain(charts.filter((chart) => chart.matches(".drawn"))));
+const drawnCharts = () => charts.filter((chart) => chart.matches(".drawn"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAgain(drawnCharts()));
 // On paper everything is light.
-matchMedia("print").addEventListener("change", () => charts.filter((chart) => chart.matches(".drawn")).forEach(draw));
+matchMedia("print").addEventListener("change", () => drawnCharts().forEach(draw));
 window.addEventListener("beforeprint", () => {
   for (const view of views) layOut(view, view.rows.length);
   charts.filter((chart) => !chart.matches(".drawn") && chart.clientWidth).forEach(draw);

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from lab import runs
+from lab.data import UNREADABLE
 from lab.runs import File
 
 MOST_BYTES = 21_000_000  # of all pictures of a page; a third more as text
@@ -70,11 +71,7 @@ def pictures_of(several, results_dir):
 def _wanted(run):
     """Paths of a run's pictures and their epochs, by their kind; None is that of samples by epoch."""
     several = {kind: [(run.folder / kind, None)] for kind in _KINDS if (run.folder / kind).is_file()}
-    by_epoch = runs.sample_paths(run.folder)
-    step = max(1, -(-(len(by_epoch) - 1) // (MOST_EPOCHS - 1)))
-    epochs = list(by_epoch)
-    kept = sorted({*epochs[::step], *epochs[-1:]})
-    return several | {None: [(by_epoch[epoch], epoch) for epoch in kept]}
+    return several | {None: [(path, epoch) for epoch, path in runs.sample_paths(run.folder, MOST_EPOCHS).items()]}
 
 
 def _content(path, room):
@@ -86,5 +83,5 @@ def _content(path, room):
         quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
         with quiet, Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             return base64.b64encode(data).decode(), picture.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # Pillow's, of files that are no pictures
+    except UNREADABLE:
         return None, None

@@ -1,5 +1,6 @@
 """What lies in a results folder, whatever state it is in, as the rows of a table and as what they stand for."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -64,8 +65,7 @@ def read(results_dir, folders):
                 broken[folder.relative_to(results_dir).as_posix()] = str(error).replace(f"{results_dir}/", "")
             bar.advance(1)
     found = [_rows(top, members, results_dir, faults) for top, members in tops.items()]
-    order = {id(several[0].group): several for several in found}
-    ordered = [row for group in groups.by_settings([several[0].group for several in found]) for row in order[id(group)]]
+    ordered = itertools.chain(*groups.by_settings(found, of=lambda several: several[0].group))
     return [row._replace(number=number) for number, row in enumerate(ordered)], broken
 
 
@@ -87,9 +87,9 @@ def _rows(top, members, results_dir, faults):
         return [row._replace(reason=" ".join(filter(None, [row.reason, f"{error}."]))) for row in alone]
     if len(counted) < 2:
         return alone
-    evaluations = [evaluation for run, evaluation in members if run in counted]
+    status = counted[0].history.status  # which all of them have
+    evaluations = [evaluation for run, evaluation in members if run.history.status == status]
     told = [f"seed {row.group.seeds[0]}: {row.reason}" for row in alone if row.reason]
-    status = counted[0].history.status
     if len(counted) < len(members):
         status = f"{len(counted)} of {len(members)} {status}"
     if len({run.history.epochs for run in counted}) > 1:

@@ -22,4 +22,4 @@ from lab.runs.folders import write_files, writing
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences
 
 # isort: split
-from lab.runs.records import load, load_ended, load_evaluation, load_search, load_trained
+from lab.runs.records import best_first, load, load_ended, load_evaluation, load_search, load_trained

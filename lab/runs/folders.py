@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import math
 import os
 import re
 import shutil
@@ -144,10 +145,16 @@ def ended(folder):
         return "-"
 
 
-def sample_paths(folder):
-    """The pictures of a GAN's samples in a run's folder: dict of int to Path, by rising epoch."""
+def sample_paths(folder, most=None):
+    """The pictures of a GAN's samples in a run's folder: dict of int to Path, by rising epoch.
+
+    Of more than ``most``, every second, third or so, and the last.
+    """
     paths = {path.stem.removeprefix("epoch_"): path for path in (folder / SAMPLES).glob("epoch_*.png")}
-    return {int(epoch): paths[epoch] for epoch in sorted(filter(str.isdecimal, paths), key=int)}
+    epochs = sorted(filter(str.isdecimal, paths), key=int)
+    if most and len(epochs) > most:
+        epochs = [*epochs[: -1 : math.ceil((len(epochs) - 1) / (most - 1))], epochs[-1]]
+    return {int(epoch): paths[epoch] for epoch in epochs}
 
 
 def named(results_dir, names, holds=holds_run):

@@ -138,8 +138,24 @@ class Search(BaseModel):
     @property
     def best(self):
         """The trial that is the best so far; None where none reached the target."""
-        able = [trial for trial in self.trials if trial.whole and trial.reached]
-        return min(able, key=lambda one: (one.parameters if self.target_accuracy else 0, -one.accuracy), default=None)
+        return next(iter(best_first(self.trials, self)), None)
+
+
+def best_first(trials, goal):
+    """The trials that can win, the best first.
+
+    Parameters
+    ----------
+    trials : iterable of Trial
+    goal : with a ``target_accuracy``
+        None: the most accurate is the best; else that with the fewest parameters.
+
+    Returns
+    -------
+    list of Trial
+    """
+    able = [trial for trial in trials if trial.whole and trial.reached]
+    return sorted(able, key=lambda one: (one.parameters if goal.target_accuracy else -one.accuracy, -one.accuracy))
 
 
 class Run(NamedTuple):

@@ -172,10 +172,8 @@ class SamplePictures(keras.callbacks.Callback):
 
 def animate(folder):
     """Write ``samples.gif`` of the pictures that a run has in ``samples/``, each below its epoch, of some if they are many."""
-    paths = sample_paths(folder)
-    epochs = [*paths]
-    epochs = [*epochs[: -1 : math.ceil(len(epochs) / MOST_FRAMES)], epochs[-1]]
-    frames = [captioned(Image.open(paths[epoch]), f"epoch {epoch}").quantize() for epoch in epochs]
+    paths = sample_paths(folder, MOST_FRAMES)
+    frames = [captioned(Image.open(path), f"epoch {epoch}").quantize() for epoch, path in paths.items()]
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
     with atomic(folder / File.ANIMATION) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
