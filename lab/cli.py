@@ -1,6 +1,6 @@
 """What the three scripts share: flags, made from the settings; exit statuses; one-line errors; windows.
 
-Exit status: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug, or some runs of a sweep failed.
+Exit status: 0 done; 2 the user can mend it; 130 interrupted, 143 by SIGTERM; 1 a bug, or some runs of a sweep failed.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import os
 import re
 import shlex
 import sys
+
+from lab import signals
 
 _NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
 
@@ -61,6 +63,7 @@ def run(main):
     prog = sys.argv[0].rpartition("/")[2]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # where a terminal has no λ or ±
+    before = signals.take_sigterm()
     try:
         status = main() or 0
     except UserError as error:
@@ -74,9 +77,10 @@ def run(main):
         status = 1
     except OSError as error:  # a full disk, a missing permission
         status = _complain(prog, f"{error.filename2 or error.filename or ''}: {error.strerror or error}".removeprefix(": "))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print(f"\n{prog}: interrupted", file=sys.stderr)
-        status = 130
+        status = 143 if isinstance(interrupt, signals.Terminated) else 130
+    signals.take_sigterm(before)
     sys.exit(status)
 
 

@@ -4,22 +4,22 @@ config.json            the command that trains it again, settings, parameters, d
 code.patch             what was changed in the code since that commit
 history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
 model.keras            the trained model
+checkpoint.npz         while it trains, and if it was interrupted: all that it needs to go on
 learning_curve.png     and whatever evaluate.py adds
 samples/  samples.gif  of a GAN: what it generated after each epoch
 """
 # ruff: noqa: F401
 
 from lab.runs.archive import load_model
+from lab.runs.checkpoint import About, Checkpoint, Stopping, load_checkpoint, save_checkpoint
 from lab.runs.code import checkout, versions
 from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, ended, folder_of
 
 # isort: split
-from lab.runs.folders import has_files, has_record, holds_run, is_pattern, locked, make_free, named, read_files, sample_paths
-
-# isort: split
-from lab.runs.folders import write_files, writing
+from lab.runs.folders import has_files, has_record, holds_run, is_pattern, locked, make_free, named, sample_paths
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences
 
 # isort: split
-from lab.runs.records import best_first, load, load_ended, load_evaluation, load_search, load_trained
+from lab.runs.records import best_first, load, load_ended, load_evaluation, load_search, load_trained, unfinished
+from lab.runs.writing import clear, read_files, write_files, writing

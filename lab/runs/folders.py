@@ -5,12 +5,10 @@ import datetime
 import math
 import os
 import re
-import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.runs.files import atomic, remove
 from lab.settings import UserError
 
 
@@ -21,6 +19,7 @@ class File(StrEnum):
     PATCH = "code.patch"
     HISTORY = "history.json"
     MODEL = "model.keras"
+    CHECKPOINT = "checkpoint.npz"
     LEARNING_CURVE = "learning_curve.png"
     EVALUATION = "evaluation.json"
     MISTAKES = "mistakes.png"
@@ -208,22 +207,6 @@ def _in_natural_order(path):
 
 
 @contextlib.contextmanager
-def writing(folder, overwrite=False):
-    """Make the folder of a new run, emptied of an older run's files and closed to any other process.
-
-    A run that ends before its first epoch leaves nothing.
-    """
-    with locked(folder):
-        check_free(folder, overwrite)  # once more: another process may have finished meanwhile
-        _remove_run(folder)
-        try:
-            yield
-        finally:
-            if not (folder / File.HISTORY).exists():
-                _remove_run(folder)
-
-
-@contextlib.contextmanager
 def locked(folder):
     """Make a folder and close it to any other process; removed in the end if it is still empty."""
     from filelock import FileLock, Timeout
@@ -244,27 +227,3 @@ def locked(folder):
         lock.release()
         with contextlib.suppress(OSError):  # it holds something
             folder.rmdir()
-
-
-def read_files(folder):
-    """Every file of a run: path within the folder -> bytes."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def write_files(folder, files, overwrite=False):
-    """Write a run from what `read_files` gave; history.json, which completes it, last."""
-    with writing(folder, overwrite):
-        for name in sorted(files, key=lambda name: name == File.HISTORY):
-            path = folder / name
-            path.parent.mkdir(exist_ok=True, parents=True)
-            with atomic(path) as temporary:
-                temporary.write_bytes(files[name])
-
-
-def _remove_run(folder):
-    killed = [file for path in File for file in folder.glob(f".{Path(path).stem}.*{Path(path).suffix}")]
-    for path in [folder / file for file in File] + killed:
-        remove(path)
-    for name in (TENSORBOARD, SAMPLES):
-        shutil.rmtree(folder / name, ignore_errors=True)

@@ -61,6 +61,7 @@ class History(BaseModel):
     device: str = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
     total_seconds: float | None = None
+    resumed: list[Whole] = []  # epochs after which the training was broken off; those that follow contain compiling
     saved_epoch: int = 0  # whose weights were saved, from 1; 0: none, or the last
 
     @model_validator(mode="after")
@@ -215,8 +216,19 @@ def load_ended(folder):
     """Read a run whose training came to an end, be it before its time; UserError for any other."""
     run = load(folder)
     if run.history.status == TRAINING:
-        raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then: --overwrite)")
+        raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then its own command goes on)")
     return run
+
+
+def unfinished(folder):
+    """The `Record` of a run that ended before its time and can go on, or begin anew; None where there is none."""
+    if not (folder / File.CONFIG).is_file():
+        return None
+    record = _read(Record, folder, File.CONFIG)
+    if not (folder / File.HISTORY).exists():
+        return record  # killed before its first epoch
+    status, checkpoint = load(folder).history.status, (folder / File.CHECKPOINT).exists()
+    return record if status == TRAINING or (status == INTERRUPTED and checkpoint) else None
 
 
 def load_trained(folder):

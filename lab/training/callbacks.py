@@ -1,47 +1,110 @@
-"""What happens beside a run's training: after each epoch its history is written, its weights kept, a line printed; of a GAN,
-a picture of its samples is drawn."""
+"""What happens beside a run's training: after each epoch its history is written, its state kept, a line printed; of a GAN, a
+picture of its samples is drawn."""
 
 import math
+import os
 import signal
 import threading
 import time
+from typing import NamedTuple
 
 import keras
-from keras.callbacks import EarlyStopping, LambdaCallback, TensorBoard  # noqa: F401
+import numpy as np
+from keras.callbacks import EarlyStopping, TensorBoard
 from PIL import Image
 
-from lab.backend import gan, inference
+from lab import runs
+from lab.backend import devices, gan, inference
 from lab.console import Bar, say
 from lab.data import ring
 from lab.figures import captioned, samples
-from lab.runs import SAMPLES, TRAINING, File, atomic, sample_paths, save_figures, write_json
+from lab.runs import File, atomic, write_json
+from lab.settings import UserError
+from lab.signals import interrupt_of
+from lab.training import engine
+
+INTERVAL = 10  # seconds between two checkpoints, at least
+PATIENCE = 8  # seconds for the chunk that is computed when a signal comes
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
 
 
+class Listeners(NamedTuple):
+    """A run's callbacks, in the order in which they are called; None for those that it does without."""
+
+    recorder: keras.callbacks.Callback
+    samples: keras.callbacks.Callback | None
+    tensorboard: keras.callbacks.Callback | None
+    watch: keras.callbacks.Callback | None
+    stopper: keras.callbacks.Callback | None
+    checkpoints: keras.callbacks.Callback
+
+
+def listeners_for(settings, output, title, found=None, watch=None):
+    """The callbacks of a run.
+
+    Parameters
+    ----------
+    settings : Settings
+    output : runs.Output
+    title : str
+        Of the run's figure.
+    found : runs.Checkpoint, optional
+        That the run goes on from.
+    watch : function, optional
+        As of `Watch`.
+    """
+    stopper, patience = None, settings.early_stopping
+    if patience:
+        stopper = EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    recorder = Recorder(output.folder, title, found)
+    return Listeners(
+        recorder,
+        SamplePictures(output.folder, settings) if settings.is_gan else None,
+        TensorBoard(output.folder / runs.TENSORBOARD) if output.tensorboard else None,
+        watch and Watch(watch),
+        stopper,
+        Checkpoints(recorder, stopper, found),
+    )
+
+
 class Recorder(keras.callbacks.Callback):
-    """Writes history.json after every epoch, keeps the epoch's weights, and stops when the loss is no number any more.
+    """Writes history.json after every epoch, keeps the epoch's state, and stops when the loss is no number any more.
 
     Parameters
     ----------
     folder : Path
         Of the run.
-    device : str
-        Its name.
     title : str
-        Of the run's figure.
+        Of its figure.
+    found : runs.Checkpoint, optional
+        That it goes on from.
     """
 
-    def __init__(self, folder, device, title):
+    def __init__(self, folder, title, found=None):
         super().__init__()
-        self.folder, self.device, self.title = folder, device, title
+        self.folder, self.title, self.device = folder, title, devices.running().name
         self.saved_epoch = 0
         self.fault = None
-        self.compiled = True  # the first epoch contains the compiling
-        # What each finished epoch gave, and the weights after the last one: set in one go, so that an interrupt cannot fall
-        # between them.
-        self.finished = [], None
+        self.found = found
+        self.compiled = found.about.compiled if found else True  # the first epoch contains the compiling
+        # What each finished epoch gave, and the model's state after the last one: set in one go, so that an interrupt cannot
+        # fall between them.
+        self.finished = (found.rows, found.state) if found else ([], None)
+        self.resumed = [*found.about.resumed, len(found.rows)] if found else []
+        self.before = found.about.seconds if found else 0.0
+
+    def go_on_with(self, model, compiled):
+        """Train with this model from the state that was found, if one was; it is a new one, still to be compiled, or not."""
+        if not self.found:
+            self.compiled = compiled
+            return
+        try:
+            engine.set_state(model, self.found.state)
+        except ValueError as error:
+            path = self.folder / File.CHECKPOINT
+            raise UserError(f"{path}: not of this run ({error}); train the run again with --overwrite") from error
 
     def on_train_begin(self, logs=None):
         self.begin = time.perf_counter()
@@ -52,51 +115,144 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {name: float(value) for name, value in logs.items()}
         row["epoch_seconds"] = time.perf_counter() - self.epoch_begin
-        self.finished = [*self.finished[0], row], self.model.get_weights()
+        state = [keras.ops.convert_to_numpy(variable) for variable in engine.state_of(self.model)]
+        self.finished = [*self.finished[0], row], state
         if not all(math.isfinite(value) for name, value in row.items() if name.endswith("loss")):
             self.fault = f"the loss is not a finite number after epoch {epoch + 1}"
             self.model.stop_training = True
-        write_json(self.folder / File.HISTORY, self.history(TRAINING))
+        write_json(self.folder / File.HISTORY, self.history(runs.TRAINING))
+
+    @property
+    def seconds(self):
+        """That the training has taken."""
+        return self.before + time.perf_counter() - self.begin
 
     def history(self, status):
         """The content of history.json."""
         rows = self.finished[0]
         lists = {name: [row[name] for row in rows] for name in rows[0]}
         saved = {} if self.fault else {"saved_epoch": self.saved_epoch or len(rows)}
-        seconds = time.perf_counter() - self.begin
-        about = {"status": status, "device": self.device, "compiled": self.compiled, "total_seconds": seconds}
-        return about | saved | lists
+        about = {"status": status, "device": self.device, "compiled": self.compiled, "total_seconds": self.seconds}
+        return about | ({"resumed": self.resumed} if self.resumed else {}) | saved | lists
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Writes what the run needs to go on, after an epoch, but not more often than every `INTERVAL` seconds.
+
+    Behind all callbacks whose state it keeps.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    stopper : EarlyStopping or None
+    found : runs.Checkpoint or None
+        That the run goes on from.
+    """
+
+    def __init__(self, recorder, stopper, found):
+        super().__init__()
+        self.recorder, self.stopper, self.found = recorder, stopper, found
+
+    @property
+    def stopped_early(self):
+        """Whether the run had stopped early, and was broken off only while its last files were written."""
+        stopping = self.found and self.found.about.stopping
+        return bool(stopping and stopping.stopped_epoch)
+
+    def on_train_begin(self, logs=None):
+        self.written = time.monotonic()
+        if self.found and self.stopper:  # which has forgotten everything just now
+            for name, value in self.found.about.stopping or ():
+                setattr(self.stopper, name, value)
+            self.stopper.best_weights = self.found.best or None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if time.monotonic() - self.written >= INTERVAL and not self.recorder.fault:
+            self.write()
+            self.written = time.monotonic()
+
+    def write(self):
+        """Write the state after the last finished epoch, if there is any."""
+        rows, state = self.recorder.finished
+        if not rows:
+            return
+        stopping = self.stopper and runs.Stopping(**{name: getattr(self.stopper, name) for name in runs.Stopping.model_fields})
+        seconds, resumed = self.recorder.seconds, self.recorder.resumed
+        about = runs.About(
+            metrics=list(rows[0]), seconds=seconds, resumed=resumed, stopping=stopping, compiled=self.recorder.compiled
+        )
+        best = (self.stopper and self.stopper.best_weights) or []
+        epochs = np.array([list(row.values()) for row in rows])
+        runs.save_checkpoint(self.recorder.folder, runs.Checkpoint(about, epochs, state, best))
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Takes Ctrl-C between two chunks only: raised inside TensorFlow it can end the process, and what comes after the last
-    epoch is to be written whole."""
+    """Takes Ctrl-C and SIGTERM between two chunks only: raised inside TensorFlow they can end the process, and what comes after
+    the last epoch is to be written whole.
+
+    Behind all other callbacks. A second signal ends the process at once; so does a chunk that takes too long, as one may that
+    is compiled first, after the state of the last finished epoch was written.
+    """
+
+    checkpoints = None  # the run's Checkpoints, once there are any
 
     def __enter__(self):
-        self.pressed = False
-        self.before = signal.getsignal(signal.SIGINT)
-        # Only the main thread may; and a process in the background was told to ignore it.
-        self.in_charge = threading.current_thread() is threading.main_thread() and self.before != signal.SIG_IGN
-        if self.in_charge:
-            signal.signal(signal.SIGINT, self._press)
+        self.pressed = None  # the signal
+        self.before = {}
+        # Only the main thread may; and a process in the background was told to ignore Ctrl-C.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self.before[number] = signal.signal(number, self._press)
         return self
 
-    def __exit__(self, *error):
-        if self.in_charge:
-            signal.signal(signal.SIGINT, self.before)
-        if self.pressed and not any(error):
-            raise KeyboardInterrupt
+    def __exit__(self, kind, *error):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        if self.pressed:
+            self.deadline.cancel()
+            if kind is None:
+                raise interrupt_of(self.pressed)
 
     def _press(self, number, frame):
-        self.pressed = True
-        signal.signal(signal.SIGINT, self.before)  # a second Ctrl-C does not wait
+        self.pressed = number
+        for each in self.before:
+            signal.signal(each, signal.SIG_DFL)
+        self.deadline = threading.Timer(PATIENCE, self._give_up)
+        self.deadline.daemon = True
+        self.deadline.start()
+
+    def _give_up(self):
+        try:
+            if self.checkpoints:
+                self.checkpoints.write()
+        finally:
+            os._exit(128 + self.pressed)
 
     def on_train_batch_end(self, batch, logs=None):
         if self.pressed:
-            raise KeyboardInterrupt
+            raise interrupt_of(self.pressed)
 
     def on_epoch_end(self, epoch, logs=None):
         self.on_train_batch_end(None)
+
+
+class Watch(keras.callbacks.Callback):
+    """Tells of each epoch, and stops the training if it is not to go on.
+
+    Parameters
+    ----------
+    watch : function
+        Of the epoch, from 0, and its logs; says whether to go on.
+    """
+
+    def __init__(self, watch):
+        super().__init__()
+        self.watch, self.stopped = watch, False
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.watch(epoch, logs):
+            self.stopped = self.model.stop_training = True
 
 
 class ProgressLines(keras.callbacks.Callback):
@@ -114,11 +270,12 @@ class ProgressLines(keras.callbacks.Callback):
     def __exit__(self, kind, *error):
         self.bar.__exit__()
         epochs = len(self.recorder.finished[0])
-        if kind is KeyboardInterrupt and epochs and not self.recorder.fault:
-            say(f"\n{self.recorder.folder}: stopped; model and history of the first {epochs} epochs are saved.")
+        if kind and issubclass(kind, KeyboardInterrupt) and epochs and not self.recorder.fault:
+            saved = f"model and history of the first {epochs} epochs are saved"
+            say(f"\n{self.recorder.folder}: stopped; {saved}. The same command goes on.")
 
     def on_train_begin(self, logs=None):
-        self.bar.restart(self.epochs * self.params["steps"])
+        self.bar.restart((self.epochs - len(self.recorder.finished[0])) * self.params["steps"])
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.advance(1, f"epoch {len(self.recorder.finished[0]) + 1}/{self.epochs}")
@@ -146,19 +303,18 @@ class SamplePictures(keras.callbacks.Callback):
     folder : Path
         Of the run.
     settings : Settings
-    shape : tuple of int
-        Of an image, or of a point.
     """
 
-    def __init__(self, folder, settings, shape):
+    def __init__(self, folder, settings):
         super().__init__()
-        self.folder, self.settings = folder / SAMPLES, settings
-        count = SAMPLED_POINTS if len(shape) == 1 else SAMPLED
+        self.folder, self.settings = folder / runs.SAMPLES, settings
+        count = SAMPLED_POINTS if settings.dataset == "ring" else SAMPLED
         self.latents = gan.draw_latents(settings.latent, count, settings.seed)
 
     def on_train_begin(self, logs=None):
-        self.folder.mkdir()
-        self.write(0)
+        self.folder.mkdir(exist_ok=True)  # of a run that goes on, it is there
+        if not (self.folder / _sampled(0)).exists():
+            self.write(0)
 
     def on_epoch_end(self, epoch, logs=None):
         due = (epoch + 1) % self.settings.sample_every == 0 or epoch + 1 == self.settings.epochs
@@ -167,12 +323,17 @@ class SamplePictures(keras.callbacks.Callback):
 
     def write(self, epoch):
         generated = inference.generate(self.model.generator, self.latents)
-        save_figures({f"epoch_{epoch:04}.png": samples(generated, ring.MODES)}, self.folder, vector=False)
+        runs.save_figures({_sampled(epoch): samples(generated, ring.MODES)}, self.folder, vector=False)
+
+
+def _sampled(epoch):
+    """The file name of a picture of an epoch's samples."""
+    return f"epoch_{epoch:04}.png"
 
 
 def animate(folder):
     """Write ``samples.gif`` of the pictures that a run has in ``samples/``, each below its epoch, of some if they are many."""
-    paths = sample_paths(folder, MOST_FRAMES)
+    paths = runs.sample_paths(folder, MOST_FRAMES)
     frames = [captioned(Image.open(path), f"epoch {epoch}").quantize() for epoch, path in paths.items()]
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
     with atomic(folder / File.ANIMATION) as temporary:

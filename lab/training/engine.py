@@ -119,11 +119,17 @@ def _prepare(settings, arrays, model):
 
 
 def copy_state(source, target):
-    """Copy all that training changes: weights, moving averages, random states, and the optimizers' variables."""
-    for mine, other in zip(_state(source), _state(target), strict=True):
-        other.assign(mine)
+    """Copy the state of one model to another that is built alike."""
+    set_state(target, state_of(source))
 
 
-def _state(model):
+def set_state(model, values):
+    """Give a model the state that these values, one for each of `state_of`, were taken of."""
+    for variable, value in zip(state_of(model), values, strict=True):
+        variable.assign(value)
+
+
+def state_of(model):
+    """All that training changes: the variables of weights, moving averages, random states, and of the optimizers."""
     optimizers = model.optimizers if isinstance(model, GAN) else [model.optimizer]
     return model.variables + [variable for optimizer in optimizers for variable in optimizer.variables]

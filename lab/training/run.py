@@ -11,7 +11,7 @@ The way from the command to the loop on the device::
                 keras.Model.fit       takes a chunk for a step; after each epoch it calls the callbacks
                   backend.resident    the loop over a chunk's batches, within the graph, compiled with XLA where that helps
                     train_step        Keras's own for a classifier, `backend.gan`'s for a GAN
-            training.callbacks        after each epoch: history.json, a line; Ctrl-C waits for the end of a chunk
+            training.callbacks        after each epoch: history.json, a line, at times a checkpoint; Ctrl-C waits for a chunk
 
 Nothing here imports TensorFlow until a run's settings, folder and data are known to be good.
 """
@@ -43,7 +43,7 @@ def train_here(settings, output, data_dir=None):
     UserError
         If the run cannot be trained: for its folder, data or device, or as of `train_run`.
     """
-    runs.check_free(output.folder, output.overwrite)
+    runs.check_free(output.folder, output.overwrite or runs.unfinished(output.folder) is not None)
     settings, arrays = for_run(settings, data_dir)
     devices.start(devices.setup_of(settings))
     history = train_run(settings, arrays, output)
@@ -66,7 +66,7 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     verbose : bool
         Print the network and a line for each epoch.
     watch : function, optional
-        Called with the number of parameters, the epoch, from 0, and its logs; may raise KeyboardInterrupt.
+        Called with the number of parameters, the epoch, from 0, and its logs; says whether the run is to go on.
 
     Returns
     -------
@@ -78,35 +78,34 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     UserError
         If memory does not suffice, or the loss became NaN or infinite; then the history so far is kept.
     KeyboardInterrupt
-        At Ctrl-C, after the model of the last finished epoch was saved.
+        At Ctrl-C and SIGTERM, after the state of the last finished epoch was saved: the same call goes on.
     """
     from lab.training import callbacks, engine  # with TensorFlow
 
-    folder, shape = output.folder, arrays.train_images.shape[1:]
+    folder = output.folder
     with engine.enough_memory():
-        model = engine.compiled_model(settings, shape)
+        model = engine.compiled_model(settings, arrays.train_images.shape[1:])
+        networks = engine.networks_of(model)
         if verbose:
-            engine.networks_of(model).summary(expand_nested=True)
-        title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
-        recorder = callbacks.Recorder(folder, devices.running().name, title)
-        with runs.writing(folder, output.overwrite), callbacks.Interrupt() as interrupt:
-            _write_record(settings, arrays, output, engine.networks_of(model))
-            listeners = [recorder, interrupt]
-            if settings.is_gan:
-                listeners.insert(1, callbacks.SamplePictures(folder, settings, shape))
-            if output.tensorboard:
-                listeners.append(callbacks.TensorBoard(folder / runs.TENSORBOARD))
-            if watch:
-                watch_epoch = functools.partial(watch, engine.networks_of(model).count_params())
-                listeners.append(callbacks.LambdaCallback(on_epoch_end=watch_epoch))
+            networks.summary(expand_nested=True)
+        record = _record(settings, arrays, output, networks)
+        with runs.writing(folder, output.overwrite, record) as found, callbacks.Interrupt() as interrupt:
+            if not found:
+                _write_record(folder, record)
+            elif verbose:
+                console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
+            watch = watch and functools.partial(watch, networks.count_params())
+            title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
+            listeners = callbacks.listeners_for(settings, output, title, found, watch)
+            interrupt.checkpoints = listeners.checkpoints
             if not verbose:
-                return _fit(settings, arrays, model, recorder, listeners)
-            with callbacks.ProgressLines(settings.epochs, recorder) as lines:
-                return _fit(settings, arrays, model, recorder, [*listeners, lines])
+                return _fit(settings, arrays, model, listeners, [interrupt])
+            with callbacks.ProgressLines(settings.epochs, listeners.recorder) as lines:
+                return _fit(settings, arrays, model, listeners, [lines, interrupt])
 
 
-def _write_record(settings, arrays, output, networks):
-    """Write config.json and, if the code is not that of the commit that it names, code.patch."""
+def _record(settings, arrays, output, networks):
+    """The content of config.json."""
     examples, threads = len(arrays.train_images), devices.running().setup.threads
     given = settings.replace(threads=threads).unusual(examples)
     name = f"--model-name={output.name}" if output.name.startswith("-") else f"-m {output.name}"
@@ -114,51 +113,53 @@ def _write_record(settings, arrays, output, networks):
     dataset |= {"train": examples, "validation": len(arrays.validation_images)}
     record = {"command": f"python train.py {name} {as_flags(given)}", "settings": settings.to_json()}
     record |= {"parameters": networks.count_params(), "dataset": dataset, "device": devices.running().name}
-    commit, patch = runs.checkout()
-    record |= {"threads": threads, "versions": runs.versions(), "commit": commit}
-    runs.write_json(output.folder / runs.File.CONFIG, record)
-    if patch:
-        with runs.atomic(output.folder / runs.File.PATCH) as temporary:
+    return record | {"threads": threads, "versions": runs.versions(), "commit": runs.checkout()[0]}
+
+
+def _write_record(folder, record):
+    """Write config.json and, if the code is not that of the commit that it names, code.patch."""
+    runs.write_json(folder / runs.File.CONFIG, record)
+    if patch := runs.checkout()[1]:
+        with runs.atomic(folder / runs.File.PATCH) as temporary:
             temporary.write_bytes(patch)
 
 
-def _fit(settings, arrays, model, recorder, listeners):
+def _fit(settings, arrays, model, listeners, last):
     """Train a model with an engine, and leave it and the run's files in the state of the epoch that is to be saved."""
-    from lab.training import callbacks, engine
+    from lab.training import engine
 
-    stopper = None
-    if settings.early_stopping:
-        stopper = callbacks.EarlyStopping("val_loss", patience=settings.early_stopping, restore_best_weights=True)
-        listeners = [*listeners, stopper]
-    trainer, recorder.compiled = engine.engine_for(settings, arrays, model)
+    recorder, checkpoints, watch = listeners.recorder, listeners.checkpoints, listeners.watch
+    trainer, compiled = engine.engine_for(settings, arrays, model)
+    recorder.go_on_with(trainer.model, compiled)
 
-    def take_state():
-        engine.copy_state(trainer.model, model)
+    def networks_in(state):
+        engine.set_state(model, state)
         model.optimizer.learning_rate = settings.learning_rate  # not that of a schedule's last step, near 0
+        return engine.networks_of(model)
 
     try:
-        rate = functools.partial(rate_at, settings)
-        trainer.fit(settings.epochs, settings.seed, callbacks=listeners, rate=rate)
+        begin = settings.epochs if checkpoints.stopped_early else len(recorder.finished[0])
+        several = [*filter(None, listeners), *last]
+        trainer.fit(settings.epochs, settings.seed, begin, several, functools.partial(rate_at, settings))
     except KeyboardInterrupt:
-        rows, weights = recorder.finished
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
-        elif rows:
-            take_state()
-            model.set_weights(weights)
-            _finish(recorder, engine.networks_of(model), runs.INTERRUPTED)
+        elif recorder.finished[0]:
+            checkpoints.write()
+            _finish(recorder, networks_in(recorder.finished[1]), runs.INTERRUPTED, goes_on=True)
         raise
     if recorder.fault:
         _finish(recorder, None, runs.DIVERGED)
         rates = "--learning-rate or --discriminator-learning-rate" if settings.is_gan else "--learning-rate"
         raise UserError(f"{recorder.fault}: try a smaller {rates}. The history so far is kept")
-    if stopper:
-        recorder.saved_epoch = stopper.best_epoch + 1
-    take_state()
-    return _finish(recorder, engine.networks_of(model), runs.COMPLETE)
+    if watch and watch.stopped:
+        return _finish(recorder, networks_in(recorder.finished[1]), runs.INTERRUPTED)
+    if listeners.stopper:
+        recorder.saved_epoch = listeners.stopper.best_epoch + 1
+    return _finish(recorder, networks_in(engine.state_of(trainer.model)), runs.COMPLETE)
 
 
-def _finish(recorder, networks, status):
+def _finish(recorder, networks, status, goes_on=False):
     """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
     from lab.training import callbacks
 
@@ -172,4 +173,6 @@ def _finish(recorder, networks, status):
     if (folder / runs.SAMPLES).exists():
         callbacks.animate(folder)
     runs.write_json(folder / runs.File.HISTORY, history)
+    if not goes_on:
+        (folder / runs.File.CHECKPOINT).unlink(missing_ok=True)
     return history

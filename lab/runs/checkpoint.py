@@ -1,0 +1,80 @@
+"""A run in the middle of its training, in one file: with it, the same command goes on as if nothing had happened.
+
+Keras's `BackupAndRestore` keeps neither the history nor what callbacks know, such as early stopping's best epoch.
+"""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from lab.runs.files import atomic
+from lab.runs.folders import File
+from lab.settings import UserError
+
+
+class Stopping(BaseModel):
+    """What `keras.callbacks.EarlyStopping` knows, but for its best weights."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    wait: int = 0
+    stopped_epoch: int = 0
+    best_epoch: int = 0
+    best: float | None = None
+
+
+class About(BaseModel):
+    """What a checkpoint holds beside arrays."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    metrics: list[str]  # of each epoch, by column
+    seconds: Annotated[float, Field(ge=0, lt=1e100)]  # of training so far
+    resumed: list[int]  # epochs after which the training was broken off before
+    compiled: bool  # whether the first epoch contains the compiling
+    stopping: Stopping | None = None
+
+
+class Checkpoint(NamedTuple):
+    """All that a run needs to go on."""
+
+    about: About
+    epochs: np.ndarray  # float64, shape (epochs, metrics)
+    state: list  # of arrays, as of `engine.state_of`
+    best: list  # of arrays: early stopping's best weights; empty without
+
+    @property
+    def rows(self):
+        """What each finished epoch gave: list of dict of str to float."""
+        return [dict(zip(self.about.metrics, map(float, row))) for row in self.epochs]
+
+
+def save_checkpoint(folder, checkpoint):
+    """Write a run's checkpoint, in place of an older one."""
+    arrays = {f"state_{place}": array for place, array in enumerate(checkpoint.state)}
+    arrays |= {f"best_{place}": array for place, array in enumerate(checkpoint.best)}
+    with atomic(folder / File.CHECKPOINT) as temporary:
+        np.savez(temporary, about=np.array(checkpoint.about.model_dump_json()), epochs=checkpoint.epochs, **arrays)
+
+
+def load_checkpoint(folder):
+    """Read a run's checkpoint; None where there is none.
+
+    Raises
+    ------
+    UserError
+        If the file is broken.
+    """
+    path = folder / File.CHECKPOINT
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = About.model_validate_json(str(file["about"]))
+            several = [[file[name] for name in file if name.startswith(kind)] for kind in ("state_", "best_")]
+            checkpoint = Checkpoint(about, file["epochs"], *several)
+        if checkpoint.epochs.shape[1:] != (len(about.metrics),) or not len(checkpoint.epochs):
+            raise ValueError("it lacks epochs")
+        return checkpoint
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
+        fault = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"{path}: not a readable checkpoint ({fault}); train the run again with --overwrite") from error

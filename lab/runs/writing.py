@@ -1,0 +1,96 @@
+"""How a run gets onto the disk: by one process at a time, whole, and going on where an earlier one was broken off."""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from lab.runs.checkpoint import load_checkpoint
+from lab.runs.files import atomic, remove
+from lab.runs.folders import SAMPLES, TENSORBOARD, File, check_free, has_files, locked
+from lab.runs.records import unfinished
+from lab.settings import UserError
+
+
+@contextlib.contextmanager
+def writing(folder, overwrite=False, record=None):
+    """Make the folder of a run, emptied of an older run's files and closed to any other process.
+
+    A run that ends before its first epoch leaves nothing.
+
+    Parameters
+    ----------
+    folder : Path
+    overwrite : bool
+        An older run.
+    record : dict, optional
+        The content of the run's config.json. An unfinished run of the same command and data is not in the way: it goes on,
+        or begins anew where it left no checkpoint.
+
+    Yields
+    ------
+    Checkpoint or None
+        To go on from; then the run's files are still there.
+
+    Raises
+    ------
+    UserError
+        If another run is there, or another process writes there.
+    """
+    with locked(folder):
+        again = not overwrite and record is not None and _same(folder, record)
+        check_free(folder, overwrite or again)  # once more: another process may have finished meanwhile
+        checkpoint = load_checkpoint(folder) if again else None
+        (_remove_remains if checkpoint else remove_run)(folder)
+        try:
+            yield checkpoint
+        finally:
+            if not any((folder / file).exists() for file in (File.HISTORY, File.CHECKPOINT)):
+                remove_run(folder)
+
+
+def _same(folder, record):
+    """Whether an unfinished run of this record is in a folder; UserError if it is another."""
+    found = unfinished(folder)
+    if found and (found.command, found.dataset.sha256) != (record["command"], record["dataset"]["sha256"]):
+        what = "data" if found.command == record["command"] else f"settings ({found.command})"
+        raise UserError(f"{folder} holds an unfinished run with other {what}: choose another name, or add --overwrite")
+    return found is not None
+
+
+def read_files(folder):
+    """Every file of a run: path within the folder -> bytes."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def write_files(folder, files, overwrite=False):
+    """Write a run from what `read_files` gave; history.json, which completes it, last."""
+    with writing(folder, overwrite):
+        for name in sorted(files, key=lambda name: name == File.HISTORY):
+            path = folder / name
+            path.parent.mkdir(exist_ok=True, parents=True)
+            with atomic(path) as temporary:
+                temporary.write_bytes(files[name])
+
+
+def clear(folder):
+    """Remove a run's files, if there are any; UserError if another process writes there."""
+    if has_files(folder):
+        with locked(folder):
+            remove_run(folder)
+
+
+def remove_run(folder):
+    """Remove a run's files."""
+    _remove_remains(folder)
+    for file in File:
+        remove(folder / file)
+    for name in (TENSORBOARD, SAMPLES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _remove_remains(folder):
+    """Remove what processes that were killed had half-written."""
+    for path in map(Path, File):
+        for killed in folder.glob(f".{path.stem}.*{path.suffix}"):
+            remove(killed)
