@@ -101,7 +101,7 @@ def _train(study, plan, cluster_work, folder):
     def watch(name, *epoch):
         return _goes_on(asked[name], settings, goal, *epoch)
 
-    planned = _asked(study, settings, goal, trials, asked)
+    planned = _asked(study, plan, folder, asked)
     work = work._replace(ahead=1, watch=watch)
     with sweep.Display(trials, len(ended_trials(study, goal))) as display:
         for name, files, fault in cluster.train_on_workers(client, planned, data, work, display.running):
@@ -167,14 +167,17 @@ def _looks_like_ours(path):
     return True
 
 
-def _asked(study, settings, goal, total, asked):
+def _asked(study, plan, folder, asked):
     """The names and settings of trials, which are noted in ``asked``: those that failed or that a killed client left, then
     new ones."""
     left = [optuna.trial.Trial(study, trial._trial_id) for trial in study.get_trials(states=[TrialState.RUNNING])]
+    settings, goal, total = plan
     missing = total - sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     for trial in itertools.chain(left, (study.ask() for _ in range(missing))):
         name = f"trial={trial.number}"
         asked[name] = trial
+        if not runs.unfinished(folder / name):
+            runs.clear(folder / name)
         yield name, suggest(trial, settings, goal)
 
 

@@ -75,36 +75,52 @@ def train_missing(planned, data, output, machines):
     folder = output.folder
     with runs.locked(folder):
         todo = missing(folder, planned, data, output.overwrite)
-        # Of a run that failed, or that was being written when this was killed; what comes later is somebody else's.
+        # Of runs that failed or were broken off; what comes later is somebody else's.
         remains = {name for name in todo if runs.has_files(folder / name)}
         done = len(planned) - len(todo)
         if done:
             say(f"{folder}: {done} of {len(planned)} runs are done already.")
         if not todo:
             return {}
-        work = work_for(output, machines)
+        work, failed = work_for(output, machines), {}
         # Those that TensorFlow is started alike for one after the other: it takes seconds.
         order = sorted(todo.items(), key=lambda one: [str(part) for part in devices.setup_of(one[1], work.threads)])
-        failed = {}
         with Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
+
+            def finished(name, files, fault):
+                failed.update({name: fault} if fault else {})
+                display.finished(name, files, fault)
+
             try:
-                for name, files, fault in cluster.train_on_workers(client, order, data, work, display.running):
-                    fault = save(folder / name, files, output.overwrite or name in remains) or fault
-                    if fault:
-                        failed[name] = fault
-                    display.finished(name, files, fault)
+                ready = _cleared(order, work, output.overwrite, finished)
+                for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
+                    finished(name, files, save(folder / name, files, name in remains) or fault)
             except KeyboardInterrupt:
-                say(f"\n{folder}: stopping; the finished runs are saved.")
+                say(f"\n{folder}: stopping; the finished runs are saved, those in training checkpointed.")
                 raise
     report_failed(failed, len(planned))
     return failed
+
+
+def _cleared(order, work, overwrite, finished):
+    """Yield names and settings of runs, their folders free but for what is to go on; the others are finished by a fault."""
+    for name, settings in order:
+        folder = work.folder / name
+        record = None if overwrite else runs.unfinished(folder)
+        try:
+            if not record or record.threads != devices.setup_of(settings, work.threads).threads:
+                runs.clear(folder)
+        except UserError as error:
+            finished(name, {}, str(error))
+        else:
+            yield name, settings
 
 
 def work_for(output, machines):
     """What all runs have in common that are written to an output."""
     # Threads of a run that has no setting of its own: together, as many as there are cores.
     threads = 1 if machines.scheduler else max(1, devices.cores() // worker_count(machines))
-    return cluster.Work(output.name, threads, output.tensorboard)
+    return cluster.Work(output.folder, output.name, threads, output.tensorboard)
 
 
 def worker_count(machines):
@@ -120,9 +136,9 @@ def worker_count(machines):
 
 
 def save(folder, files, overwrite):
-    """Write a run's files; why that failed, or None. The other runs are not to suffer from it."""
+    """Write a run's files, if a worker has not; why that failed, or None. The other runs are not to suffer from it."""
     try:
-        if files:
+        if runs.File.CONFIG in files:
             runs.write_files(folder, files, overwrite)
     except UserError as error:
         return str(error)
@@ -189,7 +205,7 @@ def _is_done(folder, settings, sha256):
     _check_same(run, settings, advice)
     if run.record.dataset.sha256 != sha256(settings.dataset, settings.holdout):
         raise UserError(f"{folder} was trained on other data: {advice}")
-    if run.history.status in (runs.TRAINING, runs.INTERRUPTED):  # no sweep writes such a run
+    if run.history.status in (runs.TRAINING, runs.INTERRUPTED) and not (runs.unfinished(folder) and run.record.command):
         raise UserError(f"{folder} holds a run of its own that did not finish: {advice}")
     return run.history.status == runs.COMPLETE
 
@@ -233,5 +249,6 @@ def _last_line(files):
     """What matters of a run in a line: metrics of the validation images, where there are any."""
     history = runs.History(**simplejson.loads(files[runs.File.HISTORY]))
     epochs = f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
+    epochs += f"  went on after epoch {history.resumed[-1]}" if history.resumed else ""
     final = {name: value for name, value in history.final.items() if name.startswith("val_")} or history.final
     return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"{epochs}  {history.total_seconds:.1f} s"

@@ -12,7 +12,7 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 
 from lab.runs.archive import load_model
 from lab.runs.checkpoint import About, Checkpoint, Stopping, load_checkpoint, save_checkpoint
-from lab.runs.code import checkout, versions
+from lab.runs.code import checkout, code_hash, versions
 from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, check_free, display_name, ended, folder_of
 

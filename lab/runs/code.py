@@ -1,6 +1,7 @@
 """With what code a run was trained: versions, commit, and what was changed since."""
 
 import functools
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -38,6 +39,16 @@ def checkout():
     except (OSError, subprocess.SubprocessError):
         return None, b""
     return commit + "-dirty" * bool(patch), patch
+
+
+@functools.cache
+def code_hash():
+    """A hash of the code that runs depend on, as it lies on this machine."""
+    found = hashlib.sha256()
+    for folder in ("lab", "models"):
+        for path in sorted(Path(_ROOT, folder).rglob("*.py")):
+            found.update(f"{path.relative_to(_ROOT).as_posix()}\0".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def _git(*command):

@@ -1,0 +1,110 @@
+"""The process that trains runs for a Dask worker, one after the other, and everything of a run but its scheduling.
+
+The worker itself stays small and never imports TensorFlow: so Dask does not pause it for its memory, and this process can be
+ended and started anew where a run needs TensorFlow otherwise, where memory has grown, or where a run has ended it. If the
+worker is gone, or says so by SIGTERM, the run in training is checkpointed and this process ends.
+"""
+
+import functools
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from lab import runs, signals
+from lab.backend import devices
+from lab.data import Arrays, hold_out
+from lab.settings import Settings, UserError
+
+
+class Job(NamedTuple):
+    """A run to be trained."""
+
+    name: str  # within the sweep
+    settings: Settings
+    data: tuple  # names arrays that were sent before
+    setup: devices.Setup
+    output: runs.Output
+    here: bool  # whether the output's folder is to be written to; if not, the files are sent back
+    watched: bool
+
+
+_data = {}  # the arrays that were sent last, by name
+_stopped = set()  # names of runs that are not to go on
+
+
+def main(descriptor):
+    """Train what comes through a connection, until its other end is closed."""
+    connection, jobs = Connection(descriptor), queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
+    try:
+        signals.take_sigterm()
+        while True:
+            job = jobs.get()
+            files, fault = _train(job, lambda *epoch: connection.send(("epoch", *epoch)))
+            connection.send(("ended", files, fault, psutil.Process().memory_info().rss))
+    except (KeyboardInterrupt, OSError):  # OSError: nobody listens any more
+        pass
+
+
+def _receive(connection, jobs):
+    """Take what comes, also while a run is trained."""
+    while True:
+        try:
+            kind, *content = connection.recv()
+        except (EOFError, OSError):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        if kind == "data":
+            _data.clear()
+            _data.update([content])
+        elif kind == "stop":
+            _stopped.update(content)
+        else:
+            jobs.put(*content)
+
+
+def _train(job, tell):
+    """The files of a run that are to be sent back, and why it failed, or None."""
+    with tempfile.TemporaryDirectory() as parent:
+        output = job.output if job.here else job.output._replace(folder=Path(parent, "run"))
+        fault = None
+        try:
+            devices.start(job.setup)
+            from lab.training.run import train_run
+
+            _stopped.discard(job.name)  # of an earlier search
+            watch = functools.partial(_goes_on, job, tell) if job.watched else None
+            train_run(job.settings, _arrays(job.data, job.settings.holdout), output, verbose=False, watch=watch)
+        except UserError as error:
+            fault = str(error)
+        except OSError as error:
+            fault = f"cannot write {error.filename2 or error.filename or output.folder}: {error.strerror or error}"
+        except Exception as error:  # a fault of this run, not of the others
+            fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        history = output.folder / runs.File.HISTORY
+        if job.here:
+            return {runs.File.HISTORY.value: history.read_bytes()} if history.exists() else {}, fault
+        return runs.read_files(output.folder), fault
+
+
+@functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled
+def _arrays(name, holdout):
+    return hold_out(Arrays(*_data[name]), holdout)
+
+
+def _goes_on(job, tell, parameters, epoch, logs):
+    """Tell of an epoch; whether there is to be another."""
+    tell(parameters, epoch, float(logs["val_accuracy"]))
+    return job.name not in _stopped or epoch + 1 == job.settings.epochs
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,184 @@
+"""What runs on a Dask worker: it has runs trained, one at a time, by a process of its own (`trainer`)."""
+
+import collections
+import contextlib
+import importlib.util
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import distributed
+from distributed.worker import thread_state
+
+from lab import runs
+from lab.backend import devices
+from lab.experiments.trainer import Job
+from lab.settings import Settings
+
+WAIT = 9  # seconds for a run to be checkpointed
+TRIES = 3  # of a run that ends its process
+MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
+ROOT = Path(__file__).parents[2]
+
+
+class Task(NamedTuple):
+    """A run that is to be trained."""
+
+    name: str  # within the sweep
+    settings: Settings
+    setup: devices.Setup
+    output: runs.Output
+    mark: Path  # a file that is there where the output's folder can be reached
+    topic: str | None  # of Dask's events, by which to tell of the epochs, if anybody wants to know
+    client: str  # its id
+    code: str  # the hash of its code
+
+
+class Trainer:
+    """A process that trains, and what this one knows of it."""
+
+    def __init__(self, setup):
+        mine, other = multiprocessing.Pipe()
+        command = [sys.executable, "-m", "lab.experiments.trainer", str(other.fileno())]
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        # A session of its own: Ctrl-C reaches every process of a terminal, but it is for the client to end this one.
+        options = {"pass_fds": [other.fileno()], "stdin": subprocess.DEVNULL, "start_new_session": True}
+        self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, **options)
+        other.close()
+        self.connection, self.setup = mine, setup
+        self.data = None  # the name of the arrays that it has
+        self.least = None  # its bytes after its first run
+        self.sending = threading.Lock()
+
+    def send(self, *message):
+        with self.sending:
+            self.connection.send(message)
+
+    def train(self, job, arrays, hear, wanted):
+        """Train a run: its files, why it failed, and whether the process has grown too large.
+
+        Raises
+        ------
+        EOFError
+            If the process ends before the run has.
+        """
+        if self.data != job.data:
+            self.send("data", job.data, arrays)
+            self.data = job.data
+        self.send("train", job)
+        while True:
+            while not self.connection.poll(1):
+                if not wanted():
+                    self.end()
+            kind, *content = self.connection.recv()
+            if kind == "ended":
+                files, fault, size = content
+                self.least = self.least or size
+                return files, fault, size > self.least + MOST_GROWTH
+            hear(*content)
+
+    def end(self, seconds=None):
+        """Have the run checkpointed, if there is one, and the process ended; wait for it if so many seconds are given."""
+        with contextlib.suppress(OSError):
+            self.process.send_signal(signal.SIGTERM)
+        if seconds is not None:
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+
+class _Place:
+    """What a worker has: this process may be several workers."""
+
+    def __init__(self):
+        self.trainer = None
+        self.client = None  # whose run is trained, or was last
+        self.lock = threading.Lock()  # a worker may have several threads, but a run's seconds are to be its own
+
+
+_places = collections.defaultdict(_Place)  # by a worker's address
+_gone = set()  # clients that want nothing any more
+
+
+def run(task, arrays):
+    """Have a run trained.
+
+    Parameters
+    ----------
+    task : Task
+    arrays : tuple of arrays
+        As `Arrays`.
+
+    Returns
+    -------
+    dict
+        "files", as `runs.read_files` gives them, or of a run that was written where it belongs, its history alone; and "fault",
+        why it failed, or None. In their place "unfit", why this worker cannot train it, or "again", if it was broken off.
+    """
+    if why := _unfit(task):
+        return {"unfit": why}
+    worker, key = distributed.get_worker(), thread_state.key
+
+    def wanted():
+        return task.client not in _gone and getattr(worker.state.tasks.get(key), "state", None) == "executing"
+
+    def hear(*epoch):
+        worker.log_event(task.topic, (worker.address, task.name, *epoch))
+
+    place = _places[worker.address]
+    with place.lock:
+        place.client = task.client
+        return _trained(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
+
+
+def _unfit(task):
+    missing = [name for name in ("tensorflow", "keras") if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"it lacks the package {missing[0]}"
+    return None if runs.code_hash() == task.code else "it has another version of this code"
+
+
+def _trained(place, task, arrays, heard):
+    """What `run` returns, by a process that is started if there is none that suits, and again if the run ends it."""
+    data = task.settings.dataset, task.client
+    job = Job(task.name, task.settings, data, task.setup, task.output, task.mark.exists(), task.topic is not None)
+    for _ in range(TRIES):
+        if place.trainer and place.trainer.setup != task.setup:
+            place.trainer.end(WAIT)
+            place.trainer = None
+        place.trainer = place.trainer or Trainer(task.setup)
+        try:
+            files, fault, grown = place.trainer.train(job, arrays, *heard)
+        except (EOFError, OSError):
+            status, place.trainer = place.trainer.process.wait(), None
+            if status == 0:  # it was told to end
+                return {"again": True}
+            continue
+        if grown:
+            place.trainer.end()
+            place.trainer = None
+        return {"files": files, "fault": fault}
+    return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}: for lack of memory, perhaps"}
+
+
+def stop(name, dask_worker):
+    """Let a run end with the epoch that it is in."""
+    trainer = _places[dask_worker.address].trainer
+    with contextlib.suppress(AttributeError, OSError):  # it has ended
+        trainer.send("stop", name)
+
+
+def end(client, seconds, dask_worker):
+    """Have what a client's run needs to go on written, and its process ended; wait for it so many seconds."""
+    _gone.add(client)
+    place = _places[dask_worker.address]
+    trainer = place.trainer
+    if trainer and place.client == client:
+        trainer.end(seconds)
+        place.trainer = None
