@@ -278,12 +278,12 @@ def test_a_linked_folder_is_not_followed_out_of_the_sweep(mnist5k, tmp_path):
         sweep.missing(tmp_path / "s", grid(Settings(dataset="mnist"), [], 1), {"mnist": mnist5k})
 
 
-def test_workers_that_join_later_get_runs_at_once(monkeypatch):
-    client, future = mock.Mock(), mock.Mock(done=lambda: False)
-    client.nthreads.side_effect = [{}, {"one": 1}, {"one": 1, "two": 1}]
-    monkeypatch.setattr(cluster.distributed, "wait", lambda *_, **__: None)
-    training = []
-    assert list(cluster._results(client, {future: "run"}, training.append, ahead=1)) == []  # the caller submits another
+def test_workers_that_join_later_get_runs_at_once():
+    client = mock.Mock()
+    client.sync.side_effect = [{}, {"one": 1}, {"one": 1, "two": 1}]
+    submitted, training = cluster._Submitted(client, {}), []
+    submitted.pending[mock.Mock()] = "run", None
+    assert list(submitted.results(training.append, ahead=1)) == []  # the caller submits another
     assert training == [0, 1]
 
 

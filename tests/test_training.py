@@ -1,16 +1,21 @@
 """Training many runs in one process: each has to come out as if it were the only one."""
 
+import io
 import random
+import zipfile
+from unittest import mock
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from lab import data, runs
 from lab.runs import Output
-from lab.settings import Settings
-from lab.training import engine
+from lab.settings import Settings, UserError
+from lab.training import callbacks, engine
 from lab.training.run import train_run
+from tests.conftest import files_of
 
 SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}
 
@@ -152,3 +157,90 @@ def test_another_threads_random_numbers_do_not_change_a_network():
         networks.append(engine.compiled_model(Settings(**SMALL | {"dropout": 0.5}), (28, 28, 1)))
     for one, other in zip(*(network.variables for network in networks), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+class PowerCut(Exception):
+    """What ends a run as SIGKILL would: nothing is written after it."""
+
+
+def cut_at(epoch):
+    def watch(parameters, number, logs):
+        if number == epoch:
+            raise PowerCut
+        return True
+
+    return watch
+
+
+CLASSIFIER = SMALL | {"epochs": 40, "early_stopping": 2, "learning_rate": 0.1, "dropout": 0.2, "shift": 1, "schedule": "cosine"}
+GAN = {"net": "gan-dense", "dataset": "mnist5k", "hidden": (12, 12), "epochs": 4, "batch_size": 64}
+CONV_GAN = {"net": "gan-conv", "dataset": "mnist5k", "epochs": 2, "batch_size": 64, "steps_per_epoch": 1}
+
+
+@pytest.mark.parametrize(("settings", "cuts"), [(CLASSIFIER, (3, 5)), (GAN, (0, 2)), (CONV_GAN, (1,))])
+def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, arrays, tmp_path, monkeypatch):
+    """Also one that was broken off twice, before its first epoch, or when it had stopped early already."""
+    monkeypatch.setattr(callbacks, "INTERVAL", 0)
+    settings = Settings(**settings)
+    settings = data.resolve(settings, "mnist5k", arrays)
+    whole = Output(tmp_path / "whole", "run")
+    undisturbed = train_run(settings, arrays, whole, verbose=False)
+    broken, resumed = Output(tmp_path / "broken", "run"), []
+    for cut in cuts:
+        with pytest.raises(PowerCut):
+            train_run(settings, arrays, broken, verbose=False, watch=cut_at(cut))
+        resumed += [cut] * (cut > 0)
+        assert (tmp_path / "broken" / "checkpoint.npz").exists() == (cut > 0)
+    if settings.early_stopping:
+        monkeypatch.setattr(engine, "_latest", None)  # another process
+        with monkeypatch.context() as patch, pytest.raises(PowerCut):
+            patch.setattr("lab.training.run._finish", mock.Mock(side_effect=PowerCut))
+            train_run(settings, arrays, broken, verbose=False)
+        resumed.append(len(undisturbed["loss"]))
+        assert resumed[-1] < settings.epochs
+    history = train_run(settings, arrays, broken, verbose=False)
+    assert history.pop("resumed") == runs.load(tmp_path / "broken").history.resumed == resumed
+    times = {"epoch_seconds", "total_seconds", "compiled"}
+    assert {name: values for name, values in history.items() if name not in times} == {
+        name: values for name, values in undisturbed.items() if name not in times
+    }
+    one, other = (states_of(tmp_path / name / "model.keras") for name in ("whole", "broken"))
+    assert one == other and files_of(tmp_path / "whole") == files_of(tmp_path / "broken")
+    for path in (tmp_path / "whole" / "samples").glob("*"):
+        assert path.read_bytes() == (tmp_path / "broken" / "samples" / path.name).read_bytes()
+
+
+def states_of(path):
+    """Every number of a saved model: of its weights and its optimizer."""
+    found = {}
+
+    def add(name, node):
+        if isinstance(node, h5py.Dataset):
+            found[name] = node[()].tobytes()
+
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(add)
+    return found
+
+
+def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks, "INTERVAL", 0)
+    settings, output = Settings(**SMALL), Output(tmp_path / "run", "run")
+    with pytest.raises(PowerCut):
+        train_run(settings, arrays, output, verbose=False, watch=cut_at(1))
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    others = data.Arrays(*(array[::-1] for array in arrays))
+    with pytest.raises(UserError, match=r"unfinished run with other settings .*--overwrite"):
+        train_run(settings.replace(epochs=3), arrays, output, verbose=False)
+    with pytest.raises(UserError, match="other data"):
+        train_run(settings, others, output, verbose=False)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    for broken in (b"", b"PK", before[tmp_path / "run" / "checkpoint.npz"][:-40]):
+        (tmp_path / "run" / "checkpoint.npz").write_bytes(broken)
+        with pytest.raises(UserError, match=r"checkpoint.npz: not a readable checkpoint"):
+            train_run(settings, arrays, output, verbose=False)
+    found = runs.Checkpoint(runs.About(metrics=["loss"], seconds=1.0, resumed=[], compiled=True), [[1.0]], [np.zeros(3)], [])
+    runs.save_checkpoint(tmp_path / "run", found)
+    with pytest.raises(UserError, match=r"checkpoint.npz: not of this run"):
+        train_run(settings, arrays, output, verbose=False)
+    assert "resumed" not in train_run(settings, others, output._replace(overwrite=True), verbose=False)

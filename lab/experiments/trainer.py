@@ -108,3 +108,4 @@ def _goes_on(job, tell, parameters, epoch, logs):
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
+    os._exit(0)  # at once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone anyway

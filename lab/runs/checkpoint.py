@@ -5,7 +5,6 @@ Keras's `BackupAndRestore` keeps neither the history nor what callbacks know, su
 
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lab.runs.files import atomic
@@ -38,22 +37,25 @@ class Checkpoint(NamedTuple):
     """All that a run needs to go on."""
 
     about: About
-    epochs: np.ndarray  # float64, shape (epochs, metrics)
+    epochs: list  # of lists: what each finished epoch gave, by metric
     state: list  # of arrays, as of `engine.state_of`
     best: list  # of arrays: early stopping's best weights; empty without
 
     @property
     def rows(self):
         """What each finished epoch gave: list of dict of str to float."""
-        return [dict(zip(self.about.metrics, map(float, row))) for row in self.epochs]
+        return [dict(zip(self.about.metrics, row)) for row in self.epochs]
 
 
 def save_checkpoint(folder, checkpoint):
     """Write a run's checkpoint, in place of an older one."""
+    import numpy as np  # for which no wrong flag waits
+
+    about, epochs = np.array(checkpoint.about.model_dump_json()), np.array(checkpoint.epochs, float)
     arrays = {f"state_{place}": array for place, array in enumerate(checkpoint.state)}
     arrays |= {f"best_{place}": array for place, array in enumerate(checkpoint.best)}
     with atomic(folder / File.CHECKPOINT) as temporary:
-        np.savez(temporary, about=np.array(checkpoint.about.model_dump_json()), epochs=checkpoint.epochs, **arrays)
+        np.savez(temporary, about=about, epochs=epochs, **arrays)
 
 
 def load_checkpoint(folder):
@@ -64,15 +66,17 @@ def load_checkpoint(folder):
     UserError
         If the file is broken.
     """
+    import numpy as np
+
     path = folder / File.CHECKPOINT
     try:
         with np.load(path, allow_pickle=False) as file:
             about = About.model_validate_json(str(file["about"]))
             several = [[file[name] for name in file if name.startswith(kind)] for kind in ("state_", "best_")]
-            checkpoint = Checkpoint(about, file["epochs"], *several)
-        if checkpoint.epochs.shape[1:] != (len(about.metrics),) or not len(checkpoint.epochs):
+            epochs = file["epochs"]
+        if epochs.dtype != float or epochs.shape[1:] != (len(about.metrics),) or not len(epochs):
             raise ValueError("it lacks epochs")
-        return checkpoint
+        return Checkpoint(about, epochs.tolist(), *several)
     except FileNotFoundError:
         return None
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile

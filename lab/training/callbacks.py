@@ -9,7 +9,6 @@ import time
 from typing import NamedTuple
 
 import keras
-import numpy as np
 from keras.callbacks import EarlyStopping, TensorBoard
 from PIL import Image
 
@@ -182,7 +181,7 @@ class Checkpoints(keras.callbacks.Callback):
             metrics=list(rows[0]), seconds=seconds, resumed=resumed, stopping=stopping, compiled=self.recorder.compiled
         )
         best = (self.stopper and self.stopper.best_weights) or []
-        epochs = np.array([list(row.values()) for row in rows])
+        epochs = [list(row.values()) for row in rows]
         runs.save_checkpoint(self.recorder.folder, runs.Checkpoint(about, epochs, state, best))
 
 
