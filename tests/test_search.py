@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from lab import data, runs
-from lab.experiments import cluster, search
+from lab.experiments import cluster, search, trainer
 from lab.experiments.space import FIRST, suggest
 from lab.settings import Settings
 from tests.conftest import assert_refused, call, write_npz
@@ -141,7 +141,7 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     # One that left no run is still to be trained.
     failed = study.ask()
     assert not search._tell(failed, BUDGET, tmp_path / "nothing")
-    assert [name for name, _ in search._asked(study, settings, BUDGET, 9, {})] == ["trial=7", "trial=8"]
+    assert [name for name, _ in search._asked(study, (settings, BUDGET, 9), tmp_path, {})] == ["trial=7", "trial=8"]
 
 
 def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(tmp_path, mnist5k):
@@ -267,7 +267,7 @@ def test_other_data_are_refused(finished, mnist5k, tmp_path):
 
 
 @pytest.mark.cluster
-def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
+def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir, tmp_path):
     settings, arrays = data.for_run(Settings(hidden=(8,), epochs=500, dataset="mnist"), data_dir)
     seen = []
 
@@ -276,7 +276,7 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
         return epoch[0] == "short" or epoch[2] < 3
 
     planned = {"short": settings.replace(epochs=2), "long": settings, "after": settings.replace(epochs=2)}
-    work = cluster.Work("s", threads=1, ahead=1, watch=watch)
+    work = cluster.Work(tmp_path, "s", threads=1, ahead=1, watch=watch)
     with cluster.connect() as client:
         ended = cluster.train_on_workers(client, planned.items(), {"mnist": arrays}, work, lambda count: None)
         files = {name: (json.loads(files["history.json"]), fault) for name, files, fault in ended}
@@ -293,8 +293,8 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir):
 
 
 def test_a_run_that_has_trained_its_last_epoch_is_whole(monkeypatch):
-    monkeypatch.setattr(cluster.distributed, "get_worker", mock.Mock())
-    monkeypatch.setattr(cluster, "_stopped", {"late"})
-    cluster._tell("late", 3, "topic", 9, 2, {"val_accuracy": 0.5})
-    with pytest.raises(KeyboardInterrupt):
-        cluster._tell("late", 3, "topic", 9, 1, {"val_accuracy": 0.5})
+    monkeypatch.setattr(trainer, "_stopped", {"late"})
+    job, told = mock.Mock(settings=Settings(epochs=3)), []
+    job.name = "late"
+    goes_on = [trainer._goes_on(job, lambda *epoch: told.append(epoch), 9, epoch, {"val_accuracy": 0.5}) for epoch in (1, 2)]
+    assert goes_on == [False, True] and told == [(9, 1, 0.5), (9, 2, 0.5)]

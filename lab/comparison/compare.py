@@ -164,18 +164,26 @@ def report_sweep(results_dir, folder):
     list of Path
         What was drawn.
     """
-    from lab import figures  # with matplotlib
-    from lab.comparison import render
+    from lab.comparison import render  # with matplotlib
 
     groups, notes = collect(results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()]))
-    paths = []
-    for group in groups:
-        repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
-        what = f"{group.record.dataset.name}, {group.settings.replace(seed=0).describe(group.record.dataset.train)}"
-        drawn = figures.learning_curve(group.curves(), f"{folder.name}: {what}{repeats}")
-        paths += runs.save_figures({runs.File.LEARNING_CURVE: drawn}, group.folder, vector=False)
+    curves = {group.folder / runs.File.LEARNING_CURVE: group for group in groups}
+    render.draw_curves({path: _curve(group, folder.name) for path, group in curves.items() if _is_old(path, group)})
     render.show(tables.runs_table(groups, folder.name, notes))
-    return paths
+    return [*curves]
+
+
+def _curve(group, name):
+    """What `figures.learning_curve` takes for a setting's repeats."""
+    repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
+    what = f"{group.record.dataset.name}, {group.settings.replace(seed=0).describe(group.record.dataset.train)}"
+    return group.curves(), f"{name}: {what}{repeats}"
+
+
+def _is_old(path, group):
+    """Whether a figure of some repeats is older than any of them, or than the last that came or went."""
+    parts = [group.folder, *(run.folder / runs.File.HISTORY for run in group.runs)]
+    return not path.exists() or path.stat().st_mtime_ns < max(part.stat().st_mtime_ns for part in parts)
 
 
 def label_of(names):

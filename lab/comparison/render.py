@@ -1,7 +1,13 @@
 """A comparison as text on the terminal, as Markdown and CSV, and as figures. Nothing here computes."""
 
+import concurrent.futures
+import multiprocessing
+import os
+
 from lab import console, figures, runs
 from lab.comparison import text
+
+SEVERAL = 20  # figures are drawn by two processes or more: these take a second to start
 
 
 def show(table):
@@ -39,3 +45,28 @@ def _drawn(comparison, name):
         "trend.png": figures.trend(*trend, title) if trend else None,
         "labels.png": figures.label_counts(**labels, title=title) if labels else None,
     }
+
+
+def draw_curves(drawn):
+    """Draw learning curves, each into its file.
+
+    Parameters
+    ----------
+    drawn : dict of Path to tuple
+        What `figures.learning_curve` takes.
+    """
+    with console.Bar("drawing learning curves", len(drawn)) as bar:
+        if len(drawn) < SEVERAL:
+            for one in drawn.items():
+                _draw_curve(*one)
+                bar.advance(1)
+            return
+        with concurrent.futures.ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+            for ended in concurrent.futures.as_completed(pool.submit(_draw_curve, *one) for one in drawn.items()):
+                ended.result()
+                bar.advance(1)
+
+
+def _draw_curve(path, curve):
+    runs.save_figures({path.name: figures.learning_curve(*curve)}, path.parent, vector=False)
+    os.utime(path)  # its folder is not to look changed since

@@ -6,6 +6,7 @@ data nor the results folder, only the same packages and this repository on their
 TensorFlow.
 """
 
+import asyncio
 import contextlib
 import logging
 import pickle
@@ -57,12 +58,21 @@ def connect(scheduler=None, workers=1):
             scheduler = distributed.LocalCluster(n_workers=workers, dashboard_address="127.0.0.1:0", **local)
             stack.callback(_close, scheduler)
         try:
+            if isinstance(scheduler, str):
+                asyncio.run(_ask(scheduler))
             client = distributed.Client(scheduler, timeout=ANSWER_WITHIN)
             stack.callback(_close, client)
         except Exception as error:  # what answers there may be anything, and then so may be what Dask makes of it
             raise UserError(f"no Dask scheduler answers at {scheduler}: is it running, and its address right?") from error
         stack.callback(_end, client)
         yield client
+
+
+async def _ask(address):
+    """Let a scheduler say that it is there: a client would wait for ever for one that takes connections and says nothing."""
+    certificates = distributed.Security().get_connection_args("client")
+    connection = distributed.comm.connect(address, timeout=ANSWER_WITHIN, **certificates)
+    (await asyncio.wait_for(connection, ANSWER_WITHIN)).abort()
 
 
 def _close(part):

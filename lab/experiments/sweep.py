@@ -130,8 +130,9 @@ def worker_count(machines):
         raise UserError(
             "--workers is for this machine, --scheduler for a cluster, which has workers of its own: use one of them"
         )
-    if workers is not None and workers < 1:
-        raise UserError(f"workers must be a whole number of at least 1, got {workers}")
+    most = max(8, 4 * devices.cores())
+    if workers is not None and not 1 <= workers <= most:
+        raise UserError(f"workers must be a whole number of at least 1 and, on this machine, at most {most}, got {workers}")
     return workers or devices.cores()
 
 
