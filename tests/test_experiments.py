@@ -1,5 +1,6 @@
 """Repeats and sweeps: what is planned, and what is on disk after everything that can go wrong."""
 
+import functools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import time
 from unittest import mock
 
+import distributed
 import keras
 import numpy as np
 import pytest
@@ -182,41 +184,63 @@ def test_the_same_command_again_does_only_what_is_missing(undisturbed, data_dir,
     assert complete(tmp_path / "grid") == after
 
 
-@pytest.mark.cluster
-def test_a_cluster_by_hand_loses_a_worker_but_no_run(undisturbed, data_dir, tmp_path):
-    """A scheduler and two workers, started in another folder; one worker and its guardian are killed during the sweep."""
+@pytest.fixture
+def by_hand(tmp_path):
+    """A scheduler, started in another folder: its address, and a function that starts a worker with a PYTHONPATH."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    environment = os.environ | {"KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": ""}
-    with_repository = environment | {"PYTHONPATH": str(ROOT)}  # which the scheduler does not need
-    address_file = elsewhere / "scheduler.json"
+    address_file, parts = elsewhere / "scheduler.json", []
     with open(elsewhere / "log", "w") as log:
 
-        def dask(part, *flags, environment=environment):
+        def dask(part, *flags, path=""):
             command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
-            return subprocess.Popen(command, cwd=elsewhere, env=environment, stdout=log, stderr=log, start_new_session=True)
+            environment = os.environ | {"KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": "", "PYTHONPATH": str(path)}
+            options = {"cwd": elsewhere, "env": environment, "start_new_session": True}
+            parts.append(subprocess.Popen([*command, "--dashboard-address", ":0"], stdout=log, stderr=log, **options))
+            return parts[-1]
 
-        cluster = [dask("scheduler", "--port", "0", "--dashboard-address", ":0")]
         try:
+            dask("scheduler", "--port", "0")
             while not address_file.exists():
                 time.sleep(0.05)
-            for _ in range(2):
-                cluster.append(dask("worker", "--nthreads", "1", "--dashboard-address", ":0", environment=with_repository))
-            address = json.loads(address_file.read_text())["address"]
-            process = start("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
-            wait_for_runs(process, 2)
-            os.killpg(cluster[1].pid, signal.SIGKILL)
-            _, errors = process.communicate(timeout=120)
+            yield json.loads(address_file.read_text())["address"], functools.partial(dask, "worker", "--nthreads", "1")
+            os.killpg(parts[0].pid, signal.SIGSTOP)  # a scheduler that takes connections and says nothing
+            with mock.patch.object(cluster, "ANSWER_WITHIN", 0.5), pytest.raises(UserError, match="no Dask scheduler answers"):
+                cluster.connect(json.loads(address_file.read_text())["address"]).__enter__()
         finally:
-            for part in cluster:
+            for part in parts:
                 if part.poll() is None:
                     os.killpg(part.pid, signal.SIGKILL)
                 part.wait()
-    assert process.returncode == 0 and errors == "", errors + (elsewhere / "log").read_text()
+    assert sorted(path.name for path in elsewhere.iterdir() if path.suffix != ".json") == ["log"]
+
+
+@pytest.mark.cluster
+def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, by_hand, data_dir, tmp_path):
+    """One worker and its guardian are killed during the sweep, then the client; two workers are not fit for it."""
+    address, worker = by_hand
+    shutil.copytree(ROOT / "lab", tmp_path / "other" / "lab")
+    shutil.copytree(ROOT / "models", tmp_path / "other" / "models")
+    (tmp_path / "other" / "lab" / "new.py").touch()
+    lost, *_ = [worker(path=path) for path in (ROOT, ROOT, tmp_path / "other", tmp_path)]
+    flags = ("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
+    process = start(*flags)
+    wait_for_runs(process, 2)
+    os.killpg(lost.pid, signal.SIGKILL)
+    wait_for_runs(process, 1)
+    process.kill()
+    process.communicate()
+    with distributed.Client(address) as client:
+        while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
+            time.sleep(0.05)  # what a client has brought goes with it
+    done = call("train", *flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(re.findall(r"^The worker tcp://.* is left out: ", done.stdout, re.M)) == 2, done.stdout
+    assert "it has another version of this code." in done.stdout and "No module named 'lab'" in done.stdout
     assert set(complete(tmp_path / "grid")) == EIGHT
     for name in EIGHT:
         assert outcome(tmp_path / "grid" / name) == outcome(undisturbed / "grid" / name)
-    assert sorted(path.name for path in elsewhere.iterdir() if path.suffix != ".json") == ["log"]
+    assert not list((tmp_path / "grid").rglob(".*"))
 
 
 @pytest.mark.cluster

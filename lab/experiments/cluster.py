@@ -11,6 +11,7 @@ import contextlib
 import logging
 import pickle
 import queue
+import re
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -63,7 +64,10 @@ def connect(scheduler=None, workers=1):
             client = distributed.Client(scheduler, timeout=ANSWER_WITHIN)
             stack.callback(_close, client)
         except Exception as error:  # what answers there may be anything, and then so may be what Dask makes of it
-            raise UserError(f"no Dask scheduler answers at {scheduler}: is it running, and its address right?") from error
+            ask = "is it running, and its address right?"
+            if re.search("tls|encryption", f"{scheduler} {error}", re.IGNORECASE):
+                ask += " Are the certificates in Dask's configuration those of the cluster (docs/cluster.md, Security)?"
+            raise UserError(f"no Dask scheduler answers at {scheduler}: {ask}") from error
         stack.callback(_end, client)
         yield client
 
@@ -130,6 +134,8 @@ def train_on_workers(client, planned, data, work, report):
     """
     mark = work.folder.absolute() / f".{client.id}"  # by which workers that can reach the folder know it
     topic, epochs = f"epochs-{client.id}", queue.SimpleQueue()
+    for left in mark.parent.glob(".Client-*"):  # by a client that was killed
+        left.unlink()
     try:
         mark.touch()
         if work.watch:
@@ -232,7 +238,7 @@ class _Submitted:
             self.workers()  # says so, if the scheduler is gone
             address, outcome = None, {"again": True}
         except KilledWorker as error:
-            outcome = {"files": {}, "fault": f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps"}
+            outcome = {"files": {}, "fault": f"{error.allowed_failures + 1} workers died over it, for lack of memory or time perhaps"}
         except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
             outcome = {"files": {}, "fault": f"{type(error).__name__}: {' '.join(str(error).split())}"}
         future.release()

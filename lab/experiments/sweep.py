@@ -94,7 +94,10 @@ def train_missing(planned, data, output, machines):
             try:
                 ready = _cleared(order, work, output.overwrite, finished)
                 for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
-                    finished(name, files, save(folder / name, files, name in remains) or fault)
+                    fault = save(folder / name, files, name in remains) or fault
+                    if fault and not missing(folder, {name: planned[name]}, data):  # a worker that had lost its client did it
+                        files, fault = {runs.File.HISTORY: (folder / name / runs.File.HISTORY).read_bytes()}, None
+                    finished(name, files, fault)
             except KeyboardInterrupt:
                 say(f"\n{folder}: stopping; the finished runs are saved, those in training checkpointed.")
                 raise

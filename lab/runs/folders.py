@@ -207,15 +207,15 @@ def _in_natural_order(path):
 
 
 @contextlib.contextmanager
-def locked(folder):
-    """Make a folder and close it to any other process; removed in the end if it is still empty."""
+def locked(folder, seconds=0):
+    """Make a folder and close it to any other process, for which it waits so long; removed in the end if it is still empty."""
     from filelock import FileLock, Timeout
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --results-dir") from error
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / ".lock", timeout=seconds)
     try:
         lock.acquire()
     except Timeout:

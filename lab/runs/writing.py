@@ -10,6 +10,8 @@ from lab.runs.folders import SAMPLES, TENSORBOARD, File, check_free, has_files, 
 from lab.runs.records import unfinished
 from lab.settings import UserError
 
+LAST_CHUNK = 10  # seconds
+
 
 @contextlib.contextmanager
 def writing(folder, overwrite=False, record=None):
@@ -36,7 +38,8 @@ def writing(folder, overwrite=False, record=None):
     UserError
         If another run is there, or another process writes there.
     """
-    with locked(folder):
+    # What was broken off just now may still be at its last chunk.
+    with locked(folder, LAST_CHUNK if record and not overwrite and has_files(folder) else 0):
         again = not overwrite and record is not None and _same(folder, record)
         check_free(folder, overwrite or again)  # once more: another process may have finished meanwhile
         checkpoint = load_checkpoint(folder) if again else None
