@@ -18,19 +18,11 @@ FOUR = {f"hidden={hidden}/seed={seed}" for hidden in (8, 9) for seed in (0, 1)}
 SWEEP = ("-m", "x", "--sweep", "hidden", "8", "9", "--repeats", "2", "--dataset", "mnist5k")
 
 
+pytestmark = pytest.mark.slurm
+
+
 def told(*command):
-    return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.split()
-
-
-def has_slurm():
-    return shutil.which("sinfo") and told("sinfo", "--noheader", "--states=idle", "--format=%T")
-
-
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.skipif(not has_slurm(), reason="no SLURM: tests/cluster/one-node-slurm sets one up"),
-    pytest.mark.skipif(not importlib.util.find_spec("dask_jobqueue"), reason="no dask-jobqueue: pip install it"),
-]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.split()
 
 
 def network():
@@ -49,6 +41,10 @@ def wait_until(true, seconds=120):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """The documented script, running: its folder, in which its jobs run, and the address that it prints."""
+    if not shutil.which("sinfo") or not told("sinfo", "--noheader", "--states=idle", "--format=%T"):
+        pytest.skip("no SLURM: tests/cluster/one-node-slurm sets one up")
+    if not importlib.util.find_spec("dask_jobqueue"):
+        pytest.skip("no dask-jobqueue, with which docs/cluster.md submits jobs: pip install it")
     folder = tmp_path_factory.mktemp("cluster")
     (text,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.S)
     for pasted, mended in (("/path/to/this", str(ROOT)), ('"eth0"', f'"{network()}"'), ("jobs=10", f"jobs={JOBS}")):
