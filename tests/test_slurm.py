@@ -18,7 +18,7 @@ FOUR = {f"hidden={hidden}/seed={seed}" for hidden in (8, 9) for seed in (0, 1)}
 SWEEP = ("-m", "x", "--sweep", "hidden", "8", "9", "--repeats", "2", "--dataset", "mnist5k")
 
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.cluster, pytest.mark.slurm]
 
 
 def told(*command):
