@@ -238,7 +238,10 @@ class _Submitted:
             self.workers()  # says so, if the scheduler is gone
             address, outcome = None, {"again": True}
         except KilledWorker as error:
-            outcome = {"files": {}, "fault": f"{error.allowed_failures + 1} workers died over it, for lack of memory or time perhaps"}
+            outcome = {
+                "files": {},
+                "fault": f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps",
+            }
         except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
             outcome = {"files": {}, "fault": f"{type(error).__name__}: {' '.join(str(error).split())}"}
         future.release()

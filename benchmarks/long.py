@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""What many runs take: memory of the client, in which Dask's scheduler is, and of the processes that train; seconds a run.
+
+examples:
+  python benchmarks/long.py runs        1,000 tiny runs on two workers
+  python benchmarks/long.py nets        100 different dense nets on one worker, on MNIST
+  python benchmarks/long.py fits        500 runs of one net in one process
+  python benchmarks/long.py saves       200 times saved and loaded in one process
+
+Run from the project's folder; nets needs --data-dir.
+"""
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+TINY = ["--dataset", "mnist5k", "--epochs", "1", "--batch-size", "1000"]
+SWEEPS = {
+    "runs": (1000, [*TINY, "--hidden", "4", "--repeats", "1000", "--workers", "2"]),
+    "fits": (500, [*TINY, "--hidden", "4", "--repeats", "500", "--workers", "1"]),
+    "nets": (100, ["--epochs", "1", "--workers", "1", "--sweep", "hidden", *(f"{101 + i},50" for i in range(100))]),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=(*SWEEPS, "saves"))
+    parser.add_argument("--data-dir", help="folder with mnist.npz")
+    args = parser.parse_args()
+    if args.what == "saves":
+        return save_and_load()
+    count, flags = SWEEPS[args.what]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "train.py", "-m", "long", "--results-dir", folder, *flags]
+        command += ["--data-dir", args.data_dir] if args.data_dir else []
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        client, trainers, at, seconds = [], [], [], []
+        for line in process.stdout:
+            if found := re.match(r"\[ *(\d+)/.* (\d+\.\d) s$", line.rstrip()):
+                seconds.append(float(found[2]))
+                at.append(time.monotonic())
+                client.append(size(process.pid))
+                trainers.append(max(map(size, (one.pid for one in psutil.Process(process.pid).children())), default=0))
+                if len(at) % (count // 20) == 0:
+                    print(f"{len(at)} runs: client {client[-1]:.0f} MB, the largest trainer {trainers[-1]:.0f} MB", flush=True)
+        assert process.wait() == 0 and len(at) == count
+    tenth, half = count // 10, count // 2
+    report("client", client, tenth)
+    report("largest trainer", trainers, tenth)
+    print(f"largest trainer: at most {max(trainers):.0f} MB, over the last half {max(trainers[half:]):.0f} MB")
+    apart = statistics.median(later - one for one, later in zip(at[tenth:], at[tenth + 1 :]))
+    print(f"median between two runs' ends {apart:.3f} s, of a run's training {statistics.median(seconds):.2f} s")
+    return 0
+
+
+def report(name, sizes, tenth):
+    first, last = statistics.median(sizes[tenth - 5 : tenth + 5]), statistics.median(sizes[-10:])
+    print(f"{name}: {first:.0f} MB after {tenth} runs, {last:.0f} MB at the end: {100 * (last / first - 1):+.1f}%")
+
+
+def size(pid):
+    """Megabytes of a process; 0 if it has ended."""
+    try:
+        return psutil.Process(pid).memory_info().rss / 1e6
+    except psutil.Error:
+        return 0.0
+
+
+def save_and_load():
+    sys.path.insert(0, str(ROOT))
+    from lab import data, runs
+    from lab.backend import devices
+    from lab.settings import Settings
+    from lab.training.run import train_run
+
+    devices.start(devices.Setup("cpu"))
+    settings, arrays = data.for_run(Settings(hidden=(50,), dataset="mnist5k", epochs=1))
+    sizes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(200):
+            output = runs.Output(Path(folder, "run"), "run", overwrite=True)
+            train_run(settings, arrays, output, verbose=False)
+            runs.load_model(runs.load(output.folder))
+            sizes.append(size(None))
+            if number % 20 == 19:
+                print(f"{number + 1} times: {sizes[-1]:.0f} MB", flush=True)
+    report("saved and loaded", sizes, 20)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
