@@ -275,30 +275,42 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_history(data_dir, 
     assert_refused(call("evaluate", "-m", "wild", "--data-dir", data_dir, "--results-dir", tmp_path), "has no model")
 
 
-def start_long_run(data_dir, results, epochs_to_wait_for=2):
-    """Start a run of many epochs, and return when some of them are done."""
-    flags = ["-m", "long", "--hidden", "20", "--epochs", "100000", "--data-dir", data_dir, "--results-dir", results]
+def start_long_run(data_dir, results, epochs_to_wait_for=2, *more):
+    """Start a run of many epochs, and return when some of them are done; its ``told`` is what it printed until then."""
+    flags = ["-m", "long", "--hidden", "20", "--epochs", "100000", "--data-dir", data_dir, "--results-dir", results, *more]
     command = [sys.executable, str(ROOT / "train.py"), *map(str, flags)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.told = ""
     while epochs_to_wait_for:
         line = process.stdout.readline()
         assert line, process.stderr.read()
+        process.told += line
         epochs_to_wait_for -= line.startswith("epoch")
     return process
 
 
-def test_ctrl_c_keeps_what_was_finished(data_dir, tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_was_finished_and_a_second_ends_at_once(number, status, data_dir, tmp_path):
     process = start_long_run(data_dir, tmp_path)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and errors.strip() == "train.py: interrupted"
+    assert process.returncode == status and errors.strip() == "train.py: interrupted"
     history = read(tmp_path / "long", "history.json")
-    assert history["status"] == "interrupted" and history["saved_epoch"] == len(history["loss"]) >= 2
-    assert f"model and history of the first {len(history['loss'])} epochs are saved" in output
+    epochs = len(history["loss"])
+    assert history["status"] == "interrupted" and history["saved_epoch"] == epochs >= 2
+    assert f"model and history of the first {epochs} epochs are saved" in " ".join(output.split())
     done = call("evaluate", "-m", "long", "--data-dir", data_dir, "--results-dir", tmp_path)
-    assert done.returncode == 0 and f"interrupted after {len(history['loss'])} epochs" in done.stdout
+    assert done.returncode == 0 and f"interrupted after {epochs} epochs" in done.stdout
     evaluation = read(tmp_path / "long", "evaluation.json")
     assert evaluation["validation"]["loss"] == pytest.approx(history["val_loss"][-1], rel=1e-4)
+    process = start_long_run(data_dir, tmp_path, 2, "--batch-size", "128")  # which is the default: the same command
+    for _ in range(2):
+        process.send_signal(number)
+        time.sleep(0.001)
+    process.communicate(timeout=60)
+    assert f"going on after epoch {epochs} of 100000" in process.told and process.returncode in (-number, status)
+    history = read(tmp_path / "long", "history.json")
+    assert len(history["loss"]) >= epochs + 2 and history["status"] in ("training", "interrupted")
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.8])

@@ -1,7 +1,9 @@
 """Training many runs in one process: each has to come out as if it were the only one."""
 
+import contextlib
 import io
 import random
+import shutil
 import zipfile
 from unittest import mock
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from lab import data, runs
-from lab.runs import Output
+from lab.runs import Output, checkpoint, files
 from lab.settings import Settings, UserError
 from lab.training import callbacks, engine
 from lab.training.run import train_run
@@ -244,3 +246,51 @@ def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"checkpoint.npz: not of this run"):
         train_run(settings, arrays, output, verbose=False)
     assert "resumed" not in train_run(settings, others, output._replace(overwrite=True), verbose=False)
+
+
+def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch):
+    """What was written before stays as it was, the fault names the file, and the same command goes on to the same end."""
+    monkeypatch.setattr(callbacks, "INTERVAL", 0)
+    monkeypatch.setattr(runs, "checkout", lambda: ("12ab-dirty", b"a change"))
+    settings, atomic, written = Settings(**SMALL), files.atomic, []
+
+    @contextlib.contextmanager
+    def full(path):
+        written.append(path.name)
+        with atomic(path) as temporary:
+            if len(written) == at:
+                temporary.symlink_to("/dev/full")
+            yield temporary
+
+    for place in (files, runs, callbacks, checkpoint):
+        monkeypatch.setattr(place, "atomic", full)
+    at, folder = 0, tmp_path / "whole"
+    whole = train_run(settings, arrays, Output(folder, "run"), verbose=False)
+    names, folder = [*written], tmp_path / "run"
+    kept = ["config.json", "code.patch", "history.json", "checkpoint.npz", "history.json", "checkpoint.npz"]
+    assert names == [*kept, "model.keras", "learning_curve.png", "history.json"]
+    for fault in range(1, len(names) + 1):
+        at, _ = fault, written.clear()
+        with pytest.raises(OSError) as raised:
+            train_run(settings, arrays, Output(folder, "run"), verbose=False)
+        assert raised.value.filename == str(folder / names[fault - 1]) and raised.value.strerror
+        assert not list(folder.glob(".*"))
+        if fault <= 3:
+            assert not folder.exists()  # it ended before its first epoch
+        else:
+            assert runs.load(folder).history.status == "training"
+        at = 0
+        history = train_run(settings, arrays, Output(folder, "run"), verbose=False)
+        assert history["loss"] == whole["loss"]
+        assert states_of(folder / "model.keras") == states_of(tmp_path / "whole" / "model.keras")
+        runs.clear(folder)
+
+
+def test_a_results_folder_that_goes_away_is_named(arrays, tmp_path):
+    def watch(*epoch):
+        shutil.rmtree(tmp_path / "run")
+        return True
+
+    with pytest.raises(FileNotFoundError) as raised:
+        train_run(Settings(**SMALL), arrays, Output(tmp_path / "run", "run"), verbose=False, watch=watch)
+    assert raised.value.filename == str(tmp_path / "run" / "history.json") and not (tmp_path / "run").exists()
