@@ -1,7 +1,7 @@
-"""Files that anybody may have written: what is opened is a regular file, and no larger than such a file has reason to be.
+"""What anybody may have written: files, opened only if they are regular and of plausible size; and text, made harmless.
 
 A pipe would be waited for without end, and a file may say that it is larger than all memory. Every reader of a user's files
-comes through here, states how many bytes are plausible, and turns ValueError into its own line.
+comes through here, and turns ValueError into its own line.
 """
 
 import stat
@@ -32,13 +32,13 @@ def opened(path, kind):
     Raises
     ------
     ValueError
-        If it is a pipe, a device or a folder, or too large.
+        If it is a pipe, a device or a directory, or too large.
     OSError
         If it is not there, or not readable.
     """
     about = Path(path).stat()
     if not stat.S_ISREG(about.st_mode):
-        raise ValueError("not a regular file")
+        raise ValueError(f"a {'directory' if stat.S_ISDIR(about.st_mode) else 'pipe, socket or device'}, not a file")
     if about.st_size > MOST_BYTES[kind]:
         raise ValueError(f"larger than {MOST_BYTES[kind] // MEGABYTE} MB")
     return open(path, "rb")
@@ -60,3 +60,11 @@ def check_zip(file):
     if end[-22:-18] != _END or end.startswith(_END64) or int.from_bytes(end[-10:-6], "little") > _DIRECTORY:
         raise ValueError("not a zip archive of a few members")
     file.seek(0)
+
+
+def visible(text):
+    """Text in which nothing acts on a terminal, turns its direction or cannot be stored: all that cannot be seen, but for line
+    breaks, stands as Python would write it."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)

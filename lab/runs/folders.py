@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.inputs import visible
 from lab.runs.files import atomic, remove
 from lab.settings import UserError
 
@@ -96,7 +97,7 @@ def display_name(folder):
         if "=" not in parts[0]:
             break
         parts.insert(0, above.name)
-    return "/".join(parts)
+    return visible("/".join(parts))
 
 
 def check_free(folder, overwrite=False):
