@@ -5,6 +5,8 @@ from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from lab.inputs import visible
+
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
 _MOST_TEXT = 2_000  # letters of a message
@@ -47,6 +49,7 @@ class UserError(ValueError):
     """Bad flags, files, data or device. Its text is one line: what was wrong, what was expected, what to do."""
 
     def __init__(self, text):
+        text = visible(text).replace("\n", " ")
         super().__init__(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}...")  # it may quote what a file holds
 
 
