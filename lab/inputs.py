@@ -12,7 +12,7 @@ MEGABYTE = 1_000_000
 MOST_BYTES = {
     "flags": MEGABYTE,
     "csv": 2 * MEGABYTE,
-    "json": 16 * MEGABYTE,
+    "json": 32 * MEGABYTE,
     "picture": 200 * MEGABYTE,
     "arrays": 1_000 * MEGABYTE,
     "model": 1_000 * MEGABYTE,

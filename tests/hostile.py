@@ -3,10 +3,12 @@
 Whoever executes what such a file holds would open or import what is called CANARY.
 """
 
+import base64
 import contextlib
 import copy
 import io
 import json
+import marshal
 import os
 import random
 import resource
@@ -179,9 +181,10 @@ def call(module, name, *arguments, **more):
     return {"module": module, "class_name": name, "config": {"args": arguments}, "registered_name": None, **more}
 
 
-BYTECODE = "4wEAAAAAAAAAAAAAAAEAAAACAAAAQwAAAHMIAAAAdABkAYMBUwA="
+BYTECODE = base64.b64encode(marshal.dumps(compile(f"open({CANARY!r}, 'w')", CANARY, "exec"))).decode()
+FUNCTION = {"class_name": "__lambda__", "config": {"code": BYTECODE, "defaults": None, "closure": None}}
 FOREIGN = {
-    "lambda": call("keras.layers", "Lambda", function={"class_name": "__lambda__", "config": {"code": BYTECODE}}),
+    "lambda": {"module": "keras.layers", "class_name": "Lambda", "config": {"function": FUNCTION}},
     "saved model": call("keras.layers", "TFSMLayer", filepath=CANARY),
     "torch": call("keras.layers", "TorchModuleWrapper", CANARY),
     "get_file": call("keras.utils", "get_file", "http://127.0.0.1/x"),
@@ -398,7 +401,8 @@ JSON = {
     "byte order mark": b"\xef\xbb\xbf{}",
     "NUL": '{"status": "\0"}',
     "latin-1": b'{"device": "\xe9"}',
-    "huge": b" " * 17_000_000,
+    "huge": b" " * 33_000_000,
+    "small lists": "[" + "[]," * 10**6 + "0]",
     "comment": "/* */ {}",
     "pickle": b"\x80\x04\x95",
 }
@@ -440,7 +444,7 @@ TEXTS = {
     "C1": "\x9b31m\x85",
     "direction": "\u202egnp.exe\u2066",
     "half of a character": "\ud83d",
-    "formula": r"$\frac",
+    "formula": r"$\frac$",
     "markup": "[bold red]x[/] <b>&amp;</b>",
     "lines": "a\nb\rc\u2028d\tNUL\0",
 }
@@ -689,6 +693,13 @@ def add_pages(corpus):
         found = {"number": 0, "accuracy": 0.5, "parameters": 7, "whole": True, "reached": True}
         about = {"unit_budget": 9, "target_accuracy": None, "trials": [found], "importances": {text: 0.5}}
         trial.with_name("search.json").write_text(json.dumps(about))
+    for flags in (["-m", "*"], ["-m", "*", "--export", "latex"], ["-m", "*", "--sort", "val_loss"]):
+        folder = corpus.case(f"names: {flags}", outcome=HARMLESS, flags=flags)
+        run = corpus.run(folder)
+        for number, text in enumerate(TEXTS.values()):
+            odd = shutil.copytree(run, run.with_name(named(f"{number}-{text}")))
+            history = json.loads(corpus.clean["history.json"]) | {"device": text}
+            (odd / "history.json").write_text(json.dumps(history))
     for name, content in (SPECIAL | {"bomb": png(60_000, 60_000), "page": b"<script>"}).items():
         folder = corpus.case(f"strip: {name}", flags=["-m", "run", "--strip", "0"])
         run = folder / "results" / "run"
@@ -711,7 +722,7 @@ def write_corpus(folder):
 
 # The process that reads them.
 
-_MOST_SECONDS = 20  # of a case
+_MOST_SECONDS = 60  # of a case, which takes a fraction of one on a machine that is not busy
 _ROOM = 2_500_000_000  # bytes beside what TensorFlow has when it is started
 _RUN = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pickle.find_class", "socket.connect"}
 
