@@ -47,8 +47,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(args)
 
     def error(self, message):
-        _complain(self.prog, f"{message} (see {self.prog} --help)")
-        self.exit(2)
+        self.exit(_complain(self.prog, f"{message} (see {self.prog} --help)"))
 
 
 def _expanded(args, files):

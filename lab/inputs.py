@@ -15,7 +15,7 @@ MOST_BYTES = {
     "json": 32 * MEGABYTE,
     "picture": 200 * MEGABYTE,
     "arrays": 1_000 * MEGABYTE,
-    "model": 1_000 * MEGABYTE,
+    "model": 2_000 * MEGABYTE,
 }
 _END, _END64, _DIRECTORY = b"PK\x05\x06", b"PK\x06\x07", 2**16  # of a zip archive: bytes of its list of members
 

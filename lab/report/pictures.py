@@ -78,5 +78,5 @@ def _content(path, room):
             return None, None
         with picture_in(path) as picture:
             return base64.b64encode(read(path, "picture")).decode(), picture.size
-    except Exception:
+    except Exception:  # whatever the decoder makes of what is no picture
         return None, None

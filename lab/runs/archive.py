@@ -16,6 +16,7 @@ from lab.settings import UserError
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = [_CONFIG, "metadata.json", _WEIGHTS]
+_MOST_PARAMETERS = 150_000_000  # whose reading takes 2 GB of memory, be the file nothing but holes
 
 
 def load_model(run):
@@ -51,6 +52,8 @@ def load_model(run):
 def _loaded(run, archive):
     if sorted(archive.namelist()) != _MEMBERS or any(member.compress_type for member in archive.infolist()):
         raise ValueError(f"expected an uncompressed archive of {', '.join(_MEMBERS)}")
+    if run.record.parameters > _MOST_PARAMETERS:
+        raise ValueError(f"more than {_MOST_PARAMETERS:,} parameters")
     if archive.getinfo(_CONFIG).file_size > MEGABYTE or archive.getinfo(_WEIGHTS).file_size < 4 * run.record.parameters:
         raise _misfit()
     layers = _layers_of(simplejson.loads(archive.read(_CONFIG))["config"])
@@ -92,7 +95,7 @@ def _built(run):
     from lab.data import CLASSES, IMAGE_SHAPES  # with NumPy, for which no wrong flag waits
 
     name = run.record.dataset.name
-    with keras.StatelessScope():  # at whose end only memory is taken for weights: settings may ask for more than there is
+    with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
         try:
             model = models.build(**dict(run.settings), input_shape=IMAGE_SHAPES[name], classes=len(CLASSES[name]))
             if model.count_params() != run.record.parameters:
