@@ -41,9 +41,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args=None):
         try:
             args = [*_expanded(sys.argv[1:] if args is None else args, [])]
-        except (ValueError, OSError) as error:
-            fault = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
-            self.error(f"cannot read the flags from the @FILE: {fault}")
+        except UserError as error:
+            self.error(error)
         return super().parse_args(args)
 
     def error(self, message):
@@ -57,11 +56,16 @@ def _expanded(args, files):
             yield arg
             continue
         files.append(arg)
-        text = os.fsdecode(read(arg[1:], "flags"))
-        if "\0" in text or len(files) > _MOST_FILES:
-            raise ValueError(f"{arg[1:]} is no text, or names itself")
-        for line in text.splitlines():
-            yield from _expanded(shlex.split(line, comments=True), files)
+        try:
+            text = os.fsdecode(read(arg[1:], "flags"))
+            if "\0" in text or len(files) > _MOST_FILES:
+                raise ValueError("no text, or it names itself")
+            lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+        except (ValueError, OSError) as error:
+            fault = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot read the flags from the @FILE {arg[1:]}: {fault}") from error
+        for line in lines:
+            yield from _expanded(line, files)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
