@@ -7,17 +7,20 @@ import argparse
 import importlib.util
 import itertools
 import os
-import re
 import shlex
 import sys
 
 from lab import signals
+from lab.inputs import read, visible
 
 _NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
 
 
+_MOST_FILES = 20  # @FILEs of a command, which may name others, or each other
+
+
 def _complain(prog, error):
-    print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{prog}: error: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     return 2
 
 
@@ -33,21 +36,37 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, doc):
         description, _, epilog = doc.partition("\n\n")
-        options = {"formatter_class": _Formatter, "fromfile_prefix_chars": "@", "allow_abbrev": False}
+        options = {"formatter_class": _Formatter, "allow_abbrev": False}
         super().__init__(description=description, epilog=epilog, **options)
 
-    def convert_arg_line_to_args(self, line):
-        return shlex.split(line, comments=True)
-
-    def parse_args(self, *args, **more):
+    def parse_args(self, args=None):
         try:
-            return super().parse_args(*args, **more)
-        except (ValueError, RecursionError) as error:
-            self.error(f"cannot read the flags from the @FILE: {error}")
+            args = [*_expanded(sys.argv[1:] if args is None else args, [])]
+        except UserError as error:
+            self.error(error)
+        return super().parse_args(args)
 
     def error(self, message):
-        message = re.sub(r"\[Errno \d+\] ", "", message)  # Python's, of an @FILE that is not there
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(_complain(self.prog, f"{message} (see {self.prog} --help)"))
+
+
+def _expanded(args, files):
+    """Flags, and in place of each @FILE those that it holds; ``files`` were read before."""
+    for arg in args:
+        if not arg.startswith("@"):
+            yield arg
+            continue
+        files.append(arg)
+        try:
+            text = os.fsdecode(read(arg[1:], "flags"))
+            if "\0" in text or len(files) > _MOST_FILES:
+                raise ValueError("no text, or it names itself")
+            lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+        except (ValueError, OSError) as error:
+            fault = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot read the flags from the @FILE {arg[1:]}: {fault}") from error
+        for line in lines:
+            yield from _expanded(line, files)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

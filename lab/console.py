@@ -8,6 +8,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
+from lab.inputs import visible
+
 _WIDE = 1000  # columns, for what goes into a file or to another program: as wide as it needs to be
 _LEAST = 12  # columns for words
 
@@ -15,13 +17,13 @@ _LEAST = 12  # columns for words
 def say(text="", file=None):
     """Print at once, on standard output if nothing else is said, in lines that the terminal or $COLUMNS has room for."""
     width = _console().width
-    lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in visible(text).split("\n"))
     print("\n".join(lines), file=file, flush=True)
 
 
 def paste(text):
     """Print what is to be pasted elsewhere, as it is."""
-    print(text, flush=True)
+    print(visible(text), flush=True)
 
 
 def p_value(p):
@@ -47,6 +49,7 @@ def table(rows, title=None, left=()):
         Those that a table begins with stand in each of its parts.
     """
     console = _console()
+    rows = [{visible(column): visible(cell) for column, cell in row.items()} for row in rows]
     columns = list(next(filter(None, rows)))
     words = [column for column in columns if column == columns[0] or column in left]
     keys = [column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]]
@@ -55,10 +58,10 @@ def table(rows, title=None, left=()):
     widths |= _shrunk({column: widths[column] for column in keys}, room)
     widths |= _shrunk({column: widths[column] for column in words if column not in keys}, console.width // 3)
     for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))):
-        drawn = Table(title=None if number else title, title_justify="left")
+        drawn = Table(title=None if number or not title else Text(visible(title)), title_justify="left")
         for column in [*keys, *part]:
             flush = "left" if column in words else "right"
-            drawn.add_column(column, justify=flush, overflow="fold", max_width=widths[column] - 3)
+            drawn.add_column(Text(column), justify=flush, overflow="fold", max_width=widths[column] - 3)
         for row in rows:
             if row:
                 drawn.add_row(*(Text(row[column]) for column in [*keys, *part]))
@@ -120,4 +123,4 @@ class Bar:
 
     def say(self, line):
         """Print a line above the bar."""
-        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(visible(line), highlight=False, markup=False, soft_wrap=True)

@@ -3,6 +3,8 @@
 import inspect
 from dataclasses import fields
 
+import keras
+
 from models.classifiers import Parts, build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
 from models.gans import build_conv_gan, build_dense_gan
 
@@ -16,13 +18,19 @@ NETWORKS = {
 }
 
 
-def build(net, **settings):
+# What Keras calls the precisions to compute in; weights are kept in float32.
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def build(net, precision="float32", **settings):
     """Build a network with those of a run's settings that concern it.
 
     Parameters
     ----------
     net : str
         A key of `NETWORKS`.
+    precision : "float32" or "bfloat16"
+        That its layers compute in.
     settings
         Of these the network's builder gets what it has arguments for; as options, what `Parts` has.
 
@@ -33,4 +41,9 @@ def build(net, **settings):
     known = set(inspect.signature(NETWORKS[net]).parameters)
     if "options" in known:
         known |= {field.name for field in fields(Parts)}
-    return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[precision])
+    try:
+        return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -103,6 +103,11 @@ def test_bfloat16_computes_in_it_and_keeps_weights_and_probabilities_in_float32(
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
 
 
+def test_a_network_is_built_in_a_precision_and_the_next_one_is_not():
+    assert models.build("dense", "bfloat16").get_layer("logits").compute_dtype == "bfloat16"
+    assert models.build("dense").get_layer("logits").compute_dtype == "float32"
+
+
 def test_a_network_takes_what_concerns_it_of_a_runs_settings():
     settings = Settings(dropout=0.2, hidden=(7,), seed=3, activation="tanh")
     settings = {name: value for name, value in settings if value is not None}

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import models
 from lab import runs
 from lab.runs import code
 from lab.settings import Settings, UserError
@@ -24,10 +25,11 @@ def folder(tmp_path):
     """A finished run."""
     folder = tmp_path / "run"
     folder.mkdir()
-    model = build_dense_net(regularizer_strength=1e-3, hidden=(5,), batch_norm=True, dropout=0.1)
+    settings = Settings(regularizer_strength=1e-3, batch_norm=True, dropout=0.1)
+    model = models.build(**dict(settings))
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.save(folder / "model.keras")
-    record = {"settings": Settings().to_json(), "parameters": model.count_params(), "dataset": DATASET}
+    record = {"settings": settings.to_json(), "parameters": model.count_params(), "dataset": DATASET}
     runs.write_json(folder / "config.json", record)
     runs.write_json(folder / "history.json", HISTORY | {"loss": [float("nan")]})
     return folder

@@ -10,6 +10,7 @@ import numpy as np
 
 from lab import runs
 from lab.comparison.naming import with_names
+from lab.inputs import visible
 from lab.metrics import intervals
 from lab.settings import UserError
 
@@ -161,7 +162,7 @@ def evaluation_of(run):
 
 def group_of(top, members, evaluations, results_dir):
     """A `Group` of runs that lie in or below a folder."""
-    path = top.relative_to(results_dir).as_posix()
+    path = visible(top.relative_to(results_dir).as_posix())
     return Group(path, path, top, members, evaluations, measure(members, evaluations))
 
 

@@ -1,6 +1,8 @@
 """Published figures: read from a CSV file, matched with groups of runs, checked."""
 
 import csv
+import io
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
@@ -8,6 +10,7 @@ import numpy as np
 
 from lab import console
 from lab.comparison.groups import METRICS
+from lab.inputs import read
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, parse
 
@@ -187,12 +190,12 @@ def place_of(figure, low, high):
 def _read(path):
     """The names of the columns, and the rows as dicts of text."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets begin it with a byte order mark
-            reader = csv.DictReader(file)
-            reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
-            rows = list(reader)
-            twice = next((name for name in reader.fieldnames if name and reader.fieldnames.count(name) > 1), None)
-    except (UnicodeDecodeError, csv.Error) as error:
+        text = read(path, "csv").decode("utf-8-sig")  # spreadsheets begin it with a byte order mark
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
+        rows = list(reader)
+        twice = next((name for name, count in Counter(reader.fieldnames).items() if name and count > 1), None)
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
     if twice:
         raise UserError(f"{path}: the column {twice} is there twice")
@@ -250,6 +253,7 @@ def _decimal(text, most):
         number = Decimal(text)
     except InvalidOperation:
         raise UserError(f"expected a number, got {text!r}") from None
-    if not number.is_finite() or abs(number) > most or abs(number.as_tuple().exponent) > 30:
+    # The exponent first: to compare what has a huge one is an error of its own.
+    if not number.is_finite() or abs(number.as_tuple().exponent) > 30 or abs(number) > most:
         raise UserError(f"expected a number of sensible size{', an accuracy of at most 1' * (most == 1)}, got {text!r}")
     return number

@@ -1,12 +1,11 @@
 """What GANs generated over time, side by side."""
 
 import numpy as np
-from PIL import Image
 
 from lab import console, runs
 from lab.comparison.groups import collect
 from lab.comparison.naming import naming_of, usual_in_words
-from lab.data import UNREADABLE
+from lab.data import picture_in
 from lab.settings import UserError
 
 
@@ -57,7 +56,11 @@ def _pictures(folder, epochs):
         if epoch not in paths:
             known = ", ".join(map(str, paths)) or "none"
             raise UserError(f"--strip: {folder} has no picture of epoch {epoch}; it has those of {known}")
+    pictures = []
     try:
-        return [np.asarray(Image.open(paths[epoch]).convert("RGB")) for epoch in epochs]
-    except UNREADABLE as error:
+        for epoch in epochs:
+            with picture_in(paths[epoch]) as picture:
+                pictures.append(np.asarray(picture.convert("RGB")))
+    except Exception as error:
         raise UserError(f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})") from error
+    return pictures

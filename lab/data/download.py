@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.console import Bar
+from lab.inputs import opened
+from lab.settings import UserError
 
 
 class Source(NamedTuple):
@@ -80,8 +82,11 @@ def _fetch(path, url, sha256):
 
 
 def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with opened(path, "arrays") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; remove it") from error
 
 
 class _PoochBar:

@@ -134,4 +134,4 @@ def _in_data_dir(name, data_dir):
     if not Path(data_dir).is_dir():
         raise UserError(f"no data folder {data_dir}: expected a folder with {name}.npz")
     path = Path(data_dir, f"{name}.npz")
-    return path if path.exists() else None
+    return path if os.path.lexists(path) else None  # a link to nothing is not as if there were nothing

@@ -1,13 +1,28 @@
 """A user's own pictures, as the images that a network was trained on."""
 
+import contextlib
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from lab.inputs import opened
 from lab.settings import UserError
 
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow makes of files that are no pictures
+_MOST_PIXELS = 50_000_000  # each takes up to 30 bytes on its way
+
+
+@contextlib.contextmanager
+def picture_in(path, formats=("PNG",)):
+    """A picture in a file, not decoded yet: a PIL.Image.Image.
+
+    What is none raises any exception at all, in here or when it is decoded.
+    """
+    quiet = warnings.catch_warnings(action="ignore")
+    with opened(path, "picture") as file, quiet, Image.open(file, formats=formats) as picture:
+        if picture.width * picture.height > _MOST_PIXELS:
+            raise ValueError(f"a picture of more than {_MOST_PIXELS // 10**6} million pixels")
+        yield picture
 
 
 def load_pictures(paths, shape):
@@ -35,14 +50,14 @@ def load_pictures(paths, shape):
 
 def _load_picture(path, shape):
     try:
-        quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-        with quiet, Image.open(path, formats=("PNG", "JPEG")) as file:  # a picture twice as large is an error
+        with picture_in(path, ("PNG", "JPEG")) as file:
             picture = ImageOps.exif_transpose(file)
             if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
                 picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
             picture = picture.convert("RGBA")
-    except UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or "not a readable PNG or JPEG picture"
+    except Exception as error:
+        told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
+        reason = told or "not a readable PNG or JPEG picture"
         raise UserError(f"{path}: {reason}") from error
     # What is transparent is seen as white paper.
     picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")

@@ -7,17 +7,22 @@ import tarfile
 
 import numpy as np
 
+from lab.inputs import MOST_BYTES, check_zip, opened
 from lab.settings import UserError
 
 
 def read_npz(path):
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in names if name not in file]
-            arrays = [file[name] for name in names if name in file]
+        with opened(path, "arrays") as packed:
+            check_zip(packed)
+            with np.load(packed, allow_pickle=False) as file:
+                if sum(member.file_size for member in file.zip.infolist()) > MOST_BYTES["arrays"]:
+                    raise ValueError("larger unpacked than its arrays can be")
+                missing = [name for name in names if name not in file]
+                arrays = [file[name] for name in names if name in file]
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
-        raise UserError(f"{path}: not a readable .npz file of plain arrays; get it again") from error
+        raise UserError(f"{path}: not a readable .npz file of plain arrays ({error}); get it again") from error
     if missing or not all(isinstance(array, np.ndarray) for array in arrays):
         raise UserError(f"{path}: lacks {', '.join(missing) or 'plain arrays'}; expected {', '.join(names)}")
     return arrays

@@ -9,6 +9,7 @@ import numpy as np
 
 from lab import console, figures, runs
 from lab.data import CLASSES
+from lab.inputs import visible
 from lab.metrics import classification
 
 TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
@@ -149,4 +150,5 @@ def predict_pictures(run, model, paths, pictures):
 
 
 def _shortened(name, most=22):
+    name = visible(name)
     return name if len(name) <= most else f"{name[: most - 8]}…{name[-7:]}"

@@ -29,15 +29,20 @@ def new_figure(width, height, title=None, **options):
     return figure
 
 
+def literal(text):
+    """Text that matplotlib does not take for a formula, which it may not be able to read."""
+    return text.replace("$", r"\$")
+
+
 def wrapped(title, inches):
     """A title in lines of so many inches."""
     # A character of 12 points is about 7 points wide.
-    return "\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in title.split("\n"))
+    return literal("\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in title.split("\n")))
 
 
 def short_lines(name, letters=28):
     """A name in lines of so many letters; ``weight-decay=0`` stays in one, if it can."""
-    return textwrap.fill(name, letters, break_on_hyphens=False)
+    return literal(textwrap.fill(name, letters, break_on_hyphens=False))
 
 
 def with_legend(names, title, width=8, height=8):
@@ -108,4 +113,5 @@ def frame(axis, values):
 
 def name_classes(axis, classes, rotation, offset=0.0):
     """Names of classes along the horizontal axis, turned where they are words."""
-    axis.set_xticks(np.arange(len(classes)) + offset, classes, rotation=rotation if max(map(len, classes)) > 2 else 0)
+    names = [*map(literal, classes)]
+    axis.set_xticks(np.arange(len(classes)) + offset, names, rotation=rotation if max(map(len, classes)) > 2 else 0)

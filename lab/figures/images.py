@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lab.figures.base import DPI, new_figure, wrapped
+from lab.figures.base import DPI, literal, new_figure, wrapped
 
 ROWS, COLUMNS = 3, 5
 UNITS = 100  # of a dense layer, whose weights are drawn
@@ -48,7 +48,7 @@ def _captioned(axes, images, captions, size):
         axis.set_axis_off()
     for axis, image, caption in zip(axes.flat, images, captions):
         _draw(axis, image)
-        axis.set_title(caption, fontsize=size)
+        axis.set_title(literal(caption), fontsize=size)
 
 
 def neighbours(images, nearest, title):

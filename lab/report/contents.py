@@ -9,6 +9,7 @@ from lab.comparison.groups import experiment_of
 from lab.comparison.published import NothingPublished, read_published
 from lab.figures import interactive
 from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
+from lab.inputs import visible
 from lab.report.rows import columns_of
 from lab.settings import FLAGS, UserError
 
@@ -139,7 +140,7 @@ def searches_of(results_dir, folders):
     """
     found, broken = {}, {}
     for folder in dict.fromkeys(folder.parent for folder in folders if folder.name.startswith("trial=")):
-        name = folder.relative_to(results_dir).as_posix()
+        name = visible(folder.relative_to(results_dir).as_posix())
         try:
             search = runs.load_search(folder)
         except (UserError, OSError) as error:

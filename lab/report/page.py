@@ -14,6 +14,7 @@ from lab import console, runs
 from lab.comparison.groups import HIGHER
 from lab.comparison.tables import heading
 from lab.figures import interactive
+from lab.inputs import visible
 from lab.report.contents import experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
 from lab.report.rows import about, read
@@ -126,6 +127,7 @@ def _charts(experiments, searches):
 
 def _render(page, data):
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    options["finalize"] = lambda value: visible(value) if type(value) is str else value  # Markup is our own
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), **options)
     # Nothing of these comes from a run. The page's policy lets no other script run, whatever a run may have smuggled in.
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("page.css", "page.js"))

@@ -1,16 +1,13 @@
 """The pictures of runs, within a page as far as there is room for them."""
 
 import base64
-import io
 import os
-import warnings
 from typing import NamedTuple
 from urllib.parse import quote
 
-from PIL import Image
-
 from lab import runs
-from lab.data import UNREADABLE
+from lab.data import picture_in
+from lab.inputs import read
 from lab.runs import File
 
 MOST_BYTES = 21_000_000  # of all pictures of a page; a third more as text
@@ -79,9 +76,7 @@ def _content(path, room):
     try:
         if path.is_symlink() or path.stat().st_size > room:
             return None, None
-        data = path.read_bytes()
-        quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-        with quiet, Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            return base64.b64encode(data).decode(), picture.size
-    except UNREADABLE:
+        with picture_in(path) as picture:
+            return base64.b64encode(read(path, "picture")).decode(), picture.size
+    except Exception:  # whatever the decoder makes of what is no picture
         return None, None

@@ -1,18 +1,26 @@
-"""A run's trained model, read with suspicion."""
+"""A run's trained model, read with suspicion: from its archive come numbers only.
 
+The network is built anew from the run's settings. Nothing that the archive says of classes, functions or files is ever acted
+on, and Keras does not read it.
+"""
+
+import re
 import zipfile
+from collections import Counter
 
 import simplejson
 
+from lab.inputs import MEGABYTE, check_zip, opened
 from lab.runs.folders import File
 from lab.settings import UserError
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MEMBERS = [_CONFIG, "metadata.json", _WEIGHTS]
+_MOST_PARAMETERS = 150_000_000  # whose reading takes 2 GB of memory, be the file nothing but holes
 
 
 def load_model(run):
     """A run's trained model.
-
-    Before Keras builds anything from the file, every class that the file names is checked to be one that we save; Keras's
-    safe mode alone would let a file call arbitrary functions of Keras.
 
     Parameters
     ----------
@@ -28,60 +36,111 @@ def load_model(run):
     UserError
         If there is no such file, or it is broken, foreign, or of another run.
     """
-    import keras
-
     path = run.folder / File.MODEL
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_classes(simplejson.loads(archive.read("config.json")))
-        model = keras.saving.load_model(path, safe_mode=True, compile=False)
-        if not _fits(model, run):
-            raise ValueError("it does not fit the run's config.json")
-        return model
+        with opened(path, "model") as file:
+            check_zip(file)
+            with zipfile.ZipFile(file) as archive:
+                return _loaded(run, archive)
     except FileNotFoundError:
         raise UserError(f"{run.folder} holds no {File.MODEL}: train the run again with --overwrite") from None
-    except Exception as error:  # a broken archive fails in as many ways as there are readers in Keras
+    except Exception as error:  # a broken archive fails in as many ways as there are readers
         fault = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"{path}: not the model of this run ({fault}); train it again with --overwrite") from error
 
 
-def _fits(model, run):
-    """Whether a model is what a run of these settings saves."""
+def _loaded(run, archive):
+    if sorted(archive.namelist()) != _MEMBERS or any(member.compress_type for member in archive.infolist()):
+        raise ValueError(f"expected an uncompressed archive of {', '.join(_MEMBERS)}")
+    if run.record.parameters > _MOST_PARAMETERS:
+        raise ValueError(f"more than {_MOST_PARAMETERS:,} parameters")
+    if archive.getinfo(_CONFIG).file_size > MEGABYTE or archive.getinfo(_WEIGHTS).file_size < 4 * run.record.parameters:
+        raise _misfit()
+    layers = _layers_of(simplejson.loads(archive.read(_CONFIG))["config"])
+    model = _built(run)
+    own = _layers_of(model.get_config())
+    foreign = next((layer for layer in layers if layer not in own), None)
+    if foreign:
+        raise ValueError(f"it names {'.'.join(map(str, foreign))}, which our networks do not use")
+    if layers != own:
+        raise _misfit()
+    with archive.open(_WEIGHTS) as file:
+        while file.read(MEGABYTE):  # to its end, where its checksum is compared: HDF5's own reader may crash over wrong bits
+            pass
+        file.seek(0)
+        _assign(model, file)
+    return model
+
+
+def _misfit():
+    return ValueError("it does not fit the run's config.json")
+
+
+def _layers_of(config):
+    """The layers that the configuration of a Sequential names, those within its layers behind each."""
+    found = []
+    for layer in config["layers"]:
+        registered = [layer["registered_name"]] if layer.get("registered_name") not in (None, layer["class_name"]) else []
+        found.append([layer.get("module"), layer["class_name"], *registered])
+        if layer["class_name"] == "Sequential":
+            found += _layers_of(layer["config"])
+    return found
+
+
+def _built(run):
+    """The network of a run's settings, its weights yet to come."""
+    import keras
+
+    import models
     from lab.data import CLASSES, IMAGE_SHAPES  # with NumPy, for which no wrong flag waits
 
-    shape, classes = IMAGE_SHAPES[run.record.dataset.name], len(CLASSES[run.record.dataset.name])
-    if model.count_params() != run.record.parameters:
-        return False
-    if run.settings.is_gan:
-        generator, discriminator = model.layers
-        return generator.output_shape == discriminator.input_shape == (None, *shape) and model.output_shape == (None, 1)
-    return (model.input_shape, model.output_shape, model.layers[-2].name) == ((None, *shape), (None, classes), "logits")
+    name = run.record.dataset.name
+    with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
+        try:
+            model = models.build(**dict(run.settings), input_shape=IMAGE_SHAPES[name], classes=len(CLASSES[name]))
+            if model.count_params() != run.record.parameters:
+                raise _misfit()
+        except BaseException:
+            keras.utils.clear_session(free_memory=False)  # forgets them
+            raise
+    return model
 
 
-# The classes of which our networks are saved. A list of what is allowed, since some of Keras's own run foreign code or read
-# files when they are loaded.
-_SAVED_CLASSES = {
-    "keras": {"Sequential", "DTypePolicy"},
-    "keras.layers": {
-        *("InputLayer", "Rescaling", "Flatten", "Dense", "Reshape", "Conv2D", "Conv2DTranspose", "UpSampling2D"),
-        *("MaxPooling2D", "GlobalAveragePooling2D", "Activation", "ReLU", "LeakyReLU", "BatchNormalization", "Dropout"),
-    },
-    "keras.initializers": {"GlorotUniform", "Zeros", "Ones"},
-    "keras.regularizers": {"L1", "L2"},
-    "keras.losses": {"CategoricalCrossentropy"},
-    "keras.optimizers": {"Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "SGD"},
-}
+def _assign(model, file):
+    """Set a model's weights to those of a file as Keras writes it."""
+    import h5py
+
+    with h5py.File(file, "r") as stored:
+        for place, weight in _places(model.layers):
+            weight.assign(_array(stored, place, weight.shape))
 
 
-def _check_classes(node):
-    """Raise ValueError if a saved model's configuration names any class but those."""
-    if isinstance(node, list):
-        for item in node:
-            _check_classes(item)
-    elif isinstance(node, dict):
-        if "class_name" in node:
-            module, name = str(node.get("module")), str(node["class_name"])
-            if name not in _SAVED_CLASSES.get(module, ()) or node.get("registered_name") not in (None, name):
-                raise ValueError(f"it names {module}.{name}, which our networks do not use")
-        for item in node.values():
-            _check_classes(item)
+def _places(layers, above="layers"):
+    """Where Keras's file has the weights of some layers: pairs of a path and a variable."""
+    seen = Counter()
+    for layer in layers:
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        place = f"{above}/{kind}" + f"_{seen[kind]}" * (seen[kind] > 0)
+        seen[kind] += 1
+        if hasattr(layer, "layers"):
+            yield from _places(layer.layers, f"{place}/layers")
+        else:
+            yield from ((f"{place}/vars/{number}", weight) for number, weight in enumerate(layer.weights))
+
+
+def _array(stored, place, shape):
+    """One array of a file of weights, if it lies there plainly, and in the file itself."""
+    import h5py
+
+    node = stored
+    for part in place.split("/"):
+        if not isinstance(node, h5py.Group) or not isinstance(node.get(part, getlink=True), h5py.HardLink):
+            raise _misfit()
+        node = node[part]
+    # Before any value is touched: some types are read as addresses in memory, and some layouts name other files.
+    if not isinstance(node, h5py.Dataset) or node.id.get_type() != h5py.h5t.IEEE_F32LE or node.shape != shape:
+        raise _misfit()
+    layout = node.id.get_create_plist()
+    if layout.get_layout() != h5py.h5d.CONTIGUOUS or layout.get_external_count() or node.id.get_storage_size() != 4 * node.size:
+        raise _misfit()
+    return node[()]

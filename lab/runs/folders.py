@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.inputs import visible
 from lab.settings import UserError
 
 
@@ -95,7 +96,7 @@ def display_name(folder):
         if "=" not in parts[0]:
             break
         parts.insert(0, above.name)
-    return "/".join(parts)
+    return visible("/".join(parts))
 
 
 def check_free(folder, overwrite=False):

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import simplejson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lab.console import say
+from lab.inputs import read, visible
 from lab.runs.folders import File
 from lab.settings import DATASETS, Settings, Threads, UserError, differing
 
@@ -22,6 +23,10 @@ CURVES = {
 # Real figures are far from what a float64 cannot square. None stands for what was no finite number.
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
+# Tables, figures and pages show it: so it does nothing there, and is no longer than they have room for.
+Line = Annotated[
+    str, Field(max_length=2_000), BeforeValidator(lambda given: visible(given) if isinstance(given, str) else given)
+]
 _CHECKS = ConfigDict(frozen=True, strict=True)
 SEARCH = "search.json"  # in the folder of a search
 
@@ -31,7 +36,7 @@ class DataSet(BaseModel):
 
     model_config = _CHECKS
     name: Literal[*DATASETS]
-    sha256: str
+    sha256: Line
     train: Whole
     validation: Whole
 
@@ -44,23 +49,23 @@ class Record(BaseModel):
     gan_options: dict = {}  # see `_settings_of`
     parameters: Whole
     dataset: DataSet
-    command: str | None = None  # that trains the run again
+    command: Line | None = None  # that trains the run again
     threads: Threads | None = None  # also where a sweep chose their number; None: one a core
-    device: str | None = None
-    versions: dict[str, str] = {}
-    commit: str | None = None
+    device: Line | None = None
+    versions: Annotated[dict[Line, Line], Field(max_length=100)] = {}
+    commit: Line | None = None
 
 
 class History(BaseModel):
     """A run's history.json: Keras's lists by epoch, and what the training took."""
 
     model_config = ConfigDict(extra="allow", **_CHECKS)
-    __pydantic_extra__: dict[str, list[Number]]
+    __pydantic_extra__: dict[Line, list[Number]]
     status: Literal[TRAINING, COMPLETE, INTERRUPTED, DIVERGED]
     epoch_seconds: Annotated[list[Annotated[float, Field(ge=0, lt=1e100)]], Field(min_length=1)]
-    device: str = "unknown"
+    device: Line = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
-    total_seconds: float | None = None
+    total_seconds: Number = None
     resumed: list[Whole] = []  # epochs after which the training was broken off; those that follow contain compiling
     saved_epoch: int = 0  # whose weights were saved, from 1; 0: none, or the last
 
@@ -99,8 +104,8 @@ class Evaluation(BaseModel):
     frechet: Number = None
     chi_square_p: Number = None
     samples: Annotated[int, Field(ge=1, lt=2**53)] = None
-    classifier: str = None
-    classes: list[str] = None
+    classifier: Line = None
+    classes: Annotated[list[Line], Field(max_length=100)] = None
     counts: Annotated[list[Whole], Field(min_length=1)] = None
 
     @model_validator(mode="after")
@@ -128,7 +133,8 @@ class Search(BaseModel):
     unit_budget: Whole | None
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None
     trials: list[Trial]  # by rising number
-    importances: dict[str, Annotated[float, Field(ge=0, lt=2)]] = {}  # of what is searched for; empty of few trials
+    # Of what is searched for; empty of few trials.
+    importances: Annotated[dict[Line, Annotated[float, Field(ge=0, lt=2)]], Field(max_length=100)] = {}
 
     @model_validator(mode="after")
     def _check(self):
@@ -298,7 +304,7 @@ def _read(model, folder, file):
     if file == SEARCH:
         advice = "the search's own command writes it again"
     try:
-        return model.model_validate(simplejson.loads(path.read_text("utf-8")))
+        return model.model_validate(simplejson.loads(read(path, "json").decode("utf-8")))
     except FileNotFoundError:
         inner = sorted(path.parent for path in folder.rglob(File.CONFIG.value) if path.parent != folder)
         if inner:

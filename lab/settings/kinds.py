@@ -5,8 +5,11 @@ from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from lab.inputs import visible
+
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
+_MOST_TEXT = 2_000  # letters of a message
 
 
 class Words(NamedTuple):
@@ -29,8 +32,9 @@ Pixels = Annotated[int, Field(ge=0, le=14), Words("PIXELS", "a whole number from
 Share = Annotated[float, Field(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
 Smoothing = Annotated[float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
 # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
-_UNITS = Words("N,N", "whole numbers of at least 1, as in 200,100")
-Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1), _UNITS]
+# To build thousands of layers takes hours.
+_UNITS = Words("N,N", "at most 100 whole numbers of at least 1, as in 200,100")
+Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=100), _UNITS]
 # Each layer halves the image: MNIST's has 28 pixels a side.
 _FILTERS = Words("N,N", "one to four whole numbers of at least 1, as in 20,10")
 Filters = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=4), _FILTERS]
@@ -43,6 +47,10 @@ Betas = Annotated[tuple[Share, Share], Field(strict=False), _BETAS]
 
 class UserError(ValueError):
     """Bad flags, files, data or device. Its text is one line: what was wrong, what was expected, what to do."""
+
+    def __init__(self, text):
+        text = visible(text).replace("\n", " ")
+        super().__init__(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}...")  # it may quote what a file holds
 
 
 def required(kind):

@@ -125,6 +125,9 @@ class Settings(BaseModel):
 
     def __init__(self, /, **given):
         # What is None gets its default, which is None again where there is nothing to be had.
+        unknown = next((name for name in given if name not in FLAGS), None)
+        if unknown is not None:
+            raise UserError(f"unknown setting {unknown!r}")
         try:
             super().__init__(**{name: value for name, value in given.items() if value is not None or name not in _RESOLVED})
         except ValidationError as error:
@@ -277,7 +280,5 @@ def _in_words(error, given):
         if isinstance(fault.get("ctx", {}).get("error"), UserError):
             return str(fault["ctx"]["error"])
         name = fault["loc"][0]
-        if name not in FLAGS:
-            return f"unknown setting {name!r}"
         if fault["type"] != "default_factory_not_called":  # for want of another setting, whose fault comes first
             return kinds.refusal(_kind(name), words(name), given[name])

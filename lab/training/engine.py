@@ -46,14 +46,10 @@ _latest = None
 
 
 def compiled_model(settings, input_shape):
-    """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`.
-
-    With ``settings.precision`` bfloat16, layers compute in it and keep their weights in float32.
-    """
+    """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`."""
     # Layers are named alike in every run of a process. `clear_session` would see to that, too, but have TensorFlow make its
     # kernels anew, which takes a megabyte a run that is never freed.
     reset_uids()
-    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[settings.precision])
     model = models.build(**dict(settings), input_shape=input_shape, classes=len(CLASSES[settings.dataset]))
     if settings.is_gan:
         return _compiled_gan(settings, model)
