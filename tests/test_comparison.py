@@ -371,6 +371,15 @@ def test_a_table_of_devices_says_what_it_does_not_know(tmp_path):
     )
 
 
+def test_times_that_nobody_measured_do_no_harm(tmp_path):
+    device = "9" * 5000
+    for seed in range(2):
+        timed_run(tmp_path / f"a/seed={seed}", [1e99, 1e99], device=f"CPU: {device}", seed=seed, start_seconds=-1.0)
+        timed_run(tmp_path / f"b/seed={seed}", [5e-324, 5e-324 if seed else 1e99], device="GPU: Y", seed=seed)
+    rows = tables.speed_table(collect(tmp_path, "a", "b")[0]).rows
+    assert [row["speed-up"].partition(" (")[0] for row in rows] == ["1", "1.42e+211"]  # sqrt(1e99 / 5e-324)
+
+
 def test_the_table_of_devices_is_readable_in_80_columns(tmp_path, monkeypatch):
     for threads in (1, 2):
         for seed in range(2):

@@ -46,7 +46,7 @@ def speeds_of(groups):
 
 
 def _in_order(name):
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(6), name)
 
 
 def _seconds(groups):

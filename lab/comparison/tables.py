@@ -157,7 +157,8 @@ def _speed_up(found):
         return "1"
     if np.isnan(found.ratio):
         return "-"
-    return f"{found.ratio:.2f}" + ("" if np.isnan(found.low) else f" ({found.low:.2f} to {found.high:.2f})")
+    ratio, low, high = (f"{value:.2f}" if value < 1000 else f"{value:.3g}" for value in found)
+    return ratio if np.isnan(found.low) else f"{ratio} ({low} to {high})"
 
 
 def _about_speeds(speeds):

@@ -41,5 +41,6 @@ def speed_up(seconds, reference):
     """
     if min(*seconds, *reference) <= 0:
         return SpeedUp(np.nan)
-    mean, half_width = mean_and_half_width(np.log(np.divide(reference, seconds)))
-    return SpeedUp(*(float(np.exp(value)) for value in (mean, mean - half_width, mean + half_width)))
+    mean, half_width = mean_and_half_width(np.log(reference) - np.log(seconds))
+    with np.errstate(over="ignore"):  # of times that are hardly true
+        return SpeedUp(*(float(np.exp(value)) for value in (mean, mean - half_width, mean + half_width)))
