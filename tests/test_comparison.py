@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lab import comparison, figures, runs
 from lab.comparison import View, charts, compare_runs, tables
@@ -304,15 +305,95 @@ def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, m
     assert warned in (sweep / "both" / "table.md").read_text() and warned in titles[0]
 
 
+def timed_run(folder, epoch_seconds, *, start_seconds=None, **given):
+    """A run whose epochs took so long."""
+    fake_run(folder, **given)
+    lists = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), [0.5] * len(epoch_seconds))
+    known = {} if start_seconds is None else {"start_seconds": start_seconds}
+    change_history(folder, epoch_seconds=epoch_seconds, saved_epoch=len(epoch_seconds), **lists, **known)
+
+
 def test_two_devices_give_a_speed_up(tmp_path):
     for net in ("dense", "conv"):
-        fake_run(tmp_path / f"d/net={net}/device=cpu/seed=0", net=net, device="CPU: X")
-        fake_run(tmp_path / f"d/net={net}/device=gpu/seed=0", net=net, device="GPU: Y")
-        change_history(tmp_path / f"d/net={net}/device=gpu/seed=0", epoch_seconds=[3.0, 0.05, 0.05, 0.1])
-    rows = tables.speed_table(collect(tmp_path, "d")[0]).rows
-    assert {row["setting"] for row in rows} == {"dense 200-100", "conv"}
-    cells = [(row["epochs"], row["CPU: X"], row["GPU: Y"], row["speed-up"]) for row in rows]
-    assert cells[:2] == [("first", "1.5 s", "3 s", "0.50"), ("later", "0.25 s", "0.05 s", "5.00")]
+        timed_run(tmp_path / f"d/net={net}/device=gpu/seed=0", [3.0, 0.05, 0.05, 0.1], net=net, device="GPU: Y")
+        timed_run(tmp_path / f"d/net={net}/device=cpu/seed=0", [1.5, 0.25, 0.2, 0.3], net=net, device="CPU: X")
+    title, rows, notes = tables.speed_table(collect(tmp_path, "d")[0])
+    assert [(row["setting"], row["device"]) for row in rows] == [
+        *(("conv", "CPU: X"), ("conv", "GPU: Y"), ("dense 200-100", "CPU: X"), ("dense 200-100", "GPU: Y"))
+    ]
+    # The quartiles of 0.2, 0.25 and 0.3 are 0.225 and 0.275; those of 0.05, 0.05 and 0.1 are 0.05 and 0.075.
+    expected = {"first": "1.5", "compiling": "1.25", "later": "0.25", "spread": "20.0%", "speed-up": "1"}
+    assert expected.items() <= rows[0].items() and "start" not in rows[0]
+    expected = {"first": "3", "compiling": "2.95", "later": "0.05", "spread": "50.0%", "speed-up": "5.00"}
+    assert expected.items() <= rows[1].items() and title == tables.DEVICES
+    assert "Single runs: --repeats 5 gives an interval." in notes
+    assert notes[-1].startswith("Warning: the spread is over 10% (conv on CPU: X: 20%; conv on GPU: Y: 50%; dense 200-100 on")
+
+
+def test_threads_are_devices_and_repeats_give_an_interval(tmp_path):
+    seconds = {1: ([0.40, 0.41], [0.40, 0.40], [0.44, 0.44]), 2: ([0.20, 0.20], [0.21, 0.21], [0.22, 0.22])}
+    seconds[10] = ([0.1, 0.1], [0.1, 0.1], [0.1, 0.1])
+    for threads, several in seconds.items():
+        for seed, later in enumerate(several):
+            name = f"t/threads={threads}/seed={seed}"
+            about = {"device": f"CPU: X, {threads} thread{'s' if threads > 1 else ''}", "compiled": seed == 0}
+            timed_run(tmp_path / name, [1.0 + seed, *later], seed=seed, threads=threads, **about, start_seconds=3.5)
+    _, rows, notes = tables.speed_table(collect(tmp_path, "t")[0])
+    assert [row["device"] for row in rows] == ["1 thread", "2 threads", "10 threads"]
+    # Of the three runs of a device only the first was compiled.
+    assert [(row["start"], row["first"], row["compiling"]) for row in rows[:2]] == [("3.5", "1", "0.595"), ("3.5", "1", "0.8")]
+    assert [row["later"] for row in rows] == ["0.405", "0.21", "0.1"]
+    interval = stats.t.interval(0.95, 2, loc=(logs := np.log([2.025, 0.4 / 0.21, 2.0])).mean(), scale=stats.sem(logs))
+    ratio, low, high = np.exp([logs.mean(), *interval])
+    assert rows[1]["speed-up"] == f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+    assert {"Setting: dense 200-100.", "Device: CPU: X."} <= set(notes) and not any("Warning" in note for note in notes)
+    assert not any("--repeats" in note for note in notes)
+    compare_runs(tmp_path, runs.named(tmp_path, ["t"]), tmp_path / "c", View())
+    assert "## Seconds by device" in (tmp_path / "c" / "table.md").read_text()
+    first, second, _ = rows_of(tmp_path / "c" / "table.csv")
+    assert (first["speed_up"], first["speed_up_low"], float(second["speed_up"])) == ("1.0", "", pytest.approx(ratio))
+    assert [float(second[f"speed_up_{end}"]) for end in ("low", "high")] == pytest.approx([low, high])
+    assert float(second["compiling_seconds"]) == pytest.approx(0.8) and second["start_seconds"] == "3.5"
+
+
+def test_a_table_of_devices_says_what_it_does_not_know(tmp_path):
+    timed_run(tmp_path / "a/seed=0", [1.0], device="CPU: X")  # one epoch: nothing is known of later ones
+    timed_run(tmp_path / "b/seed=0", [1.0, 0.2, 0.2], device="GPU: Y", compiled=False)
+    timed_run(tmp_path / "c/seed=1", [1.0, 0.1, 0.1], seed=1, device="TPU: Z")
+    rows = tables.speed_table(collect(tmp_path, "a", "b", "c")[0]).rows
+    assert [row["compiling"] for row in rows] == ["-", "-", "0.9"] and [row["speed-up"] for row in rows] == ["1", "-", "-"]
+    rows = tables.speed_table(collect(tmp_path, "b", "c")[0]).rows  # of different seeds
+    assert [row["speed-up"] for row in rows] == ["1", "2.00"]
+    timed_run(tmp_path / "d", [1.0, 0.1], device="CPU: X", epochs=500)
+    assert (
+        tables.speed_table(collect(tmp_path, "a", "d")[0]) is None
+        and tables.speed_table(collect(tmp_path, "b", "d")[0]) is None
+    )
+
+
+def test_times_that_nobody_measured_do_no_harm(tmp_path):
+    device = "9" * 5000
+    for seed in range(2):
+        timed_run(tmp_path / f"a/seed={seed}", [1e99, 1e99], device=f"CPU: {device}", seed=seed, start_seconds=-1.0)
+        timed_run(tmp_path / f"b/seed={seed}", [5e-324, 5e-324 if seed else 1e99], device="GPU: Y", seed=seed)
+    rows = tables.speed_table(collect(tmp_path, "a", "b")[0]).rows
+    assert [row["speed-up"].partition(" (")[0] for row in rows] == ["1", "1.42e+211"]  # sqrt(1e99 / 5e-324)
+
+
+def test_the_table_of_devices_is_readable_in_80_columns(tmp_path, monkeypatch):
+    for threads in (1, 2):
+        for seed in range(2):
+            device = f"CPU: AMD EPYC 9654 96-Core Processor, {threads} threads"
+            about = {"device": device, "start_seconds": 12.34, "threads": threads, "seed": seed}
+            timed_run(tmp_path / f"t/threads={threads}/seed={seed}", [12.34, 1.234 + seed / 10, 1.234], **about)
+    monkeypatch.setenv("COLUMNS", "80")
+    done = call("evaluate", "-m", "t", "--results-dir", tmp_path)
+    _, _, table = done.stdout.partition(tables.DEVICES)
+    heading = next(line for line in table.splitlines() if "┃" in line)
+    assert [part.strip() for part in heading.strip("┃").split("┃")] == [
+        *("device", "start", "first", "compiling", "later", "spread", "speed-up")
+    ]
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_trends_over_numbers(tmp_path):

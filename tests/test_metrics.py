@@ -6,7 +6,7 @@ from scipy import linalg, stats
 from sklearn import metrics as reference
 
 from lab.data import load_dataset, ring
-from lab.metrics import classification, collapse, intervals, significance
+from lab.metrics import classification, collapse, intervals, significance, speed
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(200, 10)) * 3
@@ -68,6 +68,32 @@ def test_the_prediction_interval_holds_the_next_value_19_times_of_20():
     found = [np.concatenate(significance.noise_of([sample[:3]]).interval()) for sample in samples]
     hits = [low <= sample[3] <= high for (low, high), sample in zip(found, samples)]
     assert np.mean(hits) == pytest.approx(0.95, abs=0.012)
+
+
+def test_a_speed_up_is_the_paired_t_interval_of_logarithms_which_is_scipys():
+    reference, seconds = np.array([1.05, 0.98, 1.31, 1.02]), np.array([0.52, 0.55, 0.63, 0.49])
+    found = speed.speed_up(seconds, reference)
+    interval = stats.ttest_rel(np.log(reference), np.log(seconds)).confidence_interval(0.95)
+    assert found == pytest.approx((stats.gmean(reference / seconds), np.exp(interval.low), np.exp(interval.high)))
+    back = speed.speed_up(reference, seconds)
+    assert back == pytest.approx((1 / found.ratio, 1 / found.high, 1 / found.low))
+    ratio, *interval = speed.speed_up([0.5], [2.0])
+    assert ratio == 4 and np.isnan(interval).all()
+    assert np.isnan(speed.speed_up([0.5, 0.0], [1.0, 1.0])).all()  # by a clock that stood still
+
+
+def test_a_speed_up_lies_within_its_interval_19_times_of_20():
+    draw = np.random.default_rng(0)
+    repeats = draw.lognormal(0, 0.3, size=(4000, 5))  # what slows both down is not to count
+    pairs = zip(repeats * draw.lognormal(0, 0.05, repeats.shape), 2 * repeats * draw.lognormal(0, 0.05, repeats.shape))
+    found = [speed.speed_up(*pair) for pair in pairs]
+    assert np.mean([low <= 2 <= high for _, low, high in found]) == pytest.approx(0.95, abs=0.012)
+
+
+def test_the_spread_is_scipys_interquartile_range():
+    values = np.random.default_rng(0).lognormal(size=37)
+    assert speed.spread(values) == pytest.approx(stats.iqr(values) / np.median(values))
+    assert speed.spread([1.0, 1.0]) == 0 and np.isnan([speed.spread([1.0]), speed.spread([]), speed.spread([0.0, 0.0])]).all()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ RUNS = {
     "cifar10-batch-norm": 6,
     "cifar10-cnn": 1,
     "conv-vs-dense": 6,
-    "cpu-vs-gpu": 4,
+    "cpu-vs-gpu": 20,
     "decay-or-smaller": 21,
     "fashion-classifier": 1,
     "fashion-gan": 1,

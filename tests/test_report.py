@@ -207,10 +207,12 @@ def test_devices_are_compared_by_runs_that_came_to_an_end(tmp_path):
     change_history(tmp_path / "killed", epoch_seconds=[99.0] * 4)
     found, _ = rows.read(tmp_path, runs.named(tmp_path, ["*"]))
     (kind,) = contents.kinds_of(found)
-    assert [row["speed-up"] for row in kind.speed[0].rows] == ["1.50", "5.00"]
+    assert [row["speed-up"] for row in kind.speed[0].rows] == ["1", "5.00"]
     change_history(tmp_path / "gpu", epoch_seconds=[1.0, 0.0, 0.0, 0.0])  # by a clock that stood still
     found, _ = rows.read(tmp_path, runs.named(tmp_path, ["*"]))
     assert contents.kinds_of(found)[0].speed[0].rows[1]["speed-up"] == "-"
+    assert call("evaluate", "--report", "--results-dir", tmp_path).returncode == 0
+    assert "Compiling: the first epoch less the median of the later ones." in (tmp_path / "report.html").read_text()
 
 
 def test_published_figures_stand_with_what_they_are_of(tmp_path):

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ class Running(NamedTuple):
 
 
 _running = None
+_began = None  # when TensorFlow's start began, until it was told
 
 
 def start(setup):
@@ -55,9 +57,11 @@ def start(setup):
     UserError
         If a GPU is asked for and there is none, or TensorFlow already runs with another setup.
     """
-    global _running
+    global _running, _began
     if _running and _running.setup == setup:
         return _running
+    if _running is None:
+        _began = time.perf_counter()
     gpus = _import_tensorflow()
     if setup.device == "gpu" and not gpus:
         raise UserError(
@@ -110,6 +114,13 @@ def _choose(gpus, threads, inter_op):
         tf.config.experimental.set_memory_growth(gpus[0], True)
         # The same seed is to give the same run, which some GPU kernels promise only on request.
         tf.config.experimental.enable_op_determinism()
+
+
+def seconds_since_start():
+    """Seconds since TensorFlow's start began in this process, told once, to the run that waited for it; then None."""
+    global _began
+    began, _began = _began, None
+    return began and time.perf_counter() - began
 
 
 def running():

@@ -29,7 +29,7 @@ EVALUATED = {
 }
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 # Of these, more is better.
-HIGHER = ("val_accuracy", "accuracy", "modes", "near", "present", "confidence", "chi_square_p")
+HIGHER = ("val_accuracy", "accuracy", "modes", "near", "present", "confidence", "chi_square_p", "speed_up")
 
 
 class Group(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 from lab.comparison.groups import EVALUATED, GAN_METRICS, HIGHER, LEVELS
 from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
 from lab.comparison.published import judgements
+from lab.comparison.speed import speeds_of
 from lab.metrics import intervals
 from lab.settings import UserError, text
 
@@ -19,7 +20,8 @@ _LATER = ("accuracy", "loss", *_EPOCHS_TO)
 LISTED = ("modes", "near", "present", "chi_square_p", *_EPOCHS_TO)
 _HEADINGS = {name: words for name, (words, _) in EVALUATED.items()}
 _HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
-TWO_DEVICES = "Two devices"
+DEVICES = "Seconds by device"
+WIDE = 0.1  # a spread of epochs, above which the reader is warned
 _MOST_LISTED = 5  # runs of which each is told
 
 
@@ -120,29 +122,77 @@ def published_epochs_table(groups, verdicts, top=None):
 
 
 def speed_table(groups):
-    """What two devices take for the same; None unless there are exactly two devices, and something trained on both."""
-    devices = sorted({group.device for group in groups})
-    if len(devices) != 2:
+    """What devices take for the same, a line for each; None unless something was trained on several devices."""
+    speeds = speeds_of(groups)
+    if not speeds:
         return None
-    pairs = {}
-    for group in groups:
-        same = group.settings.replace(device="auto", threads=None, seed=0), group.record.dataset.sha256
-        pairs.setdefault(same, {})[group.device] = group
+    common, short = _short([speed.device for speed in speeds])
     rows = []
-    for pair in pairs.values():
-        if len(pair) == 2:
-            one, other = (pair[device] for device in devices)
-            for key, epochs in (("first_epoch_seconds", "first"), ("epoch_seconds", "later")):
-                times = [group.measures[key].mean() for group in (one, other)]
-                row = {"setting": one.settings.describe(one.record.dataset.train), "epochs": epochs}
-                row |= {device: f"{seconds:.3g} s" for device, seconds in zip(devices, times)}
-                rows.append(row | {"speed-up": f"{times[0] / times[1]:.2f}" if times[1] else "-"})
-    return Table(TWO_DEVICES, rows, []) if rows else None
+    for speed, device in zip(speeds, short):
+        row = {"setting": speed.setting, "device": device, "start": _seconds(speed.start), "first": _seconds(speed.first)}
+        row |= {"compiling": _seconds(speed.compiling), "later": _seconds(speed.later)}
+        row |= {"spread": "-" if np.isnan(speed.spread) else f"{speed.spread:.1%}", "speed-up": _speed_up(speed.speed_up)}
+        rows.append(row)
+    settings = {speed.setting for speed in speeds}
+    alone = ["setting"] if len(settings) == 1 else []
+    notes = [f"Setting: {settings.pop()}."] if alone else []
+    notes += [f"Device: {common}."] if common else []
+    rows = told(_without(rows, alone))
+    return Table(DEVICES, rows, [*notes, *_about_speeds(speeds), *_wide(speeds, rows)])
+
+
+def _short(devices):
+    """What all devices have in common, and each without it: of the threads of one CPU, their number."""
+    parts = [device.rpartition(", ") for device in devices]
+    common = {first for first, *_ in parts}
+    return (common.pop(), [last for *_, last in parts]) if len(common) == 1 else ("", devices)
+
+
+def _seconds(value):
+    return "-" if np.isnan(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _speed_up(found):
+    if found is None:
+        return "1"
+    if np.isnan(found.ratio):
+        return "-"
+    ratio, low, high = (f"{value:.2f}" if value < 1000 else f"{value:.3g}" for value in found)
+    return ratio if np.isnan(found.low) else f"{ratio} ({low} to {high})"
+
+
+def _about_speeds(speeds):
+    """What the columns of times mean, in sentences."""
+    sentences = []
+    if not all(np.isnan(speed.start) for speed in speeds):
+        sentences.append("Start: from the start of TensorFlow to the first epoch.")
+    sentences.append("Compiling: the first epoch less the median of the later ones.")
+    sentences.append("Later: the median later epoch of all runs; spread: the interquartile range of these epochs, in % of it.")
+    found = [speed.speed_up for speed in speeds if speed.speed_up and not np.isnan(speed.speed_up.ratio)]
+    alone = [np.isnan(one.low) for one in found]
+    if found:
+        mean = "" if all(alone) else "; the mean over seeds, in brackets its 95% interval (Student's t of the logarithms)"
+        sentences.append(f"Speed-up: how many times faster later epochs are than on the setting's first device{mean}.")
+    if any(alone):
+        sentences.append(f"{'Single runs' if all(alone) else 'Some are single runs'}: --repeats 5 gives an interval.")
+    return sentences
+
+
+def _wide(speeds, rows):
+    """A warning of times that scatter, in a list."""
+    wide = [
+        f"{' on '.join(row[name] for name in ('setting', 'device') if name in row)}: {speed.spread:.0%}"
+        for speed, row in zip(speeds, rows)
+        if speed.spread > WIDE
+    ]
+    advice = "something else may have been running, so measure again on an idle machine"
+    return [f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): {advice}."] if wide else []
 
 
 def numbers(groups, verdicts):
     """All numbers, unrounded, and every setting: a dict for each group."""
     compared = next((of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ())
+    speeds = {path: speed for speed in speeds_of(groups) for path in speed.paths}
     rows = []
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
@@ -158,10 +208,19 @@ def numbers(groups, verdicts):
                 verdict = verdicts.get((group.name, None), {}).get(name)
                 row |= {f"published_{name}": verdict and verdict.figure, f"{name}_place": verdict and verdict.place}
                 row |= {f"{name}_low": verdict and verdict.low, f"{name}_high": verdict and verdict.high}
+        row |= _of_speed(speeds.get(group.path)) if speeds else {}
         # Not "device" and "dataset", which are settings: the device may be "auto".
         row |= {"device_name": group.device, "data_sha256": group.record.dataset.sha256}
         rows.append({key: "" if value is None or value != value else value for key, value in row.items()})  # of NaN, too
     return rows
+
+
+def _of_speed(speed):
+    """What `numbers` says of a group's speed beside its measures; None of a group that was trained on one device only."""
+    names = ("start_seconds", "compiling_seconds", "epoch_seconds_spread", "speed_up", "speed_up_low", "speed_up_high")
+    if speed is None:
+        return dict.fromkeys(names)
+    return dict(zip(names, [speed.start, speed.compiling, speed.spread, *(speed.speed_up or [1.0, None, None])]))
 
 
 def told(rows):

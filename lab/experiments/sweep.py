@@ -83,8 +83,7 @@ def train_missing(planned, data, output, machines):
         if not todo:
             return {}
         work, failed = work_for(output, machines), {}
-        # Those that TensorFlow is started alike for one after the other: it takes seconds.
-        order = sorted(todo.items(), key=lambda one: [str(part) for part in devices.setup_of(one[1], work.threads)])
+        order = _in_order(todo, work.threads, workers)
         with Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
 
             def finished(name, files, fault):
@@ -103,6 +102,20 @@ def train_missing(planned, data, output, machines):
                 raise
     report_failed(failed, len(planned))
     return failed
+
+
+def _in_order(planned, threads, workers):
+    """Names and settings of runs, in the order in which they are trained.
+
+    Those that TensorFlow is started alike for follow each other: it takes seconds. But where one run at a time tells which
+    device is faster, devices alternate by seed, so that what slows the machine for a while slows all of them.
+    """
+    timed = workers == 1 and len({(one.device, one.threads) for one in planned.values()}) > 1
+
+    def place(one):
+        return one[1].seed if timed else 0, [str(part) for part in devices.setup_of(one[1], threads)]
+
+    return sorted(planned.items(), key=place)
 
 
 def _cleared(order, work, overwrite, finished):

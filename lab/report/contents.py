@@ -1,6 +1,5 @@
 """What a page says of runs together: kinds of them, sweeps, searches."""
 
-import itertools
 from typing import NamedTuple
 
 from lab import runs
@@ -26,7 +25,7 @@ class Kind(NamedTuple):
     columns: dict  # as `rows.columns_of` gives it
     choices: dict  # of str to list of str: what runs may be chosen by, and the values that there are
     notes: list  # of str
-    speed: list  # of tables.Table: pairs of devices
+    speed: list  # of tables.Table: of devices
 
     @property
     def lines(self):
@@ -46,7 +45,7 @@ class Experiment(NamedTuple):
     def tables(self):
         """The tables that the page does not show elsewhere: a single group is but a row of that of all runs."""
         main, *others = self.comparison.tables
-        return [*([main] if len(self.groups) > 1 else []), *(table for table in others if table.title != tables.TWO_DEVICES)]
+        return [*([main] if len(self.groups) > 1 else []), *(table for table in others if table.title != tables.DEVICES)]
 
 
 def kinds_of(rows):
@@ -56,9 +55,7 @@ def kinds_of(rows):
         chosen = [row for row in rows if row.group.settings.is_gan == (panels is OF_GANS)]
         if chosen:
             groups = [row.group for row in chosen if row.counts and not row.part]
-            devices = sorted({group.device for group in groups})
-            pairs = [[group for group in groups if group.device in pair] for pair in itertools.combinations(devices, 2)]
-            speed = [table for table in map(tables.speed_table, pairs) if table]
+            speed = [*filter(None, [tables.speed_table(groups)])]
             columns, notes = columns_of(chosen), warnings_of(groups, counted=True)
             if {"label-smoothing", "regularizer-strength"} & set(columns):
                 notes.append("Losses contain weight decay and label smoothing: where these differ, losses do not compare.")

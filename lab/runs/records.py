@@ -65,6 +65,7 @@ class History(BaseModel):
     epoch_seconds: Annotated[list[Annotated[float, Field(ge=0, lt=1e100)]], Field(min_length=1)]
     device: Line = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
+    start_seconds: Number = None  # from the start of TensorFlow to the first epoch; None: it ran already, or is unknown
     total_seconds: Number = None
     resumed: list[Whole] = []  # epochs after which the training was broken off; those that follow contain compiling
     saved_epoch: int = 0  # whose weights were saved, from 1; 0: none, or the last

@@ -107,6 +107,8 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.begin = time.perf_counter()
+        start = devices.seconds_since_start()
+        self.start = {} if start is None or self.found else {"start_seconds": start}
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch_begin = time.perf_counter()
@@ -132,7 +134,7 @@ class Recorder(keras.callbacks.Callback):
         lists = {name: [row[name] for row in rows] for name in rows[0]}
         saved = {} if self.fault else {"saved_epoch": self.saved_epoch or len(rows)}
         about = {"status": status, "device": self.device, "compiled": self.compiled, "total_seconds": self.seconds}
-        return about | ({"resumed": self.resumed} if self.resumed else {}) | saved | lists
+        return about | self.start | ({"resumed": self.resumed} if self.resumed else {}) | saved | lists
 
 
 class Checkpoints(keras.callbacks.Callback):
