@@ -16,6 +16,7 @@ MOST_BYTES = {
     "picture": 200 * MEGABYTE,
     "arrays": 1_000 * MEGABYTE,
     "model": 2_000 * MEGABYTE,
+    "checkpoint": 8_000 * MEGABYTE,  # whose reader knows how large its own can be
 }
 _END, _END64, _DIRECTORY = b"PK\x05\x06", b"PK\x06\x07", 2**16  # of a zip archive: bytes of its list of members
 

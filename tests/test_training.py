@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import random
 import shutil
 import zipfile
@@ -237,10 +238,18 @@ def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="other data"):
         train_run(settings, others, output, verbose=False)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
-    for broken in (b"", b"PK", before[tmp_path / "run" / "checkpoint.npz"][:-40]):
-        (tmp_path / "run" / "checkpoint.npz").write_bytes(broken)
+    file = tmp_path / "run" / "checkpoint.npz"
+    evil = {"about": np.array("{}"), "epochs": np.array([None]), "state_0": np.zeros(3)}
+    for broken in (b"", b"PK", before[file][:-40], before[file].replace(b"(784, 12)", b"(784,999)"), evil, {}):
+        if isinstance(broken, bytes):
+            file.write_bytes(broken)
+        else:
+            np.savez_compressed(file, **broken)
         with pytest.raises(UserError, match=r"checkpoint.npz: not a readable checkpoint"):
             train_run(settings, arrays, output, verbose=False)
+    os.truncate(file, 2**40)
+    with pytest.raises(UserError, match="larger than 8000 MB"):
+        train_run(settings, arrays, output, verbose=False)
     found = runs.Checkpoint(runs.About(metrics=["loss"], seconds=1.0, resumed=[], compiled=True), [[1.0]], [np.zeros(3)], [])
     runs.save_checkpoint(tmp_path / "run", found)
     with pytest.raises(UserError, match=r"checkpoint.npz: not of this run"):

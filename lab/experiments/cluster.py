@@ -204,7 +204,7 @@ class _Submitted:
         """Ask for a run."""
         fit = [one for one in self.workers() if one not in self.left_out] if self.left_out else None
         arrays = self.data[task.settings.dataset]
-        future = self.client.submit(_task(), pickle.dumps(task), arrays, pure=False, workers=fit)
+        future = self.client.submit(_task(), pickle.dumps(task), arrays, pure=False, workers=fit, fifo_timeout=0)
         self.pending[future] = task, fit
         future.add_done_callback(self.ended.put)
 

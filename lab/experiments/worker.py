@@ -23,6 +23,7 @@ from lab.settings import Settings
 WAIT = 9  # seconds for a run to be checkpointed
 TRIES = 3  # of a run that ends its process
 MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
+MOST_TRAINERS = 2  # at a worker: of two devices that take turns, none is to be started anew
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,7 +43,7 @@ class Task(NamedTuple):
 class Trainer:
     """A process that trains, and what this one knows of it."""
 
-    def __init__(self, setup):
+    def __init__(self):
         mine, other = multiprocessing.Pipe()
         command = [sys.executable, "-m", "lab.experiments.trainer", str(other.fileno())]
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -50,7 +51,7 @@ class Trainer:
         options = {"pass_fds": [other.fileno()], "stdin": subprocess.DEVNULL, "start_new_session": True}
         self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, **options)
         other.close()
-        self.connection, self.setup = mine, setup
+        self.connection = mine
         self.data = None  # the name of the arrays that it has
         self.least = None  # its bytes after its first run
         self.sending = threading.Lock()
@@ -97,7 +98,7 @@ class _Place:
     """What a worker has: this process may be several workers."""
 
     def __init__(self):
-        self.trainer = None
+        self.trainers = {}  # by what TensorFlow was started with; that of the latest run last
         self.client = None  # whose run is trained, or was last
         self.lock = threading.Lock()  # a worker may have several threads, but a run's seconds are to be its own
 
@@ -149,36 +150,34 @@ def _trained(place, task, arrays, heard):
     data = task.settings.dataset, task.client
     job = Job(task.name, task.settings, data, task.setup, task.output, task.mark.exists(), task.topic is not None)
     for _ in range(TRIES):
-        if place.trainer and place.trainer.setup != task.setup:
-            place.trainer.end(WAIT)
-            place.trainer = None
-        place.trainer = place.trainer or Trainer(task.setup)
+        trainer = place.trainers.pop(task.setup, None) or Trainer()
+        place.trainers[task.setup] = trainer
+        while len(place.trainers) > MOST_TRAINERS:
+            place.trainers.pop(next(iter(place.trainers))).end()
         try:
-            files, fault, grown = place.trainer.train(job, arrays, *heard)
+            files, fault, grown = trainer.train(job, arrays, *heard)
         except (EOFError, OSError):
-            status, place.trainer = place.trainer.process.wait(), None
+            place.trainers.pop(task.setup, None)
+            status = trainer.process.wait()
             if status == 0:  # it was told to end
                 return {"again": True}
             continue
         if grown:
-            place.trainer.end()
-            place.trainer = None
+            place.trainers.pop(task.setup).end()
         return {"files": files, "fault": fault}
     return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}: for lack of memory, perhaps"}
 
 
 def stop(name, dask_worker):
     """Let a run end with the epoch that it is in."""
-    trainer = _places[dask_worker.address].trainer
-    with contextlib.suppress(AttributeError, OSError):  # it has ended
-        trainer.send("stop", name)
+    for trainer in [*_places[dask_worker.address].trainers.values()]:
+        with contextlib.suppress(OSError):  # it has ended
+            trainer.send("stop", name)
 
 
 def end(client, seconds, dask_worker):
-    """Have what a client's run needs to go on written, and its process ended; wait for it so many seconds."""
+    """Have what a client's run needs to go on written, and its processes ended; wait for it so many seconds."""
     _gone.add(client)
     place = _places[dask_worker.address]
-    trainer = place.trainer
-    if trainer and place.client == client:
+    for trainer in [*place.trainers.values()] if place.client == client else ():
         trainer.end(seconds)
-        place.trainer = None

@@ -42,7 +42,7 @@ def writing(folder, overwrite=False, record=None):
     with locked(folder, LAST_CHUNK if record and not overwrite and has_files(folder) else 0):
         again = not overwrite and record is not None and _same(folder, record)
         check_free(folder, overwrite or again)  # once more: another process may have finished meanwhile
-        checkpoint = load_checkpoint(folder) if again else None
+        checkpoint = load_checkpoint(folder, record["parameters"]) if again else None
         (_remove_remains if checkpoint else remove_run)(folder)
         try:
             yield checkpoint
