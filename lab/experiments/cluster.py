@@ -68,8 +68,13 @@ def connect(scheduler=None, workers=1):
             if re.search("tls|encryption", f"{scheduler} {error}", re.IGNORECASE):
                 ask += " Are the certificates in Dask's configuration those of the cluster (docs/cluster.md, Security)?"
             raise UserError(f"no Dask scheduler answers at {scheduler}: {ask}") from error
-        stack.callback(_end, client)
-        yield client
+        try:
+            yield client
+        except BaseException:
+            _end(client)
+            raise
+        if client.cluster is None:  # on this machine, their processes end with this one, which may need them again
+            _end(client)
 
 
 async def _ask(address):

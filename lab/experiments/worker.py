@@ -23,7 +23,6 @@ from lab.settings import Settings
 WAIT = 9  # seconds for a run to be checkpointed
 TRIES = 3  # of a run that ends its process
 MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
-MOST_TRAINERS = 2  # at a worker: of two devices that take turns, none is to be started anew
 ROOT = Path(__file__).parents[2]
 
 
@@ -98,13 +97,33 @@ class _Place:
     """What a worker has: this process may be several workers."""
 
     def __init__(self):
-        self.trainers = {}  # by what TensorFlow was started with; that of the latest run last
-        self.client = None  # whose run is trained, or was last
+        self.training = None  # the Trainer of the run that is trained
+        self.client = None  # whose run it is, or was last
         self.lock = threading.Lock()  # a worker may have several threads, but a run's seconds are to be its own
 
 
 _places = collections.defaultdict(_Place)  # by a worker's address
 _gone = set()  # clients that want nothing any more
+# Trainers that wait for a run, and what TensorFlow was started with in each, the latest last: also for the next cluster that
+# this process starts, as a search does.
+_idle = []
+
+
+def _take(setup):
+    """A trainer that suits, be it a new one."""
+    for one in reversed(_idle):
+        if one[0] == setup:
+            _idle.remove(one)
+            return one[1]
+    return Trainer()
+
+
+def _give_back(setup, trainer):
+    """Keep a trainer for another run: two at a worker, as of two devices that take turns, none is to be started anew."""
+    _idle.append((setup, trainer))
+    working = sum(place.training is not None for place in _places.values())
+    while len(_idle) > 2 * (working + 1):
+        _idle.pop(0)[1].end()
 
 
 def run(task, arrays):
@@ -150,34 +169,36 @@ def _trained(place, task, arrays, heard):
     data = task.settings.dataset, task.client
     job = Job(task.name, task.settings, data, task.setup, task.output, task.mark.exists(), task.topic is not None)
     for _ in range(TRIES):
-        trainer = place.trainers.pop(task.setup, None) or Trainer()
-        place.trainers[task.setup] = trainer
-        while len(place.trainers) > MOST_TRAINERS:
-            place.trainers.pop(next(iter(place.trainers))).end()
+        place.training = trainer = _take(task.setup)
         try:
             files, fault, grown = trainer.train(job, arrays, *heard)
         except (EOFError, OSError):
-            place.trainers.pop(task.setup, None)
             status = trainer.process.wait()
             if status == 0:  # it was told to end
                 return {"again": True}
             continue
+        finally:
+            place.training = None
         if grown:
-            place.trainers.pop(task.setup).end()
+            trainer.end()
+        else:
+            _give_back(task.setup, trainer)
         return {"files": files, "fault": fault}
     return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}: for lack of memory, perhaps"}
 
 
 def stop(name, dask_worker):
     """Let a run end with the epoch that it is in."""
-    for trainer in [*_places[dask_worker.address].trainers.values()]:
-        with contextlib.suppress(OSError):  # it has ended
-            trainer.send("stop", name)
+    with contextlib.suppress(AttributeError, OSError):  # it has ended
+        _places[dask_worker.address].training.send("stop", name)
 
 
 def end(client, seconds, dask_worker):
-    """Have what a client's run needs to go on written, and its processes ended; wait for it so many seconds."""
+    """Have what a client's run needs to go on written, and its process ended, as those that are idle; wait so many seconds."""
     _gone.add(client)
     place = _places[dask_worker.address]
-    for trainer in [*place.trainers.values()] if place.client == client else ():
-        trainer.end(seconds)
+    if place.client == client:
+        ending = [trainer for _, trainer in _idle] + [place.training]
+        _idle.clear()
+        for trainer in filter(None, ending):
+            trainer.end(seconds)
