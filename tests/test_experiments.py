@@ -19,7 +19,7 @@ import pytest
 
 import train
 from lab import cli, data, runs
-from lab.experiments import cluster, sweep
+from lab.experiments import cluster, sweep, worker
 from lab.experiments.grid import grid
 from lab.settings import Settings, UserError
 from tests.conftest import ROOT, assert_refused, call, files_of, script
@@ -218,11 +218,11 @@ def by_hand(tmp_path):
 @pytest.mark.cluster
 def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, by_hand, data_dir, tmp_path):
     """One worker and its guardian are killed during the sweep, then the client; two workers are not fit for it."""
-    address, worker = by_hand
+    address, start_worker = by_hand
     shutil.copytree(ROOT / "lab", tmp_path / "other" / "lab")
     shutil.copytree(ROOT / "models", tmp_path / "other" / "models")
     (tmp_path / "other" / "lab" / "new.py").touch()
-    lost, *_ = [worker(path=path) for path in (ROOT, ROOT, tmp_path / "other", tmp_path)]
+    lost, *_ = [start_worker(path=path) for path in (ROOT, ROOT, tmp_path / "other", tmp_path)]
     flags = ("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
     process = start(*flags)
     wait_for_runs(process, 2)
@@ -266,6 +266,24 @@ def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
     assert "2 of 4 runs failed" in done.stderr and "learning-rate=1e30/seed=0: the loss is not a finite" in done.stderr
     assert "learning-rate=0.2/seed=0: another process is writing" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch):
+    """As one does that takes more memory than there is; one whose process was told to end is tried elsewhere."""
+    process = mock.Mock(wait=mock.Mock(return_value=-9))
+    started = []
+
+    def start():
+        started.append(mock.Mock(process=process, train=mock.Mock(side_effect=EOFError)))
+        return started[-1]
+
+    monkeypatch.setattr(worker, "Trainer", start)
+    monkeypatch.setattr(worker, "_idle", [])
+    task = worker.Task("a", Settings(dataset="mnist"), None, None, mock.Mock(), None, "me", "")
+    outcome = worker._trained(worker._Place(), task, (), (None, None))
+    assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
+    process.wait.return_value = 0
+    assert worker._trained(worker._Place(), task, (), (None, None)) == {"again": True}
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch, capfd):

@@ -185,10 +185,10 @@ def measure(members, evaluations):
     """
     of_gans = members[0].settings.is_gan
     measures = {name: [run.history.final[name] for run in members] for name in (GAN_METRICS if of_gans else METRICS)}
-    seconds = [run.history.epoch_seconds for run in members]
-    measures["epoch_seconds"] = [statistics.median(later or [first]) for first, *later in seconds]
-    compiled = [run.history.compiled for run in members]
-    measures["first_epoch_seconds"] = [one[0] for one, new in zip(seconds, compiled) if new or not any(compiled)]
+    histories = [run.history for run in members]
+    measures["epoch_seconds"] = [statistics.median(one.steady_seconds or one.epoch_seconds) for one in histories]
+    compiled = [one for one in histories if one.compiled] or histories
+    measures["first_epoch_seconds"] = [one.epoch_seconds[0] for one in compiled]
     if of_gans:
         measures |= {name: [one.get(name) for one in evaluations] for name in EVALUATED}
     else:

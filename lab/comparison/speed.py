@@ -52,8 +52,8 @@ def _in_order(name):
 def _seconds(groups):
     histories = [run.history for group in groups for run in group.runs]
     fresh = [one for one in histories if one.compiled]
-    later = [seconds for one in histories for seconds in one.epoch_seconds[1:]]
-    compiling = [one.epoch_seconds[0] - statistics.median(one.epoch_seconds[1:]) for one in fresh if one.epochs > 1]
+    later = [seconds for one in histories for seconds in one.steady_seconds]
+    compiling = [one.epoch_seconds[0] - statistics.median(one.steady_seconds) for one in fresh if one.steady_seconds]
     starts = [one.start_seconds for one in histories if one.start_seconds is not None]
     firsts = [one.epoch_seconds[0] for one in fresh or histories]
     return *map(_median, (starts, firsts, compiling, later)), speed.spread(later)
@@ -67,8 +67,8 @@ def _later_medians(groups):
     """The median later epoch by seed, of runs that have one."""
     medians = {}
     for run in (run for group in groups for run in group.runs):
-        if run.history.epochs > 1:
-            medians.setdefault(run.settings.seed, []).append(statistics.median(run.history.epoch_seconds[1:]))
+        if run.history.steady_seconds:
+            medians.setdefault(run.settings.seed, []).append(statistics.median(run.history.steady_seconds))
     return {seed: _median(values) for seed, values in medians.items()}
 
 

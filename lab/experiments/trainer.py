@@ -5,6 +5,7 @@ ended and started anew where a run needs TensorFlow otherwise, where memory has 
 worker is gone, or says so by SIGTERM, the run in training is checkpointed and this process ends.
 """
 
+import contextlib
 import functools
 import os
 import queue
@@ -73,7 +74,7 @@ def _receive(connection, jobs):
 
 def _train(job, tell):
     """The files of a run that are to be sent back, and why it failed, or None."""
-    with tempfile.TemporaryDirectory() as parent:
+    with contextlib.nullcontext() if job.here else tempfile.TemporaryDirectory() as parent:
         output = job.output if job.here else job.output._replace(folder=Path(parent, "run"))
         fault = None
         try:
@@ -86,13 +87,13 @@ def _train(job, tell):
         except UserError as error:
             fault = str(error)
         except OSError as error:
-            fault = f"cannot write {error.filename2 or error.filename or output.folder}: {error.strerror or error}"
+            fault = f"cannot write {error.filename or output.folder}: {error.strerror or error}"
         except Exception as error:  # a fault of this run, not of the others
             fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if not job.here:
+            return runs.read_files(output.folder), fault
         history = output.folder / runs.File.HISTORY
-        if job.here:
-            return {runs.File.HISTORY.value: history.read_bytes()} if history.exists() else {}, fault
-        return runs.read_files(output.folder), fault
+        return {runs.File.HISTORY.value: history.read_bytes()} if history.exists() else {}, fault
 
 
 @functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled

@@ -20,7 +20,7 @@ from lab.backend import devices
 from lab.experiments.trainer import Job
 from lab.settings import Settings
 
-WAIT = 9  # seconds for a run to be checkpointed
+WAIT = 8  # seconds for a run to be checkpointed
 TRIES = 3  # of a run that ends its process
 MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
 ROOT = Path(__file__).parents[2]

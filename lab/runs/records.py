@@ -83,6 +83,11 @@ class History(BaseModel):
         return len(self.epoch_seconds)
 
     @property
+    def steady_seconds(self):
+        """Seconds of the epochs that contain no compiling: without the first, and the first after each break."""
+        return [seconds for place, seconds in enumerate(self.epoch_seconds) if place and place not in self.resumed]
+
+    @property
     def curves(self):
         """Keras's lists by epoch: dict of str to list of float, None for what was no finite number."""
         return self.model_extra

@@ -23,7 +23,7 @@ from lab.signals import interrupt_of
 from lab.training import engine
 
 INTERVAL = 10  # seconds between two checkpoints, at least
-PATIENCE = 8  # seconds for the chunk that is computed when a signal comes
+PATIENCE = 6  # seconds for the chunk that is computed when a signal comes
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
@@ -64,7 +64,7 @@ def listeners_for(settings, output, title, found=None, watch=None):
         TensorBoard(output.folder / runs.TENSORBOARD) if output.tensorboard else None,
         watch and Watch(watch),
         stopper,
-        Checkpoints(recorder, stopper, found),
+        Checkpoints(recorder, stopper),
     )
 
 
@@ -146,13 +146,12 @@ class Checkpoints(keras.callbacks.Callback):
     ----------
     recorder : Recorder
     stopper : EarlyStopping or None
-    found : runs.Checkpoint or None
-        That the run goes on from.
     """
 
-    def __init__(self, recorder, stopper, found):
+    def __init__(self, recorder, stopper):
         super().__init__()
-        self.recorder, self.stopper, self.found = recorder, stopper, found
+        self.recorder, self.stopper, self.found = recorder, stopper, recorder.found
+        self.writing = threading.Lock()
 
     @property
     def stopped_early(self):
@@ -178,13 +177,12 @@ class Checkpoints(keras.callbacks.Callback):
         if not rows:
             return
         stopping = self.stopper and runs.Stopping(**{name: getattr(self.stopper, name) for name in runs.Stopping.model_fields})
-        seconds, resumed = self.recorder.seconds, self.recorder.resumed
-        about = runs.About(
-            metrics=list(rows[0]), seconds=seconds, resumed=resumed, stopping=stopping, compiled=self.recorder.compiled
-        )
+        told = {name: getattr(self.recorder, name) for name in ("seconds", "resumed", "compiled")}
+        about = runs.About(metrics=list(rows[0]), stopping=stopping, **told)
         best = (self.stopper and self.stopper.best_weights) or []
-        epochs = [list(row.values()) for row in rows]
-        runs.save_checkpoint(self.recorder.folder, runs.Checkpoint(about, epochs, state, best))
+        checkpoint = runs.Checkpoint(about, [list(row.values()) for row in rows], state, best)
+        with self.writing:
+            runs.save_checkpoint(self.recorder.folder, checkpoint)
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -227,6 +225,7 @@ class Interrupt(keras.callbacks.Callback):
         try:
             if self.checkpoints:
                 self.checkpoints.write()
+                say(f"\n{self.checkpoints.recorder.folder}: ended; the same command goes on.")
         finally:
             os._exit(128 + self.pressed)
 
