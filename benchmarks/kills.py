@@ -31,7 +31,7 @@ RUNS = {
     "conv-gan": "--net gan-conv --epochs 25 --steps-per-epoch 4 --threads 1",
     "sweep": "--sweep hidden 100 50,20 --repeats 2 --epochs 25 --early-stopping 20 --dropout 0.1",
 }
-TIMES = {"epoch_seconds", "total_seconds", "compiled", "resumed"}
+TIMES = {"epoch_seconds", "total_seconds", "start_seconds", "compiled", "resumed"}
 
 
 def main():

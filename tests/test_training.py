@@ -203,7 +203,7 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
         assert resumed[-1] < settings.epochs
     history = train_run(settings, arrays, broken, verbose=False)
     assert history.pop("resumed") == runs.load(tmp_path / "broken").history.resumed == resumed
-    times = {"epoch_seconds", "total_seconds", "compiled"}
+    times = {"epoch_seconds", "total_seconds", "start_seconds", "compiled"}
     assert {name: values for name, values in history.items() if name not in times} == {
         name: values for name, values in undisturbed.items() if name not in times
     }
