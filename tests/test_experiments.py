@@ -279,7 +279,7 @@ def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch):
 
     monkeypatch.setattr(worker, "Trainer", start)
     monkeypatch.setattr(worker, "_idle", [])
-    task = worker.Task("a", Settings(dataset="mnist"), None, None, mock.Mock(), None, "me", "")
+    task = worker.Task("a", Settings(dataset="mnist"), None, None, mock.Mock(), None, "me")
     outcome = worker._trained(worker._Place(), task, (), (None, None))
     assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
     process.wait.return_value = 0

@@ -12,6 +12,7 @@ import logging
 import pickle
 import queue
 import re
+import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -91,10 +92,16 @@ def _close(part):
 
 def _end(client):
     """Have the runs in training checkpointed, all at once, and wait for it."""
-    with signals.ignored():
+
+    def end():
         for seconds in (None, worker.WAIT):
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 client.run(worker.end, client.id, seconds, on_error="ignore")
+
+    with signals.ignored():
+        ending = threading.Thread(target=end, daemon=True)  # for a scheduler that says nothing, it would wait for ever
+        ending.start()
+        ending.join(worker.WAIT + 1)
 
 
 class Work(NamedTuple):
@@ -154,7 +161,7 @@ def train_on_workers(client, planned, data, work, report):
         for name, settings in planned:
             output = runs.Output(mark.parent / name, f"{work.name}/{name}", tensorboard=work.tensorboard)
             setup = devices.setup_of(settings, work.threads)
-            submitted.add(Task(name, settings, setup, output, mark, work.watch and topic, client.id, runs.code_hash()))
+            submitted.add(Task(name, settings, setup, output, mark, work.watch and topic, client.id))
             yield from submitted.results(told, work.ahead)
         yield from submitted.results(told)
     finally:
@@ -171,18 +178,16 @@ def _sent(client, arrays):
 
 
 def _task():
-    """What a worker is to call. It and its argument can be read without this package."""
+    """What a worker is to call. It and its arguments can be read without this package."""
 
-    def run_task(task, arrays):
-        import pickle
-
+    def run_task(code, task, arrays):
         import distributed
 
         address = distributed.get_worker().address
         try:
             from lab.experiments import worker
 
-            return address, worker.run(pickle.loads(task), arrays)
+            return address, worker.run(code, task, arrays)
         except ImportError as error:
             return address, {"unfit": str(error)}
 
@@ -209,7 +214,8 @@ class _Submitted:
         """Ask for a run."""
         fit = [one for one in self.workers() if one not in self.left_out] if self.left_out else None
         arrays = self.data[task.settings.dataset]
-        future = self.client.submit(_task(), pickle.dumps(task), arrays, pure=False, workers=fit, fifo_timeout=0)
+        call = _task(), runs.code_hash(), pickle.dumps(task), arrays
+        future = self.client.submit(*call, pure=False, workers=fit, fifo_timeout=0)
         self.pending[future] = task, fit
         future.add_done_callback(self.ended.put)
 
@@ -243,10 +249,8 @@ class _Submitted:
             self.workers()  # says so, if the scheduler is gone
             address, outcome = None, {"again": True}
         except KilledWorker as error:
-            outcome = {
-                "files": {},
-                "fault": f"{error.allowed_failures + 1} workers died over it, for lack of memory perhaps",
-            }
+            deaths = error.allowed_failures + 1
+            outcome = {"files": {}, "fault": f"{deaths} workers died over it, for lack of memory or time perhaps"}
         except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
             outcome = {"files": {}, "fault": f"{type(error).__name__}: {' '.join(str(error).split())}"}
         future.release()

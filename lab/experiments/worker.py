@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -36,7 +37,6 @@ class Task(NamedTuple):
     mark: Path  # a file that is there where the output's folder can be reached
     topic: str | None  # of Dask's events, by which to tell of the epochs, if anybody wants to know
     client: str  # its id
-    code: str  # the hash of its code
 
 
 class Trainer:
@@ -126,12 +126,15 @@ def _give_back(setup, trainer):
         _idle.pop(0)[1].end()
 
 
-def run(task, arrays):
+def run(code, task, arrays):
     """Have a run trained.
 
     Parameters
     ----------
-    task : Task
+    code : str
+        The hash of the client's code: what another made cannot be understood.
+    task : bytes
+        A pickled `Task`.
     arrays : tuple of arrays
         As `Arrays`.
 
@@ -141,8 +144,9 @@ def run(task, arrays):
         "files", as `runs.read_files` gives them, or of a run that was written where it belongs, its history alone; and "fault",
         why it failed, or None. In their place "unfit", why this worker cannot train it, or "again", if it was broken off.
     """
-    if why := _unfit(task):
+    if why := _unfit(code):
         return {"unfit": why}
+    task = pickle.loads(task)
     worker, key = distributed.get_worker(), thread_state.key
 
     def wanted():
@@ -157,11 +161,12 @@ def run(task, arrays):
         return _trained(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
 
 
-def _unfit(task):
+def _unfit(code):
+    """Why this worker cannot train a run of this code, or None."""
     missing = [name for name in ("tensorflow", "keras") if importlib.util.find_spec(name) is None]
     if missing:
         return f"it lacks the package {missing[0]}"
-    return None if runs.code_hash() == task.code else "it has another version of this code"
+    return None if runs.code_hash() == code else "it has another version of this code"
 
 
 def _trained(place, task, arrays, heard):
