@@ -44,9 +44,9 @@ _stopped = set()  # names of runs that are not to go on
 def main(descriptor):
     """Train what comes through a connection, until its other end is closed."""
     connection, jobs = Connection(descriptor), queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
+    signals.take_sigterm()
     try:
-        signals.take_sigterm()
+        threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
         while True:
             job = jobs.get()
             files, fault = _train(job, lambda *epoch: connection.send(("epoch", *epoch)))
@@ -61,7 +61,8 @@ def _receive(connection, jobs):
         try:
             kind, *content = connection.recv()
         except (EOFError, OSError):
-            os.kill(os.getpid(), signal.SIGTERM)
+            if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:  # a second signal would end a run that is being checkpointed
+                os.kill(os.getpid(), signal.SIGTERM)
             return
         if kind == "data":
             _data.clear()

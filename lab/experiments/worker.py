@@ -53,6 +53,7 @@ class Trainer:
         self.connection = mine
         self.data = None  # the name of the arrays that it has
         self.least = None  # its bytes after its first run
+        self.told = False  # to end
         self.sending = threading.Lock()
 
     def send(self, *message):
@@ -84,7 +85,8 @@ class Trainer:
 
     def end(self, seconds=None):
         """Have the run checkpointed, if there is one, and the process ended; wait for it if so many seconds are given."""
-        with contextlib.suppress(OSError):
+        if not self.told:  # a second time, it would end at once
+            self.told = True
             self.process.send_signal(signal.SIGTERM)
         if seconds is not None:
             try:
@@ -107,23 +109,26 @@ _gone = set()  # clients that want nothing any more
 # Trainers that wait for a run, and what TensorFlow was started with in each, the latest last: also for the next cluster that
 # this process starts, as a search does.
 _idle = []
+_lending = threading.Lock()
 
 
 def _take(setup):
     """A trainer that suits, be it a new one."""
-    for one in reversed(_idle):
-        if one[0] == setup:
-            _idle.remove(one)
-            return one[1]
+    with _lending:
+        for one in reversed(_idle):
+            if one[0] == setup:
+                _idle.remove(one)
+                return one[1]
     return Trainer()
 
 
 def _give_back(setup, trainer):
     """Keep a trainer for another run: two at a worker, as of two devices that take turns, none is to be started anew."""
-    _idle.append((setup, trainer))
-    working = sum(place.training is not None for place in _places.values())
-    while len(_idle) > 2 * (working + 1):
-        _idle.pop(0)[1].end()
+    with _lending:
+        _idle.append((setup, trainer))
+        working = sum(place.training is not None for place in [*_places.values()])
+        while len(_idle) > 2 * (working + 1):
+            _idle.pop(0)[1].end()
 
 
 def run(code, task, arrays):
@@ -203,7 +208,9 @@ def end(client, seconds, dask_worker):
     _gone.add(client)
     place = _places[dask_worker.address]
     if place.client == client:
-        ending = [trainer for _, trainer in _idle] + [place.training]
-        _idle.clear()
+        with _lending:
+            ending = [place.training, *(trainer for _, trainer in _idle)]
+            if seconds is not None:
+                _idle.clear()
         for trainer in filter(None, ending):
             trainer.end(seconds)
