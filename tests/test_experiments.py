@@ -351,6 +351,7 @@ def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
         (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0", "--repeats", "2"), "single run"),
         (("-m", "x", "--sweep", "colour", "1"), "no such setting"),
         (("-m", "x", "--repeats", "2", "--workers", "0"), "workers"),
+        (("-m", "x", "--repeats", "2", "--workers", "10000"), "at most"),
         (("-m", "x", "--workers", "2"), "--sweep or --search"),
         (("-m", "x", "--repeats", "2", "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"), "use one of them"),
         (("-m", "x", "--sweep", "batch-size", "64", "641"), "640 training images"),

@@ -94,7 +94,7 @@ def train_missing(planned, data, output, machines):
                 ready = _cleared(order, work, output.overwrite, finished)
                 for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
                     fault = save(folder / name, files, name in remains) or fault
-                    if fault and not missing(folder, {name: planned[name]}, data):  # a worker that had lost its client did it
+                    if fault and _done_after_all(folder, {name: planned[name]}, data):
                         files, fault = {runs.File.HISTORY: (folder / name / runs.File.HISTORY).read_bytes()}, None
                     finished(name, files, fault)
             except KeyboardInterrupt:
@@ -102,6 +102,14 @@ def train_missing(planned, data, output, machines):
                 raise
     report_failed(failed, len(planned))
     return failed
+
+
+def _done_after_all(folder, planned, data):
+    """Whether runs are complete that could not be trained: by a worker that had lost an earlier client."""
+    try:
+        return not missing(folder, planned, data)
+    except UserError:
+        return False
 
 
 def _in_order(planned, threads, workers):
@@ -122,8 +130,8 @@ def _cleared(order, work, overwrite, finished):
     """Yield names and settings of runs, their folders free but for what is to go on; the others are finished by a fault."""
     for name, settings in order:
         folder = work.folder / name
-        record = None if overwrite else runs.unfinished(folder)
         try:
+            record = None if overwrite else runs.unfinished(folder)
             if not record or record.threads != devices.setup_of(settings, work.threads).threads:
                 runs.clear(folder)
         except UserError as error:
