@@ -6,8 +6,9 @@ examples:
   python benchmarks/long.py nets        100 different dense nets on one worker, on MNIST
   python benchmarks/long.py fits        500 runs of one net in one process
   python benchmarks/long.py saves       200 times saved and loaded in one process
+  python benchmarks/long.py checkpoints what checkpoints take of the time of a run, of each net
 
-Run from the project's folder; nets needs --data-dir.
+nets and checkpoints need --data-dir.
 """
 
 import argparse
@@ -32,11 +33,13 @@ SWEEPS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=(*SWEEPS, "saves"))
+    parser.add_argument("what", choices=(*SWEEPS, "saves", "checkpoints"))
     parser.add_argument("--data-dir", help="folder with mnist.npz")
     args = parser.parse_args()
     if args.what == "saves":
         return save_and_load()
+    if args.what == "checkpoints":
+        return checkpoints(args.data_dir)
     count, flags = SWEEPS[args.what]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "train.py", "-m", "long", "--results-dir", folder, *flags]
@@ -93,6 +96,54 @@ def save_and_load():
             if number % 20 == 19:
                 print(f"{number + 1} times: {sizes[-1]:.0f} MB", flush=True)
     report("saved and loaded", sizes, 20)
+    return 0
+
+
+def checkpoints(data_dir, seconds=45):
+    """Of runs that are stopped after so many seconds: the time in which their state was taken after each epoch, and written."""
+    sys.path.insert(0, str(ROOT))
+    from lab import data, runs
+    from lab.backend import devices
+    from lab.settings import GANS, NETS, Settings
+    from lab.training import callbacks
+    from lab.training.run import train_run
+
+    devices.start(devices.Setup("cpu"))
+    spent = {}
+
+    def timed(name, function):
+        def call(*args, **more):
+            begin = time.perf_counter()
+            try:
+                return function(*args, **more)
+            finally:
+                spent.setdefault(name, []).append(time.perf_counter() - begin)
+
+        return call
+
+    callbacks.Checkpoints.write = timed("written", callbacks.Checkpoints.write)
+    callbacks.Recorder.on_epoch_end = timed("recorded", callbacks.Recorder.on_epoch_end)  # with the line in history.json
+    for net in NETS:
+        dataset = "cifar10" if net == "filter" else "mnist"
+        more = {"sample_every": 10_000} if net in GANS else {}
+        settings, arrays = data.for_run(Settings(net=net, dataset=dataset, epochs=10_000, **more), data_dir)
+        spent.clear()
+        begin, sizes = time.perf_counter(), []
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "run", runs.File.CHECKPOINT)
+
+            def watch(*epoch, path=path, sizes=sizes, begin=begin):
+                sizes.append(path.stat().st_size if path.exists() else 0)
+                return time.perf_counter() - begin < seconds
+
+            history = train_run(settings, arrays, runs.Output(path.parent, "run"), verbose=False, watch=watch)
+        total, written = history["total_seconds"], spent.get("written", [])
+        print(
+            f"{net}: {len(history['epoch_seconds'])} epochs in {total:.1f} s; {len(written)} checkpoints of {max(sizes) / 1e6:.1f} MB "
+            f"took {sum(written):.3f} s, what is kept after each epoch {sum(spent['recorded']):.3f} s: "
+            f"{100 * (sum(written) + sum(spent['recorded'])) / total:.2f}%",
+            flush=True,
+        )
     return 0
 
 

@@ -22,6 +22,7 @@ from lab import cli, data, runs
 from lab.experiments import cluster, sweep, worker
 from lab.experiments.grid import grid
 from lab.settings import Settings, UserError
+from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call, files_of, script
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -268,7 +269,7 @@ def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch):
+def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp_path):
     """As one does that takes more memory than there is; one whose process was told to end is tried elsewhere."""
     process = mock.Mock(wait=mock.Mock(return_value=-9))
     started = []
@@ -279,11 +280,27 @@ def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch):
 
     monkeypatch.setattr(worker, "Trainer", start)
     monkeypatch.setattr(worker, "_idle", [])
-    task = worker.Task("a", Settings(dataset="mnist"), None, None, mock.Mock(), None, "me")
-    outcome = worker._trained(worker._Place(), task, (), (None, None))
+    task = worker.Task("a", Settings(dataset="mnist"), None, None, tmp_path / "mark", None, "me")
+    outcome = worker._trained(worker._Place(), task, (), (None, lambda: True))
     assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
     process.wait.return_value = 0
-    assert worker._trained(worker._Place(), task, (), (None, None)) == {"again": True}
+    assert worker._trained(worker._Place(), task, (), (None, lambda: True)) == {"again": True}
+
+
+def test_what_another_hand_has_completed_meanwhile_is_not_removed(mnist5k, tmp_path):
+    arrays = data.Arrays(*(array[:100] for array in mnist5k))
+    settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
+    work, folder, faults = cluster.Work(tmp_path, "s", threads=1), tmp_path / "seed=0", []
+    train_run(settings, arrays, runs.Output(folder, "s/seed=0"), verbose=False)
+
+    def ready(remains):
+        return list(sweep._cleared([("seed=0", settings)], work, remains, lambda *fault: faults.append(fault)))
+
+    assert ready(set()) == ready({"seed=0"}) == [("seed=0", settings)] and runs.holds_run(folder)
+    (folder / "history.json").unlink()  # broken off before its first epoch: of another sweep perhaps
+    assert ready({"seed=0"}) == [("seed=0", settings)] and not runs.has_files(folder)
+    train_run(settings, arrays, runs.Output(folder, "s/seed=0"), verbose=False)
+    assert ready(None) == [("seed=0", settings)] and not runs.has_files(folder) and not faults
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch, capfd):

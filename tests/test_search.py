@@ -14,7 +14,7 @@ from lab import data, runs
 from lab.experiments import cluster, search, trainer
 from lab.experiments.space import FIRST, suggest
 from lab.settings import Settings
-from tests.conftest import assert_refused, call, write_npz
+from tests.conftest import ROOT, assert_refused, call, write_npz
 
 BUDGET, TARGET = search.Goal(unit_budget=12), search.Goal(target_accuracy=0.5)
 FLAGS = ("-m", "s", "--unit-budget", "12", "--epochs", "4", "--batch-size", "64", "--repeats", "2", "--shift", "0")
@@ -141,6 +141,10 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     # One that left no run is still to be trained.
     failed = study.ask()
     assert not search._tell(failed, BUDGET, tmp_path / "nothing")
+    broken = tmp_path / "broken"
+    shutil.copytree(ROOT / "tests" / "earlier" / "dense", broken)
+    (broken / "history.json").write_text((broken / "history.json").read_text().replace('"complete"', '"training"'))
+    assert not search._tell(failed, BUDGET, broken)
     assert [name for name, _ in search._asked(study, (settings, BUDGET, 9), tmp_path, {})] == ["trial=7", "trial=8"]
 
 

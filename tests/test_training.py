@@ -194,6 +194,7 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
             train_run(settings, arrays, broken, verbose=False, watch=cut_at(cut))
         resumed += [cut] * (cut > 0)
         assert (tmp_path / "broken" / "checkpoint.npz").exists() == (cut > 0)
+        (tmp_path / "broken" / "evaluation.json").write_text("{}")  # of a GAN that was interrupted: it will not hold
     if settings.early_stopping:
         monkeypatch.setattr(engine, "_latest", None)  # another process
         with monkeypatch.context() as patch, pytest.raises(PowerCut):

@@ -3,6 +3,8 @@
 import concurrent.futures
 import multiprocessing
 import os
+import signal
+import threading
 
 from lab import console, figures, runs
 from lab.comparison import text
@@ -61,10 +63,25 @@ def draw_curves(drawn):
                 _draw_curve(*one)
                 bar.advance(1)
             return
-        with concurrent.futures.ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        pool = concurrent.futures.ProcessPoolExecutor(mp_context=context, initializer=_end_with_parent)
+        try:
             for ended in concurrent.futures.as_completed(pool.submit(_draw_curve, *one) for one in drawn.items()):
                 ended.result()
                 bar.advance(1)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent():
+    """Leave Ctrl-C to the process that has started this one, and end when it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _draw_curve(path, curve):

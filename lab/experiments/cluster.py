@@ -282,5 +282,10 @@ def _watch(client, epochs, watch):
     while not epochs.empty():
         address, *epoch = epochs.get()
         if not watch(*epoch):
-            with contextlib.suppress(Exception):  # the worker may be gone
-                client.run(worker.stop, epoch[0], workers=[address])
+            # Not waited for: the worker may be gone, or say nothing.
+            threading.Thread(target=_stop, args=(client, address, epoch[0]), daemon=True).start()
+
+
+def _stop(client, address, name):
+    with contextlib.suppress(Exception):
+        client.run(worker.stop, name, workers=[address])

@@ -138,15 +138,11 @@ def _study(path, settings, goal, data):
     about["data"] = fingerprint(data[settings.dataset])
     advice = "choose another name, or remove the folder"
     try:
-        existing = path.exists() and _looks_like_ours(path)
-        study = optuna.create_study(
-            storage=optuna.storages.RDBStorage(f"sqlite:///{path}"), study_name="search", load_if_exists=True
-        )
-        known = study.user_attrs.get("search", None if existing else about)
-        if not existing:
-            for params in FIRST[settings.net]:
-                study.enqueue_trial(params)
-            study.set_user_attr("search", about)
+        if not path.exists():
+            _make(path, FIRST[settings.net], about)
+        _check_ours(path)
+        study = optuna.load_study(storage=f"sqlite:///{path}", study_name="search")
+        known = study.user_attrs["search"]
     except Exception as error:  # whatever SQLite, SQLAlchemy and Optuna make of a broken file
         raise UserError(f"{path}: not the database of a search ({str(error)[:100]}); {advice}") from error
     other = [name for name in about | known if about.get(name) != known.get(name)]
@@ -159,12 +155,23 @@ def _study(path, settings, goal, data):
     return study
 
 
-def _looks_like_ours(path):
-    """Whether a database is one of a search; an error that says so if not. Another one stays as it is."""
+def _make(path, first, about):
+    """Make the database of a search, that is there only once it is whole."""
+    with runs.atomic(path) as temporary:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{temporary}")
+        study = optuna.create_study(storage=storage, study_name="search")
+        for params in first:
+            study.enqueue_trial(params)
+        study.set_user_attr("search", about)
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _check_ours(path):
+    """An error that says so, unless a database is one of a search. Another one stays as it is."""
     # Not read-only: of a process that was killed while it wrote, what it had begun is to be taken back.
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
         connection.execute("select value_json from study_user_attributes where key = 'search'").fetchone()[0]
-    return True
 
 
 def _asked(study, plan, folder, asked):
@@ -203,7 +210,7 @@ def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
 
 def _tell(trial, goal, folder):
     """Tell Optuna what came of a trial; False, and nothing told, if it left no run: it is to be tried again."""
-    if not runs.holds_run(folder):
+    if not runs.holds_run(folder) or runs.unfinished(folder):
         return False
     run = runs.load(folder)
     accuracy, parameters = run.history.final["val_accuracy"] or 0.0, run.record.parameters

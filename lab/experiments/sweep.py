@@ -91,7 +91,7 @@ def train_missing(planned, data, output, machines):
                 display.finished(name, files, fault)
 
             try:
-                ready = _cleared(order, work, output.overwrite, finished)
+                ready = _cleared(order, work, None if output.overwrite else remains, finished)
                 for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
                     fault = save(folder / name, files, name in remains) or fault
                     if fault and _done_after_all(folder, {name: planned[name]}, data):
@@ -126,18 +126,27 @@ def _in_order(planned, threads, workers):
     return sorted(planned.items(), key=place)
 
 
-def _cleared(order, work, overwrite, finished):
-    """Yield names and settings of runs, their folders free but for what is to go on; the others are finished by a fault."""
+def _cleared(order, work, remains, finished):
+    """Yield names and settings of runs, their folders free but for what is to go on; those that cannot be freed are finished.
+
+    ``remains`` are the names of runs that may be removed; None: all of them, complete or not.
+    """
     for name, settings in order:
-        folder = work.folder / name
         try:
-            record = None if overwrite else runs.unfinished(folder)
-            if not record or record.threads != devices.setup_of(settings, work.threads).threads:
-                runs.clear(folder)
+            if remains is None or (name in remains and _begins_anew(work.folder / name, settings, work.threads)):
+                runs.clear(work.folder / name)
         except UserError as error:
             finished(name, {}, str(error))
         else:
             yield name, settings
+
+
+def _begins_anew(folder, settings, threads):
+    """Whether what is left of a run is no use to go on: not even of one that another hand has completed meanwhile."""
+    record, begun = runs.unfinished(folder), runs.holds_run(folder)
+    if record and begun:
+        return record.threads != devices.setup_of(settings, threads).threads
+    return not begun or runs.load(folder).history.status != runs.COMPLETE
 
 
 def work_for(output, machines):

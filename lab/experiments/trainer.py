@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +65,9 @@ def _receive(connection, jobs):
             if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:  # a second signal would end a run that is being checkpointed
                 os.kill(os.getpid(), signal.SIGTERM)
             return
+        except Exception:  # nobody would ever come back to it
+            traceback.print_exc()
+            os._exit(1)
         if kind == "data":
             _data.clear()
             _data.update([content])

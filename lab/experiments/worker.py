@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,7 +45,8 @@ class Trainer:
 
     def __init__(self):
         mine, other = multiprocessing.Pipe()
-        command = [sys.executable, "-m", "lab.experiments.trainer", str(other.fileno())]
+        # -P: whatever lies in the folder that the command was called from.
+        command = [sys.executable, "-P", "-m", "lab.experiments.trainer", str(other.fileno())]
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         # A session of its own: Ctrl-C reaches every process of a terminal, but it is for the client to end this one.
         options = {"pass_fds": [other.fileno()], "stdin": subprocess.DEVNULL, "start_new_session": True}
@@ -53,7 +55,7 @@ class Trainer:
         self.connection = mine
         self.data = None  # the name of the arrays that it has
         self.least = None  # its bytes after its first run
-        self.told = False  # to end
+        self.told = None  # to end: when
         self.sending = threading.Lock()
 
     def send(self, *message):
@@ -72,10 +74,15 @@ class Trainer:
             self.send("data", job.data, arrays)
             self.data = job.data
         self.send("train", job)
+        asked = time.monotonic()
         while True:
-            while not self.connection.poll(1):
+            heard = self.connection.poll(1)
+            if time.monotonic() > asked + 1:
+                asked = time.monotonic()
                 if not wanted():
                     self.end()
+            if not heard:
+                continue
             kind, *content = self.connection.recv()
             if kind == "ended":
                 files, fault, size = content
@@ -85,9 +92,11 @@ class Trainer:
 
     def end(self, seconds=None):
         """Have the run checkpointed, if there is one, and the process ended; wait for it if so many seconds are given."""
-        if not self.told:  # a second time, it would end at once
-            self.told = True
+        if self.told is None:  # a second time, it would end at once
+            self.told = time.monotonic()
             self.process.send_signal(signal.SIGTERM)
+        elif time.monotonic() > self.told + WAIT:
+            self.process.kill()
         if seconds is not None:
             try:
                 self.process.wait(seconds)
@@ -177,14 +186,15 @@ def _unfit(code):
 def _trained(place, task, arrays, heard):
     """What `run` returns, by a process that is started if there is none that suits, and again if the run ends it."""
     data = task.settings.dataset, task.client
-    job = Job(task.name, task.settings, data, task.setup, task.output, task.mark.exists(), task.topic is not None)
+    here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
+    job = Job(task.name, task.settings, data, task.setup, task.output, here, task.topic is not None)
     for _ in range(TRIES):
         place.training = trainer = _take(task.setup)
         try:
             files, fault, grown = trainer.train(job, arrays, *heard)
         except (EOFError, OSError):
             status = trainer.process.wait()
-            if status == 0:  # it was told to end
+            if status == 0 or not heard[1]():  # it was told to end
                 return {"again": True}
             continue
         finally:

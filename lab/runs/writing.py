@@ -11,6 +11,8 @@ from lab.runs.records import unfinished
 from lab.settings import UserError
 
 LAST_CHUNK = 10  # seconds
+# Of a run that goes on. Not what evaluate.py has said of it, which will not hold of its end.
+_KEPT = File.CONFIG, File.PATCH, File.HISTORY, File.CHECKPOINT, TENSORBOARD, SAMPLES
 
 
 @contextlib.contextmanager
@@ -43,7 +45,7 @@ def writing(folder, overwrite=False, record=None):
         again = not overwrite and record is not None and _same(folder, record)
         check_free(folder, overwrite or again)  # once more: another process may have finished meanwhile
         checkpoint = load_checkpoint(folder, record["parameters"]) if again else None
-        (_remove_remains if checkpoint else remove_run)(folder)
+        remove_run(folder, kept=_KEPT if checkpoint else ())
         try:
             yield checkpoint
         finally:
@@ -79,21 +81,22 @@ def write_files(folder, files, overwrite=False):
 def clear(folder):
     """Remove a run's files, if there are any; UserError if another process writes there."""
     if has_files(folder):
-        with locked(folder):
+        with locked(folder, LAST_CHUNK):
             remove_run(folder)
 
 
-def remove_run(folder):
-    """Remove a run's files."""
-    _remove_remains(folder)
-    for file in File:
-        remove(folder / file)
-    for name in (TENSORBOARD, SAMPLES):
-        shutil.rmtree(folder / name, ignore_errors=True)
+def remove_run(folder, kept=()):
+    """Remove a run's files but for some, and what processes that were killed had half-written.
 
-
-def _remove_remains(folder):
-    """Remove what processes that were killed had half-written."""
-    for path in map(Path, File):
+    The record last: if this is broken off, the same command goes on with it.
+    """
+    for path in map(Path, reversed(File)):
         for killed in folder.glob(f".{path.stem}.*{path.suffix}"):
             remove(killed)
+        if path.name not in kept:
+            remove(folder / path)
+    for name in (TENSORBOARD, SAMPLES):
+        if name not in kept:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    for killed in (folder / SAMPLES).glob(".*"):
+        remove(killed)

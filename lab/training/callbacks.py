@@ -1,9 +1,11 @@
 """What happens beside a run's training: after each epoch its history is written, its state kept, a line printed; of a GAN, a
 picture of its samples is drawn."""
 
+import contextlib
 import math
 import os
 import signal
+import socket
 import threading
 import time
 from typing import NamedTuple
@@ -198,36 +200,46 @@ class Interrupt(keras.callbacks.Callback):
     def __enter__(self):
         self.pressed = None  # the signal
         self.before = {}
-        # Only the main thread may; and a process in the background was told to ignore Ctrl-C.
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():  # no other may
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) != signal.SIG_IGN:
+                if signal.getsignal(number) != signal.SIG_IGN:  # as a process in the background was told to ignore Ctrl-C
                     self.before[number] = signal.signal(number, self._press)
+            self.heard, self.told = socket.socketpair()
+            self.told.setblocking(False)
+            # The handler has to wait until TensorFlow's C++ code returns, this does not.
+            self.wakeup = signal.set_wakeup_fd(self.told.fileno(), warn_on_full_buffer=False)
+            threading.Thread(target=self._listen, daemon=True).start()
         return self
 
     def __exit__(self, kind, *error):
+        if self.before:
+            signal.set_wakeup_fd(self.wakeup)
+            self.told.close()
         for number, handler in self.before.items():
             signal.signal(number, handler)
-        if self.pressed:
-            self.deadline.cancel()
-            if kind is None:
-                raise interrupt_of(self.pressed)
+        if self.pressed and kind is None:
+            raise interrupt_of(self.pressed)
 
     def _press(self, number, frame):
         self.pressed = number
-        for each in self.before:
-            signal.signal(each, signal.SIG_DFL)
-        self.deadline = threading.Timer(PATIENCE, self._give_up)
-        self.deadline.daemon = True
-        self.deadline.start()
 
-    def _give_up(self):
-        try:
-            if self.checkpoints:
-                self.checkpoints.write()
-                say(f"\n{self.checkpoints.recorder.folder}: ended; the same command goes on.")
-        finally:
-            os._exit(128 + self.pressed)
+    def _listen(self):
+        """End the process at a second signal, or where the first is not heeded in time."""
+        with self.heard:
+            number = self.heard.recv(1)
+            self.heard.settimeout(PATIENCE)
+            try:
+                if not number or not self.heard.recv(1):
+                    return  # the run has ended
+            except TimeoutError:
+                with contextlib.suppress(Exception):
+                    self._save()
+            os._exit(128 + number[0])
+
+    def _save(self):
+        if self.checkpoints:
+            self.checkpoints.write()
+            say(f"\n{self.checkpoints.recorder.folder}: ended; the same command goes on.")
 
     def on_train_batch_end(self, batch, logs=None):
         if self.pressed:
