@@ -137,13 +137,13 @@ def checkpoints(data_dir, seconds=45):
                 return time.perf_counter() - begin < seconds
 
             history = train_run(settings, arrays, runs.Output(path.parent, "run"), verbose=False, watch=watch)
-        total, written = history["total_seconds"], spent.get("written", [])
+        total, written, kept = history["total_seconds"], spent.get("written", []), sum(spent["recorded"])
+        share, megabytes = 100 * (sum(written) + kept) / total, max(sizes) / 1e6
         print(
-            f"{net}: {len(history['epoch_seconds'])} epochs in {total:.1f} s; {len(written)} checkpoints of {max(sizes) / 1e6:.1f} MB "
-            f"took {sum(written):.3f} s, what is kept after each epoch {sum(spent['recorded']):.3f} s: "
-            f"{100 * (sum(written) + sum(spent['recorded'])) / total:.2f}%",
-            flush=True,
+            f"{net}: {len(history['epoch_seconds'])} epochs in {total:.1f} s; {len(written)} checkpoints of {megabytes:.1f} MB",
+            end="",
         )
+        print(f" took {sum(written):.3f} s, what is kept after each epoch {kept:.3f} s: {share:.2f}%", flush=True)
     return 0
 
 
