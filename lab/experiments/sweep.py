@@ -193,7 +193,7 @@ def missing(folder, planned, data, overwrite=False):
     """The part of a sweep that is still to be done, as `train_missing`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
-    existing = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(runs.File.HISTORY.value))
+    existing = [path.relative_to(folder).as_posix() for path in runs.below(folder, runs.File.HISTORY)]
     others = {_swept(name) for name in existing} - {_swept(name) for name in planned}
     if others:
         raise UserError(f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep")

@@ -107,10 +107,18 @@ def check_free(folder, overwrite=False):
     around = next((path for path in folder.parents if holds_run(path)), None)
     if around:
         raise UserError(f"{folder} lies within the run {around}: choose another name")
-    if any(path.parent != folder for path in folder.rglob(File.CONFIG.value)):
+    if any(path != folder for path in below(folder, File.CONFIG)):
         raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
     if not overwrite and has_files(folder):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
+
+
+def below(folder, file=None):
+    """The folders below a folder and itself, if need be only those that hold a file of this name: a sorted list of Path.
+
+    Other processes may make and remove some meanwhile.
+    """
+    return sorted(Path(place) for place, _, names in os.walk(folder) if file is None or file in names)
 
 
 def make_free(folder):
@@ -181,7 +189,7 @@ def named(results_dir, names, holds=holds_run):
     folders = []
     for name in names:
         tops = _matching(results_dir, name) if is_pattern(name) else [folder_of(results_dir, name)]
-        found = [folder for top in tops for folder in [top, *sorted(top.rglob("*/"))] if holds(folder)]
+        found = [folder for top in tops for folder in below(top) if holds(folder)]
         if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")
         folders += found or tops  # whoever reads it will say what it lacks

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from lab.console import say
 from lab.inputs import read, visible
-from lab.runs.folders import File
+from lab.runs.folders import File, below
 from lab.settings import DATASETS, Settings, Threads, UserError, differing
 
 # "training" while it lasts and when the process was killed; the others are final.
@@ -312,7 +312,7 @@ def _read(model, folder, file):
     try:
         return model.model_validate(simplejson.loads(read(path, "json").decode("utf-8")))
     except FileNotFoundError:
-        inner = sorted(path.parent for path in folder.rglob(File.CONFIG.value) if path.parent != folder)
+        inner = [path for path in below(folder, File.CONFIG) if path != folder]
         if inner:
             raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
         raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
