@@ -235,7 +235,7 @@ def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, b
         while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
             time.sleep(0.05)  # what a client has brought goes with it
     done = call("train", *flags)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
     assert len(re.findall(r"^The worker tcp://.* is left out: ", done.stdout, re.M)) == 2, done.stdout
     assert "it has another version of this code." in done.stdout and "No module named 'lab'" in done.stdout
     assert set(complete(tmp_path / "grid")) == EIGHT
@@ -246,7 +246,7 @@ def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, b
 
 @pytest.mark.cluster
 def test_ctrl_c_keeps_the_finished_runs_and_says_so(data_dir, tmp_path):
-    process = start("-m", "grid", *GRID, *places(data_dir, tmp_path), start_new_session=True)
+    process = start("-m", "grid", *GRID, "--workers", "1", *places(data_dir, tmp_path), start_new_session=True)
     wait_for_runs(process, 1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
     output, errors = process.communicate(timeout=60)

@@ -59,7 +59,7 @@ def test_losses_are_those_of_one_thread_of_a_cpu(net, device, curves):
     assert [found[name] for name in losses] == [pytest.approx(expected[name], rel=TOLERANCE) for name in losses]
 
 
-@on_each_device
+@pytest.mark.parametrize(("net", "device"), [pytest.param(net, "GPU", marks=ON_GPU) for net in NETS])
 def test_the_same_seed_gives_the_same_run_to_the_last_digit(net, device, curves):
     assert curves(net, device, 0) == curves(net, device, 1)
 

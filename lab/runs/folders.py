@@ -221,15 +221,18 @@ def locked(folder, seconds=0):
     """Make a folder and close it to any other process, for which it waits so long; removed in the end if it is still empty."""
     from filelock import FileLock, Timeout
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --results-dir") from error
     lock = FileLock(folder / ".lock", timeout=seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
+    for last in (False, False, True):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            break
+        except Timeout:
+            raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
+        except OSError as error:
+            # Whoever had locked it may have removed it just now, since it was empty.
+            if last or not isinstance(error, FileNotFoundError):
+                raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --results-dir") from error
     try:
         yield
     finally:
