@@ -63,6 +63,11 @@ def check_zip(file):
     file.seek(0)
 
 
+def first_line(error):
+    """What an exception says, in a line; its kind, where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def visible(text):
     """Text in which nothing acts on a terminal, turns its direction or cannot be stored: all that cannot be seen, but for line
     breaks, stands as Python would write it."""

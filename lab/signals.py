@@ -24,11 +24,7 @@ def interrupt_of(number):
 
 @contextlib.contextmanager
 def ignored():
-    """For the second or two in which Ctrl-C would leave processes or tracebacks behind.
-
-    Processes that are started meanwhile ignore it for good: it reaches every process of a terminal, but it is the client that
-    stops its workers.
-    """
+    """For the seconds in which Ctrl-C would leave processes or tracebacks behind."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

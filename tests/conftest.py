@@ -3,9 +3,12 @@
 import contextlib
 import importlib
 import io
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +95,35 @@ def call(name, *flags):
         stream.flush()
         texts.append(stream.buffer.getvalue().decode())
     return subprocess.CompletedProcess(sys.argv, left.value.code, *texts)
+
+
+@contextlib.contextmanager
+def dask_parts(folder, *flags, **environment):
+    """A Dask scheduler, started in a folder with these flags: its address, a function that starts other parts, its process.
+
+    The function takes the part's name ("worker"), its flags, and more of the environment. All that is started is killed in the
+    end; what it says goes to the folder's "log".
+    """
+    address_file, parts = folder / "scheduler.json", []
+    with open(folder / "log", "w") as log:
+
+        def start(part, *flags, **more):
+            command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
+            options = {"cwd": folder, "env": os.environ | environment | more, "start_new_session": True}
+            parts.append(subprocess.Popen([*command, "--dashboard-address", ":0"], stdout=log, stderr=log, **options))
+            return parts[-1]
+
+        try:
+            scheduler = start("scheduler", "--port", "0", *flags)
+            while not address_file.exists():
+                assert scheduler.poll() is None, (folder / "log").read_text()
+                time.sleep(0.05)
+            yield json.loads(address_file.read_text())["address"], start, scheduler
+        finally:
+            for part in parts:
+                if part.poll() is None:
+                    os.killpg(part.pid, signal.SIGKILL)
+                part.wait()
 
 
 def files_of(folder):

@@ -1,6 +1,5 @@
 """Repeats and sweeps: what is planned, and what is on disk after everything that can go wrong."""
 
-import functools
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from lab.experiments import cluster, sweep, worker
 from lab.experiments.grid import grid
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
-from tests.conftest import ROOT, assert_refused, call, files_of, script
+from tests.conftest import ROOT, assert_refused, call, dask_parts, files_of, script
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
 SMALL = ("--epochs", "2", "--batch-size", "64")
@@ -190,29 +189,12 @@ def by_hand(tmp_path):
     """A scheduler, started in another folder: its address, and a function that starts a worker with a PYTHONPATH."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    address_file, parts = elsewhere / "scheduler.json", []
-    with open(elsewhere / "log", "w") as log:
-
-        def dask(part, *flags, path=""):
-            command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
-            environment = os.environ | {"KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": "", "PYTHONPATH": str(path)}
-            options = {"cwd": elsewhere, "env": environment, "start_new_session": True}
-            parts.append(subprocess.Popen([*command, "--dashboard-address", ":0"], stdout=log, stderr=log, **options))
-            return parts[-1]
-
-        try:
-            dask("scheduler", "--port", "0")
-            while not address_file.exists():
-                time.sleep(0.05)
-            yield json.loads(address_file.read_text())["address"], functools.partial(dask, "worker", "--nthreads", "1")
-            os.killpg(parts[0].pid, signal.SIGSTOP)  # a scheduler that takes connections and says nothing
-            with mock.patch.object(cluster, "ANSWER_WITHIN", 0.5), pytest.raises(UserError, match="no Dask scheduler answers"):
-                cluster.connect(json.loads(address_file.read_text())["address"]).__enter__()
-        finally:
-            for part in parts:
-                if part.poll() is None:
-                    os.killpg(part.pid, signal.SIGKILL)
-                part.wait()
+    environment = {"KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": "", "PYTHONPATH": ""}
+    with dask_parts(elsewhere, **environment) as (address, start_part, scheduler):
+        yield address, lambda path: start_part("worker", "--nthreads", "1", PYTHONPATH=str(path))
+        os.killpg(scheduler.pid, signal.SIGSTOP)  # one that takes connections and says nothing
+        with mock.patch.object(cluster, "ANSWER_WITHIN", 0.5), pytest.raises(UserError, match="no Dask scheduler answers"):
+            cluster.connect(address).__enter__()
     assert sorted(path.name for path in elsewhere.iterdir() if path.suffix != ".json") == ["log"]
 
 
@@ -223,7 +205,7 @@ def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, b
     shutil.copytree(ROOT / "lab", tmp_path / "other" / "lab")
     shutil.copytree(ROOT / "models", tmp_path / "other" / "models")
     (tmp_path / "other" / "lab" / "new.py").touch()
-    lost, *_ = [start_worker(path=path) for path in (ROOT, ROOT, tmp_path / "other", tmp_path)]
+    lost, *_ = [start_worker(path) for path in (ROOT, ROOT, tmp_path / "other", tmp_path)]
     flags = ("-m", "grid", *GRID, "--scheduler", address, *places(data_dir, tmp_path))
     process = start(*flags)
     wait_for_runs(process, 2)

@@ -1,18 +1,14 @@
 """Encrypted connections, by Dask's own configuration as docs/cluster.md gives it."""
 
-import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-import time
 
 import pytest
 import yaml
 from dask import config as dask_config
 
-from tests.conftest import ROOT, assert_refused, call
+from tests.conftest import ROOT, assert_refused, call, dask_parts
 
 DOCUMENT = (ROOT / "docs" / "cluster.md").read_text()
 SWEEP = ("-m", "x", "--repeats", "2", "--epochs", "1", "--hidden", "8", "--dataset", "mnist5k")
@@ -40,32 +36,15 @@ def configured(path):
 
 def test_a_sweep_over_tls_and_a_client_with_another_key(tmp_path):
     mine, strange = configuration(tmp_path / "mine"), configuration(tmp_path / "strange")
-    address_file, log = tmp_path / "scheduler.json", tmp_path / "log"
-    environment = os.environ | {"DASK_CONFIG": str(mine.parent), "PYTHONPATH": str(ROOT)}
-    with open(log, "w") as file:
-
-        def dask(part, *flags):
-            command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
-            command += ["--dashboard-address", ":0"]
-            return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=file, stderr=file)
-
-        parts = [dask("scheduler", "--protocol", "tls", "--port", "0")]
-        try:
-            parts.append(dask("worker", "--nthreads", "1", "--no-nanny"))
-            while not address_file.exists():
-                assert parts[0].poll() is None, log.read_text()
-                time.sleep(0.05)
-            address = json.loads(address_file.read_text())["address"]
-            assert address.startswith("tls://")
-            flags = (*SWEEP, "--scheduler", address, "--results-dir", str(tmp_path / "results"))
-            assert_refused(call("train", *flags), "certificates")  # there is no such configuration
-            with configured(strange):
-                assert_refused(call("train", *flags), f"{address}: is it running, and its address right? Are the certificates")
-            with configured(mine):
-                done = call("train", *flags)
-        finally:
-            for part in reversed(parts):
-                part.terminate()
-                part.wait()
-    assert done.returncode == 0 and done.stderr == "", done.stderr + log.read_text()
+    environment = {"DASK_CONFIG": str(mine.parent), "PYTHONPATH": str(ROOT)}
+    with dask_parts(tmp_path, "--protocol", "tls", **environment) as (address, start_part, _):
+        start_part("worker", "--nthreads", "1", "--no-nanny")
+        assert address.startswith("tls://")
+        flags = (*SWEEP, "--scheduler", address, "--results-dir", str(tmp_path / "results"))
+        assert_refused(call("train", *flags), "certificates")  # there is no such configuration
+        with configured(strange):
+            assert_refused(call("train", *flags), f"{address}: is it running, and its address right? Are the certificates")
+        with configured(mine):
+            done = call("train", *flags)
+    assert done.returncode == 0 and done.stderr == "", done.stderr + (tmp_path / "log").read_text()
     assert len(list((tmp_path / "results").rglob("model.keras"))) == 2

@@ -1,18 +1,16 @@
 """Training many runs in one process: each has to come out as if it were the only one."""
 
 import contextlib
-import io
 import os
 import random
 import shutil
-import zipfile
 from unittest import mock
 
-import h5py
 import keras
 import numpy as np
 import pytest
 
+from benchmarks.kills import numbers
 from lab import data, runs
 from lab.runs import Output, checkpoint, files
 from lab.settings import Settings, UserError
@@ -208,23 +206,10 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
     assert {name: values for name, values in history.items() if name not in times} == {
         name: values for name, values in undisturbed.items() if name not in times
     }
-    one, other = (states_of(tmp_path / name / "model.keras") for name in ("whole", "broken"))
+    one, other = (numbers(tmp_path / name / "model.keras") for name in ("whole", "broken"))
     assert one == other and files_of(tmp_path / "whole") == files_of(tmp_path / "broken")
     for path in (tmp_path / "whole" / "samples").glob("*"):
         assert path.read_bytes() == (tmp_path / "broken" / "samples" / path.name).read_bytes()
-
-
-def states_of(path):
-    """Every number of a saved model: of its weights and its optimizer."""
-    found = {}
-
-    def add(name, node):
-        if isinstance(node, h5py.Dataset):
-            found[name] = node[()].tobytes()
-
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-        file.visititems(add)
-    return found
 
 
 def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
@@ -292,7 +277,7 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
         at = 0
         history = train_run(settings, arrays, Output(folder, "run"), verbose=False)
         assert history["loss"] == whole["loss"]
-        assert states_of(folder / "model.keras") == states_of(tmp_path / "whole" / "model.keras")
+        assert numbers(folder / "model.keras") == numbers(tmp_path / "whole" / "model.keras")
         runs.clear(folder)
 
 

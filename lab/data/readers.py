@@ -1,5 +1,6 @@
 """The formats that data sets come in. Nothing is ever unpickled."""
 
+import contextlib
 import gzip
 import importlib.resources
 import io
@@ -11,16 +12,32 @@ from lab.inputs import MOST_BYTES, check_zip, opened
 from lab.settings import UserError
 
 
+@contextlib.contextmanager
+def npz_in(path, kind, most):
+    """The arrays of an .npz file, read one by one as they are asked for: what `numpy.load` gives.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        As of `inputs.opened`.
+    most : int
+        Bytes of all arrays, unpacked.
+    """
+    with opened(path, kind) as packed:
+        check_zip(packed)
+        with np.load(packed, allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > most:
+                raise ValueError("larger unpacked than its arrays can be")
+            yield file
+
+
 def read_npz(path):
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with opened(path, "arrays") as packed:
-            check_zip(packed)
-            with np.load(packed, allow_pickle=False) as file:
-                if sum(member.file_size for member in file.zip.infolist()) > MOST_BYTES["arrays"]:
-                    raise ValueError("larger unpacked than its arrays can be")
-                missing = [name for name in names if name not in file]
-                arrays = [file[name] for name in names if name in file]
+        with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
+            missing = [name for name in names if name not in file]
+            arrays = [file[name] for name in names if name in file]
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
         raise UserError(f"{path}: not a readable .npz file of plain arrays ({error}); get it again") from error
     if missing or not all(isinstance(array, np.ndarray) for array in arrays):

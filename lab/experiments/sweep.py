@@ -143,10 +143,11 @@ def _cleared(order, work, remains, finished):
 
 def _begins_anew(folder, settings, threads):
     """Whether what is left of a run is no use to go on: not even of one that another hand has completed meanwhile."""
-    record, begun = runs.unfinished(folder), runs.holds_run(folder)
-    if record and begun:
+    if not runs.holds_run(folder):
+        return True
+    if record := runs.unfinished(folder):
         return record.threads != devices.setup_of(settings, threads).threads
-    return not begun or runs.load(folder).history.status != runs.COMPLETE
+    return runs.load(folder).history.status != runs.COMPLETE
 
 
 def work_for(output, machines):
@@ -174,10 +175,8 @@ def save(folder, files, overwrite):
     try:
         if runs.File.CONFIG in files:
             runs.write_files(folder, files, overwrite)
-    except UserError as error:
-        return str(error)
-    except OSError as error:
-        return f"cannot write {error.filename or folder}: {error.strerror or error}"
+    except (UserError, OSError) as error:
+        return runs.fault_of(error, folder)
     return None
 
 

@@ -23,7 +23,7 @@ import psutil
 from lab import runs, signals
 from lab.backend import devices
 from lab.data import Arrays, hold_out
-from lab.settings import Settings, UserError
+from lab.settings import Settings
 
 
 class Job(NamedTuple):
@@ -89,12 +89,8 @@ def _train(job, tell):
             _stopped.discard(job.name)  # of an earlier search
             watch = functools.partial(_goes_on, job, tell) if job.watched else None
             train_run(job.settings, _arrays(job.data, job.settings.holdout), output, verbose=False, watch=watch)
-        except UserError as error:
-            fault = str(error)
-        except OSError as error:
-            fault = f"cannot write {error.filename or output.folder}: {error.strerror or error}"
         except Exception as error:  # a fault of this run, not of the others
-            fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            fault = runs.fault_of(error, output.folder)
         if not job.here:
             return runs.read_files(output.folder), fault
         history = output.folder / runs.File.HISTORY

@@ -25,7 +25,6 @@ from lab.settings import Settings
 WAIT = 8  # seconds for a run to be checkpointed
 TRIES = 3  # of a run that ends its process
 MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
-ROOT = Path(__file__).parents[2]
 
 
 class Task(NamedTuple):
@@ -47,7 +46,7 @@ class Trainer:
         mine, other = multiprocessing.Pipe()
         # -P: whatever lies in the folder that the command was called from.
         command = [sys.executable, "-P", "-m", "lab.experiments.trainer", str(other.fileno())]
-        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        paths = os.pathsep.join(filter(None, [str(runs.ROOT), os.environ.get("PYTHONPATH")]))
         # A session of its own: Ctrl-C reaches every process of a terminal, but it is for the client to end this one.
         options = {"pass_fds": [other.fileno()], "stdin": subprocess.DEVNULL, "start_new_session": True}
         self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, **options)

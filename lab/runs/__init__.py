@@ -12,7 +12,7 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 
 from lab.runs.archive import load_model
 from lab.runs.checkpoint import About, Checkpoint, Stopping, load_checkpoint, save_checkpoint
-from lab.runs.code import checkout, code_hash, versions
+from lab.runs.code import ROOT, checkout, code_hash, versions
 from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, below, check_free, display_name, ended, folder_of
 
@@ -22,4 +22,4 @@ from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, 
 
 # isort: split
 from lab.runs.records import best_first, load, load_ended, load_evaluation, load_search, load_trained, unfinished
-from lab.runs.writing import clear, read_files, write_files, writing
+from lab.runs.writing import clear, fault_of, read_files, write_files, writing

@@ -10,7 +10,7 @@ from collections import Counter
 
 import simplejson
 
-from lab.inputs import MEGABYTE, check_zip, opened
+from lab.inputs import MEGABYTE, check_zip, first_line, opened
 from lab.runs.folders import File
 from lab.settings import UserError
 
@@ -45,8 +45,7 @@ def load_model(run):
     except FileNotFoundError:
         raise UserError(f"{run.folder} holds no {File.MODEL}: train the run again with --overwrite") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers
-        fault = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path}: not the model of this run ({fault}); train it again with --overwrite") from error
+        raise UserError(f"{path}: not the model of this run ({first_line(error)}); train it again with --overwrite") from error
 
 
 def _loaded(run, archive):

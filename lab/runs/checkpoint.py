@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lab.inputs import MEGABYTE, check_zip, opened
+from lab.inputs import MEGABYTE, first_line
 from lab.runs.files import atomic
 from lab.runs.folders import File
 from lab.settings import UserError
@@ -73,29 +73,23 @@ def load_checkpoint(folder, parameters):
     UserError
         If the file is broken.
     """
-    import numpy as np
+    from lab.data.readers import npz_in
 
     path = folder / File.CHECKPOINT
+    # Of each weight, two moments, and early stopping's best, at most; and what is not of a weight.
+    most = 5 * 4 * parameters + 10 * MEGABYTE
     try:
-        with opened(path, "checkpoint") as packed:
-            check_zip(packed)
-            with np.load(packed, allow_pickle=False) as file:
-                _check_size(file.zip.infolist(), parameters)
-                about = About.model_validate_json(str(file["about"]))
-                state, best = ([file[name] for name in file if name.startswith(kind)] for kind in ("state_", "best_"))
-                epochs = file["epochs"]
+        with npz_in(path, "checkpoint", most) as file:
+            if any(member.compress_type for member in file.zip.infolist()):
+                raise ValueError("its arrays are compressed")
+            about = About.model_validate_json(str(file["about"]))
+            state, best = ([file[name] for name in file if name.startswith(kind)] for kind in ("state_", "best_"))
+            epochs = file["epochs"]
         if epochs.dtype != float or epochs.shape[1:] != (len(about.metrics),) or not len(epochs):
             raise ValueError("it lacks epochs")
         return Checkpoint(about, epochs.tolist(), state, best)
     except FileNotFoundError:
         return None
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
-        fault = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path}: not a readable checkpoint ({fault}); train the run again with --overwrite") from error
-
-
-def _check_size(members, parameters):
-    # Of each weight, two moments, and early stopping's best, at most; and what is not of a weight.
-    most = 5 * 4 * parameters + 10 * MEGABYTE
-    if any(member.compress_type for member in members) or sum(member.file_size for member in members) > most:
-        raise ValueError("larger than that of this network can be")
+        advice = "train the run again with --overwrite"
+        raise UserError(f"{path}: not a readable checkpoint ({first_line(error)}); {advice}") from error

@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 # New files that a run may depend on: no virtual environment that git was not told to ignore.
 _NEW = (":(glob)*.py", "lab/*.py", "models/*.py")
 # The same for `git apply`, whatever the user's configuration makes of a difference.
@@ -46,13 +46,13 @@ def code_hash():
     """A hash of the code that runs depend on, as it lies on this machine."""
     found = hashlib.sha256()
     for folder in ("lab", "models"):
-        for path in sorted(Path(_ROOT, folder).rglob("*.py")):
-            found.update(f"{path.relative_to(_ROOT).as_posix()}\0".encode() + path.read_bytes())
+        for path in sorted(Path(ROOT, folder).rglob("*.py")):
+            found.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes())
     return found.hexdigest()
 
 
 def _git(*command):
-    done = subprocess.run(["git", *command], cwd=_ROOT, capture_output=True, timeout=5)
+    done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, timeout=5)
     if done.returncode > 1:  # 1: there are differences
         done.check_returncode()
     return done.stdout

@@ -236,11 +236,11 @@ def unfinished(folder):
     """The `Record` of a run that ended before its time and can go on, or begin anew; None where there is none."""
     if not (folder / File.CONFIG).is_file():
         return None
-    record = _read(Record, folder, File.CONFIG)
     if not (folder / File.HISTORY).exists():
-        return record  # killed before its first epoch
-    status, checkpoint = load(folder).history.status, (folder / File.CHECKPOINT).exists()
-    return record if status == TRAINING or (status == INTERRUPTED and checkpoint) else None
+        return _read(Record, folder, File.CONFIG)  # killed before its first epoch
+    run, checkpoint = load(folder), (folder / File.CHECKPOINT).exists()
+    status = run.history.status
+    return run.record if status == TRAINING or (status == INTERRUPTED and checkpoint) else None
 
 
 def load_trained(folder):

@@ -78,6 +78,15 @@ def write_files(folder, files, overwrite=False):
                 temporary.write_bytes(files[name])
 
 
+def fault_of(error, folder):
+    """Why a run could not be trained or written into its folder, in a line."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot write {error.filename or folder}: {error.strerror or error}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def clear(folder):
     """Remove a run's files, if there are any; UserError if another process writes there."""
     if has_files(folder):
