@@ -364,7 +364,7 @@ def test_what_was_changed_since_the_commit_is_kept_and_can_be_applied(tmp_path, 
     for name, content in before.items():
         (project / name).parent.mkdir(exist_ok=True, parents=True)
         (project / name).write_text(content)
-    monkeypatch.setattr(code, "_ROOT", project)
+    monkeypatch.setattr(code, "ROOT", project)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert checkout() == (None, b"")
     for command in (["init"], ["add", "."], ["commit", "-m", "x"], ["clone", ".", "clone"]):
