@@ -5,19 +5,19 @@ examples:
   python visualize.py                                   MNIST
   python visualize.py --dataset fashion_mnist --show    another one, with the figures in windows
   python visualize.py --data-dir ~/data                 from ~/data/mnist.npz
+  python visualize.py --dataset ~/birds                 your own: a folder of pictures, or an .npz file
   python visualize.py --theory polynomial               what weight decay does; also: softmax, discriminator
 
 Everything is written to results/datasets/NAME/, or results/theory/.
 """
 
 from lab import cli
-from lab.settings import IMAGE_DATASETS, THEORY
+from lab.settings import THEORY
 
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    data = f"{', '.join(IMAGE_DATASETS)} (default: mnist)"
-    parser.add_argument("--dataset", choices=IMAGE_DATASETS, metavar="NAME", help=data)
+    cli.add_setting_flags(parser, ("dataset",))
     parser.add_argument("--theory", choices=THEORY, metavar="TOPIC", help=f"{', '.join(THEORY)}: draw this instead")
     cli.add_place_flags(parser)
     return parser.parse_args()

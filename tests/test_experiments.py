@@ -270,7 +270,7 @@ def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp
 
 
 def test_what_another_hand_has_completed_meanwhile_is_not_removed(mnist5k, tmp_path):
-    arrays = data.Arrays(*(array[:100] for array in mnist5k))
+    arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
     work, folder, faults = cluster.Work(tmp_path, "s", threads=1), tmp_path / "seed=0", []
     train_run(settings, arrays, runs.Output(folder, "s/seed=0"), verbose=False)

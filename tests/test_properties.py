@@ -27,6 +27,9 @@ values = st.recursive(
 def values_of(kind):
     """Any value of the type of a setting."""
     plain = kinds.plain(kind)
+    choice = [part for part in getattr(kind, "__metadata__", ()) if isinstance(part, kinds.Choice)]
+    if choice:
+        return st.sampled_from([*choice[0].names, "own.py:net" if kind == kinds.Net else "my own/data.npz"])
     if get_origin(plain) is tuple:
         inner = [values_of(one) for one in get_args(plain) if one is not ...]
         return st.tuples(*inner) if len(inner) > 1 else st.lists(*inner, min_size=1, max_size=4).map(tuple)
@@ -41,7 +44,7 @@ VALUES = {name: values_of(of_settings._kind(name)) for name in FLAGS}
 def some_settings(draw):
     """Settings for which any of what is for their network was chosen, as far as it goes together."""
     net = draw(VALUES["net"])
-    able = [name for name, flag in FLAGS.items() if net in flag.nets and name != "net"]
+    able = [name for name, flag in FLAGS.items() if flag.is_for(net) and name != "net"]
     chosen = draw(st.fixed_dictionaries({"net": st.just(net)}, optional={name: VALUES[name] for name in able}))
     try:
         return Settings(**chosen)

@@ -264,8 +264,8 @@ def test_a_folder_of_other_runs_is_refused(data_dir, tmp_path):
 
 @pytest.mark.cluster
 def test_other_data_are_refused(finished, mnist5k, tmp_path):
-    arrays = data.Arrays(*(array[100:400] for array in mnist5k))
-    write_npz(tmp_path / "mnist.npz", arrays.train_images[..., 0], arrays.train_labels, *arrays[2:])
+    arrays = data.Arrays(*(array[100:400] for array in mnist5k.arrays))
+    write_npz(tmp_path / "mnist.npz", arrays.train_images[..., 0], arrays.train_labels, *arrays.validation)
     done = train(tmp_path, finished[0], "--search", "9", "--holdout", "160")
     assert_refused(done, "is of another search: its data is")
 

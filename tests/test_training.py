@@ -23,7 +23,7 @@ SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}
 
 @pytest.fixture(scope="module")
 def arrays(mnist5k):
-    return data.Arrays(*(array[:300] for array in mnist5k))
+    return data.Arrays(*(array[:300] for array in mnist5k.arrays))
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_early_stopping_saves_the_best_epochs_weights_of_a_new_and_of_a_reused_e
         history, model = trained(settings, arrays, tmp_path / name)
         assert history["status"] == "complete" and history["compiled"] == compiled
         assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2 < 58
-        loss, _ = model.evaluate(*arrays[2:], verbose=0)
+        loss, _ = model.evaluate(*arrays.validation, verbose=0)
         assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
 
 
@@ -147,7 +147,7 @@ def test_what_differs_in_more_is_compiled_anew(arrays):
     different = ({"hidden": (13,)}, {"batch_size": 32}, {"activation": "tanh"}, {"optimizer": "sgd"}, {"dropout": 0.1})
     for settings in (*different, {"regularizer_strength": 1e-3}, {"precision": "bfloat16"}):
         assert compiled(**settings), settings
-    assert compiled() and compiled(arrays=data.Arrays(*(array.copy() for array in arrays)))  # not the same arrays
+    assert compiled() and compiled(arrays=data.Arrays(*(array.copy() for array in arrays.arrays)))  # not the same arrays
 
 
 def test_another_threads_random_numbers_do_not_change_a_network():
@@ -218,7 +218,7 @@ def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
     with pytest.raises(PowerCut):
         train_run(settings, arrays, output, verbose=False, watch=cut_at(1))
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    others = data.Arrays(*(array[::-1] for array in arrays))
+    others = data.Arrays(*(array[::-1] for array in arrays.arrays))
     with pytest.raises(UserError, match=r"unfinished run with other settings .*--overwrite"):
         train_run(settings.replace(epochs=3), arrays, output, verbose=False)
     with pytest.raises(UserError, match="other data"):

@@ -110,12 +110,13 @@ def _ordered(groups, view):
 
 def warnings_of(groups, counted=False):
     """What makes metrics incomparable, in sentences: with the names of the groups, or only with how many they are."""
-    warnings, names = [], {}
+    warnings, alike = [], {}
     for group in groups:
-        names.setdefault((group.record.dataset.sha256, _data(group)), []).append(group.run or group.name)
-    if len(names) > 1:
-        who = [f"{len(several)} rows" if counted else effects.joined([*dict.fromkeys(several)]) for several in names.values()]
-        parts = [f"{who} ({data})" for who, (_, data) in zip(who, names)]
+        alike.setdefault(group.record.dataset.sha256, []).append(group)
+    if len(alike) > 1:
+        names = [[*dict.fromkeys(group.run or group.name for group in several)] for several in alike.values()]
+        who = [f"{len(several)} rows" if counted else effects.joined(one) for one, several in zip(names, alike.values())]
+        parts = [f"{who} ({_data(several[0])})" for who, several in zip(who, alike.values())]
         warnings.append(f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}.")
     evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:

@@ -76,7 +76,7 @@ def value_in_words(settings, name):
     """A setting as text; None of a net that has none."""
     value = getattr(settings, name)
     if value is None:
-        return "none" if settings.net in FLAGS[name].nets and name not in ("hidden", "threads") else None
+        return "none" if FLAGS[name].is_for(settings.net) and name not in ("hidden", "threads") else None
     return text(value)
 
 

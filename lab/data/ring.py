@@ -3,6 +3,7 @@
 import numpy as np
 
 from lab.data.arrays import Arrays
+from lab.settings import CLASSES
 
 RADIUS, DEVIATION = 2.0, 0.02
 CENTRES = RADIUS * np.exp(2j * np.pi * np.arange(8) / 8).view(float).reshape(8, 2)
@@ -17,4 +18,4 @@ def generate(train=100_000, validation=2_500):
         labels = generator.integers(len(CENTRES), size=count)
         points = CENTRES[labels] + DEVIATION * generator.standard_normal((count, 2))
         parts += [points.astype(np.float32), labels]
-    return Arrays(*parts)
+    return Arrays(*parts, CLASSES["ring"])

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from lab import console, figures, runs
-from lab.data import CLASSES
 from lab.inputs import visible
 from lab.metrics import classification
 
@@ -32,9 +31,9 @@ def evaluate_classifier(run, model, arrays):
     """
     from lab.backend import inference  # with TensorFlow
 
-    classes = CLASSES[run.record.dataset.name]
+    classes = run.record.dataset.classes
     results = {}
-    for part, images, labels in (("training", *arrays[:2]), ("validation", *arrays[2:])):
+    for part, images, labels in (("training", *arrays.train), ("validation", *arrays.validation)):
         logits, _ = inference.logits_and_features(model, images)
         results[part] = classification.loss_and_accuracy(logits, labels)
         for metric, value in results[part].items():
@@ -93,7 +92,7 @@ def _percent(probability):
 
 def _mistakes(run, arrays, logits):
     """A figure of what the network gets wrong."""
-    classes, labels = CLASSES[run.record.dataset.name], arrays.validation_labels
+    classes, labels = run.record.dataset.classes, arrays.validation_labels
     worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
     captions = [
         f"Pred {classes[row.argmax()]} ({_percent(row.max())})\nTrue {classes[true]}"
@@ -135,7 +134,7 @@ def predict_pictures(run, model, paths, pictures):
     """
     from lab.backend import inference  # with TensorFlow
 
-    classes = CLASSES[run.record.dataset.name]
+    classes = run.record.dataset.classes
     probabilities = np.exp(classification.log_softmax(inference.logits_and_features(model, pictures)[0]))
     rows, captions = [], []
     for path, row in zip(paths, probabilities):

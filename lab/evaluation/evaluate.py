@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lab import comparison, console, runs
 from lab.backend import devices
-from lab.data import IMAGE_SHAPES, fingerprint, hold_out, load_dataset, load_pictures
+from lab.data import fingerprint, hold_out, load_dataset, load_pictures
 from lab.settings import UserError, flag_of
 
 
@@ -166,7 +166,7 @@ def _predict(run, request):
     from lab.evaluation import classifiers
 
     _check(run, request, None)
-    pictures = load_pictures(request.images, IMAGE_SHAPES[run.settings.dataset])
+    pictures = load_pictures(request.images, run.record.dataset.shape)
     devices.start(devices.Setup(request.device, request.threads))
     return classifiers.predict_pictures(run, runs.load_model(run), request.images, pictures)
 
@@ -184,8 +184,10 @@ def data_of(run, data_dir=None):
     -------
     data.Arrays
     """
-    name = run.record.dataset.name
-    arrays = hold_out(load_dataset(name, data_dir), run.settings.holdout)
-    if fingerprint(arrays) != run.record.dataset.sha256:
-        console.say(f"Note: this {name} is not the one that the run was trained on; its images or labels differ.")
+    about = run.record.dataset
+    arrays = hold_out(load_dataset(about.name, data_dir, about.path), run.settings.holdout)
+    if (arrays.train_images.shape[1:], arrays.classes) != (about.shape, about.classes):
+        raise UserError(f"{arrays.path}: other images or classes than the run {run.folder} was trained on")
+    if fingerprint(arrays) != about.sha256:
+        console.say(f"Note: this {about.name} is not the one that the run was trained on; its images or labels differ.")
     return arrays

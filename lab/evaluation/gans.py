@@ -6,7 +6,7 @@ import numpy as np
 
 from lab import figures, runs
 from lab.console import p_value, say, table
-from lab.data import CLASSES, ring
+from lab.data import ring
 from lab.metrics import classification, collapse
 from lab.settings import UserError
 
@@ -86,7 +86,7 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     if classifier:
         results |= _classified(generated, arrays, classifier)
     if "counts" in results:
-        results["classes"] = CLASSES[run.record.dataset.name]
+        results["classes"] = run.record.dataset.classes
         drawn[runs.File.LABELS] = _labels(results, title)
     else:
         drawn[runs.File.LABELS] = None  # of an older evaluation, with a classifier

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+from lab.runs import plain
 from lab.settings import FLAGS, UserError, flag_of, parse, text
 
 MOST_RUNS = 10_000
@@ -43,7 +44,9 @@ def grid(settings, sweep, repeats):
     planned = {}
     for values in itertools.product(*(values for _, values in axes), range(settings.seed, settings.seed + repeats)):
         changes = dict(zip((*names, "seed"), values))
-        folder = "/".join(f"{flag_of(name)}={text(value)}" for name, value in changes.items())
+        folder = "/".join(f"{flag_of(name)}={plain(text(value))}" for name, value in changes.items())
+        if folder in planned:
+            raise UserError(f"two runs of the sweep would be called {folder}: give your files different names")
         if changes.get("net", settings.net) != settings.net:
             for name in ("hidden", "filters", "kernels", "head"):  # in a sweep over nets, these are meant for that of --net
                 changes.setdefault(name, None)

@@ -20,7 +20,7 @@ FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _FLAT | {"filters": 6, "gro
 def searched(settings):
     """The names of the settings that a search chooses."""
     some = {"hidden", "filters", "kernels", "learning_rate", *_SPACE} - settings.model_fields_set
-    return {name for name in some if settings.net in FLAGS[name].nets}
+    return {name for name in some if FLAGS[name].is_for(settings.net)}
 
 
 def suggest(trial, settings, goal):

@@ -47,6 +47,8 @@ def load_data(planned, data_dir=None):
         If a data set cannot be had, or is too small for a run.
     """
     found = {dataset: find(dataset, data_dir) for dataset in dict.fromkeys(one.dataset for one in planned.values())}
+    if len(dict(found.values())) < len(found):
+        raise UserError("two of the data sets have the same name: give your files different ones")
     return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, dict(found.values())
 
 
@@ -225,6 +227,8 @@ def _check_same(run, settings, advice):
     # A run that was trained again by its own command was told the number of threads that the sweep had chosen.
     free = {"threads"} if settings.threads is None else set()
     different = [name for name in differing([run.settings, settings]) if name not in free]
+    if different == ["source"]:
+        raise UserError(f"{run.folder} was trained with another version of {settings.net}: {advice}")
     if different:
         mine, other = (getattr(one, different[0]) for one in (settings, run.settings))
         raise UserError(f"{run.folder} was trained with {flag_of(different[0])} {other}, not {mine}: {advice}")

@@ -3,7 +3,6 @@
 import numpy as np
 
 from lab import console, figures
-from lab.data import CLASSES
 
 EMBEDDED = 2000
 
@@ -73,8 +72,8 @@ def draw_dataset(name, arrays):
     dict of str to matplotlib.figure.Figure
         By the file's name.
     """
-    classes = CLASSES[name]
-    parts = {"training": arrays[:2], "validation": arrays[2:]}
+    classes = arrays.classes
+    parts = {"training": arrays.train, "validation": arrays.validation}
     drawn = {}
     for part, (images, labels) in parts.items():
         captions = [classes[label] for label in labels[: figures.ROWS * figures.COLUMNS]]
@@ -109,8 +108,8 @@ def class_means(images, labels, classes):
 
 def print_table(name, arrays):
     """Print the statistics of training and validation images side by side."""
-    classes = CLASSES[name]
-    parts = {"training": statistics(*arrays[:2], len(classes)), "validation": statistics(*arrays[2:], len(classes))}
+    classes = arrays.classes
+    parts = {"training": statistics(*arrays.train, len(classes)), "validation": statistics(*arrays.validation, len(classes))}
     cells = {"shape": "{shape}", "type": "{type}", "range": "{minimum} to {maximum}", "mean": "{mean:.2f}"}
     cells["deviation"] = "{deviation:.2f}"
     rows = [{"": what} | {part: cell.format(**of_part) for part, of_part in parts.items()} for what, cell in cells.items()]

@@ -3,6 +3,7 @@
 from lab import runs
 from lab.data import find
 from lab.explore import dataset, theory
+from lab.settings import UserError
 
 
 def visualize(name, topic, data_dir, results_dir):
@@ -29,8 +30,10 @@ def visualize(name, topic, data_dir, results_dir):
     if topic:
         folder = _free(results_dir, runs.Beside.THEORY)
         return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
+    if name == "ring":
+        raise UserError("the data set ring has points, not images, to look at")
     name, arrays = find(name, data_dir)
-    folder = _free(results_dir, f"{runs.Beside.DATASETS}/{name}")
+    folder = _free(results_dir, f"{runs.Beside.DATASETS}/{runs.plain(name)}")
     dataset.print_table(name, arrays)
     return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
 

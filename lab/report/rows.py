@@ -154,6 +154,6 @@ def about(row):
     metrics = {tables.heading(name): tables.cell(name, values) for name, values in group.measures.items()}
     metrics = {name: cell for name, cell in metrics.items() if cell != "-"}
     unusual = {flag_of(name): text(value) for name, value in run.unusual.items() if (name, value) != ("dataset", DATASETS[0])}
-    settings = settings_of(group, [name for name, flag in FLAGS.items() if run.settings.net in flag.nets])
+    settings = settings_of(group, [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)])
     facts = {"status": run.history.status} | facts_of(group) | {"ended": runs.ended(run.folder)}
     return {"command": run.record.command, "unusual": unusual, "metrics": metrics, "facts": facts, "settings": settings}

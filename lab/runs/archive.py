@@ -91,12 +91,11 @@ def _built(run):
     import keras
 
     import models
-    from lab.data import CLASSES, IMAGE_SHAPES  # with NumPy, for which no wrong flag waits
 
-    name = run.record.dataset.name
+    about = run.record.dataset
     with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
         try:
-            model = models.build(**dict(run.settings), input_shape=IMAGE_SHAPES[name], classes=len(CLASSES[name]))
+            model = models.build(**dict(run.settings), input_shape=about.shape, classes=len(about.classes))
             if model.count_params() != run.record.parameters:
                 raise _misfit()
         except BaseException:

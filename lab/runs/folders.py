@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.inputs import visible
+from lab.inputs import in_natural_order, visible
 from lab.settings import UserError
 
 
@@ -87,6 +87,11 @@ def folder_of(results_dir, name):
     if not folder.resolve().is_relative_to(Path(results_dir).resolve()):
         raise UserError(f"{folder} lies outside of the results folder: it is, or passes through, a link")
     return folder
+
+
+def plain(text):
+    """Text as a part of a run's name: "own.py_residual"."""
+    return re.sub(r"[^A-Za-z0-9._=,-]|^\.", "_", Path(text).name)
 
 
 def display_name(folder):
@@ -206,14 +211,9 @@ def _matching(results_dir, pattern):
         # From Python 3.13 on, pathlib takes x** for x*.
         if ".." in pattern or any("**" in part and part != "**" for part in pattern.split("/")):
             raise ValueError
-        return sorted(Path(results_dir).glob(pattern), key=_in_natural_order)
+        return sorted(Path(results_dir).glob(pattern), key=lambda path: in_natural_order(path.as_posix()))
     except (ValueError, NotImplementedError) as error:  # pathlib's, of patterns such as /x
         raise UserError(f"not a pattern of runs' names: {pattern!r}") from error
-
-
-def _in_natural_order(path):
-    """A key that sorts run2 before run10."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.as_posix())]
 
 
 @contextlib.contextmanager

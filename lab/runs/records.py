@@ -1,15 +1,16 @@
 """What a run's JSON files say. Checked against what we expect of them; a run is read once, and passed on whole."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import simplejson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lab.console import say
 from lab.inputs import read, visible
 from lab.runs.folders import File, below
-from lab.settings import DATASETS, Settings, Threads, UserError, differing
+from lab.settings import CLASSES, IMAGE_SHAPES, Settings, Threads, UserError, differing, is_own_data
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
@@ -28,6 +29,16 @@ Line = Annotated[
     str, Field(max_length=2_000), BeforeValidator(lambda given: visible(given) if isinstance(given, str) else given)
 ]
 _CHECKS = ConfigDict(frozen=True, strict=True)
+
+
+def _without_folders(name):
+    if is_own_data(name) and not re.fullmatch(r"[^/]+(\.npz|/)", name):
+        raise ValueError("Input should be the name of a data set, of a file or of a folder")
+    return visible(name)
+
+
+Name = Annotated[str, Field(max_length=300), AfterValidator(_without_folders)]
+Side, Channels = Annotated[int, Field(ge=8, le=256)], Literal[1, 3]
 SEARCH = "search.json"  # in the folder of a search
 
 
@@ -35,10 +46,27 @@ class DataSet(BaseModel):
     """What a run was trained on: examples of each part, and a hash of all arrays."""
 
     model_config = _CHECKS
-    name: Literal[*DATASETS]
+    name: Name
     sha256: Line
     train: Whole
     validation: Whole
+    # Of data of the user's own; what is known by name is filled in.
+    path: Line | None = None  # where they were
+    classes: Annotated[tuple[Line, ...], Field(strict=False, min_length=2, max_length=1_000)] = ()
+    shape: Annotated[tuple[Side, Side, Channels], Field(strict=False)] | Annotated[tuple[Whole], Field(strict=False)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given):
+        if isinstance(given, dict) and given.get("name") in list(CLASSES):
+            return given | {"classes": CLASSES[given["name"]], "shape": IMAGE_SHAPES[given["name"]]}
+        return given
+
+    @model_validator(mode="after")
+    def _check(self):
+        if is_own_data(self.name) and (not self.classes or len(self.shape) != 3):
+            raise ValueError('expected "classes" and "shape" of data that are not known by name')
+        return self
 
 
 class Record(BaseModel):

@@ -1,11 +1,14 @@
 """The types of settings: their bounds, what they expect in words, and the way from text and back."""
 
 import functools
+import re
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lab.inputs import visible
+from lab.settings import names
 
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
@@ -17,6 +20,46 @@ class Words(NamedTuple):
 
     metavar: str
     expected: str
+
+
+class Choice(NamedTuple):
+    """The names that a value may be, and what else: a file of the user's own."""
+
+    names: tuple[str, ...]
+    own: str
+
+    @property
+    def metavar(self):
+        return f"NAME|{self.own.replace(' or ', '|')}"
+
+
+def is_own_net(net):
+    """Whether a network is a function in a file of the user's own: "FILE.py:FUNCTION"."""
+    return net not in names.NETS
+
+
+def is_own_data(dataset):
+    """Whether a data set is a file or a folder of the user's own: "FILE.npz" or "FOLDER/"."""
+    return dataset not in names.DATASETS
+
+
+def _net(given):
+    if given not in names.NETS and not (given.isprintable() and re.fullmatch(r".+\.py:[A-Za-z_]\w*", given, re.ASCII)):
+        raise ValueError
+    return given
+
+
+def _dataset(given):
+    """A data set's name, or a path that ends in ".npz", or in "/" for a folder."""
+    if given in names.DATASETS:
+        return given
+    if not given.isprintable() or not given.strip("./"):
+        raise ValueError
+    if given.endswith((".npz", "/")):
+        return given
+    if "/" in given or Path(given).is_dir():
+        return f"{given}/"
+    raise ValueError
 
 
 Count = Annotated[int, Field(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
@@ -31,6 +74,9 @@ Rate = Annotated[float, Field(gt=0, lt=_FLOAT32), Words("RATE", "a number above 
 Pixels = Annotated[int, Field(ge=0, le=14), Words("PIXELS", "a whole number from 0 to 14")]
 Share = Annotated[float, Field(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
 Smoothing = Annotated[float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
+_PATH = Field(max_length=1_000)
+Net = Annotated[str, AfterValidator(_net), Choice(names.NETS, "FILE.py:FUNCTION"), _PATH]
+Dataset = Annotated[str, AfterValidator(_dataset), Choice(names.DATASETS, "FILE.npz or FOLDER"), _PATH]
 # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
 # To build thousands of layers takes hours.
 _UNITS = Words("N,N", "at most 100 whole numbers of at least 1, as in 200,100")
@@ -100,11 +146,15 @@ def text(value):
     if isinstance(value, tuple):
         return ",".join(text(one) for one in value)
     # No plus sign, which the name of a folder may not have: 1e+20 is 1e20.
-    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0").replace("+", "")
+    if isinstance(value, float):
+        return str(value).removesuffix(".0").replace("+", "")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def refusal(kind, name, value):
     """What is wrong with a value that is none of its type, in one line."""
     if get_origin(kind) is Literal:
         return f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}"
+    if isinstance(in_words(kind), Choice):
+        return f"unknown {name} {value!r}: choose from {', '.join(in_words(kind).names)}, {in_words(kind).own}"
     return f"{name} must be {in_words(kind).expected}, got {value!r}"

@@ -31,5 +31,5 @@ FILTERS = {"conv": (20, 10)}
 GENERATOR_RATES = {"gan-conv": 5e-4, "gan-dense": 1e-3}
 DISCRIMINATOR_RATES = {"gan-conv": 1e-3, "gan-dense": 1e-4}
 LATENT = {"gan-conv": "uniform", "gan-dense": "normal"}
-SMOOTHING = dict.fromkeys(NETS, 0.0) | {"gan-conv": 0.1}
+SMOOTHING = {"gan-conv": 0.1}
 MOST_STEPS = {"gan-conv": 128}  # an epoch of a GAN, where that is less than a pass over the data

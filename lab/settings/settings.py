@@ -6,10 +6,11 @@ titles of figures follow from the fields.
 """
 
 import functools
-from typing import Literal, NamedTuple, get_type_hints
+from typing import Annotated, Literal, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lab.inputs import MEGABYTE
 from lab.settings import kinds, names
 from lab.settings.kinds import Betas, Count, CountOrZero, Rate, Share, Smoothing, Strength, Threads, Units, Unrolled, UserError
 from lab.settings.names import CLASSIFIERS, GANS
@@ -26,6 +27,10 @@ class Flag(NamedTuple):
     axis: str | None = None  # what the axis of a figure calls it, where that is another word
     short: str | None = None  # its short flag
     metavar: str | None = None  # what the help calls its value, where its type does not say
+
+    def is_for(self, net):
+        """Whether a network may have it; one of the user's own, what any classifier may."""
+        return net in self.nets or (kinds.is_own_net(net) and not set(CLASSIFIERS).isdisjoint(self.nets))
 
 
 def _field(default, *flag, **more):
@@ -58,13 +63,14 @@ _HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its c
 _DECAY = "{given.regularizer} λ = {value}"
 _STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
 _LATENT = "latent numbers (default: uniform for gan-conv, else normal)"
+_NET = f"any net: {', '.join(names.NETS)}; or a function of your own, FILE.py:FUNCTION (docs/own.md)"
 _SMOOTHING = "share of a label given to all classes; of a GAN: labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
 _FILTERS = "filters of each layer of the conv net, one to four (default: 20,10)"
 _KERNELS = "side of each layer's filters (default: 5, then 3)"
 _HEAD = "what becomes of the last filters' images: flatten, or average each (default: flatten)"
 _SCHEDULE = "of the learning rate: constant, or falling to 0 as a cosine"
 _SHIFT = "move each training image by up to so many pixels, at random"
-_DATASETS = f"{', '.join(names.DATASETS)} (default: mnist)"
+_DATASETS = f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md) (default: mnist)"
 _RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
 
 
@@ -84,7 +90,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    net: Literal[*names.NETS] = _field("dense", "network", f"any net: {', '.join(names.NETS)}", title="")
+    net: kinds.Net = _field("dense", "network", _NET, title="")
     hidden: Units | None = _field(
         _of_net(names.HIDDEN), "network", _HIDDEN, tuple(names.HIDDEN), title="", words="hidden units"
     )
@@ -107,7 +113,7 @@ class Settings(BaseModel):
     batch_size: Count = _field(128, "training", "images to a step")
     epochs: Count = _field(10, "training", "passes over the data, or parts of it", title="")
     early_stopping: Count | None = _field(None, "training", _STOPPING, CLASSIFIERS, metavar="PATIENCE")
-    label_smoothing: Smoothing = _field(_of_net(names.SMOOTHING), "training", _SMOOTHING)
+    label_smoothing: Smoothing = _field(lambda above: names.SMOOTHING.get(above["net"], 0.0), "training", _SMOOTHING)
     shift: kinds.Pixels = _field(0, "training", _SHIFT, CLASSIFIERS)
     seed: CountOrZero = _field(0, "training", "of weights, order of images, dropout, shifts and latent vectors")
     unroll: Unrolled = _field(0, "GANs", "discriminator updates the generator looks ahead, at most 100", GANS)
@@ -117,15 +123,17 @@ class Settings(BaseModel):
     discriminator_learning_rate: Rate | None = _field(_of_net(names.DISCRIMINATOR_RATES), "GANs", _RATES, GANS)
     steps_per_epoch: Count | None = _field(None, "GANs", "(default: a pass over the data; gan-conv: at most 128)", GANS)
     sample_every: Count | None = _field(_of_gans(1), "GANs", "epochs between two pictures of samples (default: 1)", GANS, "")
-    dataset: Literal[*names.DATASETS] | None = _field(None, "data", _DATASETS, title="", words="data set")
+    dataset: kinds.Dataset | None = _field(None, "data", _DATASETS, title="", words="data set")
     holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images", axis="held-out images")
     device: Literal[*names.DEVICES] = _field("auto", "device", "auto: the GPU if there is one", title="")
     threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="", axis="CPU threads")
     precision: Literal[*names.PRECISIONS] = _field("float32", "device", "to compute in", CLASSIFIERS, "{value}")
+    # No flag: what is in the file of a network of the user's own, once it was read (`network.with_source`).
+    source: Annotated[str, Field(max_length=MEGABYTE)] | None = None
 
     def __init__(self, /, **given):
         # What is None gets its default, which is None again where there is nothing to be had.
-        unknown = next((name for name in given if name not in FLAGS), None)
+        unknown = next((name for name in given if name not in type(self).model_fields), None)
         if unknown is not None:
             raise UserError(f"unknown setting {unknown!r}")
         try:
@@ -137,7 +145,7 @@ class Settings(BaseModel):
     def _check_kind(self):
         """Raise UserError for settings of another kind of network."""
         for name, flag in FLAGS.items():
-            if self.net not in flag.nets and getattr(self, name) != self.default(name):
+            if not flag.is_for(self.net) and getattr(self, name) != self.default(name):
                 kind = {CLASSIFIERS: "classifiers", GANS: f"GANs ({', '.join(GANS)})"}.get(flag.nets, ", ".join(flag.nets))
                 raise UserError(f"--{flag_of(name)} is for {kind}, not for the net {self.net}")
         if self.filters and len(self.kernels) != len(self.filters):
@@ -152,6 +160,10 @@ class Settings(BaseModel):
     def is_gan(self):
         return self.net in GANS
 
+    @property
+    def is_own_net(self):
+        return kinds.is_own_net(self.net)
+
     def default(self, name):
         """What a setting is where it is not given, in the company of these."""
         return Settings.model_fields[name].get_default(call_default_factory=True, validated_data=dict(self))
@@ -162,7 +174,7 @@ class Settings(BaseModel):
 
     def to_json(self):
         """The settings as a dict that JSON can hold, and of which ``Settings(**dict)`` makes the same ones."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=None if self.source else {"source"})
 
     def describe(self, examples=None):
         """What distinguishes the run, for a figure's title: the net, and every setting that is not the default.
@@ -186,7 +198,7 @@ class Settings(BaseModel):
             As of `describe`.
         """
         usual = {name: self.default(name) for name in FLAGS} | {"steps_per_epoch": self.usual_steps(examples)}
-        return {name: value for name, value in self if value not in (usual[name], None)}
+        return {name: getattr(self, name) for name in FLAGS if getattr(self, name) not in (usual[name], None)}
 
     def usual_steps(self, examples):
         """Steps per epoch of a GAN that has no setting of its own, with so many training examples; None of a classifier."""
@@ -196,7 +208,7 @@ class Settings(BaseModel):
 
 
 # The settings' flags, by name.
-FLAGS = {name: field.json_schema_extra["flag"] for name, field in Settings.model_fields.items()}
+FLAGS = {name: field.json_schema_extra["flag"] for name, field in Settings.model_fields.items() if field.json_schema_extra}
 # Those that may be given as None; None for any other is a fault.
 _RESOLVED = {name for name, field in Settings.model_fields.items() if field.default_factory or field.default is None}
 
@@ -254,7 +266,7 @@ def axis(name):
 
 
 def differing(several):
-    """The settings that are not the same in all of some runs.
+    """The settings that are not the same in all of some runs, the source of their networks among them.
 
     Parameters
     ----------
@@ -265,7 +277,7 @@ def differing(several):
     list of str
     """
     several = list(several)
-    return [name for name in FLAGS if len({getattr(settings, name) for settings in several}) > 1]
+    return [name for name in Settings.model_fields if len({getattr(settings, name) for settings in several}) > 1]
 
 
 @functools.cache
@@ -280,5 +292,7 @@ def _in_words(error, given):
         if isinstance(fault.get("ctx", {}).get("error"), UserError):
             return str(fault["ctx"]["error"])
         name = fault["loc"][0]
+        if name not in FLAGS:
+            return f"{name}: {fault['msg']}"
         if fault["type"] != "default_factory_not_called":  # for want of another setting, whose fault comes first
             return kinds.refusal(_kind(name), words(name), given[name])

@@ -14,7 +14,7 @@ from keras.src.utils.naming import reset_uids
 import models
 from lab.backend import devices, resident
 from lab.backend.gan import GAN
-from lab.data import CLASSES, Arrays
+from lab.data import Arrays
 from lab.settings import UserError
 
 # What a compiled model does not depend on. The rates among them are variables of the optimizers, and so is the strength of the
@@ -45,12 +45,12 @@ class Engine(NamedTuple):
 _latest = None
 
 
-def compiled_model(settings, input_shape):
+def compiled_model(settings, input_shape, classes=10):
     """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`."""
     # Layers are named alike in every run of a process. `clear_session` would see to that, too, but have TensorFlow make its
     # kernels anew, which takes a megabyte a run that is never freed.
     reset_uids()
-    model = models.build(**dict(settings), input_shape=input_shape, classes=len(CLASSES[settings.dataset]))
+    model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
     if settings.is_gan:
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
@@ -87,11 +87,11 @@ def engine_for(settings, arrays, model):
     global _latest
     compiled_in = {name: value for name, value in settings if name not in _FREE}
     compiled_in["regularizer_strength"] = settings.regularizer_strength > 0
-    old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays, arrays))
+    old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
         gc.collect()
-        copy = compiled_model(settings, arrays.train_images.shape[1:])
+        copy = compiled_model(settings, *arrays.kind)
         strength = tf.Variable(0.0)
         for layer in copy.layers:
             if getattr(layer, "kernel_regularizer", None):
@@ -109,9 +109,9 @@ def _prepare(settings, arrays, model):
     batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=devices.shares_of(settings))
     if not settings.is_gan:
         if settings.label_smoothing:  # as Keras smooths vectors only
-            classes = len(CLASSES[settings.dataset])
-            arrays = [keras.utils.to_categorical(part, classes) if part.ndim == 1 else part for part in arrays]
-        return resident.prepare(model, arrays[:2], batches._replace(shift=settings.shift), validation_data=arrays[2:])
+            labels = [keras.utils.to_categorical(part, len(arrays.classes)) for part in arrays[1:4:2]]
+            arrays = arrays._replace(train_labels=labels[0], validation_labels=labels[1])
+        return resident.prepare(model, arrays.train, batches._replace(shift=settings.shift), validation_data=arrays.validation)
     chunk = resident.suitable_chunk(model, settings.batch_size, settings.steps_per_epoch)
     chunk = math.ceil(chunk / (1 + settings.unroll))
     return resident.prepare(model, arrays[:1], batches._replace(steps_per_chunk=chunk, noise=model.draw_latents))

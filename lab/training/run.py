@@ -84,7 +84,7 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
 
     folder = output.folder
     with engine.enough_memory():
-        model = engine.compiled_model(settings, arrays.train_images.shape[1:])
+        model = engine.compiled_model(settings, *arrays.kind)
         networks = engine.networks_of(model)
         if verbose:
             networks.summary(expand_nested=True)
@@ -111,6 +111,8 @@ def _record(settings, arrays, output, networks):
     name = f"--model-name={output.name}" if output.name.startswith("-") else f"-m {output.name}"
     dataset = {"name": settings.dataset, "sha256": fingerprint(arrays)}
     dataset |= {"train": examples, "validation": len(arrays.validation_images)}
+    if arrays.path:
+        dataset |= {"path": arrays.path, "classes": arrays.classes, "shape": arrays.train_images.shape[1:]}
     record = {"command": f"python train.py {name} {as_flags(given)}", "settings": settings.to_json()}
     record |= {"parameters": networks.count_params(), "dataset": dataset, "device": devices.running().name}
     return record | {"threads": threads, "versions": runs.versions(), "commit": runs.checkout()[0]}

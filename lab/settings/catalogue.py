@@ -1,4 +1,4 @@
-"""The data sets by name: their classes, and the shape of an example."""
+"""The data sets that are known by name: their classes, and the shape of an example."""
 
 _DIGITS = tuple("0123456789")
 _CLOTHES = "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"

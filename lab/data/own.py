@@ -1,0 +1,194 @@
+"""Data of the user's own: an .npz file, or a folder of pictures."""
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from lab.console import Bar, say
+from lab.data import readers
+from lab.data.arrays import Arrays, in_words, with_axes
+from lab.data.download import cache
+from lab.data.pictures import picture_in
+from lab.inputs import first_line, in_natural_order, read
+from lab.parallel import in_parallel
+from lab.outputs import atomic
+from lab.settings import UserError
+
+LEAST_SIDE, MOST_SIDE = 8, 256
+MOST_CLASSES = 1_000
+TESTED = 5  # of so many images of a class one is for testing, where the folder does not say which
+_SEVERAL = 2_000  # pictures are read by several processes
+_ENDINGS = (".png", ".jpg", ".jpeg")
+
+
+def load_own(path):
+    """Load data of the user's own.
+
+    Parameters
+    ----------
+    path : Path
+        An .npz file of ``x_train, y_train, x_test, y_test``, and perhaps ``classes``, their names; or a folder with
+        ``train/CLASS/*.png`` and ``test/CLASS/*.png``, or with ``CLASS/*.png``, of which a fifth is for testing then: always
+        the same, and of each class. JPEG will do as well. Pictures come in the order of their file names.
+
+    Returns
+    -------
+    Arrays
+
+    Raises
+    ------
+    UserError
+        If they are no images of one shape, grey or colour, from 8 to 256 pixels a side, of two classes or more.
+    """
+    try:
+        parts, classes = _from_folder(path) if path.is_dir() else _from_npz(path)
+        return Arrays(*_checked(with_axes(parts), classes), tuple(classes), str(path.absolute()))
+    except UserError:
+        raise
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: {getattr(error, 'strerror', None) or first_line(error)}") from error
+
+
+def _checked(parts, classes):
+    """The parts of a data set, if they are what a network can learn from; ValueError if not."""
+    shape, count = parts[0].shape[1:], len(classes)
+    if not all(LEAST_SIDE <= side <= MOST_SIDE for side in shape[:2]) or shape[2] not in (1, 3):
+        expected = f"grey or colour images of {LEAST_SIDE} to {MOST_SIDE} pixels a side"
+        raise ValueError(f"expected {expected}; found {in_words(shape)}")
+    if not 2 <= count <= MOST_CLASSES:
+        raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {count}")
+    missing = np.setdiff1d(np.arange(count), parts[1])
+    if missing.size:
+        raise ValueError(f"class {classes[missing[0]]} has no image for training: labels have to be 0 to {count - 1}")
+    if parts[1].max() >= count:
+        raise ValueError(f"label {parts[1].max()} has no name among the {count} in its classes")
+    return parts
+
+
+def _from_npz(path):
+    parts, classes = readers.read_npz(path)
+    if classes is None:
+        return parts, [str(label) for label in range(int(np.max(parts[1], initial=0)) + 1)]
+    if getattr(classes, "ndim", None) != 1 or classes.dtype.kind not in "US" or len({*classes.tolist()}) < len(classes):
+        raise ValueError(f"expected classes to be different names; found {np.shape(classes)}")
+    return parts, [str(name) for name in classes.astype(str)]
+
+
+class _Picture(NamedTuple):
+    """A file of a folder of pictures."""
+
+    path: Path
+    label: int
+    tested: bool
+
+    @property
+    def order(self):
+        return in_natural_order(self.path.name), self.label
+
+
+def _from_folder(path):
+    pictures, classes = _listed(path)
+    kept = cache() / f"own-{_hash(pictures)[:32]}.npz"
+    if kept.exists():
+        return readers.read_npz(kept)[0], classes
+    parts = _decode(pictures)
+    with contextlib.suppress(OSError):  # a home that is not to be written to: they are decoded again then
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(kept) as temporary:
+            np.savez(temporary, **dict(zip(readers.NPZ, parts)))
+    return parts, classes
+
+
+def _listed(folder):
+    """The pictures of a folder, in order, and the names of their classes."""
+    parts = [folder / "train", folder / "test"]
+    if any(part.is_dir() for part in parts):
+        train, test = map(_by_class, parts)
+        unknown = [name for name in test if name not in train]
+        if unknown:
+            raise ValueError(f"class {unknown[0]} has pictures in test/, but none in train/")
+        found = [(train, False), (test, True)]
+    else:
+        train, found = _by_class(folder), []
+    classes = sorted(train, key=in_natural_order)
+    pictures = [_Picture(one, classes.index(name), tested) for part, tested in found for name in part for one in part[name]]
+    if not found:
+        pictures = _split(train, classes)
+        count = sum(one.tested for one in pictures)
+        say(f"{folder}: {len(pictures):,} pictures; of each class a fifth, {count:,} in all, is kept for testing.")
+    for tested, part in enumerate(("training", "testing")):
+        if not any(one.tested == tested for one in pictures):
+            raise ValueError(
+                f"no pictures for {part}: expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (or JPEG)"
+            )
+    return sorted(pictures, key=lambda one: one.order), classes
+
+
+def _by_class(folder):
+    """The pictures in the folders of a folder, by the folder's name."""
+    found = {}
+    for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if inner.is_dir():
+            found[inner.name] = [one for one in inner.iterdir() if one.suffix.lower() in _ENDINGS and one.name[0] != "."]
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def _split(by_class, classes):
+    """The pictures of each class, a fifth of them for testing: always the same ones."""
+    random, pictures = np.random.default_rng(0), []
+    for label, name in enumerate(classes):
+        paths = sorted(by_class[name], key=lambda path: in_natural_order(path.name))
+        tested = set(random.permutation(len(paths))[: len(paths) // TESTED].tolist())
+        pictures += [_Picture(path, label, place in tested) for place, path in enumerate(paths)]
+    return pictures
+
+
+def _hash(pictures):
+    """SHA-256 over what is in the files, and which part and class they are of."""
+    found = hashlib.sha256()
+    with Bar("reading pictures", len(pictures)) as bar:
+        for one in pictures:
+            content = read(one.path, "picture")
+            found.update(f"{one.tested} {one.label} {len(content)}\0".encode() + content)
+            bar.advance(1)
+    return found.hexdigest()
+
+
+def _decode(pictures):
+    """The parts of a data set of pictures, in the order of `Arrays`."""
+    with Bar("decoding pictures", len(pictures)) as bar:
+        decoded = in_parallel(_decoded, [one.path for one in pictures], _SEVERAL, bar.advance)
+    for one, image in zip(pictures, decoded):
+        if image.shape != decoded[0].shape:
+            first, other = in_words(decoded[0].shape), in_words(image.shape)
+            raise ValueError(f"expected pictures of one shape; {pictures[0].path.name} is {first}, {one.path.name} {other}")
+    parts = []
+    for tested in (False, True):
+        places = [place for place, one in enumerate(pictures) if one.tested == tested]
+        parts += [np.stack([decoded[place] for place in places]), np.array([pictures[place].label for place in places])]
+    return parts
+
+
+def _decoded(path):
+    """A picture as an array: uint8, shape (height, width, 1 or 3). What is transparent is white."""
+    try:
+        with picture_in(path, ("PNG", "JPEG")) as file:
+            if not all(LEAST_SIDE <= side <= MOST_SIDE for side in file.size):
+                found = "x".join(map(str, file.size))
+                raise ValueError(f"expected {LEAST_SIDE} to {MOST_SIDE} pixels a side, found {found}")
+            picture = ImageOps.exif_transpose(file)
+            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
+                picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+            kind = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+            picture = picture.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(kind)
+    except Exception as error:  # a broken picture fails in as many ways as there are decoders
+        reason = (
+            getattr(error, "strerror", None) or (type(error) is ValueError and error) or "not a readable PNG or JPEG picture"
+        )
+        raise UserError(f"{path}: {reason}") from error
+    return np.asarray(flat).reshape(*flat.size[::-1], -1)
