@@ -37,6 +37,8 @@ def parse_args():
     gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
     gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
     gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of the ring 2500)")
+    own = "the network of your own that was trained, where it has layers of its own; it is run"
+    parser.add_argument("--net", metavar="FILE.py:FUNCTION", help=own)
     cli.add_setting_flags(parser, ("device", "threads"))
     cli.add_place_flags(parser)
     return parser.parse_args()

@@ -1,4 +1,5 @@
 """The networks, by name. Pure Keras: no files, no flags, no figures."""
+# ruff: noqa: F401
 
 import inspect
 from dataclasses import fields
@@ -7,6 +8,7 @@ import keras
 
 from models.classifiers import Parts, build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
 from models.gans import build_conv_gan, build_dense_gan
+from models.own import REVIEWED, NetworkError, build_own, from_config, is_reviewed, operations_of
 
 NETWORKS = {
     "dense": build_dense_net,
@@ -28,7 +30,7 @@ def build(net, precision="float32", **settings):
     Parameters
     ----------
     net : str
-        A key of `NETWORKS`.
+        A key of `NETWORKS`; or "FILE.py:FUNCTION", with the file's content as ``source`` among the settings.
     precision : "float32" or "bfloat16"
         That its layers compute in.
     settings
@@ -38,12 +40,14 @@ def build(net, precision="float32", **settings):
     -------
     keras.Sequential, not compiled
     """
-    known = set(inspect.signature(NETWORKS[net]).parameters)
-    if "options" in known:
-        known |= {field.name for field in fields(Parts)}
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])
     try:
+        if net not in NETWORKS:
+            return build_own(net, **settings)
+        known = set(inspect.signature(NETWORKS[net]).parameters)
+        if "options" in known:
+            known |= {field.name for field in fields(Parts)}
         return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})
     finally:
         keras.config.set_dtype_policy(before)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.settings import CONVOLUTIONAL, UserError
+from lab.settings import CONVOLUTIONAL, UserError, names_in
 
 LEAST_SHARE = 8  # images of a batch to a thread
 # XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512): matrix products by Eigen
@@ -153,8 +153,11 @@ def suits_inter_op(settings, threads):
     shared operations; batch normalization needs the whole batch, since what it makes of an image depends on the others; and a
     share of a few images would not be worth it.
     """
-    whole = settings.net not in CONVOLUTIONAL or settings.batch_norm
-    return threads > 1 and not whole and settings.batch_size >= LEAST_SHARE * threads
+    convolutional, whole = settings.net in CONVOLUTIONAL, settings.batch_norm
+    if settings.is_own_net:  # of which there are no layers yet: TensorFlow has to be started first
+        named = names_in(settings.source)
+        convolutional, whole = any("Conv" in name for name in named), "BatchNormalization" in named
+    return threads > 1 and convolutional and not whole and settings.batch_size >= LEAST_SHARE * threads
 
 
 def shares_of(settings):

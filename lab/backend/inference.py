@@ -1,17 +1,22 @@
 """What trained networks give for a batch: logits, features, generated images."""
 
+import math
+
 import keras
 import numpy as np
 
-BATCH_SIZE = 1000
+MOST, PIXELS = 1000, 3_000_000  # images, and numbers, in a batch
 
 
 def logits_and_features(model, images):
     """A classifier's logits, and the values that they are computed from, those of the last hidden layer.
 
+    Of a network of the user's own, logits are the logarithms of its probabilities, and stand for its features, too: which layer
+    would be the last hidden one is not known.
+
     Parameters
     ----------
-    model : keras.Model with a layer called "logits"
+    model : keras.Sequential, as `models.build` gives it
     images : uint8 array, shape (n, height, width, channels)
 
     Returns
@@ -19,6 +24,11 @@ def logits_and_features(model, images):
     logits : float64 array, shape (n, classes)
     features : float64 array, shape (n, features)
     """
+    names = [layer.name for layer in model.layers]
+    if "logits" not in names:
+        probabilities = np.concatenate(_by_batch(model, images)).astype(np.float64)
+        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        return logits, logits
     layer = model.get_layer("logits")
     outputs = keras.Model(model.inputs, [layer.output, layer.input])
     return tuple(np.concatenate(part).astype(np.float64) for part in zip(*_by_batch(outputs, images)))
@@ -47,4 +57,10 @@ def generate(generator, latents):
 
 def _by_batch(model, inputs):
     # Not `predict`, which can take two seconds to end its input pipeline.
-    return [model.predict_on_batch(inputs[start : start + BATCH_SIZE]) for start in range(0, len(inputs), BATCH_SIZE)]
+    size = batch_size(inputs.shape[1:])
+    return [model.predict_on_batch(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+
+
+def batch_size(shape):
+    """How many images of a shape are to be computed at once, where no weights change: fewer of large ones."""
+    return max(1, min(MOST, PIXELS // math.prod(shape)))

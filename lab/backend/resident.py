@@ -15,10 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models import is_reviewed, operations_of
+
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
 # progress bar and Ctrl-C.
 FLOPS_PER_CHUNK = 1e11
-EVALUATION_BATCH = 1000
+_LAYERS = keras.layers
+_SLOW = _LAYERS.Conv2D, _LAYERS.Conv2DTranspose, _LAYERS.DepthwiseConv2D, _LAYERS.SeparableConv2D, _LAYERS.Dropout
+_SLOW += _LAYERS.SpatialDropout2D, _LAYERS.AlphaDropout, _LAYERS.GaussianDropout, _LAYERS.GaussianNoise
 
 
 class Batches(NamedTuple):
@@ -65,9 +69,10 @@ def prepare(model, data, batches, validation_data=None):
     if validation_data is not None:
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        whole = Batches(EVALUATION_BATCH, steps_per_chunk=count // EVALUATION_BATCH)
+        size = batch_size(validation_data[0].shape[1:])
+        whole = Batches(size, steps_per_chunk=count // size)
         test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
-        all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / EVALUATION_BATCH))
+        all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / size))
 
     def fit(epochs, seed=0, initial_epoch=0, callbacks=(), rate=None):
         times = np.arange(epochs * steps).reshape(epochs, steps) / steps
@@ -144,12 +149,19 @@ def suits_xla(model):
     """Whether XLA makes this model's steps faster on the device in use.
 
     On a GPU it does. On a CPU its convolutions and its random numbers, on which dropout draws, are several times slower than
-    TensorFlow's own.
+    TensorFlow's own. It does not know all that a layer of the user's own may do.
     """
     if not tf.test.is_built_with_xla():
         return False
-    slow = keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dropout
-    return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, slow) for part in model._flatten_layers())
+    parts = [part for part in operations_of(model) if not type(part).__module__.startswith("lab.")]  # our own GAN
+    if not all(map(is_reviewed, parts)):
+        return False
+    return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, _SLOW) for part in parts)
+
+
+def mixes_no_images(model):
+    """Whether it is certain that what a model computes of an image does not depend on the others in its batch."""
+    return all(is_reviewed(part) and not isinstance(part, keras.layers.BatchNormalization) for part in operations_of(model))
 
 
 @contextlib.contextmanager
@@ -190,10 +202,16 @@ def suitable_chunk(model, batch_size, steps):
 def forward_flops(model):
     """Multiplications and additions in the kernels of a forward pass, for one example."""
     return sum(
-        2 * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        for layer in model._flatten_layers()
-        if hasattr(layer, "kernel")
+        2 * math.prod(layer.kernel.shape) * _places(layer, model) for layer in operations_of(model) if hasattr(layer, "kernel")
     )
+
+
+def _places(layer, model):
+    """At how many places of an image a layer's kernel is applied; at most, of one whose output is not known."""
+    try:
+        return math.prod(layer.output.shape[1:-1])
+    except (AttributeError, ValueError):  # it was called several times, or by code of the user's own
+        return math.prod(model.input_shape[1:-1])
 
 
 def _on_device(arrays):

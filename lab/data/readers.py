@@ -35,17 +35,17 @@ def npz_in(path, kind, most):
 
 
 def read_npz(path):
-    """The four arrays of a file as Keras writes it; and what it has for the names of its classes, or None."""
+    """The four arrays of a file as Keras writes it; as a fifth what it has for the names of its classes, or None."""
     try:
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
             missing = [name for name in NPZ if name not in file]
             arrays = [file[name] for name in NPZ if name in file]
-            classes = file["classes"] if "classes" in file else None
+            classes = file.get("classes")
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
         raise UserError(f"{path}: not a readable .npz file of plain arrays ({error}); get it again") from error
     if missing or not all(isinstance(array, np.ndarray) for array in arrays):
         raise UserError(f"{path}: lacks {', '.join(missing) or 'plain arrays'}; expected {', '.join(NPZ)}")
-    return arrays, classes
+    return [*arrays, classes]
 
 
 def read_idx(*paths):

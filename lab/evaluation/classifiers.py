@@ -3,6 +3,7 @@
 Keras gives the logits; everything after them is NumPy.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def evaluate_classifier(run, model, arrays):
     results["penalty"] = inference.penalty(model)
     if results["penalty"]:
         console.say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
-    if run.settings.hidden:  # of the others, it would take minutes
+    if run.settings.hidden and not run.settings.is_own_net:  # of the others, it would take minutes
         results["weights_that_matter"] = _weights_that_matter(model, arrays, results["validation"]["accuracy"])
     counts = classification.confusion(logits.argmax(axis=-1), arrays.validation_labels, len(classes))
     precision, recall = classification.precision_and_recall(counts)
@@ -106,13 +107,19 @@ def _mistakes(run, arrays, logits):
 
 def _first_layer(run, model):
     """A figure of the filters or the weights that see the image."""
+    from models import operations_of  # with Keras
+
     name = runs.display_name(run.folder)
-    kernel = np.asarray(next(layer.kernel for layer in model.layers if hasattr(layer, "kernel")))
+    kernel = next((np.asarray(layer.kernel) for layer in operations_of(model) if hasattr(layer, "kernel")), np.empty(0))
+    shape = model.input_shape[1:]
+    if kernel.shape[:1] != (math.prod(shape),) and (kernel.ndim != 4 or kernel.shape[2] != shape[2]):
+        console.say("No filters.png and no weights.png: the first layer with a kernel does not see the image itself.")
+        return {}
     if kernel.ndim == 4:
         title = f"{name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
         return {runs.File.FILTERS: figures.filters(kernel, title)}
     console.say("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
-    return {runs.File.WEIGHTS: figures.first_layer(kernel, model.input_shape[1:], f"{name}: weights of the first layer")}
+    return {runs.File.WEIGHTS: figures.first_layer(kernel, shape, f"{name}: weights of the first layer")}
 
 
 def predict_pictures(run, model, paths, pictures):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lab import comparison, console, runs
 from lab.backend import devices
 from lab.data import fingerprint, hold_out, load_dataset, load_pictures
-from lab.settings import UserError, flag_of
+from lab.settings import Settings, UserError, flag_of, with_source
 
 
 class Request(NamedTuple):
@@ -17,6 +17,7 @@ class Request(NamedTuple):
     data_dir: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    net: str | None = None  # "FILE.py:FUNCTION", which is to be run to load the model
     images: list[Path] | None = None  # a user's own pictures
     classifier: str | None = None  # the name of a run
     samples: int | None = None  # of a GAN
@@ -142,12 +143,24 @@ def _evaluate(several, request):
     for run in several:
         if len(several) > 1:
             console.say(f"\n{run.folder}")
-        model, data = runs.load_model(run), arrays[run.settings.dataset, run.settings.holdout]
+        model, data = runs.load_model(run, _own(run, request)), arrays[run.settings.dataset, run.settings.holdout]
         if run.settings.is_gan:
             paths = gans.evaluate_gan(run, model, data, classifier, request.samples)
         else:
             paths = classifiers.evaluate_classifier(run, model, data)
     return paths
+
+
+def _own(run, request):
+    """The settings with which a run's network is to be built by the user's own function, if they name one."""
+    if request.net is None:
+        return None
+    if not run.settings.is_own_net:
+        raise UserError(f"--net: {run.folder} is of the net {run.settings.net}, and needs no other")
+    settings = with_source(Settings(**run.unusual | {"net": request.net}))
+    if settings.source != run.settings.source:
+        console.say(f"Note: {request.net} is not what {run.folder} was trained with: its source has changed.")
+    return settings
 
 
 def _check(run, request, labeller):
@@ -168,7 +181,7 @@ def _predict(run, request):
     _check(run, request, None)
     pictures = load_pictures(request.images, run.record.dataset.shape)
     devices.start(devices.Setup(request.device, request.threads))
-    return classifiers.predict_pictures(run, runs.load_model(run), request.images, pictures)
+    return classifiers.predict_pictures(run, runs.load_model(run, _own(run, request)), request.images, pictures)
 
 
 def data_of(run, data_dir=None):

@@ -1,12 +1,16 @@
 """A run's trained model, read with suspicion: from its archive come numbers only.
 
 The network is built anew from the run's settings. Nothing that the archive says of classes, functions or files is ever acted
-on, and Keras does not read it.
+on, and Keras does not read it. One of the user's own, whose source is not to be run for that, is built as the archive says, if
+that names nothing but layers of Keras's that we have reviewed.
 """
 
 import re
+import shutil
+import tempfile
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import simplejson
 
@@ -16,16 +20,19 @@ from lab.settings import UserError
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = [_CONFIG, "metadata.json", _WEIGHTS]
+_DEEPEST = 20  # groups within each other
 _MOST_PARAMETERS = 150_000_000  # whose reading takes 2 GB of memory, be the file nothing but holes
 
 
-def load_model(run):
+def load_model(run, own=None):
     """A run's trained model.
 
     Parameters
     ----------
     run : Run
         Which the model has to fit.
+    own : Settings, optional
+        With the source of a network of the user's own, which is to be run to build it.
 
     Returns
     -------
@@ -41,34 +48,40 @@ def load_model(run):
         with opened(path, "model") as file:
             check_zip(file)
             with zipfile.ZipFile(file) as archive:
-                return _loaded(run, archive)
+                return _loaded(run, archive, own)
     except FileNotFoundError:
         raise UserError(f"{run.folder} holds no {File.MODEL}: train the run again with --overwrite") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers
         raise UserError(f"{path}: not the model of this run ({first_line(error)}); train it again with --overwrite") from error
 
 
-def _loaded(run, archive):
+def _loaded(run, archive, own):
     if sorted(archive.namelist()) != _MEMBERS or any(member.compress_type for member in archive.infolist()):
         raise ValueError(f"expected an uncompressed archive of {', '.join(_MEMBERS)}")
     if run.record.parameters > _MOST_PARAMETERS:
         raise ValueError(f"more than {_MOST_PARAMETERS:,} parameters")
     if archive.getinfo(_CONFIG).file_size > MEGABYTE or archive.getinfo(_WEIGHTS).file_size < 4 * run.record.parameters:
         raise _misfit()
-    layers = _layers_of(simplejson.loads(archive.read(_CONFIG))["config"])
-    model = _built(run)
-    own = _layers_of(model.get_config())
-    foreign = next((layer for layer in layers if layer not in own), None)
-    if foreign:
-        raise ValueError(f"it names {'.'.join(map(str, foreign))}, which our networks do not use")
-    if layers != own:
-        raise _misfit()
+    config = simplejson.loads(archive.read(_CONFIG))["config"]
+    model = _built(run, own, config)
+    if not run.settings.is_own_net:
+        _check_layers(config, model)
     with archive.open(_WEIGHTS) as file:
         while file.read(MEGABYTE):  # to its end, where its checksum is compared: HDF5's own reader may crash over wrong bits
             pass
         file.seek(0)
-        _assign(model, file)
+        (_assign_own if run.settings.is_own_net else _assign)(model, file)
     return model
+
+
+def _check_layers(config, model):
+    """Raise ValueError if an archive names other layers than one of our networks has."""
+    layers, ours = _layers_of(config), _layers_of(model.get_config())
+    foreign = next((layer for layer in layers if layer not in ours), None)
+    if foreign:
+        raise ValueError(f"it names {'.'.join(map(str, foreign))}, which our networks do not use")
+    if layers != ours:
+        raise _misfit()
 
 
 def _misfit():
@@ -86,16 +99,21 @@ def _layers_of(config):
     return found
 
 
-def _built(run):
-    """The network of a run's settings, its weights yet to come."""
+def _built(run, own, config):
+    """The network of a run, its weights yet to come."""
     import keras
 
     import models
 
-    about = run.record.dataset
+    shape, classes = run.record.dataset.shape, len(run.record.dataset.classes)
+    if own:
+        return models.build(**dict(own), input_shape=shape, classes=classes)
     with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
         try:
-            model = models.build(**dict(run.settings), input_shape=about.shape, classes=len(about.classes))
+            if run.settings.is_own_net:
+                model = models.from_config(config, shape, classes)
+            else:
+                model = models.build(**dict(run.settings), input_shape=shape, classes=classes)
             if model.count_params() != run.record.parameters:
                 raise _misfit()
         except BaseException:
@@ -111,6 +129,36 @@ def _assign(model, file):
     with h5py.File(file, "r") as stored:
         for place, weight in _places(model.layers):
             weight.assign(_array(stored, place, weight.shape))
+
+
+def _assign_own(model, file):
+    """Let Keras set the weights of a network of the user's own, if all of the file lies there plainly."""
+    import h5py
+
+    with h5py.File(file, "r") as stored:
+        _check_plain(stored)
+    file.seek(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, _WEIGHTS)
+        with open(path, "wb") as copy:
+            shutil.copyfileobj(file, copy)
+        model.load_weights(path)
+
+
+def _check_plain(group, depth=0):
+    """Raise ValueError unless a group of a file holds groups and plain arrays only."""
+    import h5py
+
+    if depth > _DEEPEST:
+        raise _misfit()
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise _misfit()
+        node = group[name]
+        if isinstance(node, h5py.Group):
+            _check_plain(node, depth + 1)
+        else:
+            _check_array(node)
 
 
 def _places(layers, above="layers"):
@@ -135,10 +183,22 @@ def _array(stored, place, shape):
         if not isinstance(node, h5py.Group) or not isinstance(node.get(part, getlink=True), h5py.HardLink):
             raise _misfit()
         node = node[part]
-    # Before any value is touched: some types are read as addresses in memory, and some layouts name other files.
-    if not isinstance(node, h5py.Dataset) or node.id.get_type() != h5py.h5t.IEEE_F32LE or node.shape != shape:
-        raise _misfit()
-    layout = node.id.get_create_plist()
-    if layout.get_layout() != h5py.h5d.CONTIGUOUS or layout.get_external_count() or node.id.get_storage_size() != 4 * node.size:
+    _check_array(node)
+    if node.shape != shape or node.dtype != "float32":
         raise _misfit()
     return node[()]
+
+
+def _check_array(node):
+    """Raise ValueError unless a node of a file is an array of numbers that lies in the file itself.
+
+    Before any value is touched: some types are read as addresses in memory, and some layouts name other files.
+    """
+    import h5py
+
+    numbers = h5py.h5t.IEEE_F32LE, h5py.h5t.STD_I64LE, h5py.h5t.STD_U32LE  # weights, an optimizer's count, seeds
+    if not isinstance(node, h5py.Dataset) or node.id.get_type() not in numbers:
+        raise _misfit()
+    layout, size = node.id.get_create_plist(), node.dtype.itemsize * node.size
+    if layout.get_layout() != h5py.h5d.CONTIGUOUS or layout.get_external_count() or node.id.get_storage_size() != size:
+        raise _misfit()

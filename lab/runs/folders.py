@@ -18,6 +18,7 @@ class File(StrEnum):
 
     CONFIG = "config.json"
     PATCH = "code.patch"
+    NETWORK = "network.py"
     HISTORY = "history.json"
     MODEL = "model.keras"
     CHECKPOINT = "checkpoint.npz"

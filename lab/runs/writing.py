@@ -12,7 +12,7 @@ from lab.settings import UserError
 
 LAST_CHUNK = 10  # seconds
 # Of a run that goes on. Not what evaluate.py has said of it, which will not hold of its end.
-_KEPT = File.CONFIG, File.PATCH, File.HISTORY, File.CHECKPOINT, TENSORBOARD, SAMPLES
+_KEPT = File.CONFIG, File.PATCH, File.NETWORK, File.HISTORY, File.CHECKPOINT, TENSORBOARD, SAMPLES
 
 
 @contextlib.contextmanager
@@ -56,10 +56,15 @@ def writing(folder, overwrite=False, record=None):
 def _same(folder, record):
     """Whether an unfinished run of this record is in a folder; UserError if it is another."""
     found = unfinished(folder)
-    if found and (found.command, found.dataset.sha256) != (record["command"], record["dataset"]["sha256"]):
-        what = "data" if found.command == record["command"] else f"settings ({found.command})"
+    if not found:
+        return False
+    theirs, ours = found.command, record["command"]
+    if found.settings.get("source") != record["settings"].get("source"):
+        raise UserError(f"{folder} holds an unfinished run of another network of that name: choose another, or add --overwrite")
+    if (theirs, found.dataset.sha256) != (ours, record["dataset"]["sha256"]):
+        what = "data" if theirs == ours else f"settings ({theirs})"
         raise UserError(f"{folder} holds an unfinished run with other {what}: choose another name, or add --overwrite")
-    return found is not None
+    return True
 
 
 def read_files(folder):

@@ -49,6 +49,15 @@ def arguments_of(settings):
 
 
 @functools.lru_cache(maxsize=100)
+def names_in(source):
+    """Every name that a source uses, of layers among others."""
+    nodes = [*ast.walk(ast.parse(source))]
+    return {one.attr for one in nodes if isinstance(one, ast.Attribute)} | {
+        one.id for one in nodes if isinstance(one, ast.Name)
+    }
+
+
+@functools.lru_cache(maxsize=100)
 def _arguments(source, function):
     """The arguments of a function: dict of name to the default's expression, an empty string for none."""
     defined = {node.name: node.args for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}

@@ -15,7 +15,7 @@ import models
 from lab.backend import devices, resident
 from lab.backend.gan import GAN
 from lab.data import Arrays
-from lab.settings import UserError
+from lab.settings import UserError, arguments_of
 
 # What a compiled model does not depend on. The rates among them are variables of the optimizers, and so is the strength of the
 # weight decay, if there is any: a schedule has to change these variables while training, and must not be compiled in.
@@ -50,7 +50,10 @@ def compiled_model(settings, input_shape, classes=10):
     # Layers are named alike in every run of a process. `clear_session` would see to that, too, but have TensorFlow make its
     # kernels anew, which takes a megabyte a run that is never freed.
     reset_uids()
-    model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
+    try:
+        model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
+    except models.NetworkError as error:
+        raise UserError(str(error)) from error
     if settings.is_gan:
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
@@ -85,8 +88,7 @@ def engine_for(settings, arrays, model):
     follow each other and differ in nothing else.
     """
     global _latest
-    compiled_in = {name: value for name, value in settings if name not in _FREE}
-    compiled_in["regularizer_strength"] = settings.regularizer_strength > 0
+    compiled_in = _compiled_in(settings)
     old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
@@ -104,9 +106,18 @@ def engine_for(settings, arrays, model):
     return _latest, not old
 
 
+def _compiled_in(settings):
+    """What a model depends on that is compiled for a run."""
+    if settings.is_own_net:  # whose function may make anything of what it gets
+        return {name: value for name, value in settings if name not in _FREE - arguments_of(settings) | {"seed"}}
+    values = {name: value for name, value in settings if name not in _FREE}
+    return values | {"regularizer_strength": settings.regularizer_strength > 0}
+
+
 def _prepare(settings, arrays, model):
     """The function that trains this model."""
-    batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=devices.shares_of(settings))
+    shares = devices.shares_of(settings) if resident.mixes_no_images(model) else 1
+    batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=shares)
     if not settings.is_gan:
         if settings.label_smoothing:  # as Keras smooths vectors only
             labels = [keras.utils.to_categorical(part, len(arrays.classes)) for part in arrays[1:4:2]]

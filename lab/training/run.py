@@ -91,7 +91,7 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
         record = _record(settings, arrays, output, networks)
         with runs.writing(folder, output.overwrite, record) as found, callbacks.Interrupt() as interrupt:
             if not found:
-                _write_record(folder, record)
+                _write_record(folder, record, settings)
             elif verbose:
                 console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
             watch = watch and functools.partial(watch, networks.count_params())
@@ -118,12 +118,15 @@ def _record(settings, arrays, output, networks):
     return record | {"threads": threads, "versions": runs.versions(), "commit": runs.checkout()[0]}
 
 
-def _write_record(folder, record):
-    """Write config.json and, if the code is not that of the commit that it names, code.patch."""
+def _write_record(folder, record, settings):
+    """Write config.json; if the code is not that of the commit that it names, code.patch; and a network of the user's own."""
     runs.write_json(folder / runs.File.CONFIG, record)
     if patch := runs.checkout()[1]:
         with runs.atomic(folder / runs.File.PATCH) as temporary:
             temporary.write_bytes(patch)
+    if settings.source:
+        with runs.atomic(folder / runs.File.NETWORK) as temporary:
+            temporary.write_text(settings.source, "utf-8")
 
 
 def _fit(settings, arrays, model, listeners, last):
