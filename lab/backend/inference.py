@@ -57,10 +57,10 @@ def generate(generator, latents):
 
 def _by_batch(model, inputs):
     # Not `predict`, which can take two seconds to end its input pipeline.
-    size = batch_size(inputs.shape[1:])
+    size = evaluation_batch(inputs.shape[1:])
     return [model.predict_on_batch(inputs[start : start + size]) for start in range(0, len(inputs), size)]
 
 
-def batch_size(shape):
+def evaluation_batch(shape):
     """How many images of a shape are to be computed at once, where no weights change: fewer of large ones."""
     return max(1, min(MOST, PIXELS // math.prod(shape)))

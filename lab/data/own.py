@@ -70,7 +70,7 @@ def _checked(parts, classes):
 
 
 def _from_npz(path):
-    parts, classes = readers.read_npz(path)
+    *parts, classes = readers.read_npz(path)
     if classes is None:
         return parts, [str(label) for label in range(int(np.max(parts[1], initial=0)) + 1)]
     if getattr(classes, "ndim", None) != 1 or classes.dtype.kind not in "US" or len({*classes.tolist()}) < len(classes):
@@ -94,7 +94,7 @@ def _from_folder(path):
     pictures, classes = _listed(path)
     kept = cache() / f"own-{_hash(pictures)[:32]}.npz"
     if kept.exists():
-        return readers.read_npz(kept)[0], classes
+        return readers.read_npz(kept)[:4], classes
     parts = _decode(pictures)
     with contextlib.suppress(OSError):  # a home that is not to be written to: they are decoded again then
         kept.parent.mkdir(parents=True, exist_ok=True)

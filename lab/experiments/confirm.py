@@ -40,7 +40,10 @@ def confirm(study, goal, output, repeats, work_on):
     if not finalists:
         _say_unreached(trials, goal)
         return 0, paths
-    settings = {one.number: runs.load(output.folder / f"trial={one.number}").settings for one in finalists}
+    # The source that the command named, whatever a trial's file says: it is run.
+    source = study.user_attrs["search"].get("source")
+    folders = {one.number: output.folder / f"trial={one.number}" for one in finalists}
+    settings = {number: runs.load(folder).settings.replace(source=source) for number, folder in folders.items()}
     seed = settings[finalists[0].number].seed
     other = range(seed + 1, seed + 1 + repeats)  # by its own seed, a trial became one of the best
     say(f"\nThe best {len(finalists)} again, with {repeats} other seeds each, on the same images:")

@@ -20,7 +20,7 @@ from lab import runs
 from lab.console import say
 from lab.data import fingerprint
 from lab.experiments import cluster, sweep
-from lab.experiments.space import FIRST, searched, suggest
+from lab.experiments.space import FIRST, USUAL, searched, suggest
 from lab.settings import UserError, flag_of, text
 
 DATABASE = "search.db"
@@ -32,7 +32,7 @@ HOPELESS = 3.0  # ... or, where a target is set, if its error is so many times t
 
 
 class Goal(NamedTuple):
-    """What is looked for: the best accuracy with so many hidden units, or the fewest parameters with such an accuracy."""
+    """What is looked for: the best accuracy, of so many hidden units perhaps, or the fewest parameters for an accuracy."""
 
     unit_budget: int | None = None
     target_accuracy: float | None = None
@@ -124,7 +124,7 @@ def record(trials, goal, folder, importances=None):
 def _state(trials, goal):
     """What the line of a search says of it."""
     best = next(iter(runs.best_first(trials, goal)), None)
-    value = best and (f"{best.accuracy:.4f}" if goal.unit_budget else f"{best.parameters:,} parameters")
+    value = best and (f"{best.accuracy:.4f}" if not goal.target_accuracy else f"{best.parameters:,} parameters")
     return f", {sum(not trial.whole for trial in trials)} stopped early" + (f", best {value}" if best else "")
 
 
@@ -139,7 +139,7 @@ def _study(path, settings, goal, data):
     advice = "choose another name, or remove the folder"
     try:
         if not path.exists():
-            _make(path, FIRST[settings.net], about)
+            _make(path, FIRST.get(settings.net, [USUAL]), about)
         _check_ours(path)
         study = optuna.load_study(storage=f"sqlite:///{path}", study_name="search")
         known = study.user_attrs["search"]
@@ -199,7 +199,7 @@ def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
     if known.state.is_finished() or epoch in known.intermediate_values:  # told before a client was killed
         return True
     trial.report(1 - accuracy, epoch)
-    if goal.unit_budget:
+    if not goal.target_accuracy:
         return not trial.should_prune()
     finalists = runs.best_first(ended_trials(trial.study, goal), goal)[:FINALISTS]
     too_large = len(finalists) == FINALISTS and parameters > finalists[-1].parameters

@@ -1,6 +1,6 @@
 """What a search may choose: each setting that was not given, in the range in which good answers lie."""
 
-from lab.settings import FLAGS, names
+from lab.settings import FLAGS, idle_parts, names
 
 MOST_LAYERS = 4
 _ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh")
@@ -8,18 +8,21 @@ _OPTIMIZERS = ("adam", "nadam", "rmsprop", "sgd")
 
 
 # What a person would try first, of what a search has to choose.
-_USUAL = {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "schedule": "cosine", "warmup": 0, "shift": 0}
-_USUAL |= {"log2(batch_size)": 5, "batch_norm": True, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0}
+USUAL = {"activation": "relu", "optimizer": "adam", "learning_rate": 10.0, "schedule": "cosine", "warmup": 0, "shift": 0}
+USUAL |= {"log2(batch_size)": 5, "batch_norm": True, "dropout": 0.0, "regularizer_strength": 1e-6, "label_smoothing": 0.0}
 _DENSE = {"layers": 2, "share 1": 0.75, "units 1": 20, "units 2": 128}
 _CONV = {"layers": 3, "kernels": 5, "filters": 4}
-_FLAT = _USUAL | _CONV | {"head": "flatten", "growth": 1.0, "batch_norm": False, "learning_rate": 3.0}
-_AVERAGED = _USUAL | _CONV | {"head": "average", "growth": 1.6}
-FIRST = {"dense": [_USUAL | _DENSE], "conv": [_FLAT, _FLAT | {"filters": 6, "growth": 1.1}, _AVERAGED]}
+_FLAT = USUAL | _CONV | {"head": "flatten", "growth": 1.0, "batch_norm": False, "learning_rate": 3.0}
+_AVERAGED = USUAL | _CONV | {"head": "average", "growth": 1.6}
+FIRST = {"dense": [USUAL | _DENSE], "conv": [_FLAT, _FLAT | {"filters": 6, "growth": 1.1}, _AVERAGED]}
 
 
 def searched(settings):
-    """The names of the settings that a search chooses."""
-    some = {"hidden", "filters", "kernels", "learning_rate", *_SPACE} - settings.model_fields_set
+    """The names of the settings that a search chooses; of a network of the user's own, not its layers."""
+    some = {"learning_rate", *_SPACE} - settings.model_fields_set
+    if settings.is_own_net:
+        return some - {"head"} - idle_parts(settings)
+    some |= {"hidden", "filters", "kernels"} - settings.model_fields_set
     return {name for name in some if FLAGS[name].is_for(settings.net)}
 
 
@@ -40,7 +43,7 @@ def suggest(trial, settings, goal):
     Settings
     """
     chosen = searched(settings)
-    found = _layers(trial, settings, goal)
+    found = {} if settings.is_own_net else _layers(trial, settings, goal)
     found |= {name: choose(trial) for name, choose in _SPACE.items() if name in chosen}
     if "warmup" in found:
         found["warmup"] = min(found["warmup"], settings.epochs - 1)

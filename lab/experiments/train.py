@@ -97,17 +97,21 @@ def _check_search(settings, request, repeats):
     """Raise UserError if there is nothing to search for."""
     budget, target = request.unit_budget, request.target_accuracy
     layers = settings.model_fields_set & {"hidden", "filters", "kernels"}
+    own, goals = settings.is_own_net, (budget is not None) + (target is not None)
     faults = {
         f"--search needs at least one trial, got {request.search}": request.search < 1,
         "--search chooses the settings itself: it goes without --sweep": request.sweep,
         "--search goes on where it stopped: to begin anew, choose another name or remove the folder": request.overwrite,
         f"repeats must be a whole number of at least 1, got {repeats}": repeats < 1,
-        "--search needs either --unit-budget or --target-accuracy, to know what is best": (budget is None) == (target is None),
+        "--search needs either --unit-budget or --target-accuracy, to know what is best": not own and goals != 1,
+        "--search looks for the best accuracy of a network of your own: leave out --unit-budget and --target-accuracy": (
+            own and goals > 0
+        ),
         f"--unit-budget {budget} is less than a unit for each of four layers": budget is not None and budget < 4,
         f"--target-accuracy must lie between 0 and 1, got {target}": target is not None and not 0 < target < 1,
         "--unit-budget is for the dense net": budget is not None and settings.net != "dense",
-        f"--search is for the nets dense and conv, not for {settings.net}": settings.net not in ("dense", "conv"),
-        f"--search chooses the layers itself: leave out --{next(iter(layers), None)}": layers,
+        f"--search is for the nets dense and conv, not for {settings.net}": not own and settings.net not in ("dense", "conv"),
+        f"--search chooses the layers itself: leave out --{next(iter(layers), None)}": layers and not own,
     }
     for fault, is_so in faults.items():
         if is_so:

@@ -172,7 +172,7 @@ class Search(BaseModel):
 
     @model_validator(mode="after")
     def _check(self):
-        if (self.unit_budget is None) == (self.target_accuracy is None):
+        if self.unit_budget is not None and self.target_accuracy is not None:
             raise ValueError('expected either "unit_budget" or "target_accuracy"')
         return self
 

@@ -43,6 +43,12 @@ def with_source(settings):
         raise UserError(f"the defaults of {found.net}: {error}") from error
 
 
+def idle_parts(settings):
+    """The settings of a network's layers that a function of the user's own takes no argument for: a set of names."""
+    taken = arguments_of(settings)
+    return set() if "**" in taken else {*_PARTS} - taken
+
+
 def arguments_of(settings):
     """The arguments of the function of a network of the user's own, and ``"**"`` if it takes any: a set of names."""
     return set(_arguments(settings.source, settings.net.rpartition(":")[2]))
@@ -75,12 +81,11 @@ def _arguments(source, function):
 
 def _check(settings, defaults):
     """Raise UserError if a function does not take what it has to, or cannot get what it takes."""
-    net, any_other = settings.net, "**" in defaults
-    if not any_other and not set(defaults) >= _GIVEN:
+    net = settings.net
+    if "**" not in defaults and not set(defaults) >= _GIVEN:
         raise UserError(f"{net} must take input_shape and classes, got {', '.join(defaults) or 'nothing'}")
-    idle = [name for name in _PARTS if name in settings.model_fields_set and name not in defaults and not any_other]
-    if idle:
-        raise UserError(f"--{flag_of(idle[0])} has no effect: {net} takes no argument {idle[0]}")
+    for name in sorted(idle_parts(settings) & settings.model_fields_set):
+        raise UserError(f"--{flag_of(name)} has no effect: {net} takes no argument {name}")
     for name, default in defaults.items():
         if default or name in _GIVEN | {"**"}:
             continue
