@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from lab.inputs import visible
+from lab.inputs import suggestion, visible
 
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
@@ -106,5 +106,6 @@ def text(value):
 def refusal(kind, name, value):
     """What is wrong with a value that is none of its type, in one line."""
     if get_origin(kind) is Literal:
-        return f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}"
+        names = get_args(kind)
+        return f"unknown {name} {value!r}{suggestion(str(value), names)}: choose from {', '.join(names)}"
     return f"{name} must be {in_words(kind).expected}, got {value!r}"
