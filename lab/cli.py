@@ -11,7 +11,7 @@ import shlex
 import sys
 
 from lab import signals
-from lab.inputs import read, visible
+from lab.inputs import read, suggestion, visible
 
 _NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
 
@@ -38,16 +38,28 @@ class Parser(argparse.ArgumentParser):
         description, _, epilog = doc.partition("\n\n")
         options = {"formatter_class": _Formatter, "allow_abbrev": False}
         super().__init__(description=description, epilog=epilog, **options)
+        self.given, self.unknown = [], []
 
     def parse_args(self, args=None):
         try:
-            args = [*_expanded(sys.argv[1:] if args is None else args, [])]
+            self.given = [*_expanded(sys.argv[1:] if args is None else args, [])]
         except UserError as error:
             self.error(error)
-        return super().parse_args(args)
+        args, self.unknown = self.parse_known_args(self.given)
+        if self.unknown:
+            self.error(f"unrecognized arguments: {' '.join(map(self._with_suggestion, self.unknown))}")
+        return args
+
+    def _with_suggestion(self, arg):
+        return arg + suggestion(arg.partition("=")[0], self._option_string_actions) if arg.startswith("-") else arg
 
     def error(self, message):
-        self.exit(_complain(self.prog, f"{message} (see {self.prog} --help)"))
+        forgotten = next(filter(self._looks_like_flags, self.given), None)
+        advice = f"; for flags from a file, write @{forgotten}" if forgotten else ""
+        self.exit(_complain(self.prog, f"{message}{advice} (see {self.prog} --help)"))
+
+    def _looks_like_flags(self, arg):
+        return arg.endswith(".args") or (arg in self.unknown and os.path.isfile(arg))
 
 
 def _expanded(args, files):

@@ -1,6 +1,7 @@
 """What the user sees while a script works: lines, tables, a bar. Nobody else in lab/ prints."""
 
 import os
+import shlex
 import textwrap
 
 from rich.console import Console
@@ -24,6 +25,12 @@ def say(text="", file=None):
 def paste(text):
     """Print what is to be pasted elsewhere, as it is."""
     print(visible(text), flush=True)
+
+
+def command(*words, results_dir, data_dir=None):
+    """A command of ours to paste into a shell, with the folders that are not the usual ones."""
+    places = {"--results-dir": results_dir if str(results_dir) != "results" else None, "--data-dir": data_dir}
+    return shlex.join(["python", *words, *(str(part) for place in places.items() if place[1] for part in place)])
 
 
 def p_value(p):

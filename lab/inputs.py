@@ -1,9 +1,11 @@
-"""What anybody may have written: files, opened only if they are regular and of plausible size; and text, made harmless.
+"""What anybody may have written: files, opened only if they are regular and of plausible size; text, made harmless; words,
+of which it may be clear which was meant.
 
 A pipe would be waited for without end, and a file may say that it is larger than all memory. Every reader of a user's files
 comes through here, and turns ValueError into its own line.
 """
 
+import difflib
 import re
 import stat
 from pathlib import Path
@@ -20,6 +22,7 @@ MOST_BYTES = {
     "model": 2_000 * MEGABYTE,
     "checkpoint": 8_000 * MEGABYTE,  # whose reader knows how large its own can be
 }
+_LONGEST = 100  # letters of a word that anybody would type
 _END, _END64, _DIRECTORY = b"PK\x05\x06", b"PK\x06\x07", 2**16  # of a zip archive: bytes of its list of members
 
 
@@ -81,3 +84,31 @@ def visible(text):
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
+
+
+def suggestion(word, words):
+    """What a message about an unknown word adds: " (did you mean X?)", or nothing where it is not clear which was meant.
+
+    Parameters
+    ----------
+    word : str
+        Known but for case, dashes and underscores; or the beginning of one word only, its initials ("lr"), its letters in
+        another order, or most of it.
+    words : iterable of str
+        Those that are known.
+    """
+    typed, known = _plain(word), {_plain(one): one for one in words}
+    if not 1 < len(typed) <= _LONGEST:
+        return ""
+    meant = (
+        [one for one in known if one == typed],
+        [one for one in known if "".join(part[:1] for part in one.split("-")) == typed],
+        [one for one in known if one.startswith(typed)],
+        [one for one in known if sorted(one) == sorted(typed)],
+        difflib.get_close_matches(typed, known, cutoff=0.75),
+    )
+    return next((f" (did you mean {known[found[0]]}?)" for found in meant if len(found) == 1), "")
+
+
+def _plain(word):
+    return word.strip("-").replace("_", "-").lower()

@@ -251,6 +251,18 @@ def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_a_fault_that_several_runs_share_is_told_once(capsys):
+    failed = {f"device=gpu/seed={seed}": "no GPU" for seed in range(3)} | {"rate=9/seed=0": "diverged"}
+    with sweep.Display(len(failed)) as display:
+        for name, fault in failed.items():
+            display.finished(name, {}, fault)
+    sweep.report_failed(failed, 9)
+    told = capsys.readouterr()
+    assert [line.partition("FAILED: ")[2] for line in told.out.splitlines()] == ["no GPU", "as before", "as before", "diverged"]
+    lines = ["  device=gpu/seed=0 and 2 more: no GPU", "  rate=9/seed=0: diverged"]
+    assert told.err.splitlines() == ["train.py: error: 4 of 9 runs failed; the same command tries them again:", *lines]
+
+
 def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp_path):
     """As one does that takes more memory than there is; one whose process was told to end is tried elsewhere."""
     process = mock.Mock(wait=mock.Mock(return_value=-9))

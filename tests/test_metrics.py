@@ -20,6 +20,14 @@ def test_loss_and_accuracy():
     assert result["accuracy"] == pytest.approx(reference.accuracy_score(LABELS, LOGITS.argmax(axis=1)))
 
 
+def test_an_accuracy_at_chance_is_one_that_the_most_frequent_class_has_within_a_binomial_interval():
+    labels = np.array([0] * 300 + [1] * 700)
+    most = stats.binom.ppf(0.975, 1000, 0.7)
+    assert all(classification.is_at_chance(right / 1000, labels) for right in (0, 300, 700, most))
+    assert not any(classification.is_at_chance(right / 1000, labels) for right in (most + 1, 1000))
+    assert not classification.is_at_chance(0.2, np.arange(1000) % 10) and classification.chance(labels) == 0.7
+
+
 def test_huge_logits_do_not_overflow():
     result = classification.loss_and_accuracy(np.array([[1000.0, 0.0], [0.0, 2000.0]]), np.array([1, 1]))
     assert result == {"loss": 500.0, "accuracy": 0.5}

@@ -144,7 +144,7 @@ def test_a_saved_model_loads_and_is_the_same(folder):
 
 def test_a_run_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="or train it first"):
-        runs.load_trained(tmp_path / "run")
+        runs.existing(tmp_path, "run")
 
 
 def test_a_folder_without_a_finished_run_is_told_from_one_of_several(folder):

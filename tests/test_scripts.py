@@ -1,8 +1,11 @@
 """The three scripts, as a user runs them."""
 
+import importlib
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab import runs
+from lab.backend import devices
+from lab.settings import Settings
+from lab.training.run import _doubt
 from tests.conftest import ROOT, assert_refused, call, files_of, script, write_npz
 
 pytestmark = pytest.mark.processes
@@ -235,6 +242,30 @@ def test_bad_flags_get_one_line_status_2_and_change_nothing(flags, said, results
     assert [path.name for path in results.iterdir() if path.is_dir()] == ["first"]
 
 
+@pytest.mark.parametrize(
+    ("name", "flags", "said"),
+    [
+        (
+            "train",
+            "--lr 0.1 --bacth-size=3 --epoch 3",
+            "--lr (did you mean --learning-rate?) 0.1 --bacth-size=3 (did you",
+        ),
+        ("evaluate", "--treads 2", "arguments: --treads (did you mean --threads?) 2 (see"),
+        ("visualize", "--data_dir x", "--data_dir (did you mean --data-dir?) x (see"),
+        ("train", "--colour red", "arguments: --colour red (see"),
+        ("train", "--activation Relu", "unknown activation 'Relu' (did you mean relu?): choose from"),
+        ("train", "--sweep learnin-rate 1 2", "no such setting (did you mean learning-rate?); choose from"),
+        ("train", "recipes/hidden-units.args", "; for flags from a file, write @recipes/hidden-units.args (see"),
+        ("train", f"{ROOT}/README.md", f"write @{ROOT}/README.md (see"),
+        ("train", "--images x.png", "arguments: --images x.png (see"),
+    ],
+)
+def test_what_was_meant_is_suggested(name, flags, said):
+    assert_refused(call(name, *(() if name == "visualize" else ("-m", "x")), *flags.split()), said)
+    if flags.endswith(".args"):  # which names the run itself
+        assert_refused(call(name, *flags.split()), said)
+
+
 def test_a_broken_data_file_is_found_before_anything_is_written(results, tmp_path):
     before = snapshot(results)
     (tmp_path / "mnist.npz").write_bytes(b"PK\x03\x04 broken")
@@ -264,6 +295,62 @@ def test_evaluate_of_runs_that_are_none(results, data_dir, tmp_path):
     for name, said in (("nowhere", "or train it first"), ("empty", "holds no finished run"), ("../first", "not a run's name")):
         assert_refused(call("evaluate", "-m", name, "--results-dir", tmp_path, "--data-dir", data_dir), said)
     assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+
+
+def test_a_name_that_is_none_is_answered_with_those_that_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_refused(call("evaluate", "-m", "first"), f"there is no folder {tmp_path}/results; name the folder of your runs with")
+    (tmp_path / "results" / "comparisons").mkdir(parents=True)
+    assert_refused(call("evaluate", "-m", "first"), f"there is no run in {tmp_path}/results; name the folder of your runs with")
+    for name in ("first", *(f"rates/learning-rate={rate}/seed=0" for rate in (0.1, 0.2)), *(f"run{n}" for n in range(2, 12))):
+        (tmp_path / "results" / name).mkdir(parents=True)
+        (tmp_path / "results" / name / "config.json").touch()
+    several = f"{tmp_path}/results holds first, rates, run2, run3, run4 and 7 more; name one of them"
+    assert_refused(call("evaluate", "-m", "fisrt"), f"no run at results/fisrt (did you mean first?): {several}")
+    assert_refused(call("train", "-m", "x", "--like", "first/seed=1"), f"no run at results/first/seed=1: {several}")
+    swept = "holds rates/learning-rate=0.1, rates/learning-rate=0.2; name one of them"
+    assert_refused(call("evaluate", "--diff", "rates/learning-rate=1", "first"), swept)
+
+
+@pytest.mark.parametrize(
+    ("flags", "noted"),
+    [
+        ("--regularizer l1", True),
+        ("--regularizer l1 -r 0", True),
+        ("--regularizer l1 -r 1e-3", False),
+        ("--like decayed", False),
+        ("--like decayed -r 0", False),
+        ("-r 0", False),
+    ],
+)
+def test_weight_decay_without_a_strength_and_another_backend_are_noted_once(flags, noted, results, tmp_path, monkeypatch):
+    decayed = shutil.copytree(results / "first", tmp_path / "my results" / "decayed")
+    config = read(decayed, "config.json")
+    config["settings"]["regularizer"] = "l1"
+    (decayed / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(importlib.import_module("lab.experiments.train"), "train_here", lambda *given: devices.choose_backend())
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = call("train", "-m", "x", *flags.split(), "--results-dir", tmp_path / "my results", "--data-dir", "a'b")
+    said = ["Note: --regularizer does nothing without a strength: add -r, as in -r 1e-4."] * noted
+    said += ["Note: KERAS_BACKEND=jax is ignored: the lab trains on TensorFlow."]
+    last = shlex.join(["--results-dir", f"{tmp_path}/my results", "--data-dir", "a'b"])
+    assert done.stdout.splitlines() == [*said, f"Next: python evaluate.py -m x {last}"], done.stderr
+
+
+def test_a_run_that_has_not_learned_is_told_from_one_that_has():
+    labels = np.arange(1000) % 10
+
+    def doubt(losses, accuracy, **given):
+        nothing = [0.0] * len(losses)
+        lists = {"loss": losses, "accuracy": nothing, "val_loss": nothing, "val_accuracy": [*nothing[1:], accuracy]}
+        return _doubt(Settings(**given), runs.History(status="complete", epoch_seconds=nothing, **lists), labels)
+
+    assert doubt([2.3, 0.5], 0.9) is doubt([2.3], 0.2) is doubt([0.50, 0.54], 0.9) is None
+    assert doubt([0.5, 0.6], 0.9) == "the training loss grew from 0.5000 to 0.6000: try a smaller --learning-rate"
+    chance = "the validation accuracy ended at chance (0.1100; always the most frequent class: 0.1000): try"
+    assert doubt([2.4, 2.3], 0.11, learning_rate=0.5) == f"{chance} a smaller --learning-rate, or more --epochs"
+    slow = doubt([2.4], 0.11, learning_rate=1e-9, regularizer_strength=1.0)
+    assert slow == f"{chance} a smaller -r or another --learning-rate, or more --epochs"
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_history(data_dir, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import models
 import train
 from lab import cli, data
+from lab.inputs import suggestion
 from lab.settings import DATASETS, FLAGS, NETS, Settings, UserError, as_flags, names, parse, text
 
 
@@ -84,6 +85,18 @@ def test_flags_and_back(settings, flags, monkeypatch):
     assert flags in (written, None)
     monkeypatch.setattr(sys, "argv", ["train.py", "-m", "x", *shlex.split(written)])
     assert resolved(cli.settings_of(train.parse_args())) == settings
+
+
+def test_a_word_is_suggested_only_where_it_is_clear_which():
+    sets = ("mnist", "mnist5k", "fashion_mnist", "cifar10")
+    meant = {"MNIST": "mnist", "fashion-mnist": "fashion_mnist", "fashion": "fashion_mnist", "minst": "mnist"}
+    for typed, word in (*meant.items(), ("cifar", "cifar10")):
+        assert suggestion(typed, sets) == f" (did you mean {word}?)"
+    for word in ("m", "", "imagenet", "svhn", "x" * 10**6):
+        assert suggestion(word, sets) == ""
+    assert suggestion("gelu", names.ACTIVATIONS) == suggestion("run0", ["run1", "run2"]) == ""  # several are as near
+    with pytest.raises(UserError, match=r"unknown optimizer 'Adam' \(did you mean adam\?\): choose from adam, adamax"):
+        Settings(optimizer="Adam")
 
 
 def test_only_some_nets_have_hidden_units_to_choose():

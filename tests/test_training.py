@@ -184,9 +184,9 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
     monkeypatch.setattr(callbacks, "INTERVAL", 0)
     settings = Settings(**settings)
     settings = data.resolve(settings, "mnist5k", arrays)
-    whole = Output(tmp_path / "whole", "run")
+    whole = Output(tmp_path / "whole", "run", tensorboard=settings.is_gan)
     undisturbed = train_run(settings, arrays, whole, verbose=False)
-    broken, resumed = Output(tmp_path / "broken", "run"), []
+    broken, resumed = whole._replace(folder=tmp_path / "broken"), []
     for cut in cuts:
         with pytest.raises(PowerCut):
             train_run(settings, arrays, broken, verbose=False, watch=cut_at(cut))
@@ -210,6 +210,27 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
     assert one == other and files_of(tmp_path / "whole") == files_of(tmp_path / "broken")
     for path in (tmp_path / "whole" / "samples").glob("*"):
         assert path.read_bytes() == (tmp_path / "broken" / "samples" / path.name).read_bytes()
+    if settings.is_gan:
+        logs = [log_of(tmp_path / name / "tensorboard") for name in ("whole", "broken")]
+        assert logs[0] == logs[1] and logs[0]["hparams"]["learning_rate"] == settings.learning_rate
+        assert logs[0]["hparams"]["betas"] == "0.5,0.999" and logs[0]["hparams"]["unroll"] == 0
+        assert list(logs[0]["samples"]) == list(range(settings.epochs + 1))
+        assert [*logs[0]["epoch_generator_loss"].values()] == pytest.approx(undisturbed["generator_loss"])
+
+
+def log_of(folder):
+    """What TensorBoard finds in a log: the settings, and of each other tag what was last written of each step."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+    from tensorboard.util.tensor_util import make_ndarray
+
+    above, log = EventAccumulator(str(folder)).Reload(), EventAccumulator(str(folder / "train"), {"tensors": 0}).Reload()
+    (content,) = above.PluginTagToContent("hparams").values()
+    given = HParamsPluginData.FromString(content).session_start_info.hparams
+    found = {"hparams": {name: getattr(value, value.WhichOneof("kind")) for name, value in given.items()}}
+    for tag in log.Tags()["tensors"]:
+        found[tag] = dict(sorted((event.step, make_ndarray(event.tensor_proto).tolist()) for event in log.Tensors(tag)))
+    return found
 
 
 def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):

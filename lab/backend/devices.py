@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.console import say
 from lab.settings import CONVOLUTIONAL, UserError, names_in
 
 LEAST_SHARE = 8  # images of a batch to a thread
@@ -81,17 +82,25 @@ def start(setup):
     return _running
 
 
+def choose_backend():
+    """Make TensorFlow Keras's backend, here and in all processes that this one starts; say so if the user chose another."""
+    chosen = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if chosen != "tensorflow":
+        say(f"Note: KERAS_BACKEND={chosen} is ignored: the lab trains on TensorFlow.")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # also against the user's keras.json
+
+
 def _import_tensorflow():
     """The GPUs that TensorFlow sees, once it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
     if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR):
         os.environ["XLA_FLAGS"] = f"{_XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()  # the user's word comes last
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says; likewise the two below
+    choose_backend()
     with _quiet():
         import keras
         import tensorflow as tf
 
-        keras.config.set_floatx("float32")
+        keras.config.set_floatx("float32")  # whatever the user's keras.json says
         keras.config.set_image_data_format("channels_last")
 
         gpus = tf.config.list_physical_devices("GPU")

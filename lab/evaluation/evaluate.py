@@ -133,7 +133,7 @@ def _evaluate(several, request):
 
     labeller = None
     if request.classifier is not None:
-        labeller = runs.load_trained(runs.folder_of(request.results_dir, request.classifier))
+        labeller = runs.load_trained(runs.existing(request.results_dir, request.classifier))
     for run in several:
         _check(run, request, labeller)
     arrays = {(run.settings.dataset, run.settings.holdout): run for run in several}

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+from lab.inputs import suggestion
 from lab.runs import plain
 from lab.settings import FLAGS, UserError, flag_of, parse, text
 
@@ -61,8 +62,8 @@ def _axis(flag, texts):
     if name == "seed":
         raise UserError("--sweep seed: use --repeats N, which trains N seeds")
     if name not in FLAGS:
-        can = ", ".join(flag_of(name) for name in FLAGS if name != "seed")
-        raise UserError(f"--sweep {flag}: there is no such setting of a run; choose from {can}")
+        can = [flag_of(name) for name in FLAGS if name != "seed"]
+        raise UserError(f"--sweep {flag}: there is no such setting{suggestion(flag, can)}; choose from {', '.join(can)}")
     if not texts or not all(texts):
         got = "an empty one" if texts else "none"
         raise UserError(f"--sweep {flag}: expected values, as in `--sweep {flag} A B`; got {got}")

@@ -186,8 +186,11 @@ def report_failed(failed, total):
     """Say on standard error which runs failed, and why."""
     if failed:
         say(f"train.py: error: {len(failed)} of {total} runs failed; the same command tries them again:", file=sys.stderr)
+        alike = {}
         for name, fault in failed.items():
-            say(f"  {name}: {fault}", file=sys.stderr)
+            alike.setdefault(fault, []).append(name)
+        for fault, (first, *others) in alike.items():
+            say(f"  {first}{f' and {len(others)} more' if others else ''}: {fault}", file=sys.stderr)
 
 
 def missing(folder, planned, data, overwrite=False):
@@ -254,6 +257,7 @@ class Display(Bar):
         # The time left is told from all runs so far: each may take longer than the half minute that is usual.
         super().__init__("starting workers", total - done, period=1e9)
         self.total, self.done, self.failed = total, done, 0
+        self.faults = set()  # that were told
         self.note = ""  # what else is to be said of the state
         self.seen = time.monotonic()  # the last time that there was a worker
 
@@ -272,7 +276,8 @@ class Display(Bar):
         self.done += 1
         self.failed += bool(fault)
         self.advance(1)
-        outcome = f"FAILED: {fault}" if fault else _last_line(files)
+        outcome = f"FAILED: {'as before' if fault in self.faults else fault}" if fault else _last_line(files)
+        self.faults.add(fault)
         self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab import console, runs
+from lab.backend import devices
 from lab.settings import UserError
 from lab.training.run import train_here
 
@@ -25,6 +26,7 @@ class Request(NamedTuple):
     target_accuracy: float | None = None
     workers: int | None = None
     scheduler: str | None = None
+    like: str | None = None  # the run whose settings are the defaults
 
 
 def train(settings, request):
@@ -60,8 +62,25 @@ def train(settings, request):
         return _train_many(settings, request, output)
     if request.workers is not None or request.scheduler is not None:
         raise UserError("--workers and --scheduler are for many runs: add --repeats, --sweep or --search")
+    _note_idle([settings], request)
     train_here(settings, output, request.data_dir)
+    console.paste(f"Next: {_evaluating(request, request.data_dir)}")
     return 0, [folder / runs.File.LEARNING_CURVE]
+
+
+def _note_idle(several, request):
+    """Say so if a kind of weight decay was chosen and no run has any, unless it is switched off in what another run had."""
+    off = request.like and "regularizer_strength" in several[0].model_fields_set
+    chosen = any("regularizer" in settings.model_fields_set for settings in several)
+    if chosen and not off and not any(settings.regularizer_strength for settings in several):
+        console.say("Note: --regularizer does nothing without a strength: add -r, as in -r 1e-4.")
+
+
+def _evaluating(request, data_dir=None):
+    """The command that evaluates what was trained."""
+    name = request.model_name
+    flags = [f"--model-name={name}"] if name.startswith("-") else ["-m", name]
+    return console.command("evaluate.py", *flags, results_dir=request.results_dir, data_dir=data_dir)
 
 
 def _train_many(settings, request, output):
@@ -69,13 +88,14 @@ def _train_many(settings, request, output):
     from lab.experiments import grid, sweep  # with Dask, for which a single run does not wait
 
     planned = grid.grid(settings, request.sweep or [], 1 if request.repeats is None else request.repeats)
+    _note_idle(list(planned.values()), request)
     planned, data = sweep.load_data(planned, request.data_dir)
+    devices.choose_backend()
     failed = sweep.train_missing(planned, data, output, sweep.Machines(request.scheduler, request.workers))
     if len(failed) == len(planned):
         return 1, []
     paths = report_sweep(request.results_dir, output.folder)
-    place = "" if request.results_dir == "results" else f" --results-dir {request.results_dir}"
-    console.say(f"{output.folder}: for figures and tables of all of it, python evaluate.py -m {request.model_name}{place}")
+    console.paste(f"{output.folder}: for figures and tables of all of it, {_evaluating(request)}")
     return 1 if failed else 0, paths
 
 
@@ -88,6 +108,7 @@ def _search(settings, request, output):
     machines = sweep.Machines(request.scheduler, request.workers)
     planned, data = sweep.load_data({"": settings}, request.data_dir)
     settings = search.with_holdout(planned[""], data)
+    devices.choose_backend()
     study, failed = search.search(settings, goal, request.search, output, (data, machines))
     status, paths = confirm.confirm(study, goal, output, repeats, (data, machines))
     return 1 if failed else status, paths

@@ -1,6 +1,9 @@
 """How well logits tell classes apart: loss, accuracy, confusion, the surest mistakes."""
 
 import numpy as np
+from scipy.special import bdtrc  # the binomial distribution; scipy.stats would take half a second to import
+
+from lab.metrics.intervals import CONFIDENCE
 
 
 def log_softmax(logits):
@@ -32,6 +35,22 @@ def loss_and_accuracy(logits, labels):
     """
     of_truth = log_softmax(logits)[np.arange(len(labels)), labels]
     return {"loss": float(-of_truth.mean()), "accuracy": float((logits.argmax(axis=-1) == labels).mean())}
+
+
+def chance(labels):
+    """The accuracy of always naming the most frequent class.
+
+    Parameters
+    ----------
+    labels : int array, shape (n,)
+    """
+    return np.bincount(labels).max() / len(labels)
+
+
+def is_at_chance(accuracy, labels):
+    """Whether an accuracy is no better than `chance`, but for what images drawn anew would change with a probability of 95%."""
+    right = round(accuracy * len(labels))
+    return bool(bdtrc(right - 1, len(labels), chance(labels)) > (1 - CONFIDENCE) / 2)
 
 
 def confusion(predicted, labels, classes):

@@ -14,10 +14,21 @@ from lab.runs.archive import load_model
 from lab.runs.checkpoint import About, Checkpoint, Stopping, load_checkpoint, save_checkpoint
 from lab.runs.code import ROOT, checkout, code_hash, versions
 from lab.runs.files import atomic, save_figures, write_json
-from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, below, check_free, display_name, ended, folder_of
+from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, below, check_free, display_name, ended, existing
 
 # isort: split
-from lab.runs.folders import has_files, has_record, holds_run, is_pattern, locked, make_free, named, plain, sample_paths
+from lab.runs.folders import (
+    folder_of,
+    has_files,
+    has_record,
+    holds_run,
+    is_pattern,
+    locked,
+    make_free,
+    named,
+    plain,
+    sample_paths,
+)
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences
 
 # isort: split

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.inputs import in_natural_order, visible
+from lab.inputs import in_natural_order, suggestion, visible
 from lab.settings import UserError
 
 
@@ -61,6 +61,7 @@ class Output(NamedTuple):
 # Folders within a run: TensorBoard's log, and a GAN's pictures by epoch.
 TENSORBOARD, SAMPLES = "tensorboard", "samples"
 
+_MOST_NAMES = 5  # in a message
 _NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]{0,199}")
 
 
@@ -93,6 +94,30 @@ def folder_of(results_dir, name):
 def plain(text):
     """Text as a part of a run's name: "own.py_residual"."""
     return re.sub(r"[^A-Za-z0-9._=,-]|^\.", "_", Path(text).name)
+
+
+def existing(results_dir, name):
+    """The folder of a run, or of several, that is there; UserError, which names some that are, if it is not."""
+    folder, top = folder_of(results_dir, name), Path(results_dir).resolve()
+    if folder.is_dir():
+        return folder
+    advice = "name the folder of your runs with --results-dir, or train it first"
+    if not top.is_dir():
+        raise UserError(f"no run at {folder}: there is no folder {top}; {advice}")
+    above = [path for path in folder.parents if path.is_dir() and path.resolve().is_relative_to(top)]
+    names = next(filter(None, (_names_in(path, results_dir) for path in above)), [])
+    if not names:
+        raise UserError(f"no run at {folder}: there is no run in {top}; {advice}")
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    there = f"{top} holds {', '.join(names[:_MOST_NAMES])}{more}"
+    raise UserError(f"no run at {folder}{suggestion(name, names)}: {there}; name one of them, or train it first")
+
+
+def _names_in(folder, results_dir):
+    """The names of the runs and sweeps in a folder, which are looked into no further than to the first run."""
+    paths = sorted(folder.iterdir(), key=lambda path: in_natural_order(path.name))
+    held = [path for path in paths if any(File.CONFIG in names for *_, names in os.walk(path))]
+    return [path.relative_to(results_dir).as_posix() for path in held]
 
 
 def display_name(folder):
@@ -194,7 +219,7 @@ def named(results_dir, names, holds=holds_run):
     """
     folders = []
     for name in names:
-        tops = _matching(results_dir, name) if is_pattern(name) else [folder_of(results_dir, name)]
+        tops = _matching(results_dir, name) if is_pattern(name) else [existing(results_dir, name)]
         found = [folder for top in tops for folder in below(top) if holds(folder)]
         if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")

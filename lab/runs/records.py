@@ -329,8 +329,6 @@ def load_search(folder):
 
 def _read(model, folder, file):
     """A file of a run as what it has to be; UserError if it is not there, or anything else."""
-    if not folder.is_dir():
-        raise UserError(f"no run at {folder}: give its name as it stands within the results folder, or train it first")
     path = folder / file
     writer, advice = "train.py", "train the run again with --overwrite"
     if file == File.EVALUATION:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lab.inputs import visible
+from lab.inputs import suggestion, visible
 from lab.settings import names
 
 _MOST = 2**31 - 1
@@ -154,7 +154,9 @@ def text(value):
 def refusal(kind, name, value):
     """What is wrong with a value that is none of its type, in one line."""
     if get_origin(kind) is Literal:
-        return f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}"
+        known = get_args(kind)
+        return f"unknown {name} {value!r}{suggestion(str(value), known)}: choose from {', '.join(known)}"
     if isinstance(in_words(kind), Choice):
-        return f"unknown {name} {value!r}: choose from {', '.join(in_words(kind).names)}, {in_words(kind).own}"
+        known, own = in_words(kind)
+        return f"unknown {name} {value!r}{suggestion(str(value), known)}: choose from {', '.join(known)}, {own}"
     return f"{name} must be {in_words(kind).expected}, got {value!r}"

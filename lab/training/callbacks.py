@@ -11,6 +11,7 @@ import time
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras.callbacks import EarlyStopping, TensorBoard
 from PIL import Image
 
@@ -20,7 +21,7 @@ from lab.console import Bar, say
 from lab.data import ring
 from lab.figures import captioned, samples
 from lab.runs import File, atomic, write_json
-from lab.settings import UserError
+from lab.settings import UserError, text
 from lab.signals import interrupt_of
 from lab.training import engine
 
@@ -63,7 +64,7 @@ def listeners_for(settings, output, title, found=None, watch=None):
     return Listeners(
         recorder,
         SamplePictures(output.folder, settings) if settings.is_gan else None,
-        TensorBoard(output.folder / runs.TENSORBOARD) if output.tensorboard else None,
+        Log(output, settings) if output.tensorboard else None,
         watch and Watch(watch),
         stopper,
         Checkpoints(recorder, stopper),
@@ -336,6 +337,37 @@ class SamplePictures(keras.callbacks.Callback):
     def write(self, epoch):
         generated = inference.generate(self.model.generator, self.latents)
         runs.save_figures({_sampled(epoch): samples(generated, ring.MODES)}, self.folder, vector=False)
+
+
+class Log(TensorBoard):
+    """TensorBoard's log: Keras's curves, the settings, for its HParams tab, and the pictures that `SamplePictures` has written.
+
+    Parameters
+    ----------
+    output : runs.Output
+    settings : Settings
+    """
+
+    def __init__(self, output, settings):
+        super().__init__(output.folder / runs.TENSORBOARD)
+        self.output, self.settings = output, settings
+
+    def on_train_begin(self, logs=None):
+        from tensorboard.plugins.hparams import api  # a package that nothing else needs
+
+        super().on_train_begin(logs)
+        given = {name: value for name, value in self.settings if value is not None}
+        told = {name: value if isinstance(value, bool | int | float) else text(value) for name, value in given.items()}
+        with self.summary.create_file_writer(self.log_dir).as_default():  # above Keras's own, which thereby are of this run
+            api.hparams(told, trial_id=self.output.name)
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        for number in range(epoch + 1 if epoch else 0, epoch + 2):  # with the first epoch, what was there before it
+            path = self.output.folder / runs.SAMPLES / _sampled(number)
+            if path.exists():
+                with self._train_writer.as_default():
+                    self.summary.image("samples", np.array(Image.open(path).convert("RGB"))[None], step=number)
 
 
 def _sampled(epoch):

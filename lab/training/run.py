@@ -23,9 +23,11 @@ from lab import console, runs
 from lab.backend import devices
 from lab.data import fingerprint, for_run
 from lab.figures import learning_curve
-from lab.metrics import intervals
+from lab.metrics import classification, intervals
 from lab.settings import UserError, as_flags
 from lab.training.schedule import rate_at
+
+_GROWN = 1.1  # by how much a loss is larger that has grown
 
 
 def train_here(settings, output, data_dir=None):
@@ -51,6 +53,21 @@ def train_here(settings, output, data_dir=None):
     times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
     files = ", ".join(sorted(path.name for path in output.folder.iterdir() if not path.name.startswith(".")))
     console.say(f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{output.folder}: {files}")
+    if not settings.is_gan and (doubt := _doubt(settings, runs.History(**history), arrays.validation_labels)):
+        console.say(f"Warning: {doubt}")
+
+
+def _doubt(settings, history, labels):
+    """In what a classifier has not learned, and what to try; None if it has."""
+    rate = "a smaller" if settings.learning_rate > settings.default("learning_rate") else "another"
+    weaker = "a smaller -r or " if settings.regularizer_strength else ""
+    first, last, accuracy = history.curves["loss"][0], history.final["loss"], history.final["val_accuracy"]
+    if last > _GROWN * first:
+        return f"the training loss grew from {first:.4f} to {last:.4f}: try {weaker}a smaller --learning-rate"
+    if classification.is_at_chance(accuracy, labels):
+        chance = f"{accuracy:.4f}; always the most frequent class: {classification.chance(labels):.4f}"
+        return f"the validation accuracy ended at chance ({chance}): try {weaker}{rate} --learning-rate, or more --epochs"
+    return None
 
 
 def train_run(settings, arrays, output, verbose=True, watch=None):
