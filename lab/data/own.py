@@ -46,7 +46,9 @@ def load_own(path):
     """
     try:
         parts, classes = _from_folder(path) if path.is_dir() else _from_npz(path)
-        return Arrays(*_checked(with_axes(parts), classes), tuple(classes), str(path.absolute()))
+        parts = with_axes(parts)
+        classes = classes or [str(label) for label in range(parts[1].max() + 1)]
+        return Arrays(*_checked(parts, classes), tuple(classes), str(path.absolute()))
     except UserError:
         raise
     except (ValueError, OSError) as error:
@@ -72,7 +74,7 @@ def _checked(parts, classes):
 def _from_npz(path):
     *parts, classes = readers.read_npz(path)
     if classes is None:
-        return parts, [str(label) for label in range(int(np.max(parts[1], initial=0)) + 1)]
+        return parts, None
     if getattr(classes, "ndim", None) != 1 or classes.dtype.kind not in "US" or len({*classes.tolist()}) < len(classes):
         raise ValueError(f"expected classes to be different names; found {np.shape(classes)}")
     return parts, [str(name) for name in classes.astype(str)]

@@ -49,6 +49,8 @@ def load_model(run, own=None):
             check_zip(file)
             with zipfile.ZipFile(file) as archive:
                 return _loaded(run, archive, own)
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{run.folder} holds no {File.MODEL}: train the run again with --overwrite") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers
@@ -111,7 +113,7 @@ def _built(run, own, config):
     with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
         try:
             if run.settings.is_own_net:
-                model = models.from_config(config, shape, classes)
+                model = _as_it_says(run, config)
             else:
                 model = models.build(**dict(run.settings), input_shape=shape, classes=classes)
             if model.count_params() != run.record.parameters:
@@ -120,6 +122,15 @@ def _built(run, own, config):
             keras.utils.clear_session(free_memory=False)  # forgets them
             raise
     return model
+
+
+def _as_it_says(run, config):
+    import models
+
+    try:
+        return models.from_config(config, run.record.dataset.shape, len(run.record.dataset.classes))
+    except models.NetworkError as error:
+        raise UserError(f"{run.folder / File.MODEL}: {error}") from error
 
 
 def _assign(model, file):

@@ -21,7 +21,7 @@ from lab.console import Bar, say
 from lab.data import ring
 from lab.figures import captioned, samples
 from lab.runs import File, atomic, write_json
-from lab.settings import UserError, text
+from lab.settings import FLAGS, UserError, text
 from lab.signals import interrupt_of
 from lab.training import engine
 
@@ -356,7 +356,7 @@ class Log(TensorBoard):
         from tensorboard.plugins.hparams import api  # a package that nothing else needs
 
         super().on_train_begin(logs)
-        given = {name: value for name, value in self.settings if value is not None}
+        given = {name: getattr(self.settings, name) for name in FLAGS if getattr(self.settings, name) is not None}
         told = {name: value if isinstance(value, bool | int | float) else text(value) for name, value in given.items()}
         with self.summary.create_file_writer(self.log_dir).as_default():  # above Keras's own, which thereby are of this run
             api.hparams(told, trial_id=self.output.name)

@@ -1,0 +1,339 @@
+"""Data and networks of the user's own, through the scripts' own doors."""
+
+import json
+import re
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import models
+from lab import data, runs
+from lab.data import own
+from lab.settings import Settings, UserError, with_source
+from tests.conftest import ROOT, assert_refused, call, files_of, write_npz
+
+CLASSES = ["cat", "dog", "owl"]
+
+
+def images(count, shape=(9, 12, 3), seed=0):
+    """Images that are brighter the higher their label, and the labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % len(CLASSES)
+    return (labels.reshape(-1, *[1] * len(shape)) * 90 + rng.integers(0, 60, (count, *shape))).astype(np.uint8), labels
+
+
+def write_folder(folder, pictures, labels, ending="png", first=0):
+    for number, (image, label) in enumerate(zip(pictures, labels), first):
+        place = folder / CLASSES[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{number}.{ending}")
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A folder that holds the same data as animals.npz and as animals/."""
+    top = tmp_path_factory.mktemp("own")
+    (train, train_labels), (test, test_labels) = images(150), images(30, seed=1)
+    arrays = {"x_train": train, "y_train": train_labels, "x_test": test, "y_test": test_labels}
+    np.savez(top / "animals.npz", **arrays, classes=CLASSES)
+    write_folder(top / "animals" / "train", train, train_labels)
+    write_folder(top / "animals" / "test", test, test_labels)
+    return top
+
+
+def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(places, tmp_path, monkeypatch):
+    histories = []
+    for name in ("animals.npz", "animals"):
+        folder = tmp_path / name
+        done = call("train", "-m", name, "--dataset", places / name, "--epochs", "3", "--results-dir", tmp_path)
+        assert done.returncode == 0, done.stderr
+        record = runs.load(folder).record
+        assert record.dataset.name == ("animals/" if name == "animals" else name)
+        assert (record.dataset.classes, record.dataset.shape) == (tuple(CLASSES), (9, 12, 3))
+        histories.append((record.dataset.sha256, runs.load(folder).history.curves))
+    assert histories[0] == histories[1]
+    # Decoded once: the second time, the pictures come from the cache.
+    monkeypatch.setattr(own, "_decode", None)
+    assert data.fingerprint(data.load_dataset(f"{places}/animals")) == histories[0][0]
+    done = call("evaluate", "-m", "animals", "--results-dir", tmp_path)
+    assert done.returncode == 0 and "Note" not in done.stdout and "│ owl " in done.stdout
+    done = call("visualize", "--dataset", places / "animals", "--results-dir", tmp_path)
+    assert done.returncode == 0 and (tmp_path / "datasets" / "animals" / "means.png").exists()
+
+
+def test_data_that_changed_are_told_of_and_data_that_are_gone_asked_for(places, tmp_path):
+    (train, labels), (test, test_labels) = images(150), images(30, seed=2)
+    write_npz(tmp_path / "mine.npz", train, labels, test, test_labels)
+    flags = ["--results-dir", tmp_path / "r"]
+    assert call("train", "-m", "x", "--dataset", "mine.npz", "--data-dir", tmp_path, "--epochs", "1", *flags).returncode == 0
+    write_npz(tmp_path / "mine.npz", train[::-1], labels[::-1], test, test_labels)
+    assert "this mine.npz is not the one" in call("evaluate", "-m", "x", *flags).stdout
+    write_npz(tmp_path / "mine.npz", train[:, :, :, 0], labels, test[:, :, :, 0], test_labels)
+    assert_refused(call("evaluate", "-m", "x", *flags), "other images or classes")
+    (tmp_path / "mine.npz").unlink()
+    assert_refused(call("evaluate", "-m", "x", *flags), "no file mine.npz: give its path, or the folder")
+
+
+def test_a_folder_that_does_not_say_which_are_for_testing_is_split_always_alike_and_by_class(tmp_path, capsys):
+    pictures, labels = images(64, (8, 8))
+    write_folder(tmp_path / "all", pictures[:60], labels[:60])
+    write_folder(tmp_path / "all", pictures[60:], labels[60:], "jpg", first=60)
+    (tmp_path / "all" / "cat" / "notes.txt").write_text("no picture")
+    first, again = (data.load_dataset(f"{tmp_path}/all/") for _ in range(2))
+    assert data.fingerprint(first) == data.fingerprint(again)
+    assert np.bincount(first.validation_labels).tolist() == [4, 4, 4] and len(first.train_images) == 52
+    assert "64 pictures; of each class a fifth, 12 in all, is kept for testing" in capsys.readouterr().out
+    together = np.concatenate([first.train_images, first.validation_images])
+    assert {image.tobytes() for image in pictures[:60]} <= {image.tobytes() for image in together}
+
+
+def test_kinds_of_pictures_that_mean_the_same(tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    flat = Image.fromarray(grey)
+    kinds = {"plain": flat, "alpha": flat.convert("LA"), "deep": Image.fromarray(grey.astype(np.uint16) * 257)}
+    for name, picture in kinds.items():
+        picture.save(tmp_path / f"{name}.png")
+        np.testing.assert_array_equal(own._decoded(tmp_path / f"{name}.png")[..., 0], grey)
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (own._decoded(tmp_path / "clear.png") == 255).all()
+
+
+def broken(write):
+    """A faulty data set: a function that writes it into a folder and gives its name."""
+    return lambda folder: write(folder) or "x.npz"
+
+
+def one_folder(folder, shapes=((8, 8), (8, 8), (8, 8)), parts=("train", "test")):
+    for part in parts:
+        for label, shape in enumerate(shapes):
+            write_folder(folder / "x" / part, images(1, shape)[0], [label])
+    return "x/"
+
+
+def bomb(folder):
+    one_folder(folder)
+    size = (10**6).to_bytes(4, "big")
+    path = folder / "x" / "train" / "cat" / "0.png"
+    content = path.read_bytes()
+    path.write_bytes(content[:16] + size + size + content[24:])
+    return "x/"
+
+
+GREY, LABELS = images(30, (8, 8))
+FAULTS = {
+    "too small": (broken(lambda at: write_npz(at / "x.npz", GREY[:, 1:], LABELS, GREY[:, 1:], LABELS)), "8 to 256 pixels"),
+    "four channels": (broken(lambda at: write_npz(at / "x.npz", *images(9, (8, 8, 4)), *images(9, (8, 8, 4)))), "or colour"),
+    "two shapes": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS, *images(9, (8, 9)))), "8x8, grey for training, 8x9"),
+    "floats": (broken(lambda at: write_npz(at / "x.npz", GREY / 16, LABELS, GREY, LABELS)), "uint8 images from 0 to 255"),
+    "one class": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS * 0, GREY, LABELS * 0)), "classes, found 1"),
+    "class not trained": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS, GREY, LABELS + 1)), "3 has test images"),
+    "a gap": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS * 2, GREY, LABELS)), "class 1 has no image for training"),
+    "labels of letters": (broken(lambda at: write_npz(at / "x.npz", GREY, ["a"] * 30, GREY, LABELS)), "whole-number labels"),
+    "labels of fractions": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 0.5, GREY, LABELS)), "whole-number"),
+    "below zero": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS - 1, GREY, LABELS)), "whole numbers from 0"),
+    "names too few": (broken(lambda at: np.savez(at / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS,
+                                                 classes=["a", "b"])), "label 2 has no name"),
+    "names no text": (broken(lambda at: np.savez(at / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS,
+                                                 classes=[1, 2, 3])), "different names"),
+    "nothing": (lambda at: (at / "x").mkdir() or "x/", "no pictures for training"),
+    "no test": (lambda at: one_folder(at, parts=("train",)), "no pictures for testing"),
+    "mixed sizes": (lambda at: one_folder(at, ((8, 8), (8, 9), (8, 8))), "is 8x8, grey, 0.png 8x9, grey"),
+    "mixed colours": (lambda at: one_folder(at, ((8, 8), (8, 8, 3), (8, 8))), "grey, 0.png 8x8, colour"),
+    "a million pixels a side": (bomb, "0.png: "),
+    "a broken picture": (lambda at: one_folder(at) and (at / "x/test/owl/0.png").write_bytes(b"no") and "x/", "not a readable"),
+    "not there": (lambda at: "x.npz", "no file x.npz"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faulty_data_are_refused_in_a_line(fault, tmp_path):
+    write, said = FAULTS[fault]
+    name = write(tmp_path)
+    assert_refused(call("train", "-m", "x", "--dataset", name, "--data-dir", tmp_path, "--results-dir", tmp_path / "r"), said)
+    assert not (tmp_path / "r").exists()
+
+
+def test_data_that_pretend_to_be_a_known_set_and_settings_that_images_are_too_small_for(tmp_path, places):
+    pictures, labels = images(300, (28, 28))
+    write_npz(tmp_path / "mnist.npz", pictures, labels, pictures, labels)
+    done = call("train", "-m", "x", "--data-dir", tmp_path, "--results-dir", tmp_path / "r")
+    assert_refused(done, f"--dataset {tmp_path}/mnist.npz")
+    assert "in 3 classes" in done.stderr
+    flags = ["--dataset", places / "animals.npz", "--results-dir", tmp_path / "r", "--batch-size", "16"]
+    for more, said in (
+        (["--net", "filter"], "at least 20 pixels"),
+        (["--conv", "--filters", "4,4,4,4"], "has room for 3"),
+        (["--net", "gan-conv"], "multiples of 4"),
+        (["--shift", "5"], "more than half"),
+        (["--dataset", "MNIST"], "did you mean mnist?"),
+    ):
+        assert_refused(call("train", "-m", "x", *flags, *more), said)
+
+
+def test_the_fall_back_names_the_folder_that_lacks_the_file(tmp_path, capsys):
+    assert data.find(None, tmp_path)[0] == "mnist5k"
+    assert f"no mnist.npz in {tmp_path}" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory):
+    """The network of docs/own.md, in a file."""
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "own.md").read_text(), re.S)[1]
+    assert block.count("\n") <= 30
+    path = tmp_path_factory.mktemp("net") / "residual.py"
+    path.write_text(block)
+    return path
+
+
+def test_the_network_of_the_docs_is_trained_and_loaded_without_being_run(residual, data_dir, tmp_path):
+    flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
+    more = ["--filters", "4,6", "--epochs", "2", "--batch-size", "15"]  # so small a batch is not shared out
+    done = call("train", "-m", "mine", "--net", f"{residual}:residual", *more, *flags)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "mine"
+    assert (folder / "network.py").read_text() == residual.read_text()
+    run = runs.load(folder)
+    assert (run.settings.net, run.settings.source, run.settings.filters) == (
+        "residual.py:residual",
+        residual.read_text(),
+        (4, 6),
+    )
+    assert run.record.command.endswith("--net residual.py:residual --filters 4,6 --batch-size 15 --epochs 2 --dataset mnist")
+    # What is evaluated is what was trained, and the file of the run is not run for it.
+    (folder / "network.py").write_text("raise SystemExit")
+    done = call("evaluate", "-m", "mine", *flags)
+    assert done.returncode == 0, done.stderr
+    evaluated = json.loads((folder / "evaluation.json").read_text())["validation"]
+    assert evaluated["loss"] == pytest.approx(run.history.final["val_loss"], rel=1e-4)
+    assert (folder / "filters.png").exists()
+    # Keras alone loads it, and computes the same.
+    model, stock = runs.load_model(run), keras.models.load_model(folder / "model.keras")
+    some = data.load_dataset("mnist", data_dir).validation_images[:5]
+    np.testing.assert_allclose(model(some), stock(some), rtol=1e-5, atol=1e-6)
+
+
+OWN_LAYER = """
+import keras
+
+@keras.saving.register_keras_serializable("own")
+class Twice(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+def build(input_shape, classes, dropout=0.5):
+    layers = [keras.Input(input_shape), keras.layers.Flatten(), Twice(), keras.layers.Dropout(dropout)]
+    return keras.Sequential([*layers, keras.layers.Dense(classes, activation="softmax")])
+"""
+
+
+@pytest.mark.cluster
+def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(places, tmp_path, monkeypatch):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_LAYER)
+    flags = ["--dataset", places / "animals.npz", "--results-dir", tmp_path / "r", "--epochs", "2", "--batch-size", "32"]
+    sweep = ["-m", "s", "--net", f"{path}:build", *flags, "--sweep", "dropout", "0", "0.3", "--workers", "1"]
+    done = call("train", *sweep)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "r" / "s" / "dropout=0.3" / "seed=0"
+    assert "network.py" in files_of(folder) and runs.load(folder).settings.dropout == 0.3
+    places_of = ["--results-dir", tmp_path / "r"]
+    # Its own layer is run only if the user says so.
+    assert_refused(call("evaluate", "-m", "s/dropout=0.3/seed=0", *places_of), "own_own.Twice")
+    assert "--net FILE.py:FUNCTION" in call("evaluate", "-m", "s/dropout=0.3/seed=0", *places_of).stderr
+    done = call("evaluate", "-m", "s/dropout=0.3/seed=0", "--net", f"{path}:build", *places_of)
+    assert done.returncode == 0 and "Note" not in done.stdout, done.stderr
+    evaluated = json.loads((folder / "evaluation.json").read_text())["validation"]
+    assert evaluated["loss"] == pytest.approx(runs.load(folder).history.final["val_loss"], rel=1e-3)
+    assert call("evaluate", "--report", *places_of).returncode == 0
+    assert "own.py:build" in (tmp_path / "r" / "report.html").read_text()
+    # Another source is another network.
+    path.write_text(OWN_LAYER.replace("2 * inputs", "3 * inputs"))
+    assert_refused(call("train", *sweep), "another version of own.py:build")
+    assert "has changed" in call("evaluate", "-m", "s/dropout=0.3/seed=0", "--net", f"{path}:build", *places_of).stdout
+
+
+NETS = {
+    "no file": (None, "No such file"),
+    "no function": ("def other(): pass", "has no function net; it has other"),
+    "no Python": ("def net(:", "invalid syntax"),
+    "other arguments": ("def net(input_shape): pass", "must take input_shape and classes, got input_shape"),
+    "one too many": ("def net(input_shape, classes, depth): pass", "takes depth, which is no setting of a run"),
+    "a default too long": ("def net(input_shape, classes, hidden=range(3)): pass", "default of hidden as a plain value"),
+    "a wrong default": ("def net(input_shape, classes, dropout=2.0): pass", "the defaults of net.py:net: dropout must be"),
+    "raises": ("def net(input_shape, classes):\n    return 1 / 0", "ZeroDivisionError: division by zero (net.py, line 2)"),
+    "ends": ("import sys\ndef net(input_shape, classes):\n    sys.exit('no')", "SystemExit: no (net.py, line 3)"),
+    "no model": ("def net(input_shape, classes): pass", "gives no keras.Model, but NoneType"),
+    "outputs": ("import keras\ndef net(input_shape, classes):\n    layers = [keras.layers.Flatten(), keras.layers.Dense(4)]\n"
+                "    return keras.Sequential(layers)", "gives shape (2, 4) for 2 images, not (2, 10)"),
+    "inputs": ("import keras\ndef net(input_shape, classes):\n    return keras.Sequential([keras.Input((3,))])",
+               "does not take images of shape (28, 28, 1)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", NETS)
+def test_a_network_that_cannot_be_is_refused_in_a_line(fault, data_dir, tmp_path):
+    source, said = NETS[fault]
+    if source:
+        (tmp_path / "net.py").write_text(source)
+    flags = ["--net", f"{tmp_path}/net.py:net", "--data-dir", data_dir, "--results-dir", tmp_path / "r"]
+    assert_refused(call("train", "-m", "x", *flags), said)
+    assert not (tmp_path / "r" / "x").exists()
+
+
+def test_flags_that_a_network_does_not_take(residual, tmp_path, data_dir):
+    flags = ["--net", f"{residual}:residual", "--data-dir", data_dir, "--results-dir", tmp_path]
+    assert_refused(call("train", "-m", "x", *flags, "--batch-norm"), "--batch-norm has no effect")
+    assert_refused(call("train", "-m", "x", *flags, "--unroll", "3"), "--unroll is for GANs")
+    assert with_source(Settings(net=f"{residual}:residual")).filters == (16, 32)
+
+
+LAYER = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}, "registered_name": None}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        LAYER | {"class_name": "Lambda"},
+        LAYER | {"module": "os", "class_name": "system"},
+        LAYER | {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
+        LAYER | {"config": {"units": 3, "activation": {"class_name": "__lambda__", "config": {"value": "x"}}}},
+        LAYER | {"registered_name": "own>Thing"},
+        LAYER | {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/etc"}},
+        LAYER | {"build_config": {"input_shape": {"class_name": "StringLookup", "module": "keras.layers", "config": {}}}},
+        LAYER | {"config": {"units": 3, "kernel_initializer": {"module": "keras.src.saving", "class_name": "load_model"}}},
+    ],
+)
+def test_an_archive_that_names_anything_but_reviewed_layers_is_refused_before_it_is_read(layer, monkeypatch):
+    monkeypatch.setattr(keras.Sequential, "from_config", None)
+    with pytest.raises(models.NetworkError, match="none of the layers"):
+        models.from_config({"layers": [LAYER, layer]}, (28, 28, 1), 10)
+
+
+def test_an_archive_whose_layers_are_reviewed_but_absurd(residual, data_dir, tmp_path):
+    flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
+    assert (
+        call("train", "-m", "x", "--net", f"{residual}:residual", "--epochs", "1", "--batch-size", "15", *flags).returncode == 0
+    )
+    path = tmp_path / "x" / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    for units, said in ((10**9, "other images or classes"), (7, "other images or classes")):
+        inner = config["config"]["layers"][2]["config"]["layers"]
+        next(one for one in reversed(inner) if one["class_name"] == "Dense")["config"]["units"] = units
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in (members | {"config.json": json.dumps(config).encode()}).items():
+                archive.writestr(name, content)
+        assert_refused(call("evaluate", "-m", "x", *flags), said)
+
+
+def test_a_name_alone_is_read_as_a_folder_only_where_there_is_one(tmp_path, monkeypatch):
+    (tmp_path / "birds").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Settings(dataset="birds").dataset == "birds/" == Settings(dataset="birds/").dataset
+    for name in ("bird", "..", "/", "a\x1b/", ""):
+        with pytest.raises(UserError, match="unknown data set"):
+            Settings(dataset=name)
