@@ -5,6 +5,7 @@ examples:
   python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3 rounds of 10 epochs
   python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5 --json dense.json
   python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3     CIFAR-10, batch 32; also ours in bfloat16
+  python benchmarks/training.py --data-dir ~/data --nets own --epochs 3        the network of docs/own.md, on MNIST
 
 The contestants train in turn, each in a process of its own: `train.py`; the usual Keras script with `model.fit` on float
 arrays, which saves its model and draws its learning curve too; and a plain PyTorch loop. Of each: the median of the epochs
@@ -18,6 +19,8 @@ import importlib.util
 import json
 import math
 import os
+import re
+import runpy
 import statistics
 import subprocess
 import sys
@@ -26,8 +29,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DATASETS = {"dense": "mnist", "conv": "mnist", "filter": "cifar10"}
-BATCH_SIZES = {"dense": 128, "conv": 128, "filter": 32}
+DATASETS = {"dense": "mnist", "conv": "mnist", "filter": "cifar10", "own": "mnist"}
+BATCH_SIZES = {"dense": 128, "conv": 128, "filter": 32, "own": 128}
 IMAGES = {"mnist": 60_000, "cifar10": 50_000}
 
 
@@ -51,10 +54,10 @@ def main():
     if args.contestant:
         CONTESTANTS[args.contestant](args)
         return
-    installed = [name for name in CONTESTANTS if name != "pytorch" or importlib.util.find_spec("torch")]
     results = {}
     for net in args.nets:
-        names = [name for name in installed if name != "bfloat16" or net == "filter"]
+        there = {"bfloat16": net == "filter", "pytorch": net != "own" and importlib.util.find_spec("torch")}
+        names = [name for name in CONTESTANTS if there.get(name, True)]
         rounds = [{name: measure(name, net, args) for name in names} for _ in range(args.rounds)]
         results[net] = summarize(rounds)
         print_table(net, results[net])
@@ -74,7 +77,8 @@ def measure(name, net, args):
         common = ["--data-dir", args.data_dir, "--epochs", str(args.epochs)]
         command = [str(Path(__file__)), *common, "--nets", net, "--contestant", name, "--folder", folder]
         if name in OURS:
-            command = [str(ROOT / "train.py"), *common, "-m", "run", "--net", net, "--results-dir", folder]
+            ours = f"{own_network(folder)}:residual" if net == "own" else net
+            command = [str(ROOT / "train.py"), *common, "-m", "run", "--net", ours, "--results-dir", folder]
             command += ["--dataset", DATASETS[net], "--batch-size", str(BATCH_SIZES[net]), "--precision", OURS[name]]
         begin = time.perf_counter()
         # The log goes to a file: a pipe that nobody empties would stop the contestant.
@@ -97,6 +101,13 @@ def measure(name, net, args):
     shown = "  ".join(f"{key} {value:.4g}" for key, value in outcome.items())
     print(f"{net:5} {name:8} {shown}", file=sys.stderr, flush=True)
     return outcome
+
+
+def own_network(folder):
+    """The network of docs/own.md, in a file of a folder."""
+    path = Path(folder, "residual.py")
+    path.write_text(re.search(r"```python\n(.*?)```", (ROOT / "docs" / "own.md").read_text(), re.DOTALL)[1])
+    return path
 
 
 def summarize(rounds):
@@ -150,6 +161,10 @@ def stock(args):
             layers.Conv2D(128, 3, activation="relu"),
             layers.GlobalAveragePooling2D(),
         ]
+    elif net == "own":
+        images, validation_images = images[..., None], validation_images[..., None]
+        logits = runpy.run_path(str(own_network(args.folder)))["residual"]((28, 28, 1), 10)
+        hidden = [keras.Input((28, 28, 1)), logits]
     else:
         images, validation_images = images[..., None], validation_images[..., None]
         hidden = [
@@ -160,7 +175,8 @@ def stock(args):
             layers.MaxPooling2D(),
             layers.Flatten(),
         ]
-    model = keras.Sequential([*hidden, layers.Dense(10, activation="softmax")])
+    last = layers.Softmax() if net == "own" else layers.Dense(10, activation="softmax")
+    model = keras.Sequential([*hidden, last])
     model.summary()
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     seconds = []

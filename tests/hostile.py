@@ -488,6 +488,63 @@ def add_evaluations(corpus):
 # Data sets.
 
 
+# Networks of the user's own.
+
+
+def own_network():
+    """The members of a saved network of the user's own, and its number of parameters."""
+    import models
+
+    source = (
+        "import keras\ndef net(input_shape, classes):\n    a = keras.Input(input_shape)\n    b = keras.layers.Flatten()(a)\n"
+    )
+    source += "    return keras.Model(a, keras.layers.Dense(classes)(keras.layers.Dense(5, activation='relu')(b)))\n"
+    model = models.build("own.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder, "model.keras"))
+        with zipfile.ZipFile(Path(folder, "model.keras")) as archive:
+            return {name: archive.read(name) for name in MEMBERS}, model.count_params()
+
+
+def add_own_networks(corpus):
+    members, parameters = own_network()
+    record = json.loads(corpus.clean["config.json"])
+    settings = {"net": "own.py:net", "source": f"import {CANARY}\nopen({CANARY!r})", "dataset": record["dataset"]["name"]}
+    record = json.dumps(record | {"settings": settings, "parameters": parameters}).encode()
+
+    def of(name, archive, outcome=REFUSED):
+        folder = corpus.case(f"own: {name}", outcome=outcome, flags=["-m", "run", "--images", "HERE/x.png"])
+        corpus.run(folder, model_keras=archive, config_json=record, network_py=settings["source"].encode())
+        digit(folder / "x.png")
+
+    def changed(change):
+        config = json.loads(members["config.json"])
+        inner = next(layer for layer in config["config"]["layers"] if layer["class_name"] == "Functional")
+        change(config, inner["config"]["layers"])
+        return zipped(members | {"config.json": json.dumps(config)})
+
+    of("clean", zipped(members), HARMLESS)
+    for name, layer in FOREIGN.items():
+        if name != "functional":  # which is one of the classes that may be named
+            of(f"layer {name}", changed(lambda config, _, layer=layer: config["config"]["layers"].append(layer)))
+            of(f"inner {name}", changed(lambda _, inner, layer=layer: inner.append(layer)))
+            of(f"value {name}", changed(lambda _, inner, layer=layer: inner[2]["config"].update(kernel_initializer=layer)))
+    for name, key, value in (
+        ("units", "units", 10**9),
+        ("activation", "activation", f"{CANARY}.run"),
+        ("type", "dtype", CANARY),
+    ):
+        of(name, changed(lambda _, inner, key=key, value=value: inner[2]["config"].update({key: value})))
+    of("no layers", changed(lambda _, inner: inner.clear()))
+    of("enlarged beyond all memory", changed(lambda _, inner: inner.insert(2, inner[1] | {"class_name": "UpSampling2D"})))
+    for number in range(10):
+        text = members["config.json"]
+        generator = random.Random(number)
+        place = generator.randrange(len(text))
+        of(f"flipped {number}", zipped(members | {"config.json": text[:place] + b"9" + text[place + 1 :]}), EITHER)
+    of("weights of another", zipped(members | {"model.weights.h5": corpus.members["model.weights.h5"]}))
+
+
 def npz(**arrays):
     file = io.BytesIO()
     np.savez(file, **arrays)
@@ -550,6 +607,30 @@ def add_arrays(corpus):
     whole = npz(**good)
     for length in (10, len(whole) // 2, len(whole) - 30):
         corpus.of_arrays(f"cut at {length}", whole[:length])
+
+
+def add_own_data(corpus):
+    """Files and folders that `--dataset` names."""
+    images, labels = np.zeros((6, 9, 9), np.uint8), np.arange(6) % 2
+    good = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    files = SPECIAL | {
+        "names that are objects": npz(**good, classes=np.array([{}, []], object)),
+        "names that act on a terminal": npz(**good, classes=["\x1b[2J", "\u202egnp.exe"]),
+        "a million names": npz(**good, classes=np.arange(10**6).astype(str)),
+        "label 2**62": npz(**good | {"y_train": labels * 2**62}),
+        "a huge header": zipped({f"{name}.npy": header((10**12, 9, 9)) for name in good}),
+    }
+    for name, content in files.items():
+        folder = corpus.case(f"own data: {name}", "train", REFUSED, ["-m", "x", "--dataset", "HERE/x.npz"])
+        write(folder / "x.npz", content)
+    for name, content in (SPECIAL | {"bomb": png(10**6, 10**6), "text": b"no", "empty": b""}).items():
+        if name == "directory":  # which is no picture, whatever its name
+            continue
+        folder = corpus.case(f"own folder: {name}", "train", REFUSED, ["-m", "x", "--dataset", "HERE/x/"])
+        for place in ("train/a", "train/b", "test/a"):
+            (folder / "x" / place).mkdir(parents=True)
+            Image.new("L", (9, 9)).save(folder / "x" / place / "0.png")
+        write(folder / "x" / "train" / "b" / "1.png", content)
 
 
 # Pictures.
@@ -715,7 +796,7 @@ def write_corpus(folder):
     corpus.of_model("clean", corpus.model, HARMLESS)
     for add in (add_special, add_configs, add_archives, add_weights, add_settings, add_json, add_evaluations, add_arrays):
         add(corpus)
-    for add in (add_pictures, add_tables, add_flags, add_pages):
+    for add in (add_pictures, add_tables, add_flags, add_pages, add_own_networks, add_own_data):
         add(corpus)
     return corpus.cases
 

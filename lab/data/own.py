@@ -13,13 +13,13 @@ from lab.data import readers
 from lab.data.arrays import Arrays, in_words, with_axes
 from lab.data.download import cache
 from lab.data.pictures import picture_in
-from lab.inputs import first_line, in_natural_order, read
+from lab.inputs import first_line, in_natural_order, read, visible
 from lab.outputs import atomic
 from lab.parallel import in_parallel
 from lab.settings import UserError
 
 LEAST_SIDE, MOST_SIDE = 8, 256
-MOST_CLASSES = 1_000
+MOST_CLASSES, _LONGEST = 1_000, 255  # letters of a name
 TESTED = 5  # of so many images of a class one is for testing, where the folder does not say which
 _SEVERAL = 2_000  # pictures are read by several processes
 _ENDINGS = (".png", ".jpg", ".jpeg")
@@ -48,7 +48,7 @@ def load_own(path):
         parts, classes = _from_folder(path) if path.is_dir() else _from_npz(path)
         parts = with_axes(parts)
         classes = classes or [str(label) for label in range(parts[1].max() + 1)]
-        return Arrays(*_checked(parts, classes), tuple(classes), str(path.absolute()))
+        return Arrays(*_checked(parts, classes), tuple(map(visible, classes)), str(path.absolute()))
     except UserError:
         raise
     except (ValueError, OSError) as error:
@@ -63,6 +63,8 @@ def _checked(parts, classes):
         raise ValueError(f"expected {expected}; found {in_words(shape)}")
     if not 2 <= count <= MOST_CLASSES:
         raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {count}")
+    if max(map(len, classes)) > _LONGEST:
+        raise ValueError(f"expected names of classes of at most {_LONGEST} letters")
     missing = np.setdiff1d(np.arange(count), parts[1])
     if missing.size:
         raise ValueError(f"class {classes[missing[0]]} has no image for training: labels have to be 0 to {count - 1}")

@@ -72,7 +72,7 @@ def _loaded(run, archive, own):
         while file.read(MEGABYTE):  # to its end, where its checksum is compared: HDF5's own reader may crash over wrong bits
             pass
         file.seek(0)
-        (_assign_own if run.settings.is_own_net else _assign)(model, file)
+        (_assign_by_keras if own else _assign)(model, file)
     return model
 
 
@@ -142,8 +142,8 @@ def _assign(model, file):
             weight.assign(_array(stored, place, weight.shape))
 
 
-def _assign_own(model, file):
-    """Let Keras set the weights of a network of the user's own, if all of the file lies there plainly."""
+def _assign_by_keras(model, file):
+    """Let Keras set the weights of a model with layers of the user's own, if all of the file lies there plainly."""
     import h5py
 
     with h5py.File(file, "r") as stored:
