@@ -47,7 +47,7 @@ def parse_args():
         return args
     from lab import runs  # for which -h does not wait
 
-    return cli.parse_like(parser, runs.load_ended(runs.existing(args.results_dir, args.like)).unusual)
+    return cli.parse_like(parser, runs.load_ended(runs.existing(args.results_dir, args.like)).again)
 
 
 def main():

@@ -495,10 +495,9 @@ def own_network():
     """The members of a saved network of the user's own, and its number of parameters."""
     import models
 
-    source = (
-        "import keras\ndef net(input_shape, classes):\n    a = keras.Input(input_shape)\n    b = keras.layers.Flatten()(a)\n"
-    )
-    source += "    return keras.Model(a, keras.layers.Dense(classes)(keras.layers.Dense(5, activation='relu')(b)))\n"
+    source = "import keras\ndef net(input_shape, classes):\n    a = keras.Input(input_shape)\n"
+    source += "    b = keras.layers.Dense(5, activation='relu')(keras.layers.Flatten()(a))\n"
+    source += "    return keras.Model(a, keras.layers.Dense(classes)(b))\n"
     model = models.build("own.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder, "model.keras"))
@@ -529,12 +528,8 @@ def add_own_networks(corpus):
             of(f"layer {name}", changed(lambda config, _, layer=layer: config["config"]["layers"].append(layer)))
             of(f"inner {name}", changed(lambda _, inner, layer=layer: inner.append(layer)))
             of(f"value {name}", changed(lambda _, inner, layer=layer: inner[2]["config"].update(kernel_initializer=layer)))
-    for name, key, value in (
-        ("units", "units", 10**9),
-        ("activation", "activation", f"{CANARY}.run"),
-        ("type", "dtype", CANARY),
-    ):
-        of(name, changed(lambda _, inner, key=key, value=value: inner[2]["config"].update({key: value})))
+    for key, value in {"units": 10**9, "activation": f"{CANARY}.run", "dtype": CANARY}.items():
+        of(key, changed(lambda _, inner, key=key, value=value: inner[2]["config"].update({key: value})))
     of("no layers", changed(lambda _, inner: inner.clear()))
     of("enlarged beyond all memory", changed(lambda _, inner: inner.insert(2, inner[1] | {"class_name": "UpSampling2D"})))
     for number in range(10):

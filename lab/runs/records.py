@@ -213,6 +213,11 @@ class Run(NamedTuple):
         settings = self.settings.replace(threads=self.record.threads or self.settings.threads)
         return settings.unusual(self.record.dataset.train)
 
+    @property
+    def again(self):
+        """As `unusual`, with the place that data of the user's own were in."""
+        return self.unusual | ({"dataset": self.record.dataset.path} if self.record.dataset.path else {})
+
 
 def load(folder):
     """Read a run.
