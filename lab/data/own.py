@@ -109,25 +109,22 @@ def _from_folder(path):
 
 def _listed(folder):
     """The pictures of a folder, in order, and the names of their classes."""
-    parts = [folder / "train", folder / "test"]
-    if any(part.is_dir() for part in parts):
-        train, test = map(_by_class, parts)
-        unknown = [name for name in test if name not in train]
-        if unknown:
-            raise ValueError(f"class {unknown[0]} has pictures in test/, but none in train/")
-        found = [(train, False), (test, True)]
-    else:
-        train, found = _by_class(folder), []
+    parts = folder / "train", folder / "test"
+    train, test = map(_by_class, parts) if any(part.is_dir() for part in parts) else _split(folder)
+    for part, name in ((train, "training"), (test, "testing")):
+        if not part:
+            expected = f"train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png, at least {TESTED} of a class; or JPEG"
+            raise ValueError(f"no pictures for {name}: expected {expected}")
+    unknown = [name for name in test if name not in train]
+    if unknown:
+        raise ValueError(f"class {unknown[0]} has pictures in test/, but none in train/")
     classes = sorted(train, key=in_natural_order)
-    pictures = [_Picture(one, classes.index(name), tested) for part, tested in found for name in part for one in part[name]]
-    if not found:
-        pictures = _split(train, classes)
-        count = sum(one.tested for one in pictures)
-        say(f"{folder}: {len(pictures):,} pictures; of each class a fifth, {count:,} in all, is kept for testing.")
-    for tested, part in enumerate(("training", "testing")):
-        if not any(one.tested == tested for one in pictures):
-            expected = "train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png, or JPEG"
-            raise ValueError(f"no pictures for {part}: expected {expected}")
+    pictures = [
+        _Picture(path, label, tested)
+        for tested, part in ((False, train), (True, test))
+        for label, name in enumerate(classes)
+        for path in part.get(name, ())
+    ]
     return sorted(pictures, key=lambda one: one.order), classes
 
 
@@ -140,14 +137,19 @@ def _by_class(folder):
     return {name: paths for name, paths in found.items() if paths}
 
 
-def _split(by_class, classes):
-    """The pictures of each class, a fifth of them for testing: always the same ones."""
-    random, pictures = np.random.default_rng(0), []
-    for label, name in enumerate(classes):
-        paths = sorted(by_class[name], key=lambda path: in_natural_order(path.name))
-        tested = set(random.permutation(len(paths))[: len(paths) // TESTED].tolist())
-        pictures += [_Picture(path, label, place in tested) for place, path in enumerate(paths)]
-    return pictures
+def _split(folder):
+    """The pictures of a folder by class, for training and, a fifth of each class and always the same ones, for testing."""
+    random, train, test = np.random.default_rng(0), {}, {}
+    for name, paths in _by_class(folder).items():
+        paths = sorted(paths, key=lambda path: in_natural_order(path.name))
+        order = random.permutation(len(paths))
+        count = len(paths) // TESTED
+        train[name] = [paths[place] for place in order[count:]]
+        test |= {name: [paths[place] for place in order[:count]]} if count else {}
+    kept, tested = (sum(map(len, part.values())) for part in (train, test))
+    if tested:
+        say(f"{folder}: {kept + tested:,} pictures; of each class a fifth, {tested:,} in all, is kept for testing.")
+    return train, test
 
 
 def _hash(pictures):

@@ -57,10 +57,8 @@ def arguments_of(settings):
 @functools.lru_cache(maxsize=100)
 def names_in(source):
     """Every name that a source uses, of layers among others."""
-    nodes = [*ast.walk(ast.parse(source))]
-    return {one.attr for one in nodes if isinstance(one, ast.Attribute)} | {
-        one.id for one in nodes if isinstance(one, ast.Name)
-    }
+    nodes = ast.walk(ast.parse(source))
+    return {getattr(node, "attr", "") or getattr(node, "id", "") for node in nodes}
 
 
 @functools.lru_cache(maxsize=100)
