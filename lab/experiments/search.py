@@ -103,7 +103,9 @@ def _train(study, plan, cluster_work, folder):
 
     planned = _asked(study, plan, folder, asked)
     work = work._replace(ahead=1, watch=watch)
-    with sweep.Display(trials, len(ended_trials(study, goal))) as display:
+    ended = {trial.number for trial in ended_trials(study, goal)}
+    epochs = {f"trial={number}": settings.epochs for number in range(trials) if number not in ended}
+    with sweep.Display(epochs, len(ended)) as display:
         for name, files, fault in cluster.train_on_workers(client, planned, data, work, display.running):
             fault = sweep.save(folder / name, files, overwrite=True) or fault
             if not _tell(asked[name], goal, folder / name):

@@ -77,6 +77,12 @@ def networks_of(model):
     return getattr(model, "networks", model)
 
 
+def compiled_in(settings):
+    """What of some settings a compiled model depends on: a dict."""
+    found = {name: value for name, value in settings if name not in _FREE}
+    return found | {"regularizer_strength": settings.regularizer_strength > 0}
+
+
 def engine_for(settings, arrays, model):
     """An engine for a run, in the state of its model; and whether it is a new one, still to be compiled.
 
@@ -85,9 +91,8 @@ def engine_for(settings, arrays, model):
     follow each other and differ in nothing else.
     """
     global _latest
-    compiled_in = {name: value for name, value in settings if name not in _FREE}
-    compiled_in["regularizer_strength"] = settings.regularizer_strength > 0
-    old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays, arrays))
+    needed = compiled_in(settings)
+    old = _latest and _latest.compiled_in == needed and all(map(operator.is_, _latest.arrays, arrays))
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
         gc.collect()
@@ -96,7 +101,7 @@ def engine_for(settings, arrays, model):
         for layer in copy.layers:
             if getattr(layer, "kernel_regularizer", None):
                 setattr(layer.kernel_regularizer, settings.regularizer, strength)
-        _latest = Engine(compiled_in, arrays, copy, strength, _prepare(settings, arrays, copy))
+        _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy))
     if not settings.is_gan:
         model.optimizer.build(model.trainable_variables)
     copy_state(model, _latest.model)

@@ -63,8 +63,8 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     arrays : data.Arrays
         What to train and validate on.
     output : runs.Output
-    verbose : bool
-        Print the network and a line for each epoch.
+    verbose : bool, or function
+        Print the network and a line for each epoch; or a function, as of `callbacks.Progress`, that is told how far the run is.
     watch : function, optional
         Called with the number of parameters, the epoch, from 0, and its logs; says whether the run is to go on.
 
@@ -86,21 +86,22 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     with engine.enough_memory():
         model = engine.compiled_model(settings, arrays.train_images.shape[1:])
         networks = engine.networks_of(model)
-        if verbose:
+        if verbose is True:
             networks.summary(expand_nested=True)
         record = _record(settings, arrays, output, networks)
         with runs.writing(folder, output.overwrite, record) as found, callbacks.Interrupt() as interrupt:
             if not found:
                 _write_record(folder, record)
-            elif verbose:
+            elif verbose is True:
                 console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
             watch = watch and functools.partial(watch, networks.count_params())
             title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
             listeners = callbacks.listeners_for(settings, output, title, found, watch)
             interrupt.checkpoints = listeners.checkpoints
-            if not verbose:
-                return _fit(settings, arrays, model, listeners, [interrupt])
-            with callbacks.ProgressLines(settings.epochs, listeners.recorder) as lines:
+            if verbose is not True:
+                told = [callbacks.Progress(verbose, listeners.recorder)] if verbose else []
+                return _fit(settings, arrays, model, listeners, [*told, interrupt])
+            with callbacks.ProgressLines(settings, output, listeners.recorder) as lines:
                 return _fit(settings, arrays, model, listeners, [lines, interrupt])
 
 
