@@ -71,14 +71,17 @@ class Pace:
 
     @property
     def seconds_left(self):
-        """Seconds until all runs have ended; None as long as there is nothing to tell them from."""
+        """Seconds until all runs have ended; None as long as no epoch is known, nor two parts of one."""
         trained = self.trained + sum(progress.trained for progress, _ in self.running.values())
-        if not trained:
+        if not self.timed and trained < 1:  # the first part of an epoch contains the compiling
             return None
         epoch = self.seconds / self.timed if self.timed else self.spent / trained
-        start = max(0.0, self.spent - epoch * trained) / (self.ended + len(self.running))
+        # The seconds that those have taken so far of which nothing is done.
+        new = [self.now - since if one.begun is not None else 0.0 for one, since in self.running.values() if not one.trained]
+        start = max(0.0, self.spent - sum(new) - epoch * trained) / max(1, self.ended + len(self.running) - len(new))
         running = [max(0.0, self.left.get(name, 0) - progress.done) for name, (progress, _) in self.running.items()]
         waiting = [epochs for name, epochs in self.left.items() if name not in self.running]
         needed = self.trained / self.planned if self.planned else 1.0  # of a run's epochs: some stop early
-        work = epoch * (sum(running) + needed * sum(waiting)) + start * len(waiting)
+        starts = start * len(waiting) + sum(max(0.0, start - seconds) for seconds in new)
+        work = epoch * (sum(running) + needed * sum(waiting)) + starts
         return max(work / max(1, self.count), epoch * max(running, default=0.0))
