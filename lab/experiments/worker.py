@@ -75,7 +75,8 @@ class Trainer:
             self.send("data", job.data, arrays)
             self.data = job.data
         self.send("train", job)
-        asked, progress, told = time.monotonic(), Progress(), None
+        asked, told = time.monotonic(), None
+        progress = Progress(begun=None if self.least is None else 0)  # in a process that has trained, TensorFlow runs
         while True:
             heard = self.connection.poll(1)
             if time.monotonic() > asked + 1:

@@ -268,7 +268,7 @@ class Watch(keras.callbacks.Callback):
             self.stopped = self.model.stop_training = True
 
 
-class Progress(keras.callbacks.Callback):
+class ChunkNews(keras.callbacks.Callback):
     """Tells how far a run is before its first epoch and, in each, after every chunk but the last, behind which the epoch ends.
 
     Parameters

@@ -18,12 +18,11 @@ def compiling_seconds(settings, results_dir):
     """
     needed = engine.compiled_in(settings)
     with contextlib.suppress(OSError):  # other processes may remove runs meanwhile
-        written = {
-            (folder / runs.File.HISTORY).stat().st_mtime: folder for folder in runs.below(results_dir, runs.File.HISTORY)
-        }
-        for time in sorted(written, reverse=True)[:MOST]:
+        folders = runs.below(results_dir, runs.File.HISTORY)
+        folders.sort(key=lambda folder: (folder / runs.File.HISTORY).stat().st_mtime, reverse=True)
+        for folder in folders[:MOST]:
             with contextlib.suppress(UserError):
-                run = runs.load(written[time])
+                run = runs.load(folder)
                 history, same_device = run.history, run.history.device == devices.running().name
                 if same_device and history.compiled and history.steady_seconds and _compiled_in(run, settings) == needed:
                     return max(0.0, history.epoch_seconds[0] - statistics.median(history.steady_seconds))

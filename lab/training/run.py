@@ -45,7 +45,8 @@ def train_here(settings, output, data_dir=None):
     """
     runs.check_free(output.folder, output.overwrite or runs.unfinished(output.folder) is not None)
     settings, arrays = for_run(settings, data_dir)
-    devices.start(devices.setup_of(settings))
+    with console.Bar("starting TensorFlow"):
+        devices.start(devices.setup_of(settings))
     history = train_run(settings, arrays, output)
     first, *later = history["epoch_seconds"]
     times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
@@ -64,7 +65,8 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
         What to train and validate on.
     output : runs.Output
     verbose : bool, or function
-        Print the network and a line for each epoch; or a function, as of `callbacks.Progress`, that is told how far the run is.
+        Print the network and a line for each epoch; or in place of that tell a function, as of `callbacks.ChunkNews`, how far the
+        run is.
     watch : function, optional
         Called with the number of parameters, the epoch, from 0, and its logs; says whether the run is to go on.
 
@@ -98,9 +100,10 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
             title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
             listeners = callbacks.listeners_for(settings, output, title, found, watch)
             interrupt.checkpoints = listeners.checkpoints
-            if verbose is not True:
-                told = [callbacks.Progress(verbose, listeners.recorder)] if verbose else []
-                return _fit(settings, arrays, model, listeners, [*told, interrupt])
+            if callable(verbose):
+                return _fit(settings, arrays, model, listeners, [callbacks.ChunkNews(verbose, listeners.recorder), interrupt])
+            if not verbose:
+                return _fit(settings, arrays, model, listeners, [interrupt])
             with callbacks.ProgressLines(settings, output, listeners.recorder) as lines:
                 return _fit(settings, arrays, model, listeners, [lines, interrupt])
 
