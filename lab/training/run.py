@@ -65,8 +65,8 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
         What to train and validate on.
     output : runs.Output
     verbose : bool, or function
-        Print the network and a line for each epoch; or in place of that tell a function, as of `callbacks.ChunkNews`, how far the
-        run is.
+        Print the network and a line for each epoch; or, in place of that, tell a function how far the run is, as of
+        `callbacks.ChunkNews`.
     watch : function, optional
         Called with the number of parameters, the epoch, from 0, and its logs; says whether the run is to go on.
 
