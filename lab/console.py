@@ -1,11 +1,12 @@
 """What the user sees while a script works: lines, tables, a bar. Nobody else in lab/ prints."""
 
+import datetime
 import os
 import shlex
 import textwrap
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -94,23 +95,28 @@ def _parts(columns, widths, room):
     return parts
 
 
+def duration(seconds):
+    """Seconds as text: "0:01:10"."""
+    return str(datetime.timedelta(seconds=int(seconds)))
+
+
 class Bar:
-    """A bar with the share done and the time left, where there is a terminal to draw it on; lines appear above it.
+    """A bar with the share done, the time that has passed and the time left, where there is a terminal to draw it on.
+
+    Lines appear above it; others may stand below it, for as long as they hold.
 
     Parameters
     ----------
     description : str
     total : int, optional
         Steps; unknown if it is left out.
-    period : float
-        Seconds of the past from which the time left is told.
     """
 
-    def __init__(self, description, total=None, period=30.0):
+    def __init__(self, description, total=None):
         console = Console()
-        columns = "{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-        options = {"transient": True, "refresh_per_second": 4, "speed_estimate_period": period}
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal, **options)
+        columns = "{task.description}", BarColumn(), TaskProgressColumn(), _Times()
+        self.drawn = console.is_terminal
+        self._progress = _WithLines(*columns, console=console, disable=not self.drawn, transient=True, refresh_per_second=4)
         self._task = self._progress.add_task(description, total=total)
 
     def __enter__(self):
@@ -124,6 +130,11 @@ class Bar:
         """Go so many steps further, under another description or to another total perhaps."""
         self._progress.update(self._task, advance=steps, description=description, total=total)
 
+    def show(self, completed, description, left, lines):
+        """Show how many steps are done in all, the seconds left, None if they are unknown, and lines below the bar."""
+        self._progress.lines = lines
+        self._progress.update(self._task, completed=completed, description=description, left=left)
+
     def restart(self, total):
         """Begin anew, with a total number of steps."""
         self._progress.reset(self._task, total=total)
@@ -131,3 +142,28 @@ class Bar:
     def say(self, line):
         """Print a line above the bar."""
         self._progress.console.print(visible(line), highlight=False, markup=False, soft_wrap=True)
+
+    def explain(self, why):
+        """Say what takes so long: beside the bar or, where there is none, in a line."""
+        if self.drawn:
+            self.advance(description=why)
+        else:
+            self.say(f"{why} ...")
+
+
+class _WithLines(Progress):
+    """With lines below the bar, each cut off where the terminal ends."""
+
+    lines = ()
+
+    def get_renderables(self):
+        yield from super().get_renderables()
+        yield from (Text(visible(line), no_wrap=True, overflow="ellipsis") for line in self.lines)
+
+
+class _Times(ProgressColumn):
+    """The time that has passed and, as soon as it can be told, the time left."""
+
+    def render(self, task):
+        left = task.fields.get("left", task.time_remaining)
+        return Text(duration(task.elapsed or 0) + ("" if left is None else f", {duration(left)} left"))

@@ -1,7 +1,10 @@
 """Ctrl-C and SIGTERM, which SLURM and containers send before the end: both stop what is under way."""
 
 import contextlib
+import os
 import signal
+import sys
+import threading
 
 
 class Terminated(KeyboardInterrupt):
@@ -14,7 +17,18 @@ def _terminate(number, frame):
 
 def take_sigterm(handler=_terminate):
     """Let SIGTERM raise `Terminated`, or go to another handler; gives back the one that it went to."""
+    sys.unraisablehook = _raise_again
     return signal.signal(signal.SIGTERM, handler)
+
+
+def _raise_again(unraisable):
+    """Send a signal anew whose exception Python has swallowed, as it does in the callback of a weak reference."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        return sys.__unraisablehook__(unraisable)
+    number = signal.SIGTERM if issubclass(unraisable.exc_type, Terminated) else signal.SIGINT
+    again = threading.Timer(0.05, os.kill, (os.getpid(), number))  # not from within the callback
+    again.daemon = True
+    again.start()
 
 
 def interrupt_of(number):

@@ -1,7 +1,9 @@
 """Repeats and sweeps: what is planned, and what is on disk after everything that can go wrong."""
 
+import contextlib
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -75,6 +77,21 @@ def undisturbed(tmp_path_factory, data_dir):
 def start(*flags, **options):
     command = [sys.executable, str(ROOT / "train.py"), *map(str, flags)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def on_terminal(*flags):
+    """What `script` gives of train.py on a terminal, and each piece that it showed there, with the time."""
+    mine, terminal = pty.openpty()
+    options = {"env": os.environ | {"COLUMNS": "100", "LINES": "30", "TERM": "xterm"}, "stderr": subprocess.PIPE, "text": True}
+    shown = []
+    with subprocess.Popen([sys.executable, ROOT / "train.py", *map(str, flags)], stdout=terminal, **options) as process:
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # so Linux says that it has been closed
+            while piece := os.read(mine, 100_000):
+                shown.append((time.monotonic(), piece.decode(errors="replace")))
+        errors = process.stderr.read()
+    os.close(mine)
+    return subprocess.CompletedProcess(flags, process.returncode, "".join(text for _, text in shown), errors), shown
 
 
 def wait_for_runs(process, count):
@@ -240,15 +257,23 @@ def test_ctrl_c_keeps_the_finished_runs_and_says_so(data_dir, tmp_path):
 @pytest.mark.cluster
 def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
     """One diverges, one cannot be written since another process holds its folder."""
-    flags = ("--optimizer", "sgd", "--hidden", "8", *SMALL, "--sweep", "learning-rate", "1e30", "0.1", "0.2", "0.3")
+    flags = ("--optimizer", "sgd", "--hidden", "8", "--batch-size", "64", "--epochs", "400")
+    rates = ("--sweep", "learning-rate", "1e30", "0.1", "0.2", "0.3", "--workers", "1")
     with runs.locked(tmp_path / "rates/learning-rate=0.2/seed=0"):
-        done = script("train", "-m", "rates", *flags, "--workers", "1", *places(data_dir, tmp_path))
+        done, shown = on_terminal("-m", "rates", *flags, *rates, *places(data_dir, tmp_path))
     assert done.returncode == 1
     assert set(complete(tmp_path / "rates")) == {"learning-rate=0.1/seed=0", "learning-rate=0.3/seed=0"}
     assert read(tmp_path / "rates/learning-rate=1e30/seed=0")["status"] == "diverged"
     assert "2 of 4 runs failed" in done.stderr and "learning-rate=1e30/seed=0: the loss is not a finite" in done.stderr
     assert "learning-rate=0.2/seed=0: another process is writing" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+    # What is seen meanwhile: that TensorFlow starts, each run's epoch and what the last one gave, the time left; never long the
+    # same.
+    assert re.search(r"0:00:0\d  1e30, seed=0  starting TensorFlow", done.stdout)
+    assert re.search(r"0\.[13], seed=0  epoch \d+/400  val_accuracy 0\.\d{4}", done.stdout)
+    assert re.search(r" [5-9]\d% 0:\d\d:\d\d, 0:00:\d\d left", re.sub(r"\x1b\[[\d;]*m", "", done.stdout))
+    changes = [at for at, (_, text) in enumerate(shown) if not at or text != shown[at - 1][1]]
+    assert max(np.diff([shown[at][0] for at in changes])) < 5
 
 
 def test_a_fault_that_several_runs_share_is_told_once(capsys):

@@ -282,7 +282,7 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir, tmp_path):
     planned = {"short": settings.replace(epochs=2), "long": settings, "after": settings.replace(epochs=2)}
     work = cluster.Work(tmp_path, "s", threads=1, ahead=1, watch=watch)
     with cluster.connect() as client:
-        ended = cluster.train_on_workers(client, planned.items(), {"mnist": arrays}, work, lambda count: None)
+        ended = cluster.train_on_workers(client, planned.items(), {"mnist": arrays}, work, lambda *state: None)
         files = {name: (json.loads(files["history.json"]), fault) for name, files, fault in ended}
     assert [(history["status"], fault) for history, fault in files.values()] == [
         ("complete", None),

@@ -12,11 +12,13 @@ import pytest
 
 from benchmarks.kills import numbers
 from lab import data, runs
+from lab.backend import devices
 from lab.runs import Output, checkpoint, files
 from lab.settings import Settings, UserError
-from lab.training import callbacks, engine
+from lab.training import callbacks, earlier, engine
 from lab.training.run import train_run
 from tests.conftest import files_of
+from tests.test_comparison import change_history, fake_run
 
 SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}
 
@@ -310,3 +312,25 @@ def test_a_results_folder_that_goes_away_is_named(arrays, tmp_path):
     with pytest.raises(FileNotFoundError) as raised:
         train_run(Settings(**SMALL), arrays, Output(tmp_path / "run", "run"), verbose=False, watch=watch)
     assert raised.value.filename == str(tmp_path / "run" / "history.json") and not (tmp_path / "run").exists()
+
+
+def test_of_a_run_that_compiles_for_long_it_is_said_how_long_the_last_one_took(arrays, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(callbacks, "LONG", 0)
+    settings = Settings(**SMALL, device="cpu")
+    like = {"hidden": (12,), "batch_size": 64, "name": "mnist5k", "dataset": "mnist5k", "device": devices.running().name}
+    fake_run(tmp_path / "earlier/seed=0", **like)
+    for name, seconds in (("earlier/seed=1", [42.0, 1.0, 1.0, 1.5]), ("other", [90.0, 1.0, 1.0, 1.0])):
+        fake_run(tmp_path / name, **like | ({"hidden": (13,)} if name == "other" else {}))
+        change_history(tmp_path / name, epoch_seconds=seconds)
+    os.utime(tmp_path / "earlier/seed=0/history.json", (0, 0))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/history.json").write_text("{")
+    train_run(settings.replace(seed=1, learning_rate=0.5), arrays, Output(tmp_path / "a/run", "a/run"))
+    assert "\ntracing and compiling (the last run like this took 41 s) ...\n" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "a")
+    assert earlier.compiling_seconds(settings, tmp_path) == 41
+    shutil.rmtree(tmp_path / "earlier/seed=1")
+    assert earlier.compiling_seconds(settings, tmp_path) == 1.5 - 0.25
+    assert earlier.compiling_seconds(settings.replace(hidden=(9,)), tmp_path) is None
+    change_history(tmp_path / "earlier/seed=0", device="another")
+    assert earlier.compiling_seconds(settings, tmp_path) is None

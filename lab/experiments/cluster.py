@@ -27,6 +27,7 @@ from lab import runs, signals
 from lab.backend import devices
 from lab.console import say
 from lab.experiments import worker
+from lab.experiments.pace import Progress
 from lab.experiments.worker import Task
 from lab.settings import UserError
 
@@ -129,7 +130,8 @@ def train_on_workers(client, planned, data, work, report):
         By the data set's name, holdout not applied.
     work : Work
     report : function
-        Called every second with the number of runs that are in training.
+        Called at least every second with the number of runs in training, and the Progress, by name, of those whose workers have
+        told of it.
 
     Yields
     ------
@@ -145,23 +147,20 @@ def train_on_workers(client, planned, data, work, report):
         If the cluster is not fit for it, or is lost.
     """
     mark = work.folder.absolute() / f".{client.id}"  # by which workers that can reach the folder know it
-    topic, epochs = f"epochs-{client.id}", queue.SimpleQueue()
     for left in mark.parent.glob(".Client-*"):  # by a client that was killed
         left.unlink()
     try:
         mark.touch()
-        if work.watch:
-            client.subscribe_topic(topic, lambda event: epochs.put(event[1]))
+        news = _News(client, work.watch)
         submitted = _Submitted(client, {dataset: _sent(client, arrays) for dataset, arrays in data.items()})
 
         def told(count):
-            _watch(client, epochs, work.watch)
-            report(count)
+            report(count, news.of(submitted.names, submitted.known))
 
         for name, settings in planned:
             output = runs.Output(mark.parent / name, f"{work.name}/{name}", tensorboard=work.tensorboard)
             setup = devices.setup_of(settings, work.threads)
-            submitted.add(Task(name, settings, setup, output, mark, work.watch and topic, client.id))
+            submitted.add(Task(name, settings, setup, output, mark, work.watch is not None, client.id))
             yield from submitted.results(told, work.ahead)
         yield from submitted.results(told)
     finally:
@@ -209,6 +208,7 @@ class _Submitted:
         self.pending = {}  # future -> (task, the addresses that may train it, or None for any)
         self.ended = queue.SimpleQueue()  # of futures
         self.left_out = {}  # address of a worker -> why
+        self.known = []  # the addresses of the workers that there were when the scheduler was asked last
 
     def add(self, task):
         """Ask for a run."""
@@ -219,11 +219,17 @@ class _Submitted:
         self.pending[future] = task, fit
         future.add_done_callback(self.ended.put)
 
+    @property
+    def names(self):
+        """The names of these runs."""
+        return [task.name for task, _ in self.pending.values()]
+
     def workers(self):
         """The addresses of the workers that there are."""
         client = self.client
         try:
-            return list(client.sync(client.scheduler.ncores, callback_timeout=SILENT))
+            self.known = list(client.sync(client.scheduler.ncores, callback_timeout=SILENT))
+            return self.known
         except (OSError, CancelledError) as error:  # also of time
             raise UserError("the cluster's scheduler is gone; what is done is saved, the same command does the rest") from error
 
@@ -277,15 +283,39 @@ class _Submitted:
             self.add(task)
 
 
-def _watch(client, epochs, watch):
-    """Have the epochs watched that the workers have told of, and stop what is not to go on."""
-    while not epochs.empty():
-        address, *epoch = epochs.get()
-        if not watch(*epoch):
-            # Not waited for: the worker may be gone, or say nothing.
-            threading.Thread(target=_stop, args=(client, address, epoch[0]), daemon=True).start()
+class _News:
+    """What workers tell of a client's runs.
 
+    Parameters
+    ----------
+    client : distributed.Client
+    watch : function or None
+        As of `Work`.
+    """
 
-def _stop(client, address, name):
-    with contextlib.suppress(Exception):
-        client.run(worker.stop, name, workers=[address])
+    def __init__(self, client, watch):
+        self.client, self.watch = client, watch
+        self.events = queue.SimpleQueue()
+        self.running = {}  # name of a run -> (address of its worker, Progress)
+        client.subscribe_topic(worker.EVENTS, self._take)
+
+    def _take(self, event):
+        _, (client, *news) = event
+        if client == self.client.id:
+            self.events.put(news)
+
+    def of(self, names, workers):
+        """The Progress, by name, of those of these runs that one of these workers trains; epochs are watched."""
+        while not self.events.empty():
+            address, name, kind, *content = self.events.get()
+            if kind == "progress":
+                self.running[name] = address, Progress(*content)
+            elif not self.watch(name, *content):
+                # Not waited for: the worker may be gone, or say nothing.
+                threading.Thread(target=self._stop, args=(address, name), daemon=True).start()
+        self.running = {name: told for name, told in self.running.items() if name in names and told[0] in workers}
+        return {name: progress for name, (_, progress) in self.running.items()}
+
+    def _stop(self, address, name):
+        with contextlib.suppress(Exception):
+            self.client.run(worker.stop, name, workers=[address])

@@ -103,7 +103,10 @@ def _train(study, plan, cluster_work, folder):
 
     planned = _asked(study, plan, folder, asked)
     work = work._replace(ahead=1, watch=watch)
-    with sweep.Display(trials, len(ended_trials(study, goal))) as display:
+    ended = {trial.number for trial in ended_trials(study, goal)}
+    begun = {trial.number for trial in study.get_trials(states=[TrialState.RUNNING])}  # by a command of more trials, perhaps
+    epochs = {f"trial={number}": settings.epochs for number in begun.union(range(trials)) - ended}
+    with sweep.Display(epochs, len(ended)) as display:
         for name, files, fault in cluster.train_on_workers(client, planned, data, work, display.running):
             fault = sweep.save(folder / name, files, overwrite=True) or fault
             if not _tell(asked[name], goal, folder / name):

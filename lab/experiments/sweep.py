@@ -1,22 +1,17 @@
 """Many runs from one command: what is missing of them is trained, and each is on disk as soon as it is done."""
 
 import functools
-import math
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
-import simplejson
-
 from lab import runs
 from lab.backend import devices
-from lab.console import Bar, say
+from lab.console import say
 from lab.data import find, fingerprint, hold_out, resolve
 from lab.experiments import cluster
+from lab.experiments.display import Display
 from lab.settings import UserError, differing, flag_of
-
-PATIENCE = 10  # seconds without a worker, before the user is told
 
 
 class Machines(NamedTuple):
@@ -86,7 +81,8 @@ def train_missing(planned, data, output, machines):
             return {}
         work, failed = work_for(output, machines), {}
         order = _in_order(todo, work.threads, workers)
-        with Display(len(todo)) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
+        epochs = {name: one.epochs for name, one in todo.items()}
+        with Display(epochs) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
 
             def finished(name, files, fault):
                 failed.update({name: fault} if fault else {})
@@ -248,49 +244,3 @@ def _is_done(folder, settings, sha256):
     if run.history.status in (runs.TRAINING, runs.INTERRUPTED) and not (runs.unfinished(folder) and run.record.command):
         raise UserError(f"{folder} holds a run of its own that did not finish: {advice}")
     return run.history.status == runs.COMPLETE
-
-
-class Display(Bar):
-    """A bar with the state of all runs, and a line for each that ended."""
-
-    def __init__(self, total, done=0):
-        # The time left is told from all runs so far: each may take longer than the half minute that is usual.
-        super().__init__("starting workers", total - done, period=1e9)
-        self.total, self.done, self.failed = total, done, 0
-        self.faults = set()  # that were told
-        self.note = ""  # what else is to be said of the state
-        self.seen = time.monotonic()  # the last time that there was a worker
-
-    def running(self, count):
-        """Show that so many runs are in training."""
-        if count:
-            self.seen = time.monotonic()
-        elif time.monotonic() - self.seen > PATIENCE:
-            self.seen = math.inf  # said once
-            self.say("The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?")
-        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.note}"
-        self.advance(description=state if count else f"{state}; waiting for a worker")
-
-    def finished(self, name, files, fault):
-        """Show that a run ended."""
-        self.done += 1
-        self.failed += bool(fault)
-        self.advance(1)
-        outcome = f"FAILED: {'as before' if fault in self.faults else fault}" if fault else _last_line(files)
-        self.faults.add(fault)
-        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
-
-
-def _short(name):
-    """A run's name without what is the same in all: "0.0001, seed=2" of "regularizer-strength=0.0001/seed=2"."""
-    swept, _, seed = name.rpartition("/")
-    return ", ".join(filter(None, [swept if "/" in swept else swept.partition("=")[2], seed]))
-
-
-def _last_line(files):
-    """What matters of a run in a line: metrics of the validation images, where there are any."""
-    history = runs.History(**simplejson.loads(files[runs.File.HISTORY]))
-    epochs = f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
-    epochs += f"  went on after epoch {history.resumed[-1]}" if history.resumed else ""
-    final = {name: value for name, value in history.final.items() if name.startswith("val_")} or history.final
-    return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"{epochs}  {history.total_seconds:.1f} s"

@@ -35,7 +35,6 @@ class Job(NamedTuple):
     setup: devices.Setup
     output: runs.Output
     here: bool  # whether the output's folder is to be written to; if not, the files are sent back
-    watched: bool
 
 
 _data = {}  # the arrays that were sent last, by name
@@ -50,7 +49,7 @@ def main(descriptor):
         threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
         while True:
             job = jobs.get()
-            files, fault = _train(job, lambda *epoch: connection.send(("epoch", *epoch)))
+            files, fault = _train(job, lambda *message: connection.send(message))
             connection.send(("ended", files, fault, psutil.Process().memory_info().rss))
     except (KeyboardInterrupt, OSError):  # OSError: nobody listens any more
         pass
@@ -77,7 +76,7 @@ def _receive(connection, jobs):
             jobs.put(*content)
 
 
-def _train(job, tell):
+def _train(job, send):
     """The files of a run that are to be sent back, and why it failed, or None."""
     with contextlib.nullcontext() if job.here else tempfile.TemporaryDirectory() as parent:
         output = job.output if job.here else job.output._replace(folder=Path(parent, "run"))
@@ -87,8 +86,9 @@ def _train(job, tell):
             from lab.training.run import train_run
 
             _stopped.discard(job.name)  # of an earlier search
-            watch = functools.partial(_goes_on, job, tell) if job.watched else None
-            train_run(job.settings, _arrays(job.data, job.settings.holdout), output, verbose=False, watch=watch)
+            watch = functools.partial(_goes_on, job, functools.partial(send, "epoch"))
+            arrays = _arrays(job.data, job.settings.holdout)
+            train_run(job.settings, arrays, output, functools.partial(send, "progress"), watch)
         except Exception as error:  # a fault of this run, not of the others
             fault = runs.fault_of(error, output.folder)
         if not job.here:
@@ -104,7 +104,7 @@ def _arrays(name, holdout):
 
 def _goes_on(job, tell, parameters, epoch, logs):
     """Tell of an epoch; whether there is to be another."""
-    tell(parameters, epoch, float(logs["val_accuracy"]))
+    tell(parameters, epoch, logs.get("val_accuracy"))
     return job.name not in _stopped or epoch + 1 == job.settings.epochs
 
 

@@ -19,11 +19,13 @@ from distributed.worker import thread_state
 
 from lab import runs
 from lab.backend import devices
+from lab.experiments.pace import Progress
 from lab.experiments.trainer import Job
 from lab.settings import Settings
 
 WAIT = 8  # seconds for a run to be checkpointed
 TRIES = 3  # of a run that ends its process
+EVENTS = "epochs"  # the topic of Dask's events by which clients are told: one for all, since a scheduler keeps some of each
 MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
 
 
@@ -35,7 +37,7 @@ class Task(NamedTuple):
     setup: devices.Setup
     output: runs.Output
     mark: Path  # a file that is there where the output's folder can be reached
-    topic: str | None  # of Dask's events, by which to tell of the epochs, if anybody wants to know
+    watched: bool  # whether the client is to hear of each epoch; if not, of how far the run is, once a second at most
     client: str  # its id
 
 
@@ -73,13 +75,17 @@ class Trainer:
             self.send("data", job.data, arrays)
             self.data = job.data
         self.send("train", job)
-        asked = time.monotonic()
+        asked, told = time.monotonic(), None
+        progress = Progress(begun=None if self.least is None else 0)  # in a process that has trained, TensorFlow runs
         while True:
             heard = self.connection.poll(1)
             if time.monotonic() > asked + 1:
                 asked = time.monotonic()
                 if not wanted():
                     self.end()
+                if progress != told:
+                    hear("progress", *progress)
+                    told = progress
             if not heard:
                 continue
             kind, *content = self.connection.recv()
@@ -87,7 +93,13 @@ class Trainer:
                 files, fault, size = content
                 self.least = self.least or size
                 return files, fault, size > self.least + MOST_GROWTH
-            hear(*content)
+            if kind == "epoch":
+                _, epoch, accuracy = content
+                progress = progress._replace(done=epoch + 1, accuracy=accuracy)
+                hear("epoch", *content)
+            else:
+                begun, done = content
+                progress = progress._replace(begun=begun, done=done)
 
     def end(self, seconds=None):
         """Have the run checkpointed, if there is one, and the process ended; wait for it if so many seconds are given."""
@@ -165,8 +177,9 @@ def run(code, task, arrays):
     def wanted():
         return task.client not in _gone and getattr(worker.state.tasks.get(key), "state", None) == "executing"
 
-    def hear(*epoch):
-        worker.log_event(task.topic, (worker.address, task.name, *epoch))
+    def hear(kind, *content):
+        if task.watched or kind != "epoch":
+            worker.log_event(EVENTS, (task.client, worker.address, task.name, kind, *content))
 
     place = _places[worker.address]
     with place.lock:
@@ -186,7 +199,7 @@ def _trained(place, task, arrays, heard):
     """What `run` returns, by a process that is started if there is none that suits, and again if the run ends it."""
     data = task.settings.dataset, task.client
     here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
-    job = Job(task.name, task.settings, data, task.setup, task.output, here, task.topic is not None)
+    job = Job(task.name, task.settings, data, task.setup, task.output, here)
     for _ in range(TRIES):
         place.training = trainer = _take(task.setup)
         try:

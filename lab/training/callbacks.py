@@ -23,10 +23,11 @@ from lab.figures import captioned, samples
 from lab.runs import File, atomic, write_json
 from lab.settings import FLAGS, UserError, text
 from lab.signals import interrupt_of
-from lab.training import engine
+from lab.training import earlier, engine
 
 INTERVAL = 10  # seconds between two checkpoints, at least
 PATIENCE = 6  # seconds for the chunk that is computed when a signal comes
+LONG = 5  # seconds, compiling: the user is told how long it took the last time
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
@@ -268,19 +269,54 @@ class Watch(keras.callbacks.Callback):
             self.stopped = self.model.stop_training = True
 
 
-class ProgressLines(keras.callbacks.Callback):
-    """A bar with the time left, where there is a terminal to draw it on, and a line for each finished epoch."""
+class ChunkNews(keras.callbacks.Callback):
+    """Tells how far a run is before its first epoch and, in each, after every chunk but the last, behind which the epoch ends.
 
-    def __init__(self, epochs, recorder):
+    Parameters
+    ----------
+    tell : function
+        Of the epochs that the run goes on after, and of those that are done, the last of them in part.
+    recorder : Recorder
+    """
+
+    def __init__(self, tell, recorder):
         super().__init__()
-        self.epochs, self.recorder = epochs, recorder
+        self.tell, self.recorder = tell, recorder
+
+    def on_train_begin(self, logs=None):
+        self.begun = len(self.recorder.finished[0])
+        self.tell(self.begun, float(self.begun))
+
+    def on_train_batch_end(self, batch, logs=None):
+        done, steps = batch + 1, self.params["steps"]
+        if done < steps:
+            self.tell(self.begun, len(self.recorder.finished[0]) + done / steps)
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """A bar with the time left, where there is a terminal to draw it on, and a line for each finished epoch.
+
+    Parameters
+    ----------
+    settings : Settings
+    output : runs.Output
+    recorder : Recorder
+    """
+
+    def __init__(self, settings, output, recorder):
+        super().__init__()
+        self.settings, self.epochs, self.recorder = settings, settings.epochs, recorder
+        self.results_dir = output.folder.parents[output.name.count("/")]
         self.bar = Bar("compiling")
+        self.compiling = threading.Timer(LONG, self._explain)
+        self.compiling.daemon = True
 
     def __enter__(self):
         self.bar.__enter__()
         return self
 
     def __exit__(self, kind, *error):
+        self.compiling.cancel()
         self.bar.__exit__()
         epochs = len(self.recorder.finished[0])
         if kind and issubclass(kind, KeyboardInterrupt) and epochs and not self.recorder.fault:
@@ -289,8 +325,16 @@ class ProgressLines(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.bar.restart((self.epochs - len(self.recorder.finished[0])) * self.params["steps"])
+        self.compiling.start()
+
+    def _explain(self):
+        seconds = earlier.compiling_seconds(self.settings, self.results_dir)
+        last = "" if seconds is None else f" (the last run like this took {seconds:.0f} s)"
+        if not self.compiling.finished.is_set():
+            self.bar.explain(f"tracing and compiling{last}")
 
     def on_train_batch_end(self, batch, logs=None):
+        self.compiling.cancel()
         self.bar.advance(1, f"epoch {len(self.recorder.finished[0]) + 1}/{self.epochs}")
 
     def on_epoch_end(self, epoch, logs=None):

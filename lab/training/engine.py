@@ -80,6 +80,14 @@ def networks_of(model):
     return getattr(model, "networks", model)
 
 
+def compiled_in(settings):
+    """What of some settings a compiled model depends on: a dict."""
+    if settings.is_own_net:  # whose function may make anything of what it gets
+        return {name: value for name, value in settings if name not in _FREE - arguments_of(settings) | {"seed"}}
+    found = {name: value for name, value in settings if name not in _FREE}
+    return found | {"regularizer_strength": settings.regularizer_strength > 0}
+
+
 def engine_for(settings, arrays, model):
     """An engine for a run, in the state of its model; and whether it is a new one, still to be compiled.
 
@@ -88,8 +96,8 @@ def engine_for(settings, arrays, model):
     follow each other and differ in nothing else.
     """
     global _latest
-    compiled_in = _compiled_in(settings)
-    old = _latest and _latest.compiled_in == compiled_in and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
+    needed = compiled_in(settings)
+    old = _latest and _latest.compiled_in == needed and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
         gc.collect()
@@ -98,20 +106,12 @@ def engine_for(settings, arrays, model):
         for layer in copy.layers:
             if getattr(layer, "kernel_regularizer", None):
                 setattr(layer.kernel_regularizer, settings.regularizer, strength)
-        _latest = Engine(compiled_in, arrays, copy, strength, _prepare(settings, arrays, copy))
+        _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy))
     if not settings.is_gan:
         model.optimizer.build(model.trainable_variables)
     copy_state(model, _latest.model)
     _latest.strength.assign(settings.regularizer_strength)
     return _latest, not old
-
-
-def _compiled_in(settings):
-    """What a model depends on that is compiled for a run."""
-    if settings.is_own_net:  # whose function may make anything of what it gets
-        return {name: value for name, value in settings if name not in _FREE - arguments_of(settings) | {"seed"}}
-    values = {name: value for name, value in settings if name not in _FREE}
-    return values | {"regularizer_strength": settings.regularizer_strength > 0}
 
 
 def _prepare(settings, arrays, model):

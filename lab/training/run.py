@@ -47,7 +47,8 @@ def train_here(settings, output, data_dir=None):
     """
     runs.check_free(output.folder, output.overwrite or runs.unfinished(output.folder) is not None)
     settings, arrays = for_run(settings, data_dir)
-    devices.start(devices.setup_of(settings))
+    with console.Bar("starting TensorFlow"):
+        devices.start(devices.setup_of(settings))
     history = train_run(settings, arrays, output)
     first, *later = history["epoch_seconds"]
     times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
@@ -80,8 +81,9 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     arrays : data.Arrays
         What to train and validate on.
     output : runs.Output
-    verbose : bool
-        Print the network and a line for each epoch.
+    verbose : bool, or function
+        Print the network and a line for each epoch; or, in place of that, tell a function how far the run is, as of
+        `callbacks.ChunkNews`.
     watch : function, optional
         Called with the number of parameters, the epoch, from 0, and its logs; says whether the run is to go on.
 
@@ -103,21 +105,23 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     with engine.enough_memory():
         model = engine.compiled_model(settings, *arrays.kind)
         networks = engine.networks_of(model)
-        if verbose:
+        if verbose is True:
             networks.summary(expand_nested=True)
         record = _record(settings, arrays, output, networks)
         with runs.writing(folder, output.overwrite, record) as found, callbacks.Interrupt() as interrupt:
             if not found:
                 _write_record(folder, record, settings)
-            elif verbose:
+            elif verbose is True:
                 console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
             watch = watch and functools.partial(watch, networks.count_params())
             title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
             listeners = callbacks.listeners_for(settings, output, title, found, watch)
             interrupt.checkpoints = listeners.checkpoints
+            if callable(verbose):
+                return _fit(settings, arrays, model, listeners, [callbacks.ChunkNews(verbose, listeners.recorder), interrupt])
             if not verbose:
                 return _fit(settings, arrays, model, listeners, [interrupt])
-            with callbacks.ProgressLines(settings.epochs, listeners.recorder) as lines:
+            with callbacks.ProgressLines(settings, output, listeners.recorder) as lines:
                 return _fit(settings, arrays, model, listeners, [lines, interrupt])
 
 

@@ -1,0 +1,106 @@
+"""What a user sees of many runs while they are trained."""
+
+import math
+import time
+
+import simplejson
+
+from lab import runs
+from lab.console import Bar, duration
+from lab.experiments.pace import Pace
+
+PATIENCE = 10  # seconds without a worker, before the user is told
+SILENCE = 60  # seconds without a line, where there is no bar
+MOST_LINES = 8  # of runs in training
+
+
+class Display(Bar):
+    """A bar, below it the runs in training, and a line for each that ended.
+
+    Where there is no terminal to draw it on, a line now and then takes the place of the bar.
+
+    Parameters
+    ----------
+    epochs : dict of str to int
+        Of each run that is to be trained.
+    done : int
+        Runs beside these that ended earlier.
+    """
+
+    def __init__(self, epochs, done=0):
+        super().__init__("starting workers", sum(epochs.values()))
+        now = time.monotonic()
+        self.epochs, self.pace = epochs, Pace(epochs, now)
+        self.total, self.done, self.failed = done + len(epochs), done, 0
+        self.faults = set()  # that were told
+        self.note = ""  # what else is to be said of the state
+        self.seen = self.said = now  # the last time that there was a worker; that there was a line
+        self.since = {}  # name of a run in training, what it does -> when that began
+
+    def running(self, count, told):
+        """Show that so many runs are in training, and the Progress, by name, of those whose workers have told of it."""
+        now = time.monotonic()
+        if count:
+            self.seen = now
+        elif now - self.seen > PATIENCE:
+            self.seen = math.inf  # said once
+            self.say("The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?")
+        self.pace.hear(count, told, now)
+        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.note}"
+        state += "" if count else "; waiting for a worker"
+        done, left = self.pace.done, self.pace.seconds_left
+        self.show(done, state, left, self._lines(told, now))
+        if not self.drawn and now - self.said >= SILENCE:
+            self.say(f"{state}; {done:.1f} of {self.pace.total} epochs" + ("" if left is None else f", {duration(left)} left"))
+
+    def _lines(self, told, now):
+        """A line for each run in training, or for some of them."""
+        doing = {name: _doing(progress) for name, progress in told.items()}
+        self.since = {one: self.since.get(one, now) for one in doing.items()}
+        lines = []
+        for (name, what), since in list(self.since.items())[:MOST_LINES]:
+            words = _epoch(told[name], self.epochs[name]) if what == "epoch" else what
+            lines.append(f"  {duration(now - since)}  {_short(name)}  {words}")
+        more = len(told) - len(lines)
+        return [*lines, f"  and {more} more"] if more else lines
+
+    def finished(self, name, files, fault):
+        """Show that a run ended."""
+        history = None if fault else runs.History(**simplejson.loads(files[runs.File.HISTORY]))
+        self.pace.end(name, history)
+        self.done += 1
+        self.failed += bool(fault)
+        outcome = f"FAILED: {'as before' if fault in self.faults else fault}" if fault else _last_line(history)
+        self.faults.add(fault)
+        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
+
+    def say(self, line):
+        """Print a line."""
+        self.said = time.monotonic()
+        super().say(line)
+
+
+def _doing(progress):
+    if progress.begun is None:
+        return "starting TensorFlow"
+    return "epoch" if progress.trained else "compiling"
+
+
+def _epoch(progress, epochs):
+    """The epoch that a run is in, and what the last one gave."""
+    accuracy = "" if progress.accuracy is None else f"  val_accuracy {progress.accuracy:.4f}"
+    return f"epoch {min(int(progress.done) + 1, epochs)}/{epochs}{accuracy}"
+
+
+def _short(name):
+    """A run's name without what is the same in all: "0.0001, seed=2" of "regularizer-strength=0.0001/seed=2"."""
+    swept, _, seed = name.rpartition("/")
+    return ", ".join(filter(None, [swept if "/" in swept else swept.partition("=")[2], seed]))
+
+
+def _last_line(history):
+    """What matters of a run in a line: metrics of the validation images, where there are any."""
+    epochs = f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
+    epochs += f"  went on after epoch {history.resumed[-1]}" if history.resumed else ""
+    final = {name: value for name, value in history.final.items() if name.startswith("val_")} or history.final
+    return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"{epochs}  {history.total_seconds:.1f} s"
