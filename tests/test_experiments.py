@@ -278,7 +278,7 @@ def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
 
 def test_a_fault_that_several_runs_share_is_told_once(capsys):
     failed = {f"device=gpu/seed={seed}": "no GPU" for seed in range(3)} | {"rate=9/seed=0": "diverged"}
-    with sweep.Display(len(failed)) as display:
+    with sweep.Display(dict.fromkeys(failed, 1)) as display:
         for name, fault in failed.items():
             display.finished(name, {}, fault)
     sweep.report_failed(failed, 9)
