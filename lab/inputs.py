@@ -4,6 +4,7 @@ A pipe would be waited for without end, and a file may say that it is larger tha
 comes through here, and turns ValueError into its own line.
 """
 
+import re
 import stat
 from pathlib import Path
 
@@ -61,6 +62,11 @@ def check_zip(file):
     if end[-22:-18] != _END or end.startswith(_END64) or int.from_bytes(end[-10:-6], "little") > _DIRECTORY:
         raise ValueError("not a zip archive of a few members")
     file.seek(0)
+
+
+def natural_order(path):
+    """A key that sorts run2 before run10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.as_posix())]
 
 
 def first_line(error):

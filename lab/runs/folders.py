@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.inputs import visible
+from lab.inputs import natural_order, visible
 from lab.settings import UserError
 
 
@@ -28,6 +28,7 @@ class File(StrEnum):
     WEIGHTS = "weights.png"
     FILTERS = "filters.png"
     PICTURES = "pictures.png"
+    PREDICTIONS = "predictions.csv"
     ANIMATION = "samples.gif"
     SAMPLES = "samples.png"
     NEAREST = "nearest.png"
@@ -206,14 +207,9 @@ def _matching(results_dir, pattern):
         # From Python 3.13 on, pathlib takes x** for x*.
         if ".." in pattern or any("**" in part and part != "**" for part in pattern.split("/")):
             raise ValueError
-        return sorted(Path(results_dir).glob(pattern), key=_in_natural_order)
+        return sorted(Path(results_dir).glob(pattern), key=natural_order)
     except (ValueError, NotImplementedError) as error:  # pathlib's, of patterns such as /x
         raise UserError(f"not a pattern of runs' names: {pattern!r}") from error
-
-
-def _in_natural_order(path):
-    """A key that sorts run2 before run10."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.as_posix())]
 
 
 @contextlib.contextmanager
