@@ -65,8 +65,6 @@ def find_digits(picture, shape):
     digits = _grouped(ndimage.find_objects(parts))
     if not digits:
         raise ValueError(NOTHING)
-    if len(digits) > MOST_DIGITS:
-        raise ValueError(f"shows {len(digits)} shapes apart, where at most {MOST_DIGITS} digits are expected")
     strength = np.clip(ink / threshold - 0.5, 0, 1)
     images = [like_mnist(strength[place] * np.isin(parts[place], members), shape) for members, place in digits]
     return [margin.box(place) for _, place in digits], np.stack(images)
@@ -204,7 +202,7 @@ def _threshold(ink):
         raise ValueError(NOTHING)
     counts, edges = np.histogram(strong, 64)
     below, mass = np.cumsum(counts)[:-1], np.cumsum(counts * (edges[1:] + edges[:-1]) / 2)
-    between = (mass[-1] * below / len(strong) - mass[:-1]) ** 2 / (below * (len(strong) - below))
+    between = (mass[-1] * below / len(strong) - mass[:-1]) ** 2 / np.maximum(1, below * (len(strong) - below))
     # Where the darkest is a spot here and there, Otsu's would leave nothing but spots.
     return max(floor, min(edges[1:-1][between.argmax()], 0.6 * np.percentile(strong, 90)))
 
@@ -245,20 +243,28 @@ def _grouped(places):
     -------
     list of (list of int, (slice, slice))
         Each digit's parts, and its rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If they are too many.
     """
     heights = [rows.stop - rows.start for rows, _ in places]
     tallest = max(heights, default=0)
     digits = []
     for index in np.argsort(heights, kind="stable")[::-1]:
         place = places[index]
+        if max(heights[index], place[1].stop - place[1].start) < _DUST * tallest:
+            continue
         gaps = [max(_gap(*pair) for pair in zip(place, other)) for _, other in digits]
         if heights[index] < _WHOLE * tallest and min(gaps) <= _NEAR * tallest:
-            if max(heights[index], place[1].stop - place[1].start) >= _DUST * tallest:
-                members, other = digits[np.argmin(gaps)]
-                around = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(place, other))
-                digits[np.argmin(gaps)] = [*members, index + 1], around
+            members, other = digits[np.argmin(gaps)]
+            around = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(place, other))
+            digits[np.argmin(gaps)] = [*members, index + 1], around
         elif heights[index] >= _ALONE * tallest:
             digits.append(([index + 1], place))
+        if len(digits) > MOST_DIGITS:
+            raise ValueError(f"shows more than {MOST_DIGITS} shapes apart, where a row of digits is expected")
     return sorted(digits, key=lambda digit: digit[1][1].start)
 
 
