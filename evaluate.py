@@ -3,7 +3,7 @@
 
 examples:
   python evaluate.py -m first                           on the data that the run was trained and validated on
-  python evaluate.py -m first --images A.png B.jpg      what the net sees in your own pictures
+  python evaluate.py -m first --images A.png photos/    what the net reads in your own pictures
   python evaluate.py -m first second 'decay-*'          tables and learning curves of several runs, repeated runs or sweeps
   python evaluate.py -m hidden-units --published recipes/hidden-units.csv
   python evaluate.py -m rates --sort val_loss --top 10 --export latex   the best rows, to paste into a report
@@ -26,7 +26,8 @@ def parse_args():
     names.add_argument("--diff", nargs="+", metavar=("A", "B"), help=diff)
     report = "write these runs, or without names all, as one page for a browser: results/report.html"
     names.add_argument("--report", nargs="*", metavar="NAME", help=report)
-    parser.add_argument("--images", nargs="+", metavar="FILE", help="predict these PNG or JPEG files instead")
+    images = "predict these PNG or JPEG files instead, or all of a folder"
+    parser.add_argument("--images", nargs="+", metavar="FILE|FOLDER", help=images)
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")
     several.add_argument("--sort", metavar="COLUMN", help="order the rows by this column of table.csv, the best first")

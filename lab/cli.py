@@ -99,6 +99,8 @@ def run(main):
         status = main() or 0
     except UserError as error:
         status = _complain(prog, error)
+    except ExceptionGroup as several:  # of UserError
+        status = max(_complain(prog, error) for error in several.exceptions)
     except ModuleNotFoundError as error:
         if error.name.partition(".")[0] in ("lab", "models"):
             raise

@@ -151,7 +151,8 @@ def operations_of(model):
         return [one for layer in model.layers for one in operations_of(layer)]
     if type(model) is Functional:
         return [one for operation in model.operations for one in operations_of(operation)]
-    return [model, *model._flatten_layers(include_self=False)] if isinstance(model, keras.Layer) else [model]
+    inner = model._flatten_layers(include_self=False, recursive=False) if isinstance(model, keras.Layer) else ()
+    return [model, *(one for layer in inner for one in operations_of(layer))]
 
 
 def is_reviewed(operation):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import models
 from lab.backend import devices, resident
+from lab.backend.gan import GAN
 from lab.backend.resident import Batches
 from lab.settings import Settings, UserError
 from lab.training.schedule import rate_at
@@ -224,6 +225,11 @@ def test_xla_where_it_is_faster_on_a_cpu_and_training_without_it(data, monkeypat
     assert resident.suits_xla(build("dense", "adam"))
     assert not resident.suits_xla(build("conv", "adam"))
     assert not resident.suits_xla(build("dense", "adam", dropout=0.1))
+    assert resident.suits_xla(GAN(models.build("gan-dense"))) and not resident.suits_xla(GAN(models.build("gan-conv")))
+    # Of an operation that is no layer of Keras's, neither is known whether XLA can do it, nor whether it mixes images.
+    inputs = keras.Input((4,))
+    of_user = keras.Model(inputs, keras.ops.mean(inputs, axis=0, keepdims=True) + keras.layers.Dense(4)(inputs))
+    assert not resident.suits_xla(of_user) and not resident.mixes_no_images(of_user)
     monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
     model = build("dense", "adam")
     assert not resident.suits_xla(model)

@@ -1,4 +1,4 @@
-"""Finding, checking, downloading and splitting data sets; a user's own pictures."""
+"""Finding, checking, downloading and splitting data sets."""
 
 import gzip
 import hashlib
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from lab import data
 from lab.data import download
@@ -221,79 +220,3 @@ def test_the_fingerprint_sees_one_changed_label(mnist5k):
     labels = mnist5k.train_labels.copy()
     labels[17] = (labels[17] + 1) % 10
     assert data.fingerprint(mnist5k._replace(train_labels=labels)) != data.fingerprint(mnist5k)
-
-
-def picture(path, size=(90, 60), ink="black", paper="white", mode="RGB", at=(0.1, 0.2)):
-    """A picture of an L, away from the centre."""
-    image = Image.new("RGB", size, paper)
-    x, y, length = size[0] * at[0], size[1] * at[1], min(size) * 0.4
-    ImageDraw.Draw(image).line([(x, y), (x, y + length), (x + length / 2, y + length)], ink, int(length / 8) or 1)
-    image.convert(mode).save(path)
-    return path
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"ink": "white", "paper": "black"},
-        {"ink": (20, 20, 90), "paper": (230, 225, 200)},
-        {"size": (1200, 900)},
-        {"size": (30, 400)},
-        {"at": (0.6, 0.5)},
-        {"mode": "L"},
-        {"mode": "P"},
-    ],
-)
-def test_a_digit_becomes_like_mnist_whatever_its_colours_size_and_place(settings, tmp_path):
-    image = data.load_pictures([picture(tmp_path / "L.png", **settings)], (28, 28, 1))
-    assert image.shape == (1, 28, 28, 1) and image.dtype == np.uint8
-    values = image[0, ..., 0].astype(float)
-    assert values.max() > 200 and np.median(values) == 0  # light ink on black
-    rows, columns = np.flatnonzero(values.max(axis=1) > 64), np.flatnonzero(values.max(axis=0) > 64)
-    assert 18 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
-    centre = [(values.sum(axis=1 - axis) @ np.arange(28)) / values.sum() for axis in (0, 1)]
-    np.testing.assert_allclose(centre, 13.5, atol=0.75)
-
-
-def test_a_jpeg_and_a_transparent_picture(tmp_path):
-    picture(tmp_path / "L.jpg")
-    transparent = Image.new("RGBA", (60, 60))
-    ImageDraw.Draw(transparent).line([(20, 10), (20, 50)], "black", 6)
-    transparent.save(tmp_path / "I.png")
-    images = data.load_pictures([tmp_path / "L.jpg", tmp_path / "I.png"], (28, 28, 1))
-    assert (images.max(axis=(1, 2, 3)) > 200).all()
-
-
-def test_sixteen_bits_a_pixel_and_thin_lines_on_a_large_page(tmp_path):
-    ramp = np.full((60, 40), 65535, np.uint16)
-    ramp[10:50, 18:22] = 0
-    Image.fromarray(ramp).save(tmp_path / "deep.png")
-    Image.fromarray((ramp // 257).astype(np.uint8)).save(tmp_path / "flat.png")
-    page = np.full((1500, 1200), 255, np.uint8)
-    page[20, 20] = page[1400, 1100] = 0
-    Image.fromarray(page).save(tmp_path / "dots.png")
-    deep, flat, dots = data.load_pictures([tmp_path / f"{name}.png" for name in ("deep", "flat", "dots")], (28, 28, 1))
-    np.testing.assert_array_equal(deep, flat)
-    assert (dots > 0).sum() == 2 and dots.max() == 255
-
-
-def test_a_colour_picture_stays_in_colour(tmp_path):
-    Image.new("RGB", (100, 50), (200, 30, 10)).save(tmp_path / "red.png")
-    image = data.load_pictures([tmp_path / "red.png"], (32, 32, 3))[0]
-    assert image.shape == (32, 32, 3) and (image == [200, 30, 10]).all()
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\nbroken"])
-def test_what_is_no_picture(content, tmp_path):
-    (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"x\.png"):
-        data.load_pictures([tmp_path / "x.png"], (28, 28, 1))
-
-
-def test_a_picture_of_nothing_and_one_that_is_not_there(tmp_path):
-    Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
-    with pytest.raises(UserError, match="nothing"):
-        data.load_pictures([tmp_path / "white.png"], (28, 28, 1))
-    with pytest.raises(UserError, match="No such file"):
-        data.load_pictures([tmp_path / "no.png"], (28, 28, 1))

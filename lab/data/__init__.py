@@ -4,5 +4,5 @@
 from lab.data import ring
 from lab.data.arrays import Arrays, fingerprint, hold_out
 from lab.data.lookup import find, for_run, load_dataset, resolve
-from lab.data.pictures import load_pictures, picture_in
+from lab.data.pictures import decode_picture, picture_in, read_pictures
 from lab.settings import CLASSES, IMAGE_SHAPES

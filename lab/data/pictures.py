@@ -1,15 +1,26 @@
 """A user's own pictures, as the images that a network was trained on."""
 
 import contextlib
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from lab.inputs import opened
+from lab.console import Bar
+from lab.data.handwriting import NOTHING, Box, find_digits
+from lab.inputs import in_natural_order, opened
 from lab.settings import UserError
 
-_MOST_PIXELS = 50_000_000  # each takes up to 30 bytes on its way
+MOST_PICTURES = 10_000
+
+_MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
+_SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
+_ENDINGS = ".png", ".jpg", ".jpeg"
+_READERS = 4  # threads, each with a picture in memory
 
 
 @contextlib.contextmanager
@@ -25,71 +36,158 @@ def picture_in(path, formats=("PNG",)):
         yield picture
 
 
-def load_pictures(paths, shape):
-    """Pictures of any size as images that a network of this input shape understands.
+class Reading(NamedTuple):
+    """What was found in a picture, for a network to predict."""
 
-    For grey networks it is done as for MNIST (LeCun et al. 1998): ink light on black, scaled into a box of 20/28 of the
-    side, its centre of mass in the middle. For colour networks it is cropped to a square and scaled.
+    path: Path
+    boxes: list[Box]  # where each image is from, in pixels of the picture
+    images: np.ndarray  # uint8, shape (n, height, width, channels)
+
+
+def read_pictures(paths, shape, digits):
+    """Pictures as images that a network of this input shape understands; of folders, all PNG and JPEG files in them.
+
+    For a network of written digits, each digit becomes an image like those of MNIST. For another of grey images, it is the one
+    thing that the picture shows, light on black and as large as the image. For one of colour images, it is the whole picture,
+    cropped to the image's proportions.
 
     Parameters
     ----------
-    paths : list of paths of PNG or JPEG files
+    paths : list of paths of files and folders
     shape : (height, width, channels)
+    digits : bool
+        Whether the network knows digits, written light on black.
 
     Returns
     -------
-    uint8 array, shape (n, height, width, channels)
+    readings : list of Reading
+        In the order of the paths; within a folder, 2 before 10.
+    faults : list of UserError
+        One of each file that is no such picture or shows nothing, and of each folder without any.
 
     Raises
     ------
     UserError
-        If one is not such a file, or shows nothing.
+        If they are too many.
     """
-    return np.stack([_load_picture(path, shape) for path in paths])
+    files, faults = [], []
+    for path in map(Path, paths):
+        try:
+            files += _pictures_of(path) if path.is_dir() else [path]
+        except UserError as error:
+            faults.append(error)
+    if len(files) > MOST_PICTURES:
+        raise UserError(f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once")
+
+    def read(path):
+        try:
+            return _read(path, shape, digits)
+        except UserError as error:
+            return error
+
+    # Those warnings that each thread silences, and brings back while others are at work, are silent for all of them here.
+    with (
+        Bar("reading pictures", len(files)) as bar,
+        warnings.catch_warnings(action="ignore"),
+        ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as threads,
+    ):
+        readings = []
+        for outcome in threads.map(read, files):
+            (faults if isinstance(outcome, UserError) else readings).append(outcome)
+            bar.advance(1)
+    return readings, faults
 
 
-def _load_picture(path, shape):
+def _pictures_of(folder):
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and not path.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}") from error
+    if not found:
+        raise UserError(f"{folder}: a folder without PNG or JPEG files")
+    return sorted(found, key=lambda path: in_natural_order(path.name))
+
+
+def _read(path, shape, digits):
+    picture, factor = decode_picture(path)
+    try:
+        if shape[-1] == 3:
+            boxes, images = _whole(picture, shape)
+        elif digits:
+            scale = np.clip(max(picture.size), *_SIDES) / max(picture.size)
+            resized = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.BICUBIC)
+            boxes, images = find_digits(np.asarray(resized), shape)
+            factor /= scale
+        else:
+            boxes, images = _object(picture, shape)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    return Reading(path, [Box(*(round(side * factor) for side in box)) for box in boxes], images)
+
+
+def decode_picture(path):
+    """A picture as one sees it: upright, on a background that its ink stands out from if it is transparent.
+
+    Parameters
+    ----------
+    path : path of a PNG or JPEG file
+
+    Returns
+    -------
+    picture : PIL.Image.Image
+        RGB, at most 1000 pixels a side.
+    factor : float
+        How many pixels of the file are one of these.
+
+    Raises
+    ------
+    UserError
+        If it is no such file.
+    """
     try:
         with picture_in(path, ("PNG", "JPEG")) as file:
-            picture = ImageOps.exif_transpose(file)
+            longest = max(file.size)
+            file.draft(None, (_SIDES[1], _SIDES[1]))  # a JPEG is decoded at about that size at once
+            picture = file
             if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
                 picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
-            picture = picture.convert("RGBA")
+            picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+            picture.thumbnail((_SIDES[1], _SIDES[1]))
+            picture = ImageOps.exif_transpose(picture)
     except Exception as error:
         told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
         reason = told or "not a readable PNG or JPEG picture"
         raise UserError(f"{path}: {reason}") from error
-    # What is transparent is seen as white paper.
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    if shape[-1] == 3:
-        return np.asarray(ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS))
-    return _centre(_ink(picture.convert("L"), path), shape[0])[..., np.newaxis]
+    factor = longest / max(picture.size)
+    return (_on_paper(picture) if picture.mode == "RGBA" else picture), factor
 
 
-def _ink(picture, path):
-    """Light ink on black, cropped to the ink."""
-    values = np.asarray(picture, int)
+def _on_paper(picture):
+    """A transparent picture on white; on black, if what is to be seen of it is light."""
+    grey, alpha = np.asarray(picture.convert("LA"), float).reshape(-1, 2).T
+    paper = "black" if alpha.min() < 128 and grey @ alpha > 127 * alpha.sum() else "white"
+    return Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("RGB")
+
+
+def _whole(picture, shape):
+    image = np.asarray(ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS))
+    scale = min(picture.width / shape[1], picture.height / shape[0])
+    width, height = round(shape[1] * scale), round(shape[0] * scale)
+    return [Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)], image[np.newaxis]
+
+
+def _object(picture, shape):
+    """What is within a plain background, light on black and as large as the image."""
+    values = np.asarray(picture.convert("L"), int)
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     if np.median(border) > 127:
-        values = 255 - values
-    values = np.clip(values - np.median(np.minimum(border, 255 - border)), 0, None)
+        values, border = 255 - values, 255 - border
+    values = np.clip(values - np.median(border), 0, None)
     if values.max() < 32:
-        raise UserError(f"{path}: shows nothing that stands out from its background")
-    values = values * 255 / values.max()
+        raise ValueError(NOTHING)
+    values = (values * (255 / values.max())).astype(np.uint8)
     rows, columns = (np.flatnonzero((values > 64).any(axis=axis)) for axis in (1, 0))
-    return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
-
-
-def _centre(ink, side):
-    box = side * 20 // 28
-    scale = box / max(ink.shape)
-    size = [max(1, round(length * scale)) for length in reversed(ink.shape)]
-    small = np.asarray(Image.fromarray(ink.astype(np.float32)).resize(size, Image.Resampling.BOX), float)
-    small *= 255 / small.max()  # thin lines grow pale as they shrink
-    canvas = np.zeros((side, side), np.uint8)
-    corner = []
-    for axis, length in enumerate(small.shape):
-        centre = (small.sum(axis=1 - axis) @ (np.arange(length) + 0.5)) / small.sum()
-        corner.append(int(np.clip(round(side / 2 - centre), 0, side - length)))
-    canvas[corner[0] : corner[0] + small.shape[0], corner[1] : corner[1] + small.shape[1]] = small
-    return canvas
+    box = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+    cut = Image.fromarray(values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    image = np.asarray(ImageOps.pad(cut, (shape[1], shape[0]), Image.Resampling.BOX))
+    return [box], image[np.newaxis, ..., np.newaxis]

@@ -3,16 +3,20 @@
 Keras gives the logits; everything after them is NumPy.
 """
 
+import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 
 from lab import console, figures, runs
+from lab.comparison.text import as_csv
+from lab.data import decode_picture
 from lab.inputs import visible
 from lab.metrics import classification
 
 TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
+_PRINTED = 20  # lines of predictions
+_DRAWN = 15  # pictures
 
 
 def evaluate_classifier(run, model, arrays):
@@ -122,17 +126,15 @@ def _first_layer(run, model):
     return {runs.File.WEIGHTS: figures.first_layer(kernel, shape, f"{name}: weights of the first layer")}
 
 
-def predict_pictures(run, model, paths, pictures):
-    """Predict a user's own pictures, print the outcome, and draw what the network saw.
+def predict_pictures(run, model, readings):
+    """Predict what was found in a user's own pictures, print the outcome, write it as CSV, and draw what the network saw.
 
     Parameters
     ----------
     run : Run
     model : keras.Model
-    paths : list of path
-        Where the pictures are from.
-    pictures : uint8 array, shape (n, height, width, channels)
-        As `data.load_pictures` gives them.
+    readings : list of data.Reading
+        At least one.
 
     Returns
     -------
@@ -142,19 +144,65 @@ def predict_pictures(run, model, paths, pictures):
     from lab.backend import inference  # with TensorFlow
 
     classes = run.record.dataset.classes
-    probabilities = np.exp(classification.log_softmax(inference.logits_and_features(model, pictures)[0]))
-    rows, captions = [], []
-    for path, row in zip(paths, probabilities):
+    images = np.concatenate([reading.images for reading in readings])
+    probabilities = np.exp(classification.log_softmax(inference.logits_and_features(model, images)[0]))
+    places = [(reading.path, place, box) for reading in readings for place, box in enumerate(reading.boxes, 1)]
+    rows = []
+    for (path, place, box), row in zip(places, probabilities):
         first, second = row.argsort()[:-3:-1]
-        cells = {"picture": Path(path).name, "prediction": classes[first], "probability": f"{row[first]:.4f}"}
-        rows.append(cells | {"second": classes[second], "its probability": f"{row[second]:.4f}"})
-        captions.append(f"{_shortened(Path(path).name)}\n{classes[first]} ({_percent(row[first])})")
-    console.table(rows, left=("prediction", "second"))
-    most = figures.ROWS * figures.COLUMNS
-    title = f"What {runs.display_name(run.folder)} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
-    return runs.save_figures({runs.File.PICTURES: figures.examples(pictures, captions, title)}, run.folder)
+        cells = {"picture": path, "place": place, **box._asdict(), "prediction": classes[first], "probability": row[first]}
+        rows.append(cells | {"second": classes[second], "its probability": row[second]})
+    _print_predictions(rows)
+    csv = run.folder / runs.File.PREDICTIONS
+    with runs.atomic(csv) as temporary:
+        temporary.write_text(as_csv([{name: _cell(value) for name, value in row.items()} for row in rows]) + "\n", "utf-8")
+    drawn = {runs.File.PICTURES: figures.predictions(_seen(readings, rows), _title(run, len(readings)))}
+    return [csv, *runs.save_figures(drawn, run.folder)]
+
+
+def _print_predictions(rows):
+    shown = [
+        {
+            "picture": row["picture"].name,
+            "place": str(row["place"]),
+            "prediction": row["prediction"],
+            "probability": f"{row['probability']:.4f}",
+            "second": row["second"],
+            "its probability": f"{row['its probability']:.4f}",
+        }
+        for row in rows[:_PRINTED]
+    ]
+    console.table(shown, left=("prediction", "second"))
+    if len(rows) > _PRINTED:
+        console.say(f"{len(rows) - _PRINTED:,} more in {runs.File.PREDICTIONS}")
+
+
+def _cell(value):
+    """A cell of CSV in which a spreadsheet sees no formula."""
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    text = visible(str(value)).replace("\n", r"\n")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _seen(readings, rows):
+    """The first pictures, for `figures.predictions`."""
+    rows, several = iter(rows), []
+    for path, boxes, images in readings[:_DRAWN]:
+        picture, factor = decode_picture(path)
+        captions = [
+            f"{_shortened(row['prediction'], 14)}\n{_percent(row['probability'])}" for row in itertools.islice(rows, len(boxes))
+        ]
+        boxes = [[side / factor for side in box] for box in boxes]
+        several.append(figures.Seen(_shortened(path.name), np.asarray(picture), boxes, images, captions))
+    return several
+
+
+def _title(run, count):
+    title = f"What {runs.display_name(run.folder)} saw"
+    return title + (f": the first {_DRAWN} of {count:,} pictures" if count > _DRAWN else "")
 
 
 def _shortened(name, most=22):
-    name = visible(name)
+    name = visible(name).replace("\n", " ")
     return name if len(name) <= most else f"{name[: most - 8]}…{name[-7:]}"

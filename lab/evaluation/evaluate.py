@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lab import comparison, console, runs
 from lab.backend import devices
-from lab.data import fingerprint, hold_out, load_dataset, load_pictures
+from lab.data import CLASSES, IMAGE_SHAPES, fingerprint, hold_out, load_dataset, read_pictures
 from lab.settings import Settings, UserError, flag_of, with_source
 
 
@@ -54,6 +54,8 @@ def evaluate(request):
     ------
     UserError
         If what is named is no run, broken, or not fit for what is asked of it.
+    ExceptionGroup of UserError
+        If pictures could not be read; the others are predicted.
     """
     _check_flags(request)
     if request.diff is not None:
@@ -175,13 +177,25 @@ def _check(run, request, labeller):
         raise UserError(f"--classifier and --samples are for GANs, but {run.folder} is a classifier")
 
 
+_DIGITS = CLASSES["mnist"], IMAGE_SHAPES["mnist"]  # of data sets of written digits, the user's own too
+
+
 def _predict(run, request):
+    """Predict a user's own pictures; those that cannot be read are raised in the end, as an ExceptionGroup of UserError."""
     from lab.evaluation import classifiers
 
     _check(run, request, None)
-    pictures = load_pictures(request.images, run.record.dataset.shape)
-    devices.start(devices.Setup(request.device, request.threads))
-    return classifiers.predict_pictures(run, runs.load_model(run, _own(run, request)), request.images, pictures)
+    about = run.record.dataset
+    readings, faults = read_pictures(request.images, about.shape, (about.classes, about.shape) == _DIGITS)
+    paths = []
+    if readings:
+        devices.start(devices.Setup(request.device, request.threads))
+        paths = classifiers.predict_pictures(run, runs.load_model(run, _own(run, request)), readings)
+    if faults:
+        if paths:
+            console.say(f"{run.folder}: {', '.join(path.name for path in paths)}")
+        raise ExceptionGroup("pictures that could not be read", faults)
+    return paths
 
 
 def data_of(run, data_dir=None):

@@ -1,12 +1,15 @@
 """Figures made of images, and of weights as images."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from lab.figures.base import DPI, literal, new_figure, wrapped
 
 ROWS, COLUMNS = 3, 5
+WIDEST, PICTURE, CELL, LINE, _GAP = 13, 1.9, 1.0, 0.18, 0.12  # inches: of a sheet of pictures, and what is on it
 UNITS = 100  # of a dense layer, whose weights are drawn
 FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
 
@@ -26,6 +29,77 @@ def examples(images, captions, title):
     figure = new_figure(max(columns * max(1.7, longest * 0.08), 5), rows * 1.95 + 0.5, title)
     _captioned(figure.subplots(rows, columns, squeeze=False), images, captions, 9)
     return figure
+
+
+class Seen(NamedTuple):
+    """A user's picture, and what a network saw in it."""
+
+    name: str
+    picture: np.ndarray  # uint8, shape (any, any, 3)
+    boxes: list  # left, top, width and height in pixels of each image
+    images: np.ndarray  # uint8, shape (n, height, width, channels)
+    captions: list[str]  # two lines for each image
+
+
+def predictions(several, title):
+    """Pictures with a box around each thing that was found, beside images of these, in two rows if they are many.
+
+    Parameters
+    ----------
+    several : list of Seen
+    title : str
+    """
+    blocks = [_Block(seen) for seen in several]
+    rows = [[blocks[0]]]
+    for block in blocks[1:]:
+        if sum(one.width for one in rows[-1]) + block.width <= WIDEST:
+            rows[-1].append(block)
+        else:
+            rows.append([block])
+    width = max(4, *(sum(block.width for block in row) for row in rows)) + _GAP
+    top = 0.2 + 0.2 * len(wrapped(title, width).split("\n"))
+    height = top + sum(max(block.height for block in row) for row in rows)
+    figure = new_figure(width, height, layout=None)
+    figure.suptitle(wrapped(title, width), fontsize=12, y=1 - 0.1 / height, va="top")
+    for row in rows:
+        left = _GAP
+        for block in row:
+            block.draw(figure, left, top)
+            left += block.width
+        top += max(block.height for block in row)
+    return figure
+
+
+class _Block:
+    """A picture and images beside it, in inches."""
+
+    def __init__(self, seen):
+        self.seen = seen
+        height, width = seen.picture.shape[:2]
+        self.picture = PICTURE * np.array([width, height]) / max(width, height)
+        self.columns = max(min(len(seen.images), 3), math.ceil(len(seen.images) / 2))
+        self.width = PICTURE + self.columns * CELL + 3 * _GAP
+        self.height = LINE + max(self.picture[1], math.ceil(len(seen.images) / self.columns) * (CELL + LINE)) + _GAP
+
+    def draw(self, figure, left, top):
+        inches = figure.get_size_inches()
+        seen = self.seen
+
+        def axis_at(left, top, size):
+            return figure.add_axes((left / inches[0], 1 - (top + size[1]) / inches[1], *(size / inches)))
+
+        figure.text(left / inches[0], 1 - (top + LINE / 2) / inches[1], literal(seen.name), fontsize=9, va="center")
+        axis = axis_at(left, top + LINE, self.picture)
+        axis.imshow(seen.picture, extent=(0, seen.picture.shape[1], seen.picture.shape[0], 0))
+        axis.set(xticks=[], yticks=[])
+        for number, (box, image, caption) in enumerate(zip(seen.boxes, seen.images, seen.captions)):
+            axis.add_patch(Rectangle(box[:2], *box[2:], edgecolor="C1", facecolor="none"))
+            row, column = divmod(number, self.columns)
+            place = left + PICTURE + _GAP + column * CELL, top + LINE + row * (CELL + LINE)
+            small = axis_at(*place, np.full(2, CELL - 2 * LINE))
+            _draw(small, image)
+            small.set(xticks=[], yticks=[])
+            small.set_xlabel(literal(caption), fontsize=8, labelpad=2)
 
 
 def class_means(means, classes, title):

@@ -29,6 +29,7 @@ class File(StrEnum):
     WEIGHTS = "weights.png"
     FILTERS = "filters.png"
     PICTURES = "pictures.png"
+    PREDICTIONS = "predictions.csv"
     ANIMATION = "samples.gif"
     SAMPLES = "samples.png"
     NEAREST = "nearest.png"
