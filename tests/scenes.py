@@ -7,21 +7,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
 
-STYLES = (
-    *(
-        "plain",
-        "thin",
-        "thick",
-        "side light",
-        "dark desk",
-        "grey paper",
-        "red on green",
-        "lined",
-        "chalk",
-        "transparent",
-        "three",
-    ),
-)
+STYLES = ("plain", "thin", "thick", "side light", "dark desk", "grey paper", "red on green", "lined", "chalk", "transparent")
+STYLES += ("three",)
 # The points (x, y) that each stroke goes through, y downwards.
 _FIVE = [[(0.3, 0.08), (0.26, 0.28), (0.22, 0.45)], [(0.22, 0.45), (0.55, 0.4), (0.8, 0.65), (0.6, 0.95), (0.15, 0.92)]]
 _LOOP = [(0.76, 0.2), (0.5, 0.03), (0.24, 0.22), (0.4, 0.46), (0.7, 0.36), (0.77, 0.18)]

@@ -1,9 +1,8 @@
 """A user's own pictures, as the images that a network was trained on."""
 
 import contextlib
-import os
+import functools
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 from lab.console import Bar
 from lab.data.handwriting import NOTHING, Box, find_digits
 from lab.inputs import in_natural_order, opened
+from lab.parallel import in_parallel
 from lab.settings import UserError
 
 MOST_PICTURES = 10_000
@@ -20,7 +20,7 @@ MOST_PICTURES = 10_000
 _MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
 _SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
 _ENDINGS = ".png", ".jpg", ".jpeg"
-_READERS = 4  # threads, each with a picture in memory
+_SEVERAL = 100  # pictures are read by several processes
 
 
 @contextlib.contextmanager
@@ -79,23 +79,11 @@ def read_pictures(paths, shape, digits):
     if len(files) > MOST_PICTURES:
         raise UserError(f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once")
 
-    def read(path):
-        try:
-            return _read(path, shape, digits)
-        except UserError as error:
-            return error
-
-    # Those warnings that each thread silences, and brings back while others are at work, are silent for all of them here.
-    with (
-        Bar("reading pictures", len(files)) as bar,
-        warnings.catch_warnings(action="ignore"),
-        ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as threads,
-    ):
-        readings = []
-        for outcome in threads.map(read, files):
-            (faults if isinstance(outcome, UserError) else readings).append(outcome)
-            bar.advance(1)
-    return readings, faults
+    with Bar("reading pictures", len(files)) as bar:
+        read = functools.partial(_read, shape=shape, digits=digits)
+        outcomes = in_parallel(read, files, _SEVERAL, bar.advance)
+    faults += [outcome for outcome in outcomes if isinstance(outcome, UserError)]
+    return [outcome for outcome in outcomes if isinstance(outcome, Reading)], faults
 
 
 def _pictures_of(folder):
@@ -109,8 +97,9 @@ def _pictures_of(folder):
 
 
 def _read(path, shape, digits):
-    picture, factor = decode_picture(path)
+    """The Reading of a picture, or the UserError that says why there is none."""
     try:
+        picture, factor = decode_picture(path)
         if shape[-1] == 3:
             boxes, images = _whole(picture, shape)
         elif digits:
@@ -120,8 +109,10 @@ def _read(path, shape, digits):
             factor /= scale
         else:
             boxes, images = _object(picture, shape)
+    except UserError as error:
+        return error
     except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
+        return UserError(f"{path}: {error}")
     return Reading(path, [Box(*(round(side * factor) for side in box)) for box in boxes], images)
 
 
