@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 import sys
 import traceback
 import types
@@ -97,8 +98,10 @@ def _last_line(error, file):
     """What went wrong in the user's file, and in which line of it."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     place = f" ({file}, line {lines[-1]})" if lines else ""
-    text = (str(error).strip() or "without a word").splitlines()[0]
-    return f"{type(error).__name__}: {text}{place}"
+    told = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+    if told[1:] and told[0].startswith("Exception encountered when calling"):  # Keras's; what it was, comes behind
+        del told[0]
+    return f"{type(error).__name__}: {told[0] if told else 'without a word'}{place}"
 
 
 def from_config(config, input_shape, classes):

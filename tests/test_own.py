@@ -272,7 +272,7 @@ def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(p
 
 
 NETS = {
-    "no file": (None, "No such file"),
+    "no file": (None, "net.py: name your network with its folder"),
     "no function": ("def other(): pass", "has no function net; it has other"),
     "no Python": ("def net(:", "invalid syntax"),
     "other arguments": ("def net(input_shape): pass", "must take input_shape and classes, got input_shape"),

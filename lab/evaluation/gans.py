@@ -132,7 +132,7 @@ def _classified(generated, arrays, classifier):
         "confidence": float(np.exp(classification.log_softmax(logits).max(axis=-1)).mean()),
         "frechet": collapse.frechet_distance(features, of_validation) if len(of_validation) > 1 else float("nan"),
     }
-    say(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: 2.3026)")
+    say(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: {np.log(len(counts)):.4f})")
     say(f"Chi-square test of an even spread: {p_value(results['chi_square_p'])}")
     say(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
     say(f"Mean confidence of the classifier: {results['confidence']:.4f}")

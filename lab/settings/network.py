@@ -30,6 +30,8 @@ def with_source(settings):
     try:
         source = read(path, "code").decode("utf-8")
         defaults = _arguments(source, function)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: name your network with its folder, as in --net FOLDER/FILE.py:FUNCTION") from None
     except (OSError, ValueError, SyntaxError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise UserError(f"--net {settings.net}: {path}: {reason}") from error
