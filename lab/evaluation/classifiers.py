@@ -51,7 +51,11 @@ def evaluate_classifier(run, model, arrays):
         {"class": name, "images": f"{images:,}", "precision": _share(one), "recall": _share(other)}
         for name, images, one, other in zip(classes, counts.sum(axis=1), precision, recall)
     ]
-    console.table(rows, "Validation images by class")
+    heading = "Validation images by class"
+    if len(classes) > figures.MANY:
+        rows = [rows[index] for index in np.argsort(recall, kind="stable")[: figures.MANY]]
+        heading += f": the {figures.MANY} of {len(classes):,} with the lowest recall; {runs.File.EVALUATION} has all"
+    console.table(rows, heading)
     runs.write_json(run.folder / runs.File.EVALUATION, results)
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
     drawn[runs.File.CONFUSION] = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
@@ -96,7 +100,7 @@ def _mistakes(run, arrays, logits):
     classes, labels = run.record.dataset.classes, arrays.validation_labels
     worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
     captions = [
-        f"Pred {classes[row.argmax()]} ({_percent(row.max())})\nTrue {classes[true]}"
+        f"Pred {figures.shortened(classes[row.argmax()])} ({_percent(row.max())})\nTrue {figures.shortened(classes[true])}"
         for row, true in zip(np.exp(classification.log_softmax(logits[worst])), labels[worst])
     ]
     mistakes = int((logits.argmax(axis=-1) != labels).sum())
@@ -148,13 +152,12 @@ def predict_pictures(run, model, paths, pictures):
         first, second = row.argsort()[:-3:-1]
         cells = {"picture": Path(path).name, "prediction": classes[first], "probability": f"{row[first]:.4f}"}
         rows.append(cells | {"second": classes[second], "its probability": f"{row[second]:.4f}"})
-        captions.append(f"{_shortened(Path(path).name)}\n{classes[first]} ({_percent(row[first])})")
+        captions.append(f"{_shortened(Path(path).name)}\n{figures.shortened(classes[first])} ({_percent(row[first])})")
     console.table(rows, left=("prediction", "second"))
     most = figures.ROWS * figures.COLUMNS
     title = f"What {runs.display_name(run.folder)} saw" + (f": the first {most} of {len(paths)}" if len(paths) > most else "")
     return runs.save_figures({runs.File.PICTURES: figures.examples(pictures, captions, title)}, run.folder)
 
 
-def _shortened(name, most=22):
-    name = visible(name)
-    return name if len(name) <= most else f"{name[: most - 8]}…{name[-7:]}"
+def _shortened(name):
+    return figures.shortened(visible(name))
