@@ -10,7 +10,7 @@ from PIL import Image
 
 from lab import comparison, data, evaluation, figures, runs
 from lab.backend import gan, inference
-from lab.evaluation import classifiers
+from lab.evaluation import classifiers, gans
 from lab.evaluation.evaluate import data_of
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
@@ -196,3 +196,20 @@ def test_captions_claim_no_certainty_and_keep_the_end_of_a_files_name():
     assert [classifiers._percent(share) for share in (0.456, 0.99, 0.9983, 1.0)] == ["46%", "99%", ">99%", ">99%"]
     assert classifiers._shortened("a.png") == "a.png"
     assert classifiers._shortened("a-picture-of-a-three-012.png") == "a-picture-of-a…012.png"
+
+
+def test_of_many_classes_the_tables_show_twenty(tmp_path, capsys):
+    labels = np.arange(60) % 30
+    images = (labels * 8).astype(np.uint8)[:, None, None, None] * np.ones((1, 8, 12, 1), np.uint8)
+    classes = tuple(f"c{index}" for index in range(30))
+    arrays = data.Arrays(images, labels, images[:30], labels[:30], classes, "mine.npz")
+    train_in(Settings(net="dense", hidden=(8,), dataset="mine.npz", epochs=1, batch_size=15), arrays, tmp_path / "many")
+    run = runs.load(tmp_path / "many")
+    capsys.readouterr()
+    paths = classifiers.evaluate_classifier(run, runs.load_model(run), arrays)
+    printed = capsys.readouterr().out
+    assert "the 20 of 30 with the lowest recall" in " ".join(printed.split()) and printed.count("│ c") == 20
+    assert len(json.loads(paths[0].read_text())["recall"]) == 30 and not (run.folder / "confusion.svg").exists()
+    gans._labels({"counts": [*range(30)], "classes": classes, "samples": 435}, "a GAN")
+    printed = capsys.readouterr().out
+    assert printed.index("c29") < printed.index("c10") and "c9 " not in printed

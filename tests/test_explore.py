@@ -5,6 +5,7 @@ import pytest
 from numpy.polynomial import chebyshev
 from sklearn.decomposition import PCA
 
+from lab.data.arrays import Arrays
 from lab.explore import dataset, theory
 
 X = np.linspace(-0.9, 0.9, 12)
@@ -85,3 +86,14 @@ def test_mean_images_of_classes(mnist5k):
     means = dataset.class_means(images, labels % 5, 6)
     np.testing.assert_allclose(means[3], images[labels % 5 == 3].mean(axis=0))
     assert not means[5].any()  # there is none
+
+
+def test_a_data_set_of_many_classes_and_large_images(capsys):
+    labels = np.arange(60) % 30
+    images = np.random.default_rng(0).integers(0, 256, (60, 80, 40, 1), np.uint8)
+    points, explained = dataset.principal_components(images)
+    assert points.shape == (60, 2) and 0 < explained[1] <= explained[0] < 1
+    classes = tuple(f"class {index}" for index in range(30))
+    dataset.print_table("mine", Arrays(images, labels, images[:30], labels[:30], classes))
+    printed = capsys.readouterr().out
+    assert printed.count("images of class") == 20 and "Of 30 classes, the 10 with the most training images" in printed

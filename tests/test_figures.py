@@ -336,6 +336,77 @@ def test_data_set_figures(tmp_path):
         assert figure.legends or len(figure.axes) == 10
 
 
+def many(count):
+    """Of so many classes with long names: names, the labels of 60 images, and a confusion matrix."""
+    names, labels = [f"a $species$ of a very long name: {index}" for index in range(count)], np.arange(60) % count
+    counts = np.zeros((count, count), int)
+    np.add.at(counts, (labels, (labels + labels % 3) % count), 1)
+    return names, labels, counts
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [2, 20, 1000])
+def test_figures_by_class_name_as_many_as_they_have_room_for(count, tmp_path):
+    names, _, counts = many(count)
+    number = np.arange(count) + 5
+    group = {"run": (number.astype(float), np.full(count, np.nan))}
+    matrix = figures.confusion(counts, names, "t")
+    drawn = [
+        figures.class_counts({"training": number, "validation": number}, names, "t"),
+        figures.label_counts(group, (4, 3, 5), names, "t"),
+        matrix,
+    ]
+    for figure in drawn:
+        save(figure, tmp_path)
+        (axis, *_) = figure.axes
+        for one, side in ((axis.xaxis, 0), (axis.yaxis, 1))[: 1 + (figure is matrix)]:
+            boxes = [label.get_window_extent() for label in one.get_ticklabels()]
+            ends = np.array([box.get_points()[:, side] for box in boxes])
+            ends = ends[ends[:, 0].argsort()]
+            assert min(count, 20) <= len(ends) <= 50 and (ends[1:, 0] >= ends[:-1, 1]).all()
+            assert all(figure.bbox.x0 <= box.x0 and figure.bbox.y0 <= box.y0 for box in boxes)
+    assert len(matrix.axes) == (3 if count > 20 else 2) and bool(matrix.axes[0].images) == (count > 20)
+    if count > 20:
+        pairs = [label.get_text() for label in matrix.axes[1].get_yticklabels()]
+        assert len(pairs) == 20 and pairs[0] == r"a \$species\$ of…name: 1 as a \$species\$ of…name: 2"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("count", "entries"), [(2, 2), (20, 20), (47, 21)])
+def test_the_map_names_twenty_classes_clear_of_its_title(count, entries, tmp_path):
+    names, labels, _ = many(count)
+    places = np.random.default_rng(0).normal(size=(60, 2))
+    figure = figures.embedding(places, labels, names, (0.5, 0.2), "a data set of a long name: 2,000 training images (PCA)")
+    save(figure, tmp_path)
+    assert len(legend_texts(figure)) == entries and sum(len(drawn.get_offsets()) for drawn in figure.axes[0].collections) == 60
+    assert (legend_texts(figure)[-1] == "27 other classes") == (count == 47)
+    legend = figure.legends[0].get_window_extent()
+    assert legend.y0 >= 0 and legend.x0 > figure.axes[0].get_window_extent().x1
+    assert figure._suptitle.get_window_extent().x1 < legend.x0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(12, 40, 1), (256, 64, 3)])
+def test_images_of_any_shape_have_room(shape, tmp_path):
+    images, names = np.zeros((20, *shape), np.uint8), many(20)[0]
+    shown = {
+        "examples": figures.examples(images, names, "t"),
+        "means": figures.class_means(images, names, "t"),
+        "weights": figures.first_layer(np.zeros((np.prod(shape), 12)), shape, "t"),
+        "neighbours": figures.neighbours(images[:10], images.reshape(10, 2, *shape), "t"),
+    }
+    for name, figure in shown.items():
+        save(figure, tmp_path)
+        axes = [axis for axis in figure.axes if axis.images]
+        sizes = [axis.get_window_extent() for axis in axes]
+        assert len(axes) == {"examples": 15, "means": 20, "weights": 12, "neighbours": 30}[name]
+        assert min(max(size.width, size.height) for size in sizes) > 60 and min(size.y0 for size in sizes) >= 0
+        titles = [axis.title.get_window_extent() for axis in axes if axis.title.get_text()]
+        assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(titles) if one.x0 < other.x0)
+    grid = figures.samples(np.zeros((100, *shape), np.uint8), ring.MODES)
+    assert 400 <= max(grid.size) <= 1280 and grid.width * shape[0] == grid.height * shape[1]
+
+
 def test_no_two_series_differ_only_in_what_the_colour_blind_do_not_see():
     line = np.linspace(0, 1, 5)
     ten, many = ({f"a={index}": repeats(0.9) for index in range(count)} for count in (10, 30))

@@ -1,5 +1,7 @@
 """Two runs, or two settings with their repeats, side by side: what differs, and whether it matters."""
 
+import hashlib
+
 import numpy as np
 
 from lab import console, runs

@@ -55,7 +55,11 @@ def evaluate_classifier(run, model, arrays):
         {"class": name, "images": f"{images:,}", "precision": _share(one), "recall": _share(other)}
         for name, images, one, other in zip(classes, counts.sum(axis=1), precision, recall)
     ]
-    console.table(rows, "Validation images by class")
+    heading = "Validation images by class"
+    if len(classes) > figures.MANY:
+        rows = [rows[index] for index in np.argsort(recall, kind="stable")[: figures.MANY]]
+        heading += f": the {figures.MANY} of {len(classes):,} with the lowest recall; {runs.File.EVALUATION} has all"
+    console.table(rows, heading)
     runs.write_json(run.folder / runs.File.EVALUATION, results)
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
     drawn[runs.File.CONFUSION] = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
@@ -100,7 +104,7 @@ def _mistakes(run, arrays, logits):
     classes, labels = run.record.dataset.classes, arrays.validation_labels
     worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
     captions = [
-        f"Pred {classes[row.argmax()]} ({_percent(row.max())})\nTrue {classes[true]}"
+        f"Pred {figures.shortened(classes[row.argmax()])} ({_percent(row.max())})\nTrue {figures.shortened(classes[true])}"
         for row, true in zip(np.exp(classification.log_softmax(logits[worst])), labels[worst])
     ]
     mistakes = int((logits.argmax(axis=-1) != labels).sum())
@@ -190,19 +194,14 @@ def _seen(readings, rows):
     rows, several = iter(rows), []
     for path, boxes, images in readings[:_DRAWN]:
         picture, factor = decode_picture(path)
-        captions = [
-            f"{_shortened(row['prediction'], 14)}\n{_percent(row['probability'])}" for row in itertools.islice(rows, len(boxes))
-        ]
+        of_this = itertools.islice(rows, len(boxes))
+        captions = [f"{figures.shortened(row['prediction'], 14)}\n{_percent(row['probability'])}" for row in of_this]
+        name = figures.shortened(visible(path.name).replace("\n", " "))
         boxes = [[side / factor for side in box] for box in boxes]
-        several.append(figures.Seen(_shortened(path.name), np.asarray(picture), boxes, images, captions))
+        several.append(figures.Seen(name, np.asarray(picture), boxes, images, captions))
     return several
 
 
 def _title(run, count):
     title = f"What {runs.display_name(run.folder)} saw"
     return title + (f": the first {_DRAWN} of {count:,} pictures" if count > _DRAWN else "")
-
-
-def _shortened(name, most=22):
-    name = visible(name).replace("\n", " ")
-    return name if len(name) <= most else f"{name[: most - 8]}…{name[-7:]}"

@@ -132,7 +132,10 @@ def _classified(generated, arrays, classifier):
         "confidence": float(np.exp(classification.log_softmax(logits).max(axis=-1)).mean()),
         "frechet": collapse.frechet_distance(features, of_validation) if len(of_validation) > 1 else float("nan"),
     }
-    say(f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: {np.log(len(counts)):.4f})")
+    most = np.log(len(counts))
+    say(
+        f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: {most:.4f})"
+    )
     say(f"Chi-square test of an even spread: {p_value(results['chi_square_p'])}")
     say(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
     say(f"Mean confidence of the classifier: {results['confidence']:.4f}")
@@ -147,6 +150,10 @@ def _labels(results, name):
     if "modes" in results:
         kind, counted = "mode", f"{sum(counts):,} of {total:,} samples near a mode, by mode"
     rows = [{kind: one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
-    table(rows, counted)
+    heading = counted
+    if len(rows) > figures.MANY:
+        rows = [rows[index] for index in np.argsort(-np.array(counts), kind="stable")[: figures.MANY]]
+        heading += f": the {figures.MANY} most frequent of {len(counts):,}; {runs.File.EVALUATION} has all"
+    table(rows, heading)
     group = np.array(counts, float), np.full(len(counts), np.nan)
     return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}", kind)

@@ -1,10 +1,13 @@
 """A first look at a data set: its numbers, and figures of its images. No TensorFlow."""
 
+import math
+
 import numpy as np
 
 from lab import console, figures
 
 EMBEDDED = 2000
+VALUES = 3072  # of an image, that the embedding sees: as many as CIFAR-10's have; many more take minutes and gigabytes
 
 
 def statistics(images, labels, classes):
@@ -23,7 +26,7 @@ def statistics(images, labels, classes):
         "shape", "type", "minimum", "maximum", "mean", "deviation" (of the pixel values, 0 to 255) and "counts" by class.
     """
     # From the histogram of the 256 values, and by parts: NumPy turns what it counts or averages into 8 bytes a pixel.
-    parts = np.array_split(images, max(1, len(images) // 1000))
+    parts = np.array_split(images, max(1, images.size // 1_000_000))
     counts = sum(np.bincount(part.reshape(-1), minlength=256) for part in parts)
     values = np.arange(256)
     mean = (counts @ values) / counts.sum()
@@ -39,11 +42,11 @@ def statistics(images, labels, classes):
 
 
 def principal_components(images, components=2):
-    """Principal component analysis of images.
+    """Principal component analysis of images, of large ones every second, third, ... pixel.
 
     Parameters
     ----------
-    images : array, shape (n, ...)
+    images : array, shape (n, height, width, channels)
     components : int
 
     Returns
@@ -53,6 +56,8 @@ def principal_components(images, components=2):
     explained : float array, shape (components,)
         Share of the variance along each.
     """
+    step = math.ceil(math.sqrt(images[0].size / VALUES))
+    images = images[:, ::step, ::step]
     flat = images.reshape(len(images), -1).astype(np.float32) / 255
     flat -= flat.mean(axis=0)
     variances, axes = np.linalg.eigh(flat.T @ flat)  # smallest first
@@ -76,12 +81,14 @@ def draw_dataset(name, arrays):
     parts = {"training": arrays.train, "validation": arrays.validation}
     drawn = {}
     for part, (images, labels) in parts.items():
-        captions = [classes[label] for label in labels[: figures.ROWS * figures.COLUMNS]]
+        captions = [figures.shortened(classes[label]) for label in labels[: figures.ROWS * figures.COLUMNS]]
         drawn[f"{part}_examples.png"] = figures.examples(images, captions, f"{name}: {part} images")
     counts = {part: np.bincount(labels, minlength=len(classes)) for part, (_, labels) in parts.items()}
     drawn["classes.png"] = figures.class_counts(counts, classes, f"{name}: images by class")
-    means = class_means(arrays.train_images, arrays.train_labels, len(classes))
-    drawn["means.png"] = figures.class_means(means, classes, f"{name}: mean image of each class")
+    means = class_means(arrays.train_images, arrays.train_labels, min(len(classes), figures.MEANS))
+    title = f"{name}: mean image of each class"
+    title += f", the first {len(means)} of {len(classes):,}" if len(means) < len(classes) else ""
+    drawn["means.png"] = figures.class_means(means, classes, title)
     points, explained = principal_components(arrays.train_images[:EMBEDDED])
     title = f"{name}: {len(points):,} training images in two dimensions (PCA)"
     drawn["embedding.png"] = figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title)
@@ -96,7 +103,7 @@ def class_means(images, labels, classes):
     images : uint8 array, shape (n, height, width, channels)
     labels : int array, shape (n,)
     classes : int
-        How many there are.
+        How many means are wanted, of the first classes.
 
     Returns
     -------
@@ -107,14 +114,20 @@ def class_means(images, labels, classes):
 
 
 def print_table(name, arrays):
-    """Print the statistics of training and validation images side by side."""
+    """Print the statistics of training and validation images side by side; of many classes, the most and the least frequent."""
     classes = arrays.classes
     parts = {"training": statistics(*arrays.train, len(classes)), "validation": statistics(*arrays.validation, len(classes))}
     cells = {"shape": "{shape}", "type": "{type}", "range": "{minimum} to {maximum}", "mean": "{mean:.2f}"}
     cells["deviation"] = "{deviation:.2f}"
     rows = [{"": what} | {part: cell.format(**of_part) for part, of_part in parts.items()} for what, cell in cells.items()]
     rows.append({})
-    for index, label in enumerate(classes):
-        counts = {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()}
-        rows.append({"": f"images of {label}"} | counts)
+    shown, half = [*range(len(classes))], figures.MANY // 2
+    if len(classes) > figures.MANY:
+        shown = np.argsort(-np.array(parts["training"]["counts"]), kind="stable").tolist()
+        shown[half:-half] = [None]
+    for index in shown:
+        counts = {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()} if index is not None else {}
+        rows.append({"": f"images of {classes[index]}"} | counts if counts else {})
     console.table(rows, name)
+    if len(classes) > figures.MANY:
+        console.say(f"Of {len(classes):,} classes, the {half} with the most training images, and the {half} with the least.")

@@ -7,9 +7,10 @@ import os
 if os.environ.get("MPLBACKEND", "").startswith("module:"):
     del os.environ["MPLBACKEND"]
 
+from lab.figures.base import MANY, shortened
 from lab.figures.curves import learning_curve, learning_curves
 from lab.figures.gans import captioned, sample_grid, samples, strip
-from lab.figures.images import COLUMNS, ROWS, Seen, class_means, examples, filters, first_layer, neighbours, predictions
+from lab.figures.images import COLUMNS, MEANS, ROWS, Seen, class_means, examples, filters, first_layer, neighbours, predictions
 from lab.figures.numbers import class_counts, confusion, embedding, label_counts
 from lab.figures.searches import importances, search
 from lab.figures.theory import discriminator, fits, softmax

@@ -1,5 +1,6 @@
 """What figures have in common: size, titles, looks, legends."""
 
+import math
 import textwrap
 
 import numpy as np
@@ -16,6 +17,7 @@ DPI = 120
 # Eleven and nine: numbers that share no divisor with the ten colours, so that many pairs of both differ.
 MARKERS = "os^Dv<>*dPX"
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "|||")
+MANY = 20  # classes: of more, figures and tables show some, or all without names and numbers
 INTERVAL = "95% confidence interval of the mean"
 
 _LINES, _LETTER, _HANDLE = 4.25, 0.075, 0.6  # of a legend: lines to an inch, inches of a letter, and of what is beside the text
@@ -38,6 +40,11 @@ def wrapped(title, inches):
     """A title in lines of so many inches."""
     # A character of 12 points is about 7 points wide.
     return literal("\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in title.split("\n")))
+
+
+def shortened(name, most=22):
+    """A name without its middle, if it is long: ends tell numbered names apart."""
+    return name if len(name) <= most else f"{name[: most - 8]}…{name[-7:]}"
 
 
 def short_lines(name, letters=28):
@@ -111,7 +118,12 @@ def frame(axis, values):
         axis.set_ylim(scale.inverted().transform([low - margin, high + margin]))
 
 
-def name_classes(axis, classes, rotation, offset=0.0):
-    """Names of classes along the horizontal axis, turned where they are words."""
-    names = [*map(literal, classes)]
-    axis.set_xticks(np.arange(len(classes)) + offset, names, rotation=rotation if max(map(len, classes)) > 2 else 0)
+def name_classes(axis, classes, rotation, offset=0.0, most=50):
+    """Names of classes along an axis of a figure, ``axes.xaxis`` or ``axes.yaxis``; of more than there is room for, every
+    second, third, ... one. Along the horizontal axis they are turned where they are words."""
+    places = np.arange(0, len(classes), math.ceil(len(classes) / most))
+    names = [shortened(classes[place]) for place in places]
+    look, longest = {"fontsize": 7} if len(classes) > MANY else {}, max(map(len, names))
+    if axis.axis_name == "x" and longest > 2:
+        look["rotation"] = 90 if len(names) * longest > 120 else rotation  # if aslant, it would not be seen whose they are
+    axis.set_ticks(places + offset, [*map(literal, names)], **look)

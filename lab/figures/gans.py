@@ -8,6 +8,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from lab.figures.base import new_figure, short_lines
 
+SMALL, LARGE = 64, 128  # pixels: an image is enlarged to one side, and reduced to the other
+
 
 def samples(generated, modes, title=None):
     """A GAN's samples: a grid of images without a title, or a scatter plot of points, perhaps with one.
@@ -23,16 +25,23 @@ def samples(generated, modes, title=None):
     -------
     PIL.Image.Image or matplotlib.figure.Figure
     """
-    return points(generated, *modes, title) if generated.ndim == 2 else sample_grid(generated[:100])
+    return points(generated, *modes, title) if generated.ndim == 2 else sample_grid(generated[:100], zoom=_zoom(generated))
 
 
-def sample_grid(images, rows=10, columns=10):
-    """Tile images into one picture, row by row, each pixel enlarged to 2x2, grey ones dark on white as in all figures.
+def _zoom(images):
+    side = max(images.shape[1:3])
+    return SMALL // side or min(1, LARGE / side)
+
+
+def sample_grid(images, rows=10, columns=10, zoom=2):
+    """Tile images into one picture, row by row, so many times as large, grey ones dark on white as in all figures.
 
     Parameters
     ----------
     images : uint8 array, shape (rows * columns, height, width, 1 or 3)
     rows, columns : int
+    zoom : float
+        Pixels of the picture to one of an image.
 
     Returns
     -------
@@ -42,7 +51,7 @@ def sample_grid(images, rows=10, columns=10):
     tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     sheet = tiles.reshape(rows * height, columns * width, channels)
     picture = Image.fromarray(255 - sheet[..., 0] if channels == 1 else sheet)
-    return picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
+    return picture.resize((int(zoom * picture.width), int(zoom * picture.height)), Image.Resampling.BOX)
 
 
 def points(places, centres, radius, title):

@@ -1,15 +1,17 @@
 """Figures made of images, and of weights as images."""
 
 import math
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from lab.figures.base import DPI, literal, new_figure, wrapped
+from lab.figures.base import DPI, literal, new_figure, shortened, wrapped
 
 ROWS, COLUMNS = 3, 5
 WIDEST, PICTURE, CELL, LINE, _GAP = 13, 1.9, 1.0, 0.18, 0.12  # inches: of a sheet of pictures, and what is on it
+MEANS = 50  # classes, whose mean images are drawn
 UNITS = 100  # of a dense layer, whose weights are drawn
 FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
 
@@ -26,7 +28,8 @@ def examples(images, captions, title):
     count = max(1, min(len(images), ROWS * COLUMNS))
     rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
     longest = max((len(line) for caption in captions for line in caption.split("\n")), default=0)
-    figure = new_figure(max(columns * max(1.7, longest * 0.08), 5), rows * 1.95 + 0.5, title)
+    wide, tall = _cell(images)
+    figure = new_figure(max(columns * max(1.7 * wide, longest * 0.08), 5), rows * (1.7 * tall + 0.25) + 0.5, title)
     _captioned(figure.subplots(rows, columns, squeeze=False), images, captions, 9)
     return figure
 
@@ -107,13 +110,26 @@ def class_means(means, classes, title):
 
     Parameters
     ----------
-    means : float array, shape (classes, height, width, channels), from 0 to 255
+    means : float array, shape (n, height, width, channels), from 0 to 255
     classes : sequence of str
+        At least as many; the first are named.
     title : str
     """
-    figure = new_figure(8.5, 4, title)
-    _captioned(figure.subplots(2, math.ceil(len(classes) / 2)), means.astype(np.uint8), classes, 10)
+    columns, size, side = (min(len(means), 5), 10, 1.7) if len(means) <= 10 else (10, 8, 0.9)
+    rows, (wide, tall) = math.ceil(len(means) / columns), _cell(means)
+    letters = int(side * wide * 115 / size)  # a letter is at most 0.63 as wide as it is high, of 72 points to an inch
+    captions = [textwrap.fill(shortened(name), letters) for name in classes[: len(means)]]
+    lines = max(caption.count("\n") for caption in captions)
+    figure = new_figure(max(columns * side * wide, 5), rows * (side * tall + 0.05 + lines * 0.17) + 0.5, title)
+    _captioned(figure.subplots(rows, columns, squeeze=False), means.astype(np.uint8), captions, size)
     return figure
+
+
+def _cell(images):
+    """How many times as wide and as high as a square's an image's place is; those of very long ones stay partly empty."""
+    height, width = images.shape[-3:-1]
+    tall = float(np.clip(np.sqrt(height / width), 0.7, 1.4))
+    return 1 / tall, tall
 
 
 def _captioned(axes, images, captions, size):
@@ -135,7 +151,8 @@ def neighbours(images, nearest, title):
     title : str
     """
     count, rows = nearest.shape[:2]
-    figure = new_figure(0.85 * count + 1, 0.9 * (rows + 1) + 0.4, title)
+    wide, tall = _cell(images)
+    figure = new_figure(0.85 * wide * count + 1, 0.9 * tall * (rows + 1) + 0.4, title)
     axes = figure.subplots(rows + 1, count)
     for column in range(count):
         for row, image in enumerate([images[column], *nearest[column]]):
@@ -163,7 +180,8 @@ def first_layer(kernel, input_shape, title):
     count, grey = kernel.shape[-1], input_shape[-1] == 1
     columns = 10 if count > 25 else 5
     rows = math.ceil(count / columns)
-    figure = new_figure(columns * 0.9 + 1, rows * 0.9 + 0.6, title)
+    wide, tall = _cell(np.empty(input_shape))
+    figure = new_figure(columns * 0.9 * wide + 1, rows * 0.9 * tall + 0.6, title)
     axes = figure.subplots(rows, columns, squeeze=False)
     largest = np.abs(kernel).max() or 1.0
     pictures = _stretched(kernel)

@@ -95,7 +95,7 @@ def nearest(images, among, count):
     """
     mine = images.reshape(len(images), -1).astype(np.float32) / 255
     squares = []
-    for part in np.array_split(among, max(1, len(among) // 10_000)):  # as floats, all of them would take hundreds of MB
+    for part in np.array_split(among, max(1, among.size // 8_000_000)):  # as floats, all of them would take hundreds of MB
         others = part.reshape(len(part), -1).astype(np.float32) / 255
         squares.append((others**2).sum(axis=1) - 2 * mine @ others.T)
     squares = np.concatenate(squares, axis=1) + (mine**2).sum(axis=1)[:, np.newaxis]
