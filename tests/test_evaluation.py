@@ -194,8 +194,8 @@ def test_other_data_than_a_run_was_trained_on_come_with_a_note(results, data_dir
 
 def test_captions_claim_no_certainty_and_keep_the_end_of_a_files_name():
     assert [classifiers._percent(share) for share in (0.456, 0.99, 0.9983, 1.0)] == ["46%", "99%", ">99%", ">99%"]
-    assert classifiers._shortened("a.png") == "a.png"
-    assert classifiers._shortened("a-picture-of-a-three-012.png") == "a-picture-of-a…012.png"
+    assert figures.shortened("a.png") == "a.png"
+    assert figures.shortened("a-picture-of-a-three-012.png") == "a-picture-of-a…012.png"
 
 
 def test_of_many_classes_the_tables_show_twenty(tmp_path, capsys):

@@ -120,7 +120,8 @@ def _train(study, plan, cluster_work, folder):
 
 def record(trials, goal, folder, importances=None):
     """Write search.json: for whoever reads a search without Optuna."""
-    content = goal._asdict() | {"trials": [trial.model_dump() for trial in trials], "importances": importances or {}}
+    content = goal._asdict() | ({} if any(goal) else {"accuracy": True})
+    content |= {"trials": [trial.model_dump() for trial in trials], "importances": importances or {}}
     runs.write_json(folder / runs.SEARCH, content)
 
 

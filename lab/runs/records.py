@@ -166,13 +166,14 @@ class Search(BaseModel):
     model_config = _CHECKS
     unit_budget: Whole | None
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None
+    accuracy: bool = False  # the best is looked for, whatever the layers
     trials: list[Trial]  # by rising number
     # Of what is searched for; empty of few trials.
     importances: Annotated[dict[Line, Annotated[float, Field(ge=0, lt=2)]], Field(max_length=100)] = {}
 
     @model_validator(mode="after")
     def _check(self):
-        if self.unit_budget is not None and self.target_accuracy is not None:
+        if (self.unit_budget is not None) + (self.target_accuracy is not None) + self.accuracy != 1:
             raise ValueError('expected either "unit_budget" or "target_accuracy"')
         return self
 
