@@ -79,7 +79,7 @@ def _written(digit, tall, pen, generator):
     for stroke in _STROKES[digit]:
         points = np.array(stroke) - 0.5 + generator.normal(0, 0.012, np.shape(stroke))
         way = np.r_[0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
-        x, y = CubicSpline(way, points)(np.linspace(0, way[-1], 200)).T
+        x, y = CubicSpline(way, points)(np.linspace(0, way[-1], 100)).T
         for place in np.stack([x * wide - slant * y, y], 1) * tall + side / 2:
             draw.ellipse([*((place - pen / 2) * zoom), *((place + pen / 2) * zoom)], 255)
     return np.asarray(image.resize((side, side), Image.Resampling.BOX)) / 255

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import zipfile
 
 import keras
@@ -71,21 +72,21 @@ def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(tmp_path, monk
     assert data.fingerprint(data.load_dataset(f"{tmp_path}/digits")) == found[0][0]
 
 
-def test_names_of_classes_are_told_by_whatever_looks_at_a_folder(places, tmp_path):
-    flags = ["--results-dir", tmp_path]
-    assert call("train", "-m", "animals", "--dataset", places / "animals", "--epochs", "1", *flags).returncode == 0
-    done = call("evaluate", "-m", "animals", *flags)
-    assert done.returncode == 0 and "Note" not in done.stdout and "│ owl " in done.stdout
-    done = call("visualize", "--dataset", places / "animals", *flags)
-    assert done.returncode == 0 and (tmp_path / "datasets" / "animals" / "means.png").exists()
+def test_a_folder_is_looked_at(places, tmp_path):
+    done = call("visualize", "--dataset", places / "animals", "--results-dir", tmp_path)
+    assert done.returncode == 0 and "images of owl" in done.stdout
+    assert (tmp_path / "datasets" / "animals" / "means.png").exists()
 
 
 def test_data_that_changed_are_told_of_and_data_that_are_gone_asked_for(places, tmp_path):
     (train, labels), (test, test_labels) = images(150), images(30, seed=2)
-    write_npz(tmp_path / "mine.npz", train, labels, test, test_labels)
+    shutil.copy(places / "animals.npz", tmp_path / "mine.npz")
     flags = ["--results-dir", tmp_path / "r"]
     assert call("train", "-m", "x", "--dataset", "mine.npz", "--data-dir", tmp_path, "--epochs", "1", *flags).returncode == 0
-    write_npz(tmp_path / "mine.npz", train[::-1], labels[::-1], test, test_labels)
+    done = call("evaluate", "-m", "x", *flags)
+    assert done.returncode == 0 and "Note" not in done.stdout and "│ owl " in done.stdout
+    arrays = {"x_train": train, "y_train": labels, "x_test": test, "y_test": test_labels}
+    np.savez(tmp_path / "mine.npz", **arrays, classes=CLASSES)
     assert "this mine.npz is not the one" in call("evaluate", "-m", "x", *flags).stdout
     write_npz(tmp_path / "mine.npz", train[:, :, :, 0], labels, test[:, :, :, 0], test_labels)
     assert_refused(call("evaluate", "-m", "x", *flags), "other images or classes")

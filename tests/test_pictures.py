@@ -22,7 +22,7 @@ MNIST = (28, 28, 1)
 def results(tmp_path_factory, mnist5k):
     """A run of the convolutional net that knows digits."""
     top = tmp_path_factory.mktemp("results")
-    settings = Settings(net="conv", dataset="mnist5k", epochs=15, learning_rate=3e-3)
+    settings = Settings(net="conv", dataset="mnist5k", epochs=8, learning_rate=4e-3)
     train_run(data.resolve(settings, "mnist5k", mnist5k), mnist5k, runs.Output(top / "conv", "conv"), verbose=False)
     return top
 
