@@ -8,7 +8,7 @@ import keras
 
 from models.classifiers import Parts, build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
 from models.gans import build_conv_gan, build_dense_gan
-from models.own import REVIEWED, NetworkError, build_own, from_config, is_reviewed, operations_of
+from models.own import REVIEWED, NetworkError, build_own, from_config, is_reviewed, most_numbers, operations_of
 
 NETWORKS = {
     "dense": build_dense_net,
@@ -49,5 +49,7 @@ def build(net, precision="float32", **settings):
         if "options" in known:
             known |= {field.name for field in fields(Parts)}
         return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})
-    finally:
+    finally:  # also what a function of the user's own may have changed
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
         keras.config.set_dtype_policy(before)

@@ -81,10 +81,21 @@ def build_own(net, source, input_shape, classes, **settings):
         raise NetworkError(f"{net} does not take images of shape {input_shape}: {_last_line(error, file)}") from error
     if outputs.shape != (2, classes):
         raise NetworkError(f"{net} gives shape {outputs.shape} for 2 images, not (2, {classes}): an output for each class")
+    if model.compiled:
+        raise NetworkError(f"{net} gives a compiled model: leave out compile(), its optimizer would not be used")
+    other = next((weight for weight in model.weights if weight.dtype != "float32"), None)
+    if other is not None:
+        raise NetworkError(f"{net} has the weight {other.path} of {other.dtype}: only those of float32 can be loaded again")
     # Logits become probabilities; probabilities stay.
     ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM)
     last = layers.Activation("linear" if ready else "softmax", dtype="float32", name="probabilities")
-    return keras.Sequential([keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last], name="own")
+    whole = keras.Sequential([keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last], name="own")
+    try:
+        keras.saving.serialize_keras_object(whole)
+    except Exception as error:
+        advice = "each class of yours has to have get_config() and to take its content"
+        raise NetworkError(f"{net} cannot be saved ({_last_line(error, file)}): {advice}") from error
+    return whole
 
 
 def _taken(function, settings):
@@ -128,7 +139,7 @@ def from_config(config, input_shape, classes):
     model = keras.Sequential.from_config(config)
     if model.input_shape[1:] != tuple(input_shape) or model.output_shape[1:] != (classes,):
         raise NetworkError("it is of other images or classes than the run's config.json says")
-    if any(math.prod(one.output.shape[1:]) > _MOST_NUMBERS for one in operations_of(model) if hasattr(one, "output")):
+    if most_numbers(model) > _MOST_NUMBERS:
         raise NetworkError(f"a layer of it gives more than {_MOST_NUMBERS:,} numbers for an image")
     return model
 
@@ -156,6 +167,12 @@ def operations_of(model):
         return [one for operation in model.operations for one in operations_of(operation)]
     inner = model._flatten_layers(include_self=False, recursive=False) if isinstance(model, keras.Layer) else ()
     return [model, *(one for layer in inner for one in operations_of(layer))]
+
+
+def most_numbers(model):
+    """How many numbers the widest operation of a model gives for an image, as far as that is known."""
+    nodes = [node for operation in operations_of(model) for node in operation._inbound_nodes]
+    return max((math.prod(output.shape[1:]) for node in nodes for output in node.outputs), default=1)
 
 
 def is_reviewed(operation):

@@ -15,6 +15,8 @@ import models
 from lab import data, runs
 from lab.data import own
 from lab.settings import Settings, UserError, with_source
+from lab.training import engine
+from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call, files_of, write_npz
 
 CLASSES = ["cat", "dog", "owl"]
@@ -161,6 +163,8 @@ FAULTS = {
     "mixed colours": (lambda at: one_folder(at, ((8, 8), (8, 8, 3), (8, 8))), "grey, 0.png 8x8, colour"),
     "a million pixels a side": (bomb, "0.png: "),
     "a broken picture": (lambda at: one_folder(at) and (at / "x/test/owl/0.png").write_bytes(b"no") and "x/", "not a readable"),
+    "a picture": (lambda at: one_folder(at) and "x/train/cat/0.png", "neither a folder nor an .npz file"),
+    "deeper": (lambda at: (at / "y/a/b").mkdir(parents=True) or "y/", "a/ holds folders"),
     "not there": (lambda at: "x.npz", "no file x.npz"),
 }  # fmt: skip
 
@@ -282,6 +286,12 @@ NETS = {
     "a wrong default": ("def net(input_shape, classes, dropout=2.0): pass", "the defaults of net.py:net: dropout must be"),
     "raises": ("def net(input_shape, classes):\n    return 1 / 0", "ZeroDivisionError: division by zero (net.py, line 2)"),
     "ends": ("import sys\ndef net(input_shape, classes):\n    sys.exit('no')", "SystemExit: no (net.py, line 3)"),
+    "not to be saved": ("import keras\nclass Plain(keras.Model):\n    def __init__(self, classes):\n"
+                        "        super().__init__()\n        self.last = keras.layers.Dense(classes)\n    def call(self, x):\n"
+                        "        return self.last(keras.ops.reshape(x, (-1, 784)))\n"
+                        "def net(input_shape, classes):\n    return Plain(classes)", "net.py:net cannot be saved"),
+    "compiled": ("import keras\ndef net(input_shape, classes):\n    layers = [keras.layers.Flatten(), keras.layers.Dense(10)]\n"
+                 "    model = keras.Sequential(layers)\n    model.compile('sgd', 'mse')\n    return model", "out compile()"),
     "no model": ("def net(input_shape, classes): pass", "gives no keras.Model, but NoneType"),
     "outputs": ("import keras\ndef net(input_shape, classes):\n    layers = [keras.layers.Flatten(), keras.layers.Dense(4)]\n"
                 "    return keras.Sequential(layers)", "gives shape (2, 4) for 2 images, not (2, 10)"),
@@ -305,6 +315,50 @@ def test_flags_that_a_network_does_not_take(residual, tmp_path, data_dir):
     assert_refused(call("train", "-m", "x", *flags, "--batch-norm"), "--batch-norm has no effect")
     assert_refused(call("train", "-m", "x", *flags, "--unroll", "3"), "--unroll is for GANs")
     assert with_source(Settings(net=f"{residual}:residual")).filters == (16, 32)
+
+
+BAKED = """
+import keras
+
+def projected(input_shape, classes):
+    drawn = keras.random.normal((784, 20))
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(classes)(keras.ops.matmul(keras.layers.Flatten()(inputs), drawn)))
+
+def penalized(input_shape, classes, regularizer_strength=1e-2):
+    penalty = keras.regularizers.L2(regularizer_strength)
+    layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(8, activity_regularizer="l2")]
+    layers += [keras.layers.BatchNormalization(), keras.layers.Dense(classes, kernel_regularizer=penalty)]
+    return keras.Sequential(layers)
+"""
+
+
+def test_runs_that_follow_each_other_are_the_runs_alone_whatever_the_function_draws(data_dir, tmp_path):
+    (tmp_path / "baked.py").write_text(BAKED)
+    settings = with_source(Settings(net=f"{tmp_path}/baked.py:projected", epochs=1, batch_size=64, dataset="mnist"))
+    arrays = data.load_dataset("mnist", data_dir)
+
+    def curves(seed, name):
+        output = runs.Output(tmp_path / name, name)
+        train_run(settings.replace(seed=seed), arrays, output, verbose=False)
+        return runs.load(tmp_path / name).history.curves
+
+    after_another = [curves(0, "a"), curves(1, "b")][1]
+    engine._latest = None
+    assert curves(1, "c") == after_another
+
+
+def test_penalties_of_a_network_are_those_of_its_weights(data_dir, tmp_path):
+    (tmp_path / "baked.py").write_text(BAKED)
+    flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
+    assert call("train", "-m", "x", "--net", f"{tmp_path}/baked.py:penalized", "--epochs", "1", *flags).returncode == 0
+    assert call("evaluate", "-m", "x", *flags).returncode == 0
+    model = keras.models.load_model(tmp_path / "x" / "model.keras")
+    kernel = np.asarray(model.layers[1].layers[-1].kernel)
+    evaluated = json.loads((tmp_path / "x" / "evaluation.json").read_text())
+    assert evaluated["penalty"] == pytest.approx(1e-2 * (kernel**2).sum(), rel=1e-5)
+    some = data.load_dataset("mnist", data_dir).validation_images
+    np.testing.assert_allclose(runs.load_model(runs.load(tmp_path / "x"))(some), model(some), rtol=1e-5, atol=1e-6)
 
 
 LAYER = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}, "registered_name": None}

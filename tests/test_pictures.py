@@ -27,16 +27,16 @@ def results(tmp_path_factory, mnist5k):
     return top
 
 
-def read(path, shape=MNIST, digits=True):
+def read(path, shape=MNIST, kind="digits"):
     """What is found in a picture."""
-    (reading,), faults = data.read_pictures([path], shape, digits)
+    (reading,), faults = data.read_pictures([path], shape, kind)
     assert not faults
     return reading
 
 
 def fault_of(path):
     """What a picture is refused with."""
-    readings, (fault,) = data.read_pictures([path], MNIST, True)
+    readings, (fault,) = data.read_pictures([path], MNIST, "digits")
     assert not readings
     return str(fault)
 
@@ -147,7 +147,9 @@ def test_other_networks_get_the_whole_picture_or_the_one_thing_in_it(shape, tmp_
     ImageDraw.Draw(picture).rectangle([60, 50, 99, 89], "navy")
     ImageDraw.Draw(picture).rectangle([120, 50, 159, 149], "navy")  # of the same thing
     picture.save(tmp_path / "two.png")
-    reading = read(tmp_path / "two.png", shape, digits=False)
+    whole = read(tmp_path / "two.png", shape, "whole")
+    assert whole.images.shape == (1, *shape) and whole.images.dtype == np.uint8 and whole.images[0, 0, 0, 0] > 200
+    reading = read(tmp_path / "two.png", shape, "object" if shape[-1] == 1 else "whole")
     assert reading.images.shape == (1, *shape) and reading.images.dtype == np.uint8
     if shape[-1] == 1:
         assert reading.boxes == [(60, 50, 100, 100)]
@@ -281,7 +283,7 @@ def test_sixteen_bits_a_pixel_and_thin_lines_on_a_large_page(tmp_path):
 
 def test_a_colour_picture_stays_in_colour(tmp_path):
     Image.new("RGB", (100, 50), (200, 30, 10)).save(tmp_path / "red.png")
-    image = read(tmp_path / "red.png", (32, 32, 3)).images[0]
+    image = read(tmp_path / "red.png", (32, 32, 3), "whole").images[0]
     assert image.shape == (32, 32, 3) and (image == [200, 30, 10]).all()
 
 

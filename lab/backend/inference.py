@@ -1,11 +1,11 @@
 """What trained networks give for a batch: logits, features, generated images."""
 
-import math
-
 import keras
 import numpy as np
 
-MOST, PIXELS = 1000, 3_000_000  # images, and numbers, in a batch
+from models import most_numbers
+
+MOST, NUMBERS = 1000, 40_000_000  # images in a batch, and numbers that a layer gives for them
 
 
 def logits_and_features(model, images):
@@ -24,19 +24,19 @@ def logits_and_features(model, images):
     logits : float64 array, shape (n, classes)
     features : float64 array, shape (n, features)
     """
-    names = [layer.name for layer in model.layers]
-    if "logits" not in names:
+    layer = model.layers[-2]
+    if not isinstance(layer, keras.layers.Dense):
         probabilities = np.concatenate(_by_batch(model, images)).astype(np.float64)
         logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         return logits, logits
-    layer = model.get_layer("logits")
     outputs = keras.Model(model.inputs, [layer.output, layer.input])
     return tuple(np.concatenate(part).astype(np.float64) for part in zip(*_by_batch(outputs, images)))
 
 
 def penalty(model):
     """What the weight decay adds to the loss."""
-    return float(sum(float(term) for term in model.losses))
+    weights = [weight for weight in model.trainable_weights if weight.regularizer]
+    return float(sum(float(weight.regularizer(weight)) for weight in weights))
 
 
 def generate(generator, latents):
@@ -57,10 +57,10 @@ def generate(generator, latents):
 
 def _by_batch(model, inputs):
     # Not `predict`, which can take two seconds to end its input pipeline.
-    size = evaluation_batch(inputs.shape[1:])
+    size = evaluation_batch(model)
     return [model.predict_on_batch(inputs[start : start + size]) for start in range(0, len(inputs), size)]
 
 
-def evaluation_batch(shape):
-    """How many images of a shape are to be computed at once, where no weights change: fewer of large ones."""
-    return max(1, min(MOST, PIXELS // math.prod(shape)))
+def evaluation_batch(model):
+    """How many images are to be computed at once, where no weights change: fewer of large ones."""
+    return max(1, min(MOST, NUMBERS // most_numbers(model)))

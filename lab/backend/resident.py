@@ -70,7 +70,7 @@ def prepare(model, data, batches, validation_data=None):
     if validation_data is not None:
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        size = evaluation_batch(validation_data[0].shape[1:])
+        size = evaluation_batch(model)
         whole = Batches(size, steps_per_chunk=count // size)
         test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
         all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / size))

@@ -59,7 +59,7 @@ def trend_of(groups, published):
     (list, dict) or None
         The axes and series that `figures.trend` takes; None if fewer than half of the groups can be connected so.
     """
-    if not have_one_accuracy(groups):
+    if not have_one_accuracy(groups) or len({group.settings.source for group in groups}) > 1:
         return None
     levels, found = levels_of(groups), []
     for name in levels:

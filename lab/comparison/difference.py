@@ -1,7 +1,5 @@
 """Two runs, or two settings with their repeats, side by side: what differs, and whether it matters."""
 
-import hashlib
-
 import numpy as np
 
 from lab import console, runs
@@ -76,7 +74,7 @@ def facts_of(group):
     facts |= {"parameters": f"{record.parameters:,}", "data": f"{dataset.name} {dataset.sha256[:8]}"}
     facts |= {"training images": f"{dataset.train:,}", "device": group.device}  # its name, whatever was typed
     if group.settings.source:
-        facts["network"] = hashlib.sha256(group.settings.source.encode()).hexdigest()[:8]
+        facts["network"] = group.settings.network
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")
     facts["epochs trained"] = " ".join(dict.fromkeys(str(run.history.epochs) for run in group.runs))
     return facts | {f"version of {package}": version for package, version in sorted(record.versions.items())}

@@ -52,6 +52,7 @@ def naming_of(groups):
     given["seed"] = [seeds_in_words(group) for group in groups]
     if not {"dataset", "holdout"} & set(given):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]
+    given["network"] = [group.settings.network for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}
     most = {name: Counter(values).most_common(1)[0] for name, values in given.items()}
     usual = {name: value for name, (value, count) in most.items() if value and len(groups) > 2 and count > len(groups) / 2}

@@ -197,7 +197,7 @@ def numbers(groups, verdicts):
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(map(str, group.seeds))
-        row |= {name: "" if value is None else text(value) for name, value in group.settings if name != "seed"}
+        row |= {name: "" if value is None else text(value) for name, value in group.settings if name not in ("seed", "source")}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
             mean, half_width = intervals.mean_and_half_width(values)

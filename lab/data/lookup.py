@@ -79,7 +79,7 @@ def find(name=None, data_dir=None):
     """
     if name is not None:
         arrays = load_dataset(name, data_dir)
-        return (Path(name).name + "/" * name.endswith("/") if arrays.path else name), arrays
+        return (Path(arrays.path).name + "/" * name.endswith("/") if arrays.path else name), arrays
     try:
         return "mnist", load_dataset("mnist", data_dir)
     except UserError as error:
@@ -177,7 +177,9 @@ def _in_data_dir(file, data_dir):
 
 def _own_path(name, data_dir, known):
     """Where data of the user's own are; UserError if they are nowhere."""
-    for path in filter(None, (_in_data_dir(name, data_dir), known, name)):
+    typed = name if "/" in name.rstrip("/") else None  # which is a place, and comes first
+    inside = (_in_data_dir(one, data_dir) for one in (name, Path(name).name))
+    for path in filter(None, (typed, *inside, known, name)):
         if Path(path).exists():
             return Path(path)
     kind = "folder" if name.endswith("/") else "file"

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,10 +46,12 @@ def load_own(path):
         If they are no images of one shape, grey or colour, from 8 to 256 pixels a side, of two classes or more.
     """
     try:
+        if not path.is_dir() and path.suffix != ".npz":
+            raise ValueError("neither a folder nor an .npz file")
         parts, classes = _from_folder(path) if path.is_dir() else _from_npz(path)
         parts = with_axes(parts)
         classes = classes or [str(label) for label in range(parts[1].max() + 1)]
-        return Arrays(*_checked(parts, classes), tuple(map(visible, classes)), str(path.absolute()))
+        return Arrays(*_checked(parts, classes), tuple(map(visible, classes)), os.path.abspath(path))
     except UserError:
         raise
     except (ValueError, OSError) as error:
@@ -97,9 +100,13 @@ class _Picture(NamedTuple):
 def _from_folder(path):
     pictures, classes = _listed(path)
     kept = cache() / f"own-{_hash(pictures)[:32]}.npz"
-    if kept.exists():
-        return readers.read_npz(kept)[:4], classes
-    parts = _decode(pictures)
+    labels = [np.array([one.label for one in pictures if one.tested == tested]) for tested in (False, True)]
+    with contextlib.suppress(UserError):  # it is not there, or broken
+        *parts, _ = readers.read_npz(kept)
+        if all(map(np.array_equal, parts[1::2], labels)):
+            return parts, classes
+    images = _decode(pictures)
+    parts = [images[0], labels[0], images[1], labels[1]]
     with contextlib.suppress(OSError):  # a home that is not to be written to: they are decoded again then
         kept.parent.mkdir(parents=True, exist_ok=True)
         with atomic(kept) as temporary:
@@ -133,16 +140,19 @@ def _by_class(folder):
     found = {}
     for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
         if inner.is_dir():
-            found[inner.name] = [one for one in inner.iterdir() if one.suffix.lower() in _ENDINGS and one.name[0] != "."]
+            held = [one for one in inner.iterdir() if one.name[0] != "."]
+            found[inner.name] = [one for one in held if one.suffix.lower() in _ENDINGS]
+            if held and not found[inner.name] and all(one.is_dir() for one in held):
+                raise ValueError(f"{inner.name}/ holds folders, where the pictures of a class are expected")
     return {name: paths for name, paths in found.items() if paths}
 
 
 def _split(folder):
     """The pictures of a folder by class, for training and, a fifth of each class and always the same ones, for testing."""
-    random, train, test = np.random.default_rng(0), {}, {}
+    train, test = {}, {}
     for name, paths in _by_class(folder).items():
         paths = sorted(paths, key=lambda path: in_natural_order(path.name))
-        order = random.permutation(len(paths))
+        order = np.random.default_rng(0).permutation(len(paths))
         count = len(paths) // TESTED
         train[name] = [paths[place] for place in order[count:]]
         test |= {name: [paths[place] for place in order[:count]]} if count else {}
@@ -164,18 +174,14 @@ def _hash(pictures):
 
 
 def _decode(pictures):
-    """The parts of a data set of pictures, in the order of `Arrays`."""
+    """The images of a data set of pictures, for training and for testing."""
     with Bar("decoding pictures", len(pictures)) as bar:
         decoded = in_parallel(_decoded, [one.path for one in pictures], _SEVERAL, bar.advance)
     for one, image in zip(pictures, decoded):
         if image.shape != decoded[0].shape:
             first, other = in_words(decoded[0].shape), in_words(image.shape)
             raise ValueError(f"expected pictures of one shape; {pictures[0].path.name} is {first}, {one.path.name} {other}")
-    parts = []
-    for tested in (False, True):
-        places = [place for place, one in enumerate(pictures) if one.tested == tested]
-        parts += [np.stack([decoded[place] for place in places]), np.array([pictures[place].label for place in places])]
-    return parts
+    return [np.stack([image for one, image in zip(pictures, decoded) if one.tested == tested]) for tested in (False, True)]
 
 
 def _decoded(path):

@@ -44,19 +44,17 @@ class Reading(NamedTuple):
     images: np.ndarray  # uint8, shape (n, height, width, channels)
 
 
-def read_pictures(paths, shape, digits):
+def read_pictures(paths, shape, kind):
     """Pictures as images that a network of this input shape understands; of folders, all PNG and JPEG files in them.
 
-    For a network of written digits, each digit becomes an image like those of MNIST. For another of grey images, it is the one
-    thing that the picture shows, light on black and as large as the image. For one of colour images, it is the whole picture,
-    cropped to the image's proportions.
 
     Parameters
     ----------
     paths : list of paths of files and folders
     shape : (height, width, channels)
-    digits : bool
-        Whether the network knows digits, written light on black.
+    kind : "digits", "object" or "whole"
+        What becomes an image: each written digit, like those of MNIST; the one thing that a picture shows, light on black and
+        as large as the image, as in Fashion-MNIST; or the whole picture, cropped to the image's proportions.
 
     Returns
     -------
@@ -80,7 +78,7 @@ def read_pictures(paths, shape, digits):
         raise UserError(f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once")
 
     with Bar("reading pictures", len(files)) as bar:
-        read = functools.partial(_read, shape=shape, digits=digits)
+        read = functools.partial(_read, shape=shape, kind=kind)
         outcomes = in_parallel(read, files, _SEVERAL, bar.advance)
     faults += [outcome for outcome in outcomes if isinstance(outcome, UserError)]
     return [outcome for outcome in outcomes if isinstance(outcome, Reading)], faults
@@ -96,13 +94,13 @@ def _pictures_of(folder):
     return sorted(found, key=lambda path: in_natural_order(path.name))
 
 
-def _read(path, shape, digits):
+def _read(path, shape, kind):
     """The Reading of a picture, or the UserError that says why there is none."""
     try:
         picture, factor = decode_picture(path)
-        if shape[-1] == 3:
-            boxes, images = _whole(picture, shape)
-        elif digits:
+        if kind == "whole":
+            boxes, images = _whole(picture if shape[-1] == 3 else picture.convert("L"), shape)
+        elif kind == "digits":
             scale = np.clip(max(picture.size), *_SIDES) / max(picture.size)
             resized = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.BICUBIC)
             boxes, images = find_digits(np.asarray(resized), shape)
@@ -164,7 +162,7 @@ def _whole(picture, shape):
     image = np.asarray(ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS))
     scale = min(picture.width / shape[1], picture.height / shape[0])
     width, height = round(shape[1] * scale), round(shape[0] * scale)
-    return [Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)], image[np.newaxis]
+    return [Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)], image.reshape(1, *shape)
 
 
 def _object(picture, shape):

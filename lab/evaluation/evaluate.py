@@ -108,8 +108,8 @@ def _is_alone(request, folders):
 
 
 def _compare(request, folders):
-    if request.images:
-        raise UserError("--images: name one run that is to predict them")
+    if request.images or request.net:
+        raise UserError("--images and --net: name one run that they are for")
     if request.of_gans:
         if request.published:
             raise UserError("--published: there are published figures of classifiers only")
@@ -138,14 +138,14 @@ def _evaluate(several, request):
         labeller = runs.load_trained(runs.existing(request.results_dir, request.classifier))
     for run in several:
         _check(run, request, labeller)
-    arrays = {(run.settings.dataset, run.settings.holdout): run for run in several}
-    arrays = {kind: data_of(run, request.data_dir) for kind, run in arrays.items()}
+    alike = {(run.record.dataset, run.settings.holdout): run for run in several}
+    arrays = {kind: data_of(run, request.data_dir) for kind, run in alike.items()}
     devices.start(devices.Setup(request.device, request.threads))
     classifier = gans.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
     for run in several:
         if len(several) > 1:
             console.say(f"\n{run.folder}")
-        model, data = runs.load_model(run, _own(run, request)), arrays[run.settings.dataset, run.settings.holdout]
+        model, data = runs.load_model(run, _own(run, request)), arrays[run.record.dataset, run.settings.holdout]
         if run.settings.is_gan:
             paths = gans.evaluate_gan(run, model, data, classifier, request.samples)
         else:
@@ -186,7 +186,8 @@ def _predict(run, request):
 
     _check(run, request, None)
     about = run.record.dataset
-    readings, faults = read_pictures(request.images, about.shape, (about.classes, about.shape) == _DIGITS)
+    kind = "digits" if (about.classes, about.shape) == _DIGITS else "object" if about.name == "fashion_mnist" else "whole"
+    readings, faults = read_pictures(request.images, about.shape, kind)
     paths = []
     if readings:
         devices.start(devices.Setup(request.device, request.threads))

@@ -37,13 +37,21 @@ def check(run, classifier, count):
         raise UserError(f"--samples: at least {LEAST_SAMPLES} and at most {MOST_SAMPLES:,} can be evaluated, got {count}")
     if classifier is None:
         return
-    name, known = run.record.dataset.name, classifier.record.dataset.name
-    if name == "ring":
+    ours, theirs = run.record.dataset, classifier.record.dataset
+    if ours.name == "ring":
         raise UserError("--classifier: the ring needs none, its modes are known")
     if classifier.settings.is_gan:
         raise UserError(f"--classifier: {classifier.folder} is a GAN, not a classifier")
-    if name != known:
-        raise UserError(f"--classifier: {classifier.folder} was trained on {known}, the GAN on {name}")
+    other = ours.name != theirs.name
+    if ours.path and theirs.path:  # the user's own, whose names may be anything
+        held_alike = run.settings.holdout == classifier.settings.holdout
+        other = ours.sha256 != theirs.sha256 and (other or held_alike)
+    if other:
+        raise UserError(f"--classifier: {classifier.folder} was trained on {_in_words(theirs)}, the GAN on {_in_words(ours)}")
+
+
+def _in_words(dataset):
+    return f"{dataset.name} {dataset.sha256[:8]}" if dataset.path else dataset.name
 
 
 def evaluate_gan(run, model, arrays, classifier=None, count=None):

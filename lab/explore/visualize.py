@@ -3,7 +3,7 @@
 from lab import runs
 from lab.data import find
 from lab.explore import dataset, theory
-from lab.settings import UserError
+from lab.settings import CLASSES, UserError
 
 
 def visualize(name, topic, data_dir, results_dir):
@@ -33,7 +33,8 @@ def visualize(name, topic, data_dir, results_dir):
     if name == "ring":
         raise UserError("the data set ring has points, not images, to look at")
     name, arrays = find(name, data_dir)
-    folder = _free(results_dir, f"{runs.Beside.DATASETS}/{runs.plain(name)}")
+    place = runs.plain(name) + "-own" * (arrays.path is not None and runs.plain(name) in CLASSES)
+    folder = _free(results_dir, f"{runs.Beside.DATASETS}/{place}")
     dataset.print_table(name, arrays)
     return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
 

@@ -28,7 +28,7 @@ def with_source(settings):
         return settings
     path, _, function = settings.net.rpartition(":")
     try:
-        source = read(path, "code").decode("utf-8")
+        source = read(path, "code").decode("utf-8-sig")
         defaults = _arguments(source, function)
     except FileNotFoundError:
         raise UserError(f"no file {path}: name your network with its folder, as in --net FOLDER/FILE.py:FUNCTION") from None

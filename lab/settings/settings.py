@@ -6,6 +6,8 @@ titles of figures follow from the fields.
 """
 
 import functools
+import hashlib
+import shlex
 from typing import Annotated, Literal, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -164,6 +166,11 @@ class Settings(BaseModel):
     def is_own_net(self):
         return kinds.is_own_net(self.net)
 
+    @property
+    def network(self):
+        """A short hash of the source of a network of the user's own; None of any other."""
+        return self.source and hashlib.sha256(self.source.encode()).hexdigest()[:8]
+
     def default(self, name):
         """What a setting is where it is not given, in the company of these."""
         return Settings.model_fields[name].get_default(call_default_factory=True, validated_data=dict(self))
@@ -231,7 +238,8 @@ def as_flags(values):
     values : dict
         By the setting's name, as `Settings.unusual` gives them.
     """
-    return " ".join(f"--{flag_of(name)}" + ("" if value is True else f" {kinds.text(value)}") for name, value in values.items())
+    given = {f"--{flag_of(name)}": value is not True and shlex.quote(kinds.text(value)) for name, value in values.items()}
+    return " ".join(f"{flag} {value}" if value else flag for flag, value in given.items())
 
 
 def parse(name, given):

@@ -83,7 +83,8 @@ def networks_of(model):
 def compiled_in(settings):
     """What of some settings a compiled model depends on: a dict."""
     if settings.is_own_net:  # whose function may make anything of what it gets
-        return {name: value for name, value in settings if name not in _FREE - arguments_of(settings) | {"seed"}}
+        taken = arguments_of(settings)
+        return {name: value for name, value in settings if "**" in taken or name not in _FREE - taken | {"seed"}}
     found = {name: value for name, value in settings if name not in _FREE}
     return found | {"regularizer_strength": settings.regularizer_strength > 0}
 
@@ -97,6 +98,8 @@ def engine_for(settings, arrays, model):
     """
     global _latest
     needed = compiled_in(settings)
+    if not all(map(models.is_reviewed, models.operations_of(networks_of(model)))):
+        needed["seed"] = settings.seed  # what a user's own operations have drawn is part of them
     old = _latest and _latest.compiled_in == needed and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
