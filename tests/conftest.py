@@ -11,6 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+# Before NumPy: the threads of several workers' matrix products would wait for each other, each at full speed.
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+
 import numpy as np
 import pytest
 
@@ -28,7 +31,7 @@ DEVICE = devices.start(devices.Setup("cpu")).name
 
 
 # The files that take longest come first: of several workers, none is left alone with one of them in the end.
-LONG = ("test_search", "test_scripts", "test_experiments")
+LONG = ("test_search", "test_scripts", "test_experiments", "test_training", "test_backend", "test_report", "test_evaluation")
 
 
 def pytest_configure(config):
