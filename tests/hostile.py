@@ -11,6 +11,7 @@ import json
 import marshal
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -848,7 +849,7 @@ def main(file):
         result = {"name": case.name, "status": status, "out": told, "error": error, "seen": [*seen], "written": [*written]}
         result["changed"] = snapshot(case.folder) != before
         result["seconds"] = time.perf_counter() - begin
-        result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        result["memory"] = 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
         print(json.dumps(result), file=out, flush=True)
         if not number:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

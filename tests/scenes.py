@@ -72,14 +72,14 @@ def photograph(style, digits, generator):
 
 def _written(digit, tall, pen, generator):
     """How far a pen's ink covers each pixel around a digit."""
-    side, zoom = int(tall * 1.25 + pen + 4), 3
+    side, zoom = int(tall * 1.25 + pen + 4), 2
     slant, wide = generator.uniform(-0.08, 0.22), generator.uniform(0.6, 0.85)
     image = Image.new("L", (side * zoom, side * zoom))
     draw = ImageDraw.Draw(image)
     for stroke in _STROKES[digit]:
         points = np.array(stroke) - 0.5 + generator.normal(0, 0.012, np.shape(stroke))
         way = np.r_[0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
-        x, y = CubicSpline(way, points)(np.linspace(0, way[-1], 100)).T
+        x, y = CubicSpline(way, points)(np.linspace(0, way[-1], 120)).T
         for place in np.stack([x * wide - slant * y, y], 1) * tall + side / 2:
             draw.ellipse([*((place - pen / 2) * zoom), *((place + pen / 2) * zoom)], 255)
     return np.asarray(image.resize((side, side), Image.Resampling.BOX)) / 255
