@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from lab.console import Bar, say
 from lab.data import readers
 from lab.data.arrays import Arrays, in_words, with_axes
 from lab.data.download import cache
-from lab.data.pictures import picture_in
+from lab.data.pictures import on_paper, picture_files, users_picture, with_eight_bits
 from lab.inputs import first_line, in_natural_order, read, visible
 from lab.outputs import atomic
 from lab.parallel import in_parallel
@@ -23,7 +23,6 @@ LEAST_SIDE, MOST_SIDE = 8, 256
 MOST_CLASSES, _LONGEST = 1_000, 255  # letters of a name
 TESTED = 5  # of so many images of a class one is for testing, where the folder does not say which
 _SEVERAL = 2_000  # pictures are read by several processes
-_ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def load_own(path):
@@ -140,8 +139,8 @@ def _by_class(folder):
     found = {}
     for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
         if inner.is_dir():
-            held = [one for one in inner.iterdir() if one.name[0] != "."]
-            found[inner.name] = [one for one in held if one.suffix.lower() in _ENDINGS]
+            found[inner.name] = picture_files(inner)
+            held = [one for one in inner.iterdir() if not one.name.startswith(".")]
             if held and not found[inner.name] and all(one.is_dir() for one in held):
                 raise ValueError(f"{inner.name}/ holds folders, where the pictures of a class are expected")
     return {name: paths for name, paths in found.items() if paths}
@@ -151,7 +150,6 @@ def _split(folder):
     """The pictures of a folder by class, for training and, a fifth of each class and always the same ones, for testing."""
     train, test = {}, {}
     for name, paths in _by_class(folder).items():
-        paths = sorted(paths, key=lambda path: in_natural_order(path.name))
         order = np.random.default_rng(0).permutation(len(paths))
         count = len(paths) // TESTED
         train[name] = [paths[place] for place in order[count:]]
@@ -186,18 +184,11 @@ def _decode(pictures):
 
 def _decoded(path):
     """A picture as an array: uint8, shape (height, width, 1 or 3). What is transparent is white."""
-    try:
-        with picture_in(path, ("PNG", "JPEG")) as file:
-            if not all(LEAST_SIDE <= side <= MOST_SIDE for side in file.size):
-                found = "x".join(map(str, file.size))
-                raise ValueError(f"expected {LEAST_SIDE} to {MOST_SIDE} pixels a side, found {found}")
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
-                picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
-            kind = "L" if picture.mode in ("1", "L", "LA") else "RGB"
-            picture = picture.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(kind)
-    except Exception as error:  # a broken picture fails in as many ways as there are decoders
-        told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
-        raise UserError(f"{path}: {told or 'not a readable PNG or JPEG picture'}") from error
+    with users_picture(path) as file:
+        if not all(LEAST_SIDE <= side <= MOST_SIDE for side in file.size):
+            found = "x".join(map(str, file.size))
+            raise ValueError(f"expected {LEAST_SIDE} to {MOST_SIDE} pixels a side, found {found}")
+        picture = with_eight_bits(ImageOps.exif_transpose(file))
+        kind = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+        flat = on_paper(picture.convert("RGBA"), "white").convert(kind)
     return np.asarray(flat).reshape(*flat.size[::-1], -1)

@@ -36,6 +36,33 @@ def picture_in(path, formats=("PNG",)):
         yield picture
 
 
+@contextlib.contextmanager
+def users_picture(path):
+    """A PNG or JPEG file of the user's, as `picture_in`; whatever is wrong with it is a UserError that names it."""
+    try:
+        with picture_in(path, ("PNG", "JPEG")) as picture:
+            yield picture
+    except Exception as error:  # a broken picture fails in as many ways as there are decoders
+        told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
+        raise UserError(f"{path}: {told or 'not a readable PNG or JPEG picture'}") from error
+
+
+def with_eight_bits(picture):
+    """A picture whose values are from 0 to 255: of 16 bits a pixel, Pillow would cut off some instead of scaling."""
+    return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8)) if picture.mode.startswith("I") else picture
+
+
+def on_paper(picture, paper):
+    """An RGBA picture on a ground of one colour: RGB."""
+    return Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("RGB")
+
+
+def picture_files(folder):
+    """The PNG and JPEG files in a folder, 2 before 10: a list of Path."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: in_natural_order(path.name))
+
+
 class Reading(NamedTuple):
     """What was found in a picture, for a network to predict."""
 
@@ -46,7 +73,6 @@ class Reading(NamedTuple):
 
 def read_pictures(paths, shape, kind):
     """Pictures as images that a network of this input shape understands; of folders, all PNG and JPEG files in them.
-
 
     Parameters
     ----------
@@ -86,12 +112,12 @@ def read_pictures(paths, shape, kind):
 
 def _pictures_of(folder):
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and not path.name.startswith(".")]
+        found = picture_files(folder)
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}") from error
     if not found:
         raise UserError(f"{folder}: a folder without PNG or JPEG files")
-    return sorted(found, key=lambda path: in_natural_order(path.name))
+    return found
 
 
 def _read(path, shape, kind):
@@ -133,29 +159,21 @@ def decode_picture(path):
     UserError
         If it is no such file.
     """
-    try:
-        with picture_in(path, ("PNG", "JPEG")) as file:
-            longest = max(file.size)
-            file.draft(None, (_SIDES[1], _SIDES[1]))  # a JPEG is decoded at about that size at once
-            picture = file
-            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling
-                picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
-            picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-            picture.thumbnail((_SIDES[1], _SIDES[1]))
-            picture = ImageOps.exif_transpose(picture)
-    except Exception as error:
-        told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
-        reason = told or "not a readable PNG or JPEG picture"
-        raise UserError(f"{path}: {reason}") from error
+    with users_picture(path) as file:
+        longest = max(file.size)
+        file.draft(None, (_SIDES[1], _SIDES[1]))  # a JPEG is decoded at about that size at once
+        picture = with_eight_bits(file)
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+        picture.thumbnail((_SIDES[1], _SIDES[1]))
+        picture = ImageOps.exif_transpose(picture)
     factor = longest / max(picture.size)
-    return (_on_paper(picture) if picture.mode == "RGBA" else picture), factor
+    return (on_paper(picture, _paper_for(picture)) if picture.mode == "RGBA" else picture), factor
 
 
-def _on_paper(picture):
-    """A transparent picture on white; on black, if what is to be seen of it is light."""
+def _paper_for(picture):
+    """White, for a transparent picture; black, if what is to be seen of it is light."""
     grey, alpha = np.asarray(picture.convert("LA"), float).reshape(-1, 2).T
-    paper = "black" if alpha.min() < 128 and grey @ alpha > 127 * alpha.sum() else "white"
-    return Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("RGB")
+    return "black" if alpha.min() < 128 and grey @ alpha > 127 * alpha.sum() else "white"
 
 
 def _whole(picture, shape):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from lab import comparison, console, runs
 from lab.backend import devices
-from lab.data import CLASSES, IMAGE_SHAPES, fingerprint, hold_out, load_dataset, read_pictures
-from lab.settings import Settings, UserError, flag_of, with_source
+from lab.data import fingerprint, hold_out, load_dataset, read_pictures
+from lab.settings import CLASSES, IMAGE_SHAPES, Settings, UserError, flag_of, with_source
 
 
 class Request(NamedTuple):

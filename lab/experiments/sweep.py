@@ -42,9 +42,10 @@ def load_data(planned, data_dir=None):
         If a data set cannot be had, or is too small for a run.
     """
     found = {dataset: find(dataset, data_dir) for dataset in dict.fromkeys(one.dataset for one in planned.values())}
-    if len(dict(found.values())) < len(found):
+    data = dict(found.values())
+    if len(data) < len(found):
         raise UserError("two of the data sets have the same name: give your files different ones")
-    return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, dict(found.values())
+    return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, data
 
 
 def train_missing(planned, data, output, machines):

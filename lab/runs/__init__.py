@@ -17,18 +17,10 @@ from lab.runs.files import atomic, save_figures, write_json
 from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, below, check_free, display_name, ended, existing
 
 # isort: split
-from lab.runs.folders import (
-    folder_of,
-    has_files,
-    has_record,
-    holds_run,
-    is_pattern,
-    locked,
-    make_free,
-    named,
-    plain,
-    sample_paths,
-)
+from lab.runs.folders import folder_of, has_files, has_record, holds_run, is_pattern, locked, make_free, named, plain
+
+# isort: split
+from lab.runs.folders import sample_paths
 from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences
 
 # isort: split
