@@ -159,14 +159,14 @@ def suits_inter_op(settings, threads):
 
     Threads that share every operation wait for each other a hundred times a step, threads with a share of the batch once:
     with two of them, a step of a convolutional net takes 10 to 20% less. Dense nets are compiled with XLA, which knows only
-    shared operations; batch normalization needs the whole batch, since what it makes of an image depends on the others; and a
-    share of a few images would not be worth it.
+    shared operations; and a share of a few images would not be worth it.
     """
-    convolutional, whole = settings.net in CONVOLUTIONAL, settings.batch_norm
+    convolutional = settings.net in CONVOLUTIONAL
     if settings.is_own_net:  # of which there are no layers yet: TensorFlow has to be started first
         named = names_in(settings.source)
-        convolutional, whole = any("Conv" in name for name in named), "BatchNormalization" in named
-    return threads > 1 and convolutional and not whole and settings.batch_size >= LEAST_SHARE * threads
+        # Batch normalization needs the whole batch, and cannot be taken out of a network of the user's own.
+        convolutional = any("Conv" in name for name in named) and "BatchNormalization" not in named
+    return threads > 1 and convolutional and settings.batch_size >= LEAST_SHARE * threads
 
 
 def shares_of(settings):

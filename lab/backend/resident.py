@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from lab.backend.inference import evaluation_batch
+from lab.backend.quick import draw_masks, layer_by_layer, masked
 from models import is_reviewed, operations_of
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
@@ -37,6 +38,7 @@ class Batches(NamedTuple):
     # Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to each example. They are drawn for
     # a chunk at once, since XLA draws slowly on a CPU.
     noise: Callable[[int], tf.Tensor] | None = None
+    dropouts: tuple[keras.layers.Dropout, ...] = ()  # whose masks are drawn likewise
 
 
 def prepare(model, data, batches, validation_data=None):
@@ -65,7 +67,8 @@ def prepare(model, data, batches, validation_data=None):
     length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps)
     data = _on_device(data)
     _create_variables(model, data)
-    train_function = _over_chunk(_step(model), data, batches._replace(steps_per_chunk=length), model, suits_xla(model))
+    batches = batches._replace(steps_per_chunk=length)
+    train_function = _over_chunk(_step(model, batches.dropouts), data, batches, model, suits_xla(model, batches.dropouts))
     test_function = None
     if validation_data is not None:
         count = len(validation_data[0])
@@ -146,8 +149,8 @@ def moved(images, shifts, most):
     return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[:, :, :width]
 
 
-def suits_xla(model):
-    """Whether XLA makes this model's steps faster on the device in use.
+def suits_xla(model, dropouts=()):
+    """Whether XLA makes this model's steps faster on the device in use, if the masks of these layers are drawn before.
 
     On a GPU it does. On a CPU its convolutions and its random numbers, on which dropout draws, are several times slower than
     TensorFlow's own. It does not know all that a layer of the user's own may do.
@@ -157,12 +160,20 @@ def suits_xla(model):
     parts = [part for part in operations_of(model) if not type(part).__module__.startswith("lab.")]  # our own GAN
     if not all(map(is_reviewed, parts)):
         return False
-    return bool(tf.config.list_logical_devices("GPU")) or not any(isinstance(part, _SLOW) for part in parts)
+    slow = [part for part in parts if isinstance(part, _SLOW) and part not in dropouts]
+    return bool(tf.config.list_logical_devices("GPU")) or not slow
 
 
 def mixes_no_images(model):
-    """Whether it is certain that what a model computes of an image does not depend on the others in its batch."""
-    return all(is_reviewed(part) and not isinstance(part, keras.layers.BatchNormalization) for part in operations_of(model))
+    """Whether it is certain that what a model computes of an image does not depend on the others in its batch, but by batch
+    normalization between the layers of a `keras.Sequential`."""
+    apart = model.layers if type(model) is keras.Sequential else ()
+    mixing = [part for part in _normalizations(model) if part not in apart]
+    return all(map(is_reviewed, operations_of(model))) and not mixing
+
+
+def _normalizations(model):
+    return [part for part in operations_of(model) if isinstance(part, keras.layers.BatchNormalization)]
 
 
 @contextlib.contextmanager
@@ -172,7 +183,7 @@ def in_shares(model, count):
     Parameters
     ----------
     model : keras.Model with one input
-        None of its layers may mix the examples of a batch.
+        Of which `mixes_no_images` is true.
     count : int
         How many shares; fewer for a batch with fewer examples.
     """
@@ -181,10 +192,15 @@ def in_shares(model, count):
         return
     whole = model.call
 
-    def call(batch, **options):
+    def call(batch, training=None, **options):
         examples, shares = batch.shape[0], min(count, batch.shape[0])
         sizes = [examples // shares + (share < examples % shares) for share in range(shares)]
-        return tf.concat([whole(share, **options) for share in tf.split(batch, sizes)], axis=0)
+        parts = tf.split(batch, sizes)
+        if _normalizations(model):
+            parts = layer_by_layer(model, parts, training)
+        else:
+            parts = [whole(share, training=training, **options) for share in parts]
+        return tf.concat(parts, axis=0)
 
     model.call = call
     try:
@@ -228,13 +244,15 @@ def _create_variables(model, data):
         model.optimizer.build(model.trainable_variables)
 
 
-def _step(model):
+def _step(model, dropouts):
     """A step of training on a batch, at a learning rate; NaN: at the optimizer's own, which callbacks may have set."""
     own = model.optimizer.learning_rate
 
     def step(batch, rate):
         own.assign(tf.where(tf.math.is_nan(rate), own, rate))
-        model.train_step(batch)
+        arrays, masks = batch[: len(batch) - len(dropouts)], batch[len(batch) - len(dropouts) :]
+        with masked(dropouts, masks):
+            model.train_step(arrays)
 
     return step
 
@@ -263,7 +281,11 @@ def _untuned(dataset):
 
 def _over_chunk(step, data, batches, model, compiled):
     """What Keras calls as one step: takes a chunk of the plan from an iterator and goes through its batches."""
-    batch_size, most, noise = batches.batch_size, batches.steps_per_chunk, batches.noise
+    batch_size, most = batches.batch_size, batches.steps_per_chunk
+
+    def drawn_for(steps, size):
+        rows = [batches.noise(steps * size)] if batches.noise else draw_masks(batches.dropouts, steps * size)
+        return [tf.reshape(part, (steps, size, *part.shape[1:])) for part in rows]
 
     def batch(indices, shifts):
         images, *others = (tf.gather(array, indices) for array in data)
@@ -287,12 +309,11 @@ def _over_chunk(step, data, batches, model, compiled):
             of_steps = [
                 tf.pad(part, [(0, most - count)] + [(0, 0)] * (len(part.shape) - 1)) for part in (*whole, rates[:count])
             ]
-            drawn = [noise(most * batch_size)] if noise else []
-            drawn = [tf.reshape(part, (most, batch_size, *part.shape[1:])) for part in drawn]
-            full_batches(of_steps, drawn, tf.constant(count))
+            full_batches(of_steps, drawn_for(most, batch_size), tf.constant(count))
         if rest:
             # The smaller last batch, outside the compiled loop: to compile its shape would take longer than to run it.
-            step(batch(indices[-rest:], shifts[-rest:]) + ((noise(rest),) if noise else ()), rates[count])
+            drawn = tuple(part[0] for part in drawn_for(1, rest))
+            step(batch(indices[-rest:], shifts[-rest:]) + drawn, rates[count])
         return model.get_metrics_result()
 
     return lambda iterator: chunk(*next(iterator))

@@ -13,6 +13,7 @@ from keras.src.utils.naming import reset_uids
 
 import models
 from lab.backend import devices, resident
+from lab.backend.quick import dropouts_of, penalty, quicken
 from lab.backend.gan import GAN
 from lab.data import Arrays
 from lab.settings import UserError, arguments_of
@@ -105,10 +106,11 @@ def engine_for(settings, arrays, model):
         _latest = None  # its memory may be needed, and is full of circles
         gc.collect()
         copy = compiled_model(settings, *arrays.kind)
+        quicken(copy)
         strength = tf.Variable(0.0)
         for layer in copy.layers:
             if getattr(layer, "kernel_regularizer", None):
-                setattr(layer.kernel_regularizer, settings.regularizer, strength)
+                layer.kernel.regularizer = penalty(settings.regularizer, strength)
         _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy))
     if not settings.is_gan:
         model.optimizer.build(model.trainable_variables)
@@ -121,6 +123,9 @@ def _prepare(settings, arrays, model):
     """The function that trains this model."""
     shares = devices.shares_of(settings) if resident.mixes_no_images(model) else 1
     batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=shares)
+    dropouts = dropouts_of(model)
+    if resident.suits_xla(model, dropouts):
+        batches = batches._replace(dropouts=dropouts)
     if not settings.is_gan:
         if settings.label_smoothing:  # as Keras smooths vectors only
             labels = [keras.utils.to_categorical(part, len(arrays.classes)) for part in arrays[1:4:2]]
