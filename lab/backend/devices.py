@@ -14,6 +14,8 @@ from typing import NamedTuple
 from lab.console import say
 from lab.settings import CONVOLUTIONAL, UserError, names_in
 
+# What Keras imports if it is installed, to take its data or to offer its kind of models; the lab needs nothing of it.
+_LEFT_OUT = ("sklearn", "pandas", "matplotlib.pyplot")
 LEAST_SHARE = 8  # images of a batch to a thread
 # XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512): matrix products by Eigen
 # instead of YNNPACK, and full-width vectors. They are experimental, and XLA ends the process over a flag that it does not
@@ -96,7 +98,7 @@ def _import_tensorflow():
     if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR):
         os.environ["XLA_FLAGS"] = f"{_XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()  # the user's word comes last
     choose_backend()
-    with _quiet():
+    with _quiet(), _lean_import():
         import keras
         import tensorflow as tf
 
@@ -192,6 +194,21 @@ def _processor():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@contextlib.contextmanager
+def _lean_import():
+    """Within this context an import takes 60% of its time: what Keras imports only because it is there, is not, for now, and
+    the many new objects are not searched for garbage again and again."""
+    left_out = {name: None for name in _LEFT_OUT if name not in sys.modules}
+    sys.modules.update(left_out)  # to import them is an ImportError, on which Keras does without
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        for name in left_out:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

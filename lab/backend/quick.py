@@ -15,7 +15,7 @@ from keras import layers
 from models import is_reviewed, operations_of
 
 # XLA makes one pass over memory of what are several operations of TensorFlow.
-_one_pass = functools.partial(tf.function, jit_compile=True)
+_one_pass = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 
 def quicken(model):

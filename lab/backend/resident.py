@@ -17,11 +17,12 @@ import tensorflow as tf
 
 from lab.backend.inference import evaluation_batch
 from lab.backend.quick import draw_masks, layer_by_layer, masked
-from models import is_reviewed, operations_of
+from models import is_reviewed, most_numbers, operations_of
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
 # progress bar and Ctrl-C.
 FLOPS_PER_CHUNK = 1e11
+CACHED = 2_000_000  # numbers that a layer gives for a batch of validation images: what the processor's caches hold
 _LAYERS = keras.layers
 _SLOW = _LAYERS.Conv2D, _LAYERS.Conv2DTranspose, _LAYERS.DepthwiseConv2D, _LAYERS.SeparableConv2D, _LAYERS.Dropout
 _SLOW += _LAYERS.SpatialDropout2D, _LAYERS.AlphaDropout, _LAYERS.GaussianDropout, _LAYERS.GaussianNoise
@@ -73,7 +74,7 @@ def prepare(model, data, batches, validation_data=None):
     if validation_data is not None:
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        size = evaluation_batch(model)
+        size = max(1, min(evaluation_batch(model), CACHED // most_numbers(model)))
         whole = Batches(size, steps_per_chunk=count // size)
         test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
         all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / size))
@@ -291,7 +292,7 @@ def _over_chunk(step, data, batches, model, compiled):
         images, *others = (tf.gather(array, indices) for array in data)
         return moved(images, shifts, batches.shift) if batches.shift else images, *others
 
-    @tf.function(jit_compile=compiled)
+    @tf.function(jit_compile=compiled, autograph=False)
     def full_batches(of_steps, drawn, count):
         def body(row):
             indices, shifts, rate = (part[row] for part in of_steps)
@@ -300,7 +301,7 @@ def _over_chunk(step, data, batches, model, compiled):
 
         tf.while_loop(lambda row: row < count, body, (0,))
 
-    @tf.function
+    @tf.function(autograph=False)
     def chunk(indices, shifts, rates):
         count, rest = divmod(indices.shape[0], batch_size)
         if count:

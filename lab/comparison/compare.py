@@ -169,7 +169,12 @@ def report_sweep(results_dir, folder):
 
     groups, notes = collect(results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()]))
     curves = {group.folder / runs.File.LEARNING_CURVE: group for group in groups}
-    render.draw_curves({path: _curve(group, folder.name) for path, group in curves.items() if _is_old(path, group)})
+    old = {path: group for path, group in curves.items() if _is_old(path, group)}
+    # Of a setting with one run, that run's own is its curve; to draw it again would take as long as an epoch.
+    own = {path: group.runs[0].folder / path.name for path, group in old.items() if len(group.runs) == 1}
+    own = {path: source for path, source in own.items() if source.is_file() and source != path}
+    render.copy_curves(own)
+    render.draw_curves({path: _curve(group, folder.name) for path, group in old.items() if path not in own})
     render.show(tables.runs_table(groups, folder.name, notes))
     return [*curves]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
-from scipy import ndimage
+import scipy  # whose modules are imported when they are first used
 
 MOST_DIGITS = 30  # of a picture
 NOTHING = "shows nothing that stands out from its background"
@@ -61,8 +61,8 @@ def find_digits(picture, shape):
     margin = _margin(picture)
     ink = _ink(margin.around(picture), margin.side)
     threshold = _threshold(ink)
-    parts, _ = ndimage.label(_widened(_without_lines(ink > threshold)), _TOUCHING)
-    digits = _grouped(ndimage.find_objects(parts))
+    parts, _ = scipy.ndimage.label(_widened(_without_lines(ink > threshold)), _TOUCHING)
+    digits = _grouped(scipy.ndimage.find_objects(parts))
     if not digits:
         raise ValueError(NOTHING)
     strength = np.clip(ink / threshold - 0.5, 0, 1)
@@ -86,10 +86,10 @@ def like_mnist(ink, shape):
     """
     box = 20 * min(shape[:2]) // 28
     ink = _scaled(ink, 4 * box)
-    depth = ndimage.distance_transform_edt(np.pad(ink > 0.5, 1))
+    depth = scipy.ndimage.distance_transform_edt(np.pad(ink > 0.5, 1))
     missing = round(_PEN * 4 * box - 4 * depth[depth > 0].mean())  # a stroke is four times as wide as it is deep on average
     if missing > 0:
-        ink = ndimage.maximum_filter(np.pad(ink, missing), missing + 1)
+        ink = scipy.ndimage.maximum_filter(np.pad(ink, missing), missing + 1)
     rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
     ink = _scaled(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], box)
     ink = ink * (255 / ink.max())  # thin lines grow pale as they shrink
@@ -144,7 +144,7 @@ def _ink(picture, side):
     small = Image.fromarray(picture).reduce(max(1, side // _SMALL))
     axis, dark = _axis_and_polarity(_LOGS[np.asarray(small)], side * min(small.size) / min(picture.shape[:2]))
     contrast = sum(np.take(_LOGS * weight, picture[..., channel]) for channel, weight in enumerate(axis if dark else -axis))
-    contrast = ndimage.gaussian_filter(contrast, max(picture.shape) / 500)
+    contrast = scipy.ndimage.gaussian_filter(contrast, max(picture.shape) / 500)
     fixed = (contrast * _STEPS).astype(np.int16)  # twice as fast
     return _closed(fixed, _CLOSING * side) / np.float32(_STEPS) - contrast
 
@@ -218,8 +218,8 @@ def _without_lines(inked):
 def _lines(inked, share, least):
     """Thin lines of such a share of the width at least, if they are so many; not where strokes cross them."""
     width = inked.shape[1]
-    parts, _ = ndimage.label(_widened(_opened(inked, 0, max(10, width // 12))), _TOUCHING)
-    wide = [columns.stop - columns.start >= share * width for _, columns in ndimage.find_objects(parts)]
+    parts, _ = scipy.ndimage.label(_widened(_opened(inked, 0, max(10, width // 12))), _TOUCHING)
+    wide = [columns.stop - columns.start >= share * width for _, columns in scipy.ndimage.find_objects(parts)]
     lines = np.array([False, *wide])[parts] & inked
     thickness = lines.sum() / max(1, sum(wide) * lines.any(axis=0).sum())
     if sum(wide) < least or thickness > width / 30:

@@ -173,7 +173,9 @@ def _sent(client, arrays):
     As plain arrays, and by a function that can be read without this package, which the scheduler need not have.
     """
     with warnings.catch_warnings(action="ignore"):  # of their size
-        return client.submit(tuple, list(arrays), pure=False)
+        sent = client.submit(tuple, list(arrays), pure=False)
+    client.replicate(sent)  # or the first runs would all go to the worker that has it
+    return sent
 
 
 def _task():
