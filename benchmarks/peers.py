@@ -1,9 +1,9 @@
 """What the lab is measured against: the same networks, as users of Keras, JAX and PyTorch would write them to be fast.
 
 `training.py` runs each in a process of its own, with the Python that has its packages:
-``python benchmarks/peers.py NAME NET DATA_DIR FOLDER EPOCHS OPTIONS``. It trains and leaves in FOLDER/run/history.json the seconds
-of each epoch, validation included, and the validation accuracies; the Keras scripts also save their model and draw its curve,
-as train.py does.
+``python benchmarks/peers.py NAME NET DATA_DIR FOLDER EPOCHS OPTIONS``. It trains and leaves in FOLDER/run/history.json the
+seconds of each epoch, validation included, and the validation accuracies; the Keras scripts also save their model and draw its
+curve, as train.py does.
 """
 
 import functools

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import models
-from lab.backend import devices, resident
+from lab.backend import devices, quick, resident
 from lab.backend.gan import GAN
 from lab.backend.resident import Batches
 from lab.settings import Settings, UserError
@@ -108,6 +108,99 @@ def test_batches_in_shares_give_the_same_weights_and_history(data, validation_da
     lengths.clear()
     ours(data[0][:10])
     assert lengths == [10]  # whole again
+
+
+@pytest.mark.parametrize(
+    ("net", "settings"),
+    [("conv", {}), ("conv", {"batch_norm": True, "regularizer_strength": 1e-3}), ("filter", {"batch_norm": True})],
+)
+def test_shorter_ways_to_the_same_weights_and_history(net, settings, data, validation_data):
+    """In shares, of which batch normalization sees all; and of a decay. In few steps, and at a rate, that do not blow up
+    rounding, of which there is more in Keras's own batch normalization."""
+    few, shape = tuple(array[:43] for array in data), {"input_shape": data[0].shape[1:]}
+    stock, *several = (build(net, keras.optimizers.SGD(0.01), **settings, **shape) for _ in range(3))
+    expected = stock_fit(stock, *few, validation_data, batch_size=20)
+    for shares, ours in zip((1, 3), several):
+        quick.quicken(ours)
+        for layer in ours.layers:
+            if getattr(layer, "kernel_regularizer", None):
+                layer.kernel.regularizer = quick.penalty("l2", tf.Variable(1e-3))
+        fit = resident.prepare(ours, few, Batches(20, shares=shares), validation_data)
+        assert_same(ours, fit(epochs=EPOCHS, seed=SEED).history, stock, expected)
+
+
+def test_batch_normalization_of_shares_against_its_formula_in_double_precision():
+    """Far from the center that it starts from: values, all gradients, both moving averages."""
+    draw = np.random.default_rng(0)
+    images, upstream = draw.normal(5, 2, (32, 9, 9, 6)), draw.normal(size=(32, 9, 9, 6))
+    layer = keras.layers.BatchNormalization()
+    layer.build(images.shape)
+    scale, offset = draw.uniform(0.5, 2, 6), draw.normal(size=6)
+    layer.set_weights([scale, offset, draw.normal(3, 2, 6), np.ones(6)])
+    before = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    inputs = tf.constant(images, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = tf.concat(quick.normalize(layer, tf.split(inputs, [20, 12])), axis=0)
+        total = tf.reduce_sum(outputs * tf.constant(upstream, tf.float32))
+    gradients = tape.gradient(total, [inputs, layer.gamma.value, layer.beta.value])
+
+    mean, variance = images.mean((0, 1, 2)), images.var((0, 1, 2))
+    narrow = 1 / np.sqrt(variance + layer.epsilon)
+    normal = (images - mean) * narrow
+    of_scale, of_offset = (upstream * normal).sum((0, 1, 2)), upstream.sum((0, 1, 2))
+    count = 32 * 9 * 9
+    of_images = scale * narrow * (upstream - of_offset / count - normal * of_scale / count)
+    np.testing.assert_allclose(outputs, normal * scale + offset, atol=2e-5)
+    for gradient, expected in zip(gradients, (of_images, of_scale, of_offset), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=2e-4)
+    np.testing.assert_allclose(layer.moving_mean, 0.99 * before[0] + 0.01 * mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, 0.99 * before[1] + 0.01 * variance, rtol=1e-5)
+
+
+@pytest.mark.parametrize("regularizer", ["l1", "l2"])
+def test_weight_decay_is_that_of_keras(regularizer):
+    kernel = tf.Variable(np.random.default_rng(1).normal(size=(5, 5, 3, 20)), dtype=tf.float32)
+    of_keras = {"l1": keras.regularizers.L1, "l2": keras.regularizers.L2}[regularizer](0.01)
+    outcomes = []
+    for one in (quick.penalty(regularizer, tf.Variable(0.01)), of_keras):
+        with tf.GradientTape() as tape:
+            value = 3 * one(kernel)
+        outcomes.append((value, tape.gradient(value, kernel)))
+    for ours, expected in zip(*outcomes, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+def test_dropout_takes_masks_that_were_drawn_before(data):
+    """In the engine's way: XLA, a mask of its own for each image and step, the same ones again from the same seed."""
+    rate = 0.3
+    model = build("dense", sgd(), dropout=rate, hidden=(40, 20))
+    dropouts = quick.dropouts_of(model)
+    assert len(dropouts) == 2 and resident.suits_xla(model, dropouts) and not resident.suits_xla(model)
+    assert quick.dropouts_of(keras.Sequential([keras.Input((40,)), keras.layers.Dropout(0.1, noise_shape=(None, 1))])) == ()
+    masks = [mask.numpy() for mask in quick.draw_masks(dropouts, 5000)]
+    assert [mask.shape for mask in masks] == [(5000, 40), (5000, 20)]
+    for mask in masks:
+        kept = mask.mean()
+        assert abs(kept - (1 - rate)) < 5 * math.sqrt(rate * (1 - rate) / mask.size)
+        assert len(np.unique(mask, axis=0)) > 4000
+    assert not np.array_equal(masks[1], quick.draw_masks(dropouts, 5000)[1])
+    inputs = np.random.default_rng(2).normal(size=(5000, 40)).astype("float32")
+    with quick.masked(dropouts, masks):
+        np.testing.assert_allclose(dropouts[0](inputs, training=True), np.where(masks[0], inputs / (1 - rate), 0), rtol=1e-6)
+        np.testing.assert_array_equal(dropouts[0](inputs), inputs)
+    assert 0.6 < np.mean(dropouts[0](inputs, training=True) != 0) < 0.8  # its own again
+
+    outcomes = []
+    for steps_per_chunk in (3, 3, None):
+        model = build("dense", sgd(), dropout=rate, hidden=(40, 20))
+        batches = Batches(BATCH, steps_per_chunk=steps_per_chunk, dropouts=quick.dropouts_of(model))
+        history = resident.prepare(model, data, batches)(epochs=EPOCHS, seed=SEED).history
+        assert history["loss"][1] < history["loss"][0]
+        outcomes.append(model.get_weights()[0])
+    np.testing.assert_array_equal(outcomes[0], outcomes[1])
+    assert not np.array_equal(outcomes[0], outcomes[2])  # another chunk takes other masks
+    assert resident.suitable_chunk(model, 128, 100_000, dropouts) < resident.MASKED / 128 / 60
 
 
 SHARES = """

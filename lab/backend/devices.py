@@ -161,14 +161,15 @@ def suits_inter_op(settings, threads):
 
     Threads that share every operation wait for each other a hundred times a step, threads with a share of the batch once:
     with two of them, a step of a convolutional net takes 10 to 20% less. Dense nets are compiled with XLA, which knows only
-    shared operations; and a share of a few images would not be worth it.
+    shared operations, but for those in bfloat16; and a share of a few images would not be worth it.
     """
     convolutional = settings.net in CONVOLUTIONAL
     if settings.is_own_net:  # of which there are no layers yet: TensorFlow has to be started first
         named = names_in(settings.source)
         # Batch normalization needs the whole batch, and cannot be taken out of a network of the user's own.
         convolutional = any("Conv" in name for name in named) and "BatchNormalization" not in named
-    return threads > 1 and convolutional and settings.batch_size >= LEAST_SHARE * threads
+    apart = convolutional or (settings.precision == "bfloat16" and not settings.is_own_net)
+    return threads > 1 and apart and settings.batch_size >= LEAST_SHARE * threads
 
 
 def shares_of(settings):

@@ -19,22 +19,39 @@ _one_pass = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 
 def quicken(model):
-    """Let the layers of a model take shorter ways while it is trained.
+    """Let the layers of a model take shorter ways while it is trained; none on a GPU, where XLA compiles all of it.
 
     Parameters
     ----------
     model : keras.Model, built
         It keeps its layers and variables.
     """
+    if _has_gpu():
+        return
     for part in filter(is_reviewed, operations_of(model)):
-        if isinstance(part, layers.Conv2D):
+        if _is_convolution(part):
             part.call = functools.partial(_convolved, part)
-        elif isinstance(part, layers.BatchNormalization) and len(part.input.shape) == 4:
+        elif _is_usual_normalization(part):
             part.call = functools.partial(_normalized, part, part.call)
     if type(model) is keras.Sequential:
         for convolution, pooling in pairwise(model.layers):
-            if isinstance(convolution, layers.Conv2D) and isinstance(pooling, layers.MaxPooling2D):
+            if _is_convolution(convolution) and isinstance(pooling, layers.MaxPooling2D):
                 _add_bias_behind(convolution, pooling)
+
+
+def _has_gpu():
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _is_convolution(layer):
+    # In bfloat16, what is convolved would be rounded once more before the bias is added.
+    usual = isinstance(layer, layers.Conv2D) and layer.use_bias and layer.data_format == "channels_last"
+    return usual and layer.compute_dtype == "float32"
+
+
+def _is_usual_normalization(layer):
+    usual = isinstance(layer, layers.BatchNormalization) and layer.scale and layer.center and layer.trainable
+    return usual and not getattr(layer, "renorm", False) and len(layer.input.shape) == 4 and layer.axis in (-1, 3)
 
 
 def layer_by_layer(model, shares, training=False):
@@ -52,8 +69,12 @@ def layer_by_layer(model, shares, training=False):
     list of tensors
     """
     for layer in model.layers:
-        joint = training and isinstance(layer, layers.BatchNormalization)
-        shares = normalize(layer, shares) if joint else [layer(share) for share in shares]
+        if not (training and isinstance(layer, layers.BatchNormalization)):
+            shares = [layer(share) for share in shares]
+        elif _is_usual_normalization(layer):
+            shares = normalize(layer, shares)
+        else:
+            shares = tf.split(layer(tf.concat(shares, axis=0)), [share.shape[0] for share in shares])
     return shares
 
 
@@ -98,11 +119,27 @@ def normalize(layer, shares):
 
 def _sums(weights, shares, center, narrow):
     """By channel, over all shares: the sum of weight * (image - center) * narrow, and that of the weights."""
-    # TensorFlow's kernel for the gradients of scale and offset takes both sums in one pass.
-    fixed = {"scale": narrow, "reserve_space_1": center, "reserve_space_2": tf.square(1 / narrow), "epsilon": 0.0}
-    kernel = functools.partial(tf.raw_ops.FusedBatchNormGradV3, reserve_space_3=center, is_training=False, **fixed)
-    of_shares = [kernel(y_backprop=weight, x=share)[1:3] for weight, share in zip(weights, shares)]
-    return [tf.add_n(sums) for sums in zip(*of_shares)]
+    # TensorFlow's kernel for the gradients of scale and offset takes both sums in one pass, fast and exactly only for vectors
+    # of whole registers.
+    way = _sums_by_rows if shares[0].shape[-1] % 16 else _sums_by_kernel
+    return [tf.add_n(sums) for sums in zip(*(way(*pair, center, narrow) for pair in zip(weights, shares)))]
+
+
+def _sums_by_kernel(weights, images, center, narrow):
+    fixed = {"scale": narrow, "reserve_space_1": center, "reserve_space_2": tf.square(1 / narrow), "reserve_space_3": center}
+    kernel = tf.raw_ops.FusedBatchNormGradV3
+    return kernel(y_backprop=weights, x=images, epsilon=0.0, is_training=False, **fixed)[1:3]
+
+
+@_one_pass
+def _sums_by_rows(weights, images, center, narrow):
+    *_, width, channels = images.shape
+    weights = tf.cast(weights, tf.float32)
+
+    def by_channel(numbers):
+        return tf.reduce_sum(tf.reshape(tf.reduce_sum(tf.reshape(numbers, (-1, width * channels)), 0), (width, channels)), 0)
+
+    return by_channel(weights * (tf.cast(images, tf.float32) - center)) * narrow, by_channel(weights)
 
 
 @_one_pass
@@ -122,15 +159,16 @@ def _normalized(layer, otherwise, inputs, training=None, mask=None):
 
 def _convolved(layer, inputs):
     # Not by `bias_add`, whose gradient becomes one kernel with that of the filters, which is slower than both are apart.
-    return layer.activation(tf.add(layer.convolution_op(inputs, layer.kernel), tf.cast(layer.bias, layer.compute_dtype)))
+    return layer.activation(tf.add(layer.convolution_op(inputs, layer.kernel), layer.bias))
 
 
 def _add_bias_behind(convolution, pooling):
     """The maximum of numbers to which a constant was added is their maximum and that constant: a quarter of the additions."""
+    if convolution.activation is not keras.activations.linear:
+        return
     pool = pooling.call
     convolution.call = lambda inputs: convolution.convolution_op(inputs, convolution.kernel)
-    pooling.call = lambda inputs: tf.add(pool(inputs), tf.cast(convolution.bias, convolution.compute_dtype))
-
+    pooling.call = lambda inputs: tf.add(pool(inputs), convolution.bias)
 
 
 def penalty(regularizer, strength):
@@ -161,10 +199,11 @@ def _sum(matrix):
 
 
 def dropouts_of(model):
-    """The Dropout layers of a model, if their masks can be drawn by `draw_masks`: an empty tuple, if not all of them can."""
+    """The Dropout layers of a model whose masks are best drawn by `draw_masks`: none if not all of them can be, or on a GPU, on
+    which XLA draws fast."""
     found = tuple(part for part in operations_of(model) if isinstance(part, layers.Dropout))
     alone = type(model) is keras.Sequential and all(layer in model.layers and layer.noise_shape is None for layer in found)
-    return found if alone else ()
+    return found if alone and not _has_gpu() else ()
 
 
 def draw_masks(dropouts, count):

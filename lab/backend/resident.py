@@ -22,6 +22,7 @@ from models import is_reviewed, most_numbers, operations_of
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
 # progress bar and Ctrl-C.
 FLOPS_PER_CHUNK = 1e11
+MASKED = 20_000_000  # numbers of dropout's masks that are drawn for a chunk at most
 CACHED = 2_000_000  # numbers that a layer gives for a batch of validation images: what the processor's caches hold
 _LAYERS = keras.layers
 _SLOW = _LAYERS.Conv2D, _LAYERS.Conv2DTranspose, _LAYERS.DepthwiseConv2D, _LAYERS.SeparableConv2D, _LAYERS.Dropout
@@ -65,7 +66,7 @@ def prepare(model, data, batches, validation_data=None):
     """
     examples, batch_size = len(data[0]), batches.batch_size
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)
-    length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps)
+    length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps, batches.dropouts)
     data = _on_device(data)
     _create_variables(model, data)
     batches = batches._replace(steps_per_chunk=length)
@@ -154,7 +155,8 @@ def suits_xla(model, dropouts=()):
     """Whether XLA makes this model's steps faster on the device in use, if the masks of these layers are drawn before.
 
     On a GPU it does. On a CPU its convolutions and its random numbers, on which dropout draws, are several times slower than
-    TensorFlow's own. It does not know all that a layer of the user's own may do.
+    TensorFlow's own, and what a processor has for bfloat16 it leaves idle. It does not know all that a layer of the user's own
+    may do.
     """
     if not tf.test.is_built_with_xla():
         return False
@@ -162,6 +164,7 @@ def suits_xla(model, dropouts=()):
     if not all(map(is_reviewed, parts)):
         return False
     slow = [part for part in parts if isinstance(part, _SLOW) and part not in dropouts]
+    slow += [part for part in parts if getattr(part, "compute_dtype", None) == "bfloat16"]
     return bool(tf.config.list_logical_devices("GPU")) or not slow
 
 
@@ -210,10 +213,12 @@ def in_shares(model, count):
         del model.call
 
 
-def suitable_chunk(model, batch_size, steps):
-    """Steps to a chunk: about `FLOPS_PER_CHUNK`, in chunks of equal length."""
+def suitable_chunk(model, batch_size, steps, dropouts=()):
+    """Steps to a chunk: about `FLOPS_PER_CHUNK`, in chunks of equal length; fewer, if there are large masks to be drawn."""
     # A step's backward pass takes twice the arithmetic of its forward pass.
-    affordable = max(1, int(FLOPS_PER_CHUNK / (3 * batch_size * max(1, forward_flops(model)))))
+    affordable = FLOPS_PER_CHUNK / (3 * max(1, forward_flops(model)))
+    masked = sum(math.prod(layer.input.shape[1:]) for layer in dropouts)
+    affordable = max(1, int(min(affordable, MASKED / max(1, masked)) / batch_size))
     return math.ceil(steps / math.ceil(steps / affordable))
 
 

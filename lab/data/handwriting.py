@@ -8,8 +8,8 @@ since a shadow dims paper and ink alike, along the one axis of colour in which i
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
 import scipy  # whose modules are imported when they are first used
+from PIL import Image, ImageOps
 
 MOST_DIGITS = 30  # of a picture
 NOTHING = "shows nothing that stands out from its background"

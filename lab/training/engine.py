@@ -13,8 +13,8 @@ from keras.src.utils.naming import reset_uids
 
 import models
 from lab.backend import devices, resident
-from lab.backend.quick import dropouts_of, penalty, quicken
 from lab.backend.gan import GAN
+from lab.backend.quick import dropouts_of, penalty, quicken
 from lab.data import Arrays
 from lab.settings import UserError, arguments_of
 
