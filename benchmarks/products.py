@@ -35,7 +35,7 @@ def main(net, precision):
     if net == "dense":
         steps = [[dense_step(dtype, training, compiled) for compiled in (False, True)] for training in (True, False)]
     else:
-        threads = len(os.sched_getaffinity(0))
+        threads = min(len(os.sched_getaffinity(0)), BATCH[net] // 8)
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         steps = [[convolutional_step(net, dtype, training, threads)] for training in (True, False)]
@@ -92,10 +92,11 @@ def dense_step(dtype, training, compiled):
 
 
 def convolutional_step(net, dtype, training, threads):
-    share, several = BATCH[net] // threads, []
+    shares = [BATCH[net] // threads + (thread < BATCH[net] % threads) for thread in range(threads)]
+    several = []
     for layer, (side, smaller, size, channels, filters, padding) in enumerate(CONVOLUTIONS[net]):
         kernel = variable((size, size, channels, filters), dtype)
-        for _ in range(threads):
+        for share in shares:
             image = variable((share, side, side, channels), dtype)
             several.append((layer, image, kernel, variable((share, smaller, smaller, filters), dtype), padding))
 

@@ -31,7 +31,12 @@ from pathlib import Path
 from peers import BATCH_SIZES, DATASETS, PEERS, ROOT, own_network
 
 IMAGES = {"mnist": 60_000, "cifar10": 50_000}
-OURS = {"ours": "float32", "bfloat16": "bfloat16"}  # `train.py` and its --precision
+OURS = {  # `train.py`, with these flags
+    "ours": [],
+    "ours-decay": ["-r", "1e-4"],
+    "ours-dropout": ["--dropout", "0.2"],
+    "ours-bf16": ["--precision", "bfloat16"],
+}
 PRODUCTS = {"products": "float32", "products-bf16": "bfloat16"}
 CONTESTANTS = [*PEERS, *OURS, *PRODUCTS]
 # Those that take several times as long as the others: only where they are asked for.
@@ -136,9 +141,11 @@ def command_of(name, net, args, folder):
         return [*map(str, command), str(args.epochs), json.dumps(options)]
     ours = f"{own_network(folder)}:residual" if net == "own" else net
     command = [sys.executable, str(ROOT / "train.py"), "-m", "run", "--net", ours, "--results-dir", folder]
-    command += ["--dataset", DATASETS[net], "--batch-size", str(BATCH_SIZES[net]), "--precision", OURS[name]]
+    command += ["--dataset", DATASETS[net], "--batch-size", str(BATCH_SIZES[net])]
     command += ["--data-dir", args.data_dir, "--epochs", str(args.epochs), *(["--batch-norm"] if args.batch_norm else [])]
-    return command if net == "own" else [*command, "--dropout", str(args.dropout), "-r", str(args.decay)]
+    if net != "own":
+        command += ["--dropout", str(args.dropout), "-r", str(args.decay)]
+    return command + OURS[name]
 
 
 def shown(net, name, outcome):

@@ -4,16 +4,18 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 
 from lab import comparison, figures, runs
-from lab.comparison import View, charts, compare_runs, tables
+from lab.comparison import View, charts, compare_runs, report_sweep, tables
 from lab.comparison.published import Published, place_of, read_published, verdicts_of
 from lab.runs import write_json
 from lab.settings import Settings, UserError
@@ -509,3 +511,19 @@ def test_labels_are_plain_and_short():
     assert comparison.label_of(["a", "b/c=1,2"]) == "a,b-c=1-2"
     assert len(comparison.label_of([f"a-long-name-{index}" for index in range(40)])) < 90
     assert comparison.label_of(["*"]) == "all"
+
+
+def test_the_curve_of_a_setting_with_one_run_is_that_runs_own(tmp_path):
+    setting = tmp_path / "s" / "hidden=9"
+    fake_run(setting / "seed=0", hidden=(9,))
+    (setting / "seed=0" / "learning_curve.png").write_bytes(b"its own")
+    paths = report_sweep(tmp_path, tmp_path / "s")
+    assert paths == [setting / "learning_curve.png"] and paths[0].read_bytes() == b"its own"
+    fake_run(setting / "seed=1", hidden=(9,), seed=1)
+    report_sweep(tmp_path, tmp_path / "s")
+    with Image.open(paths[0]) as image:  # of both, drawn
+        assert image.width > 500
+    shutil.rmtree(setting / "seed=1")
+    (setting / "seed=0" / "learning_curve.png").unlink()
+    report_sweep(tmp_path, tmp_path / "s")
+    assert Image.open(paths[0]).width > 500

@@ -366,6 +366,14 @@ def test_workers_that_join_later_get_runs_at_once():
 
 
 @pytest.mark.cluster
+def test_workers_of_this_machine_all_have_the_data_before_the_first_run():
+    """Dask gives a run to a worker that has its data, if it has to wait there or not."""
+    with cluster.connect(workers=2) as client:
+        sent = cluster._sent(client, (np.arange(3),))
+        assert len(client.who_has([sent])[sent.key]) == 2
+
+
+@pytest.mark.cluster
 def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
     flags = ("--hidden", "8", *SMALL, "--sweep", "threads", "1", "2", "--repeats", "2", "--workers", "1")
     done = call("train", "-m", "threads", *flags, *places(data_dir, tmp_path))

@@ -203,13 +203,15 @@ def _lean_import():
     the many new objects are not searched for garbage again and again."""
     left_out = {name: None for name in _LEFT_OUT if name not in sys.modules}
     sys.modules.update(left_out)  # to import them is an ImportError, on which Keras does without
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()
         for name in left_out:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager

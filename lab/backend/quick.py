@@ -11,11 +11,13 @@ from itertools import pairwise
 import keras
 import tensorflow as tf
 from keras import layers
+from tensorflow.python.framework import ops
 
 from models import is_reviewed, operations_of
 
+_traced = []  # names of gradients that `forget_gradients` is to forget
 # XLA makes one pass over memory of what are several operations of TensorFlow.
-_one_pass = functools.partial(tf.function, jit_compile=True, autograph=False)
+_one_pass = functools.partial(tf.function, jit_compile=tf.test.is_built_with_xla(), autograph=False)
 
 
 def quicken(model):
@@ -35,7 +37,7 @@ def quicken(model):
             part.call = functools.partial(_normalized, part, part.call)
     if type(model) is keras.Sequential:
         for convolution, pooling in pairwise(model.layers):
-            if _is_convolution(convolution) and isinstance(pooling, layers.MaxPooling2D):
+            if is_reviewed(convolution) and _is_convolution(convolution) and isinstance(pooling, layers.MaxPooling2D):
                 _add_bias_behind(convolution, pooling)
 
 
@@ -50,8 +52,8 @@ def _is_convolution(layer):
 
 
 def _is_usual_normalization(layer):
-    usual = isinstance(layer, layers.BatchNormalization) and layer.scale and layer.center and layer.trainable
-    return usual and not getattr(layer, "renorm", False) and len(layer.input.shape) == 4 and layer.axis in (-1, 3)
+    usual = isinstance(layer, layers.BatchNormalization) and layer.scale and layer.center and layer.trainable and layer.built
+    return usual and not getattr(layer, "renorm", False) and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
 
 
 def layer_by_layer(model, shares, training=False):
@@ -98,7 +100,7 @@ def normalize(layer, shares):
     def normalized(scale, offset, *shares):
         of_products, of_images = _sums(shares, shares, center, tf.ones_like(center))
         mean = of_images / count
-        variance = of_products / count - mean * (mean - center)
+        variance = tf.maximum(of_products / count - mean * (mean - center), 0.0)
         narrow = tf.math.rsqrt(variance + layer.epsilon)
         outputs = [_line(share, scale * narrow, offset - mean * scale * narrow) for share in shares]
 
@@ -111,10 +113,23 @@ def normalize(layer, shares):
 
         return (mean, variance, *outputs), gradient
 
+    known = set(_gradients())
     mean, variance, *outputs = normalized(tf.convert_to_tensor(layer.gamma), tf.convert_to_tensor(layer.beta), *shares)
+    _traced.extend(set(_gradients()) - known)
     for moving, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + found * (1 - layer.momentum))
     return outputs
+
+
+def forget_gradients():
+    """To be called once the gradients of what was traced are taken: TensorFlow keeps for good what a gradient of one's own
+    holds, and all of its graph with it, 15 MB."""
+    while _traced:
+        _gradients().pop(_traced.pop(), None)
+
+
+def _gradients():
+    return ops.gradient_registry._registry
 
 
 def _sums(weights, shares, center, narrow):
@@ -154,7 +169,9 @@ def _plane(gradients, images, factor, slope, constant):
 
 
 def _normalized(layer, otherwise, inputs, training=None, mask=None):
-    return normalize(layer, [inputs])[0] if training else otherwise(inputs, training=training)
+    if training and mask is None and inputs.shape.is_fully_defined():
+        return normalize(layer, [inputs])[0]
+    return otherwise(inputs, training=training, mask=mask)
 
 
 def _convolved(layer, inputs):
@@ -184,13 +201,8 @@ def penalty(regularizer, strength):
     -------
     function of a kernel
     """
-    size, slope = {"l1": (tf.abs, tf.sign), "l2": (tf.square, lambda kernel: 2 * kernel)}[regularizer]
-
-    @tf.custom_gradient
-    def total(kernel):
-        return _sum(tf.reshape(size(kernel), (-1, kernel.shape[-1]))), lambda upstream: upstream * slope(kernel)
-
-    return lambda kernel: strength * total(tf.convert_to_tensor(kernel))
+    size = {"l1": tf.abs, "l2": tf.square}[regularizer]
+    return lambda kernel: strength * _sum(tf.reshape(size(tf.convert_to_tensor(kernel)), (-1, kernel.shape[-1])))
 
 
 def _sum(matrix):

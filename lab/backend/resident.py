@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from lab.backend.inference import evaluation_batch
-from lab.backend.quick import draw_masks, layer_by_layer, masked
+from lab.backend.quick import draw_masks, forget_gradients, layer_by_layer, masked
 from models import is_reviewed, most_numbers, operations_of
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
@@ -75,7 +75,9 @@ def prepare(model, data, batches, validation_data=None):
     if validation_data is not None:
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
-        size = max(1, min(evaluation_batch(model), CACHED // most_numbers(model)))
+        size = evaluation_batch(model)
+        if not tf.config.list_logical_devices("GPU"):
+            size = max(1, min(size, CACHED // most_numbers(model)))
         whole = Batches(size, steps_per_chunk=count // size)
         test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
         all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / size))
@@ -259,6 +261,7 @@ def _step(model, dropouts):
         arrays, masks = batch[: len(batch) - len(dropouts)], batch[len(batch) - len(dropouts) :]
         with masked(dropouts, masks):
             model.train_step(arrays)
+        forget_gradients()
 
     return step
 

@@ -1,5 +1,6 @@
 """Runs become groups of repeats, and those a comparison: data, computed once, that is only rendered from here on."""
 
+import os
 import sys
 from typing import NamedTuple
 
@@ -172,7 +173,7 @@ def report_sweep(results_dir, folder):
     old = {path: group for path, group in curves.items() if _is_old(path, group)}
     # Of a setting with one run, that run's own is its curve; to draw it again would take as long as an epoch.
     own = {path: group.runs[0].folder / path.name for path, group in old.items() if len(group.runs) == 1}
-    own = {path: source for path, source in own.items() if source.is_file() and source != path}
+    own = {path: source for path, source in own.items() if os.access(source, os.R_OK) and source != path}
     render.copy_curves(own)
     render.draw_curves({path: _curve(group, folder.name) for path, group in old.items() if path not in own})
     render.show(tables.runs_table(groups, folder.name, notes))

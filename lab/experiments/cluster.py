@@ -174,7 +174,8 @@ def _sent(client, arrays):
     """
     with warnings.catch_warnings(action="ignore"):  # of their size
         sent = client.submit(tuple, list(arrays), pure=False)
-    client.replicate(sent)  # or the first runs would all go to the worker that has it
+    if client.cluster is not None:  # workers in threads of this process; to wait for others might take long
+        client.replicate(sent)  # or the first runs would all go to the worker that has it
     return sent
 
 

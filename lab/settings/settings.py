@@ -72,6 +72,7 @@ _KERNELS = "side of each layer's filters (default: 5, then 3)"
 _HEAD = "what becomes of the last filters' images: flatten, or average each (default: flatten)"
 _SCHEDULE = "of the learning rate: constant, or falling to 0 as a cosine"
 _SHIFT = "move each training image by up to so many pixels, at random"
+_PRECISION = "to compute in; in bfloat16 convolutional nets train faster on many processors, small dense ones do not"
 _DATASETS = f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md) (default: mnist)"
 _RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
 
@@ -129,7 +130,7 @@ class Settings(BaseModel):
     holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images", axis="held-out images")
     device: Literal[*names.DEVICES] = _field("auto", "device", "auto: the GPU if there is one", title="")
     threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="", axis="CPU threads")
-    precision: Literal[*names.PRECISIONS] = _field("float32", "device", "to compute in", CLASSIFIERS, "{value}")
+    precision: Literal[*names.PRECISIONS] = _field("float32", "device", _PRECISION, CLASSIFIERS, "{value}")
     # No flag: what is in the file of a network of the user's own, once it was read (`network.with_source`).
     source: Annotated[str, Field(max_length=MEGABYTE)] | None = None
 

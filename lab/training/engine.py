@@ -108,7 +108,7 @@ def engine_for(settings, arrays, model):
         copy = compiled_model(settings, *arrays.kind)
         quicken(copy)
         strength = tf.Variable(0.0)
-        for layer in copy.layers:
+        for layer in () if settings.is_own_net else copy.layers:
             if getattr(layer, "kernel_regularizer", None):
                 layer.kernel.regularizer = penalty(settings.regularizer, strength)
         _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy))
