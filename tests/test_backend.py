@@ -111,16 +111,17 @@ def test_batches_in_shares_give_the_same_weights_and_history(data, validation_da
 
 
 @pytest.mark.parametrize(
-    ("net", "settings"),
-    [("conv", {}), ("conv", {"batch_norm": True, "regularizer_strength": 1e-3}), ("filter", {"batch_norm": True})],
+    ("settings", "counts"),
+    [({}, [1]), ({"batch_norm": True, "regularizer_strength": 1e-3, "filters": (16, 10), "kernels": (5, 3)}, [1, 3])],
 )
-def test_shorter_ways_to_the_same_weights_and_history(net, settings, data, validation_data):
+def test_shorter_ways_to_the_same_weights_and_history(settings, counts, data, validation_data):
     """In shares, of which batch normalization sees all; and of a decay. In few steps, and at a rate, that do not blow up
     rounding, of which there is more in Keras's own batch normalization."""
-    few, shape = tuple(array[:43] for array in data), {"input_shape": data[0].shape[1:]}
-    stock, *several = (build(net, keras.optimizers.SGD(0.01), **settings, **shape) for _ in range(3))
+    few, optimizer = tuple(array[:43] for array in data), functools.partial(keras.optimizers.SGD, 0.01)
+    stock = build("conv", optimizer(), **settings)
     expected = stock_fit(stock, *few, validation_data, batch_size=20)
-    for shares, ours in zip((1, 3), several):
+    for shares in counts:
+        ours = build("conv", optimizer(), **settings)
         quick.quicken(ours)
         for layer in ours.layers:
             if getattr(layer, "kernel_regularizer", None):
