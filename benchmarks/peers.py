@@ -20,6 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 DATASETS = {"dense": "mnist", "conv": "mnist", "filter": "cifar10", "own": "mnist"}
 BATCH_SIZES = {"dense": 128, "conv": 128, "filter": 32, "own": 128}
+IMAGES = {"mnist": 60_000, "cifar10": 50_000}  # to train on; both have 10,000 to validate on
 SHAPES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 CLASSES = 10
 RATE, BETAS, EPSILON = 1e-3, (0.9, 0.999), 1e-7  # Keras's Adam
@@ -64,7 +65,7 @@ def own_network(folder):
     return path
 
 
-def keras_fit(net, data_dir, folder, epochs, options, backend="tensorflow", per_execution=None, compiled="auto"):
+def keras_fit(net, data_dir, folder, epochs, options, backend="tensorflow", per_execution=1, compiled="auto"):
     """`keras.Model.fit` on float arrays: so many steps to a call of the backend's function (0: an epoch)."""
     os.environ["KERAS_BACKEND"] = backend
     import keras
@@ -78,9 +79,8 @@ def keras_fit(net, data_dir, folder, epochs, options, backend="tensorflow", per_
     model = keras_model(net, folder, options)
     model.summary()
     steps = len(training[0]) // BATCH_SIZES[net]
-    per_execution = steps if per_execution == 0 else per_execution or 1
-    loss = "sparse_categorical_crossentropy"
-    model.compile("adam", loss, metrics=["accuracy"], steps_per_execution=per_execution, jit_compile=compiled)
+    together = {"steps_per_execution": per_execution or steps, "jit_compile": compiled}
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], **together)
     seconds = []
     stopwatch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: seconds.append(-time.perf_counter()),

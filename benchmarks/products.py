@@ -6,42 +6,36 @@ both TensorFlow's kernels and those of XLA are timed, and the faster ones count;
 its share of the batch, as train.py does.
 """
 
-import os
 import statistics
 import sys
 import time
 from itertools import pairwise
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-if sys.argv[1:2] == ["dense"]:
-    # As the lab starts TensorFlow 2.21 (lab/backend/devices.py).
-    os.environ["XLA_FLAGS"] = "--xla_cpu_experimental_ynn_fusion_type= --xla_cpu_prefer_vector_width=512"
+from peers import BATCH_SIZES, DATASETS, IMAGES, ROOT
 
-import tensorflow as tf
+sys.path.insert(0, str(ROOT))
+
+from lab.backend import devices
 
 STEPS, REPEATS = 100, 9
-TRAINING, VALIDATION = {"mnist": 60_000, "cifar10": 50_000}, 10_000
+VALIDATION = 10_000  # images
 DENSE = (784, 200, 100, 10)
 # Of each convolution: side of its input, of its output, of its filters; channels of its input and output; whether it is padded.
 CONVOLUTIONS = {
     "conv": [(28, 28, 5, 1, 20, "SAME"), (14, 14, 3, 20, 10, "SAME")],
     "filter": [(32, 22, 11, 3, 64, "VALID"), (11, 9, 3, 64, 128, "VALID"), (9, 7, 3, 128, 128, "VALID")],
 }
-BATCH, DATASETS = {"dense": 128, "conv": 128, "filter": 32}, {"dense": "mnist", "conv": "mnist", "filter": "cifar10"}
 
 
 def main(net, precision):
-    dtype = tf.as_dtype(precision)
+    threads = min(devices.cores(), BATCH_SIZES[net] // devices.LEAST_SHARE)
+    devices.start(devices.Setup("cpu", None if net == "dense" else threads, inter_op=net != "dense"))
     if net == "dense":
-        steps = [[dense_step(dtype, training, compiled) for compiled in (False, True)] for training in (True, False)]
+        steps = [[dense_step(precision, training, compiled) for compiled in (False, True)] for training in (True, False)]
     else:
-        threads = min(len(os.sched_getaffinity(0)), BATCH[net] // 8)
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-        steps = [[convolutional_step(net, dtype, training, threads)] for training in (True, False)]
+        steps = [[convolutional_step(net, precision, training, threads)] for training in (True, False)]
     training, validation = (min(map(seconds, ways)) for ways in steps)
-    images = TRAINING[DATASETS[net]], VALIDATION
-    print((training * images[0] + validation * images[1]) / BATCH[net])
+    print((training * IMAGES[DATASETS[net]] + validation * VALIDATION) / BATCH_SIZES[net])
 
 
 def seconds(run):
@@ -56,11 +50,14 @@ def seconds(run):
 
 
 def variable(shape, dtype):
+    import tensorflow as tf
+
     return tf.Variable(tf.cast(tf.random.normal(shape), dtype))
 
 
 def repeated(body, compiled=False):
     """A function that does something many times in the graph."""
+    import tensorflow as tf
 
     @tf.function(jit_compile=compiled, autograph=False)
     def run():
@@ -70,9 +67,11 @@ def repeated(body, compiled=False):
 
 
 def dense_step(dtype, training, compiled):
-    images = variable((2, BATCH["dense"], DENSE[0]), dtype)
+    import tensorflow as tf
+
+    images = variable((2, BATCH_SIZES["dense"], DENSE[0]), dtype)
     kernels, results = ([variable(shape, dtype) for shape in pairwise(DENSE)] for _ in range(2))
-    outputs = variable((BATCH["dense"], DENSE[-1]), dtype)
+    outputs = variable((BATCH_SIZES["dense"], DENSE[-1]), dtype)
 
     def body(step):
         values = [images[step % 2]]
@@ -92,10 +91,12 @@ def dense_step(dtype, training, compiled):
 
 
 def convolutional_step(net, dtype, training, threads):
-    shares = [BATCH[net] // threads + (thread < BATCH[net] % threads) for thread in range(threads)]
-    several = []
-    for layer, (side, smaller, size, channels, filters, padding) in enumerate(CONVOLUTIONS[net]):
-        kernel = variable((size, size, channels, filters), dtype)
+    import tensorflow as tf
+
+    size, several = BATCH_SIZES[net], []
+    shares = [size // threads + (thread < size % threads) for thread in range(threads)]
+    for layer, (side, smaller, wide, channels, filters, padding) in enumerate(CONVOLUTIONS[net]):
+        kernel = variable((wide, wide, channels, filters), dtype)
         for share in shares:
             image = variable((share, side, side, channels), dtype)
             several.append((layer, image, kernel, variable((share, smaller, smaller, filters), dtype), padding))

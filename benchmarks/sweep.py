@@ -25,8 +25,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
     parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
+    parser.set_defaults(epochs=EPOCHS, decay=0.0, dropout=0.0, batch_norm=False, peers=sys.executable)  # what `measure` asks
     args = parser.parse_args()
-    args.epochs, args.decay, args.dropout, args.batch_norm, args.peers = EPOCHS, 0.0, 0.0, False, sys.executable
     ratios = []
     for _ in range(args.rounds):
         before = measure("stock", "dense", args)["process"]

@@ -28,9 +28,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from peers import BATCH_SIZES, DATASETS, PEERS, ROOT, own_network
+from peers import BATCH_SIZES, DATASETS, IMAGES, PEERS, ROOT, own_network
 
-IMAGES = {"mnist": 60_000, "cifar10": 50_000}
 OURS = {  # `train.py`, with these flags
     "ours": [],
     "ours-decay": ["-r", "1e-4"],

@@ -139,6 +139,13 @@ def running():
     return _running
 
 
+def has_gpu():
+    """Whether TensorFlow, once it runs, computes on a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def setup_of(settings, threads=None):
     """What `start` is to be called with for a run.
 

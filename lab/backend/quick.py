@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import layers
 from tensorflow.python.framework import ops
 
+from lab.backend.devices import has_gpu
 from models import is_reviewed, operations_of
 
 _traced = []  # names of gradients that `forget_gradients` is to forget
@@ -28,32 +29,29 @@ def quicken(model):
     model : keras.Model, built
         It keeps its layers and variables.
     """
-    if _has_gpu():
+    if has_gpu():
         return
-    for part in filter(is_reviewed, operations_of(model)):
+    for part in operations_of(model):
         if _is_convolution(part):
             part.call = functools.partial(_convolved, part)
         elif _is_usual_normalization(part):
             part.call = functools.partial(_normalized, part, part.call)
     if type(model) is keras.Sequential:
         for convolution, pooling in pairwise(model.layers):
-            if is_reviewed(convolution) and _is_convolution(convolution) and isinstance(pooling, layers.MaxPooling2D):
+            if _is_convolution(convolution) and isinstance(pooling, layers.MaxPooling2D):
                 _add_bias_behind(convolution, pooling)
-
-
-def _has_gpu():
-    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _is_convolution(layer):
     # In bfloat16, what is convolved would be rounded once more before the bias is added.
-    usual = isinstance(layer, layers.Conv2D) and layer.use_bias and layer.data_format == "channels_last"
-    return usual and layer.compute_dtype == "float32"
+    known = isinstance(layer, layers.Conv2D) and is_reviewed(layer)
+    return known and layer.use_bias and layer.data_format == "channels_last" and layer.compute_dtype == "float32"
 
 
 def _is_usual_normalization(layer):
-    usual = isinstance(layer, layers.BatchNormalization) and layer.scale and layer.center and layer.trainable and layer.built
-    return usual and not getattr(layer, "renorm", False) and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
+    known = isinstance(layer, layers.BatchNormalization) and is_reviewed(layer) and layer.built
+    usual = known and layer.scale and layer.center and layer.trainable and not getattr(layer, "renorm", False)
+    return usual and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
 
 
 def layer_by_layer(model, shares, training=False):
@@ -215,7 +213,7 @@ def dropouts_of(model):
     which XLA draws fast."""
     found = tuple(part for part in operations_of(model) if isinstance(part, layers.Dropout))
     alone = type(model) is keras.Sequential and all(layer in model.layers and layer.noise_shape is None for layer in found)
-    return found if alone and not _has_gpu() else ()
+    return found if alone and not has_gpu() else ()
 
 
 def draw_masks(dropouts, count):

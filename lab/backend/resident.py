@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lab.backend.devices import has_gpu
 from lab.backend.inference import evaluation_batch
 from lab.backend.quick import draw_masks, forget_gradients, layer_by_layer, masked
 from models import is_reviewed, most_numbers, operations_of
@@ -76,7 +77,7 @@ def prepare(model, data, batches, validation_data=None):
         count = len(validation_data[0])
         # Not compiled: validation is too short to earn back the time that compiling it takes.
         size = evaluation_batch(model)
-        if not tf.config.list_logical_devices("GPU"):
+        if not has_gpu():
             size = max(1, min(size, CACHED // most_numbers(model)))
         whole = Batches(size, steps_per_chunk=count // size)
         test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
@@ -167,7 +168,7 @@ def suits_xla(model, dropouts=()):
         return False
     slow = [part for part in parts if isinstance(part, _SLOW) and part not in dropouts]
     slow += [part for part in parts if getattr(part, "compute_dtype", None) == "bfloat16"]
-    return bool(tf.config.list_logical_devices("GPU")) or not slow
+    return has_gpu() or not slow
 
 
 def mixes_no_images(model):
@@ -258,9 +259,9 @@ def _step(model, dropouts):
 
     def step(batch, rate):
         own.assign(tf.where(tf.math.is_nan(rate), own, rate))
-        arrays, masks = batch[: len(batch) - len(dropouts)], batch[len(batch) - len(dropouts) :]
-        with masked(dropouts, masks):
-            model.train_step(arrays)
+        arrays = len(batch) - len(dropouts)
+        with masked(dropouts, batch[arrays:]):
+            model.train_step(batch[:arrays])
         forget_gradients()
 
     return step
