@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from models.seeds import following, glorot
+from models.seeds import following, initial
 
 
 @dataclass
@@ -47,7 +47,10 @@ class Parts:
         """The arguments of a layer that has a kernel."""
         penalty = {"l1": keras.regularizers.L1, "l2": keras.regularizers.L2}[self.regularizer]
         strength = self.regularizer_strength
-        return {"kernel_initializer": glorot(self.seeds), "kernel_regularizer": penalty(strength) if strength else None}
+        return {
+            "kernel_initializer": initial("glorot_uniform", self.seeds),
+            "kernel_regularizer": penalty(strength) if strength else None,
+        }
 
     def activate(self, pool=False):
         """What comes behind a hidden layer's kernel."""

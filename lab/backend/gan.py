@@ -7,15 +7,14 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from models.gans import LATENT_SIZE
-
 
 class GAN(keras.Model):
     """A generator and a discriminator that are trained against each other.
 
     Both gradients are taken at the same point, before either network changes, so that one pass of the generator serves both.
     The discriminator's loss is the sum of its cross-entropies (in nats) on real and on generated images, 2 ln 2 where it can
-    but guess; the generator's is the cross-entropy of "real" for its images (Goodfellow et al. 2014: the non-saturating loss).
+    but guess; the generator's is the cross-entropy of "real" for its images (Goodfellow et al. 2014: the non-saturating loss) or,
+    saturating, minus the discriminator's.
 
     With ``unroll`` = K, the generator's loss is that against the discriminator as it would be after K more updates on the same
     batch, and its gradient goes through these updates; then the discriminator takes the first of them (Metz et al. 2017,
@@ -30,14 +29,15 @@ class GAN(keras.Model):
     unroll : int
     label_smoothing : float in [0, 0.5)
         s: the discriminator is to say 1 - s for real images and s for generated ones.
+    saturating : bool
     seed : int, optional
         Of the latent numbers.
     """
 
-    def __init__(self, networks, latent="normal", unroll=0, label_smoothing=0.0, seed=None):
+    def __init__(self, networks, latent="normal", unroll=0, label_smoothing=0.0, saturating=False, seed=None):
         super().__init__(name="gan")
         self.networks = networks
-        self.latent, self.unroll, self.label_smoothing = latent, unroll, label_smoothing
+        self.latent, self.unroll, self.label_smoothing, self.saturating = latent, unroll, label_smoothing, saturating
         self.seeds = keras.random.SeedGenerator(seed)
         names = "discriminator_loss", "generator_loss", "real_accuracy", "generated_accuracy"
         self.means = [keras.metrics.Mean(name) for name in names]
@@ -92,11 +92,11 @@ class GAN(keras.Model):
         generated = self._generate(latents)
         outcome = self._discriminate(images, generated)
         ahead = self._look_ahead(images, generated, outcome.gradients) if self.unroll else outcome
-        return outcome, _cross_entropy(1.0, ahead.generated)
+        return outcome, -ahead.loss if self.saturating else _cross_entropy(1.0, ahead.generated)
 
     def draw_latents(self, count):
-        """The next latent vectors: float, shape (count, LATENT_SIZE)."""
-        return draw_latents(self.latent, count, self.seeds)
+        """The next latent vectors: float, shape (count, latent size)."""
+        return draw_latents(self.latent, (count, self.generator.input_shape[-1]), self.seeds)
 
     def _generate(self, latents):
         """The generator's images in training, by a shorter way where it enlarges an image before it convolves it."""
@@ -148,23 +148,24 @@ class _Outcome(NamedTuple):
     gradients: list  # of the loss, by weight
 
 
-def draw_latents(distribution, count, seed):
+def draw_latents(distribution, shape, seed):
     """Latent vectors.
 
     Parameters
     ----------
     distribution : "normal" or "uniform"
         Standard normal, or uniform in (-1, 1).
-    count : int
+    shape : (int, int)
+        How many vectors, of how many numbers.
     seed : int or keras.random.SeedGenerator
 
     Returns
     -------
-    float tensor, shape (count, LATENT_SIZE)
+    float tensor, of this shape
     """
     if distribution == "uniform":
-        return keras.random.uniform((count, LATENT_SIZE), -1, 1, seed=seed)
-    return keras.random.normal((count, LATENT_SIZE), seed=seed)
+        return keras.random.uniform(shape, -1, 1, seed=seed)
+    return keras.random.normal(shape, seed=seed)
 
 
 def enlarge_and_convolve(images, layer):

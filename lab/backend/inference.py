@@ -45,7 +45,7 @@ def generate(generator, latents):
     Parameters
     ----------
     generator : keras.Model
-    latents : float tensor, shape (n, models.gans.LATENT_SIZE)
+    latents : float tensor, shape (n, latent size)
 
     Returns
     -------

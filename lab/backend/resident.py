@@ -62,8 +62,8 @@ def prepare(model, data, batches, validation_data=None):
     -------
     function of ``epochs, seed=0, initial_epoch=0, callbacks=(), rate=None``
         Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples and of their
-        shifts; ``rate`` gives the learning rates, float array, of steps that begin at these times, float array, in epochs
-        (None: the optimizer keeps its own); the callbacks and the history that it returns are those of `keras.Model.fit`.
+        shifts; ``rate`` gives the learning rates, float array, of steps that begin at these times, float array, in epochs; of
+        several optimizers one behind the other (None: they keep their own); the callbacks and the history that it returns are those of `keras.Model.fit`.
     """
     examples, batch_size = len(data[0]), batches.batch_size
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)
@@ -81,11 +81,12 @@ def prepare(model, data, batches, validation_data=None):
             size = max(1, min(size, CACHED // most_numbers(model)))
         whole = Batches(size, steps_per_chunk=count // size)
         test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
-        all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros(math.ceil(count / size))
+        all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros((math.ceil(count / size), 1))
 
     def fit(epochs, seed=0, initial_epoch=0, callbacks=(), rate=None):
         times = np.arange(epochs * steps).reshape(epochs, steps) / steps
-        rates = tf.constant(np.full(times.shape, np.nan) if rate is None else rate(times), tf.float32)
+        own = np.full((*times.shape, len(optimizers_of(model))), np.nan)
+        rates = tf.constant(own if rate is None else np.reshape(rate(times), own.shape), tf.float32)
 
         def chunks(epoch):
             order = epoch_order(examples, seed, epoch)[: steps * batch_size]
@@ -254,11 +255,12 @@ def _create_variables(model, data):
 
 
 def _step(model, dropouts):
-    """A step of training on a batch, at a learning rate; NaN: at the optimizer's own, which callbacks may have set."""
-    own = model.optimizer.learning_rate
+    """A step of training on a batch, at a learning rate of each optimizer; NaN: at its own, which callbacks may have set."""
+    own = [optimizer.learning_rate for optimizer in optimizers_of(model)]
 
-    def step(batch, rate):
-        own.assign(tf.where(tf.math.is_nan(rate), own, rate))
+    def step(batch, rates):
+        for variable, rate in zip(own, tf.unstack(rates, len(own))):
+            variable.assign(tf.where(tf.math.is_nan(rate), variable, rate))
         arrays = len(batch) - len(dropouts)
         with masked(dropouts, batch[arrays:]):
             model.train_step(batch[:arrays])
@@ -268,7 +270,12 @@ def _step(model, dropouts):
 
 
 def _test_step(model):
-    return lambda batch, rate: model.test_step(batch)
+    return lambda batch, rates: model.test_step(batch)
+
+
+def optimizers_of(model):
+    """The optimizers of a model that can be trained: a GAN's two, in the order generator, discriminator; else one."""
+    return getattr(model, "optimizers", None) or [model.optimizer]
 
 
 def _cut(plan, length, batch_size):

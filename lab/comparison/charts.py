@@ -126,6 +126,6 @@ def labels_of(groups):
         return None
     ((count, classes),) = kinds
     counts = {group.name: intervals.mean_and_half_width([one["counts"] for one in group.evaluations]) for group in groups}
-    even = collapse.even_spread(count, len(classes))
+    spread = collapse.data_spread(count, evaluations[0]["shares"])
     label = "mode" if "modes" in evaluations[0] else "class"
-    return {"groups": counts, "even": even, "classes": classes, "label": label}
+    return {"groups": counts, "spread": spread, "classes": classes, "label": label}

@@ -17,19 +17,10 @@ from lab.settings import UserError
 # What a table shows of a history: of a classifier, and of a GAN.
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 GAN_METRICS = ("generator_loss", "discriminator_loss")
-# What evaluate.py finds out about a GAN: what its column is called, and its decimal places.
-EVALUATED = {
-    "modes": ("modes covered", 0),
-    "near": ("samples near a mode", 3),
-    "divergence": ("KL to uniform", 4),
-    "present": ("classes over 1%", 0),
-    "confidence": ("confidence", 3),
-    "frechet": ("Fréchet distance", 1),
-    "chi_square_p": ("p (chi-square)", 3),
-}
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 # Of these, more is better.
-HIGHER = ("val_accuracy", "accuracy", "modes", "near", "present", "confidence", "chi_square_p", "speed_up")
+HIGHER = ("val_accuracy", "accuracy", "modes", "seen", "near", "present", "confidence", "chi_square_p", "distance", "speed_up")
+HIGHER += ("precision", "recall", "density", "coverage")
 
 
 class Group(NamedTuple):
@@ -181,7 +172,7 @@ def measure(members, evaluations):
         `METRICS` or `GAN_METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
         "first_epoch_seconds", only of the runs that did not use what an earlier one of their process had compiled;
         "epochs_to_0.95" and so on, of the validation accuracy, as `intervals.epochs_until`. Of GANs, in their place, what of
-        `EVALUATED` is known of every run.
+        `runs.MEASURES` is known of every run.
     """
     of_gans = members[0].settings.is_gan
     measures = {name: [run.history.final[name] for run in members] for name in (GAN_METRICS if of_gans else METRICS)}
@@ -190,7 +181,7 @@ def measure(members, evaluations):
     compiled = [one for one in histories if one.compiled] or histories
     measures["first_epoch_seconds"] = [one.epoch_seconds[0] for one in compiled]
     if of_gans:
-        measures |= {name: [one.get(name) for one in evaluations] for name in EVALUATED}
+        measures |= {name: [one.get(name) for one in evaluations] for name in runs.MEASURES}
     else:
         curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
         measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves] for level in LEVELS}

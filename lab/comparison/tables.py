@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.groups import EVALUATED, GAN_METRICS, HIGHER, LEVELS
+from lab import runs
+from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS
 from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
@@ -14,11 +15,13 @@ from lab.settings import UserError, text
 
 # The measures that the main table shows first, and those behind the number of parameters, as far as a group has them.
 _EPOCHS_TO = tuple(f"epochs_to_{level}" for level in LEVELS)
-_FIRST = (*EVALUATED, *GAN_METRICS, "val_accuracy", "val_loss")
+_COLLAPSE = ("modes", "seen", "near", "present", "reverse_kl", "chi_square_p", "collapsed", "distance")
+FIDELITY = ("confidence", "unclear", "frechet", "kernel", "precision", "recall", "density", "coverage")
+_FIRST = (*_COLLAPSE, *GAN_METRICS, "val_accuracy", "val_loss")
 _LATER = ("accuracy", "loss", *_EPOCHS_TO)
 # Small counts and shares, often at their bound, of which Student's t knows nothing: each run's is told.
-LISTED = ("modes", "near", "present", "chi_square_p", *_EPOCHS_TO)
-_HEADINGS = {name: words for name, (words, _) in EVALUATED.items()}
+LISTED = ("modes", "seen", "near", "present", "chi_square_p", "collapsed", *_EPOCHS_TO)
+_HEADINGS = {name: words for name, (words, _) in runs.MEASURES.items()}
 _HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
 DEVICES = "Seconds by device"
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
@@ -241,7 +244,7 @@ def cell(name, values):
     """A measure of some repeats as text: mean ± half-width, or each run's where a mean would say little."""
     if name in LISTED:
         return _list(name, values)
-    _, digits = EVALUATED.get(name, ("", 4))
+    _, digits = runs.MEASURES.get(name, ("", 4))
     mean, half_width = intervals.mean_and_half_width(values)
     if np.isnan(mean):
         return "-"
@@ -263,7 +266,7 @@ def _number(name, value):
         return "never" if np.isnan(value) else "≤ 1" if value <= 1 else f"{value:.1f}"
     if np.isnan(value):
         return "-"
-    return "< 0.001" if name == "chi_square_p" and value < 0.001 else f"{value:.{EVALUATED[name][1]}f}"
+    return "< 0.001" if name == "chi_square_p" and value < 0.001 else f"{value:.{runs.MEASURES[name][1]}f}"
 
 
 def in_order(groups, column):

@@ -1,8 +1,9 @@
 """Arrays in: data sets by name, and a user's own pictures."""
 # ruff: noqa: F401
 
-from lab.data import ring
 from lab.data.arrays import Arrays, fingerprint, hold_out
+from lab.data.gaussians import GAUSSIANS
 from lab.data.lookup import find, for_run, load_dataset, resolve
 from lab.data.pictures import decode_picture, picture_in, read_pictures
+from lab.data.stacked import DIGITS, joined
 from lab.settings import CLASSES, IMAGE_SHAPES

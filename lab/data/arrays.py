@@ -13,7 +13,7 @@ _FEW = 100  # images
 class Arrays(NamedTuple):
     """A data set: images uint8, shape (n, height, width, channels); labels int64, shape (n,).
 
-    The images of the ring are points, float32, shape (n, 2).
+    The images of the ring and the grid are points, float32, shape (n, 2).
     """
 
     train_images: np.ndarray

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from lab.console import say
-from lab.data import readers, ring
+from lab.data import gaussians, readers, stacked
 from lab.data.arrays import checked, hold_out, remaining
 from lab.data.download import Unreachable, fetch
 from lab.data.own import load_own
@@ -37,8 +37,10 @@ def load_dataset(name, data_dir=None, path=None):
     UserError
         If the data set cannot be had, or its file is broken.
     """
-    if name == "ring":
-        return ring.generate()
+    if name in gaussians.GAUSSIANS:
+        return gaussians.generate(name)
+    if name == "stacked_mnist":
+        return stacked.stack(load_dataset("mnist", data_dir))
     if is_own_data(name):
         return load_own(_own_path(name, data_dir, path))
     path = _in_data_dir(f"{name}.npz", data_dir)

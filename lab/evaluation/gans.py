@@ -1,26 +1,21 @@
-"""What a trained GAN can do: samples, how evenly they spread over the classes, whether they are copies."""
-
-from typing import Any, NamedTuple
+"""What a trained GAN can do: samples, how they spread over the classes, how near they come to the data, whether they are copies."""
 
 import numpy as np
 
 from lab import figures, runs
-from lab.console import p_value, say, table
-from lab.data import ring
-from lab.metrics import classification, collapse
-from lab.settings import UserError
+from lab.console import say, table
+from lab.data import GAUSSIANS
+from lab.evaluation import measures
+from lab.evaluation.measures import Classifier  # noqa: F401
+from lab.metrics import collapse
+from lab.settings import POINTS, UserError
 
-SAMPLES, RING_SAMPLES = 3_000, 2_500
+SAMPLES, OF_POINTS, OF_STACKED = 3_000, 2_500, 25_600  # as the papers count modes
 LEAST_SAMPLES, MOST_SAMPLES = 100, 1_000_000
 COMPARED = 100  # samples, and validation images, whose nearest training images are looked for
 DRAWN, NEIGHBOURS = 10, 3  # samples, and nearest training images of each, that are drawn
-
-
-class Classifier(NamedTuple):
-    """A trained classifier, and its run's name."""
-
-    name: str
-    model: Any  # keras.Model
+# Data sets of written digits, whose classifiers label each other's images.
+_DIGITS = ("mnist", "mnist5k", "stacked_mnist")
 
 
 def check(run, classifier, count):
@@ -38,11 +33,11 @@ def check(run, classifier, count):
     if classifier is None:
         return
     ours, theirs = run.record.dataset, classifier.record.dataset
-    if ours.name == "ring":
-        raise UserError("--classifier: the ring needs none, its modes are known")
+    if ours.name in POINTS:
+        raise UserError(f"--classifier: the {ours.name} needs none, its modes are known")
     if classifier.settings.is_gan:
         raise UserError(f"--classifier: {classifier.folder} is a GAN, not a classifier")
-    other = ours.name != theirs.name
+    other = ours.name != theirs.name and not (ours.name in _DIGITS and theirs.name in _DIGITS[:2])
     if ours.path and theirs.path:  # the user's own, whose names may be anything
         held_alike = run.settings.holdout == classifier.settings.holdout
         other = ours.sha256 != theirs.sha256 and (other or held_alike)
@@ -75,44 +70,57 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     """
     from lab.backend import gan, inference  # with TensorFlow
 
-    of_ring = run.record.dataset.name == "ring"
-    count = count or (RING_SAMPLES if of_ring else SAMPLES)
+    gaussians = GAUSSIANS.get(run.record.dataset.name)
+    stacked = run.record.dataset.name == "stacked_mnist" and classifier
+    count = count or (OF_POINTS if gaussians else OF_STACKED if stacked else SAMPLES)
     for network in ("discriminator", "generator"):
         losses = np.array(run.history.curves[f"{network}_loss"], float)
         say(f"{network.capitalize()} loss in the last epoch: {losses[-1]:.4f}")
-    generated = inference.generate(model.layers[0], gan.draw_latents(run.settings.latent, count, run.settings.seed))
+    settings, generator = run.settings, model.layers[0]
+    generated = inference.generate(generator, gan.draw_latents(settings.latent, (count, settings.latent_size), settings.seed))
     title = runs.display_name(run.folder)
-    drawn = {runs.File.SAMPLES: figures.samples(generated, ring.MODES, f"{title}: {count:,} samples")}
-    results = {"samples": count}
-    if of_ring:
-        results |= _on_ring(generated)
-    else:
+    drawn = {
+        runs.File.SAMPLES: figures.samples(generated, gaussians and gaussians.modes, f"{title}: {count:,} samples"),
+        runs.File.LABELS: None,  # of an older evaluation, with a classifier
+        runs.File.OVER_TIME: None,
+    }
+    against = measures.yardstick(arrays, run.record.dataset.name, classifier)
+    results = {"samples": count} | measures.measure(generated, against) | measures.over_time(run, against)
+    if classifier:
+        results["classifier"] = classifier.name
+    _print(results)
+    if not gaussians:
         nearest, distances = _against_copies(generated, arrays)
         results["nearest_training_image"] = distances
         heading = f"{title}: samples, and their nearest training images"
         drawn[runs.File.NEAREST] = figures.neighbours(generated[: len(nearest)], nearest, heading)
-    if classifier:
-        results |= _classified(generated, arrays, classifier)
     if "counts" in results:
-        results["classes"] = run.record.dataset.classes
-        drawn[runs.File.LABELS] = _labels(results, title)
+        results["classes"] = arrays.classes
+        drawn[runs.File.LABELS] = _labels(results, title, "mode" if gaussians else "class")
     else:
-        drawn[runs.File.LABELS] = None  # of an older evaluation, with a classifier
         say(
             f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
-            "their divergence to uniform, the number of classes present, the classifier's confidence, and a Fréchet distance."
+            "their divergence from the data's classes, the classifier's confidence, and distances to the data in its features."
         )
+    if results.get("by_epoch"):
+        heading = f"{title}: samples over time"
+        drawn[runs.File.OVER_TIME] = figures.over_time({title: [results["by_epoch"]]}, results["by_epoch_of_data"], heading)
     runs.write_json(run.folder / runs.File.EVALUATION, results)
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
-def _on_ring(points):
-    counts = collapse.counts_near(points, *ring.MODES)
-    modes = int((counts >= collapse.COVERED * len(points)).sum())
-    near = float(counts.sum() / len(points))
-    say(f"Modes covered: {modes} of {len(counts)} (with at least {collapse.COVERED:.1%} of the samples)")
-    say(f"Samples within {ring.MODES[1] / ring.DEVIATION:.0f} standard deviations of a mode: {near:.1%}")
-    return {"counts": counts.tolist(), "modes": modes, "near": near}
+def _print(results):
+    """Print the measures, and beside them those of real data in place of samples."""
+    rows, of_data = [], results["of_data"]
+    for name, (words, digits) in runs.MEASURES.items():
+        if name in results:
+            row = {"measure": words, "samples": _cell(results[name], digits)}
+            rows.append(row | {"real data": _cell(of_data[name], digits) if name in of_data else "-"})
+    table(rows, f"{results['samples']:,} samples, and as many of the training data", left=("measure",))
+
+
+def _cell(value, digits):
+    return "-" if value != value else "< 0.001" if digits == 3 and 0 < value < 0.0005 else f"{value:.{digits}f}"
 
 
 def _against_copies(generated, arrays):
@@ -125,43 +133,16 @@ def _against_copies(generated, arrays):
     return arrays.train_images[indices[:DRAWN]], {"samples": samples, "validation": validation}
 
 
-def _classified(generated, arrays, classifier):
-    from lab.backend import inference
-
-    logits, features = inference.logits_and_features(classifier.model, generated)
-    _, of_validation = inference.logits_and_features(classifier.model, arrays.validation_images)
-    counts = np.bincount(logits.argmax(axis=-1), minlength=logits.shape[-1])
-    results = {
-        "classifier": classifier.name,
-        "counts": counts.tolist(),
-        "divergence": collapse.divergence(counts),
-        "chi_square_p": collapse.chi_square_p(counts),
-        "present": int((counts > collapse.PRESENT * len(generated)).sum()),
-        "confidence": float(np.exp(classification.log_softmax(logits).max(axis=-1)).mean()),
-        "frechet": collapse.frechet_distance(features, of_validation) if len(of_validation) > 1 else float("nan"),
-    }
-    most = np.log(len(counts))
-    say(
-        f"KL divergence of the predicted classes to uniform: {results['divergence']:.4f} nats (0: even; all in one: {most:.4f})"
-    )
-    say(f"Chi-square test of an even spread: {p_value(results['chi_square_p'])}")
-    say(f"Classes with over {collapse.PRESENT:.0%} of the samples: {results['present']} of {len(counts)}")
-    say(f"Mean confidence of the classifier: {results['confidence']:.4f}")
-    say(f"Fréchet distance to the validation images, in the classifier's last hidden layer: {results['frechet']:.4g}")
-    return results
-
-
-def _labels(results, name):
+def _labels(results, name, kind):
     """Print the samples by class or mode, and draw them."""
     counts, classes, total = results["counts"], results["classes"], results["samples"]
-    kind, counted = "class", f"{total:,} samples by class"
-    if "modes" in results:
-        kind, counted = "mode", f"{sum(counts):,} of {total:,} samples near a mode, by mode"
+    near = f"{sum(counts):,} of {total:,} samples near a mode, by mode" if kind == "mode" else f"{total:,} samples by class"
     rows = [{kind: one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
-    heading = counted
+    heading = near
     if len(rows) > figures.MANY:
         rows = [rows[index] for index in np.argsort(-np.array(counts), kind="stable")[: figures.MANY]]
         heading += f": the {figures.MANY} most frequent of {len(counts):,}; {runs.File.EVALUATION} has all"
     table(rows, heading)
     group = np.array(counts, float), np.full(len(counts), np.nan)
-    return figures.label_counts({name: group}, collapse.even_spread(total, len(classes)), classes, f"{name}: {counted}", kind)
+    spread = collapse.data_spread(total, results["shares"])
+    return figures.label_counts({name: group}, spread, classes, f"{name}: {near}", kind)

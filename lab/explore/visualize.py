@@ -3,7 +3,7 @@
 from lab import runs
 from lab.data import find
 from lab.explore import dataset, theory
-from lab.settings import CLASSES, UserError
+from lab.settings import CLASSES, POINTS, UserError
 
 
 def visualize(name, topic, data_dir, results_dir):
@@ -30,8 +30,8 @@ def visualize(name, topic, data_dir, results_dir):
     if topic:
         folder = _free(results_dir, runs.Beside.THEORY)
         return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
-    if name == "ring":
-        raise UserError("the data set ring has points, not images, to look at")
+    if name in POINTS:
+        raise UserError(f"the data set {name} has points, not images, to look at")
     name, arrays = find(name, data_dir)
     place = runs.plain(name) + "-own" * (arrays.path is not None and runs.plain(name) in CLASSES)
     folder = _free(results_dir, f"{runs.Beside.DATASETS}/{place}")

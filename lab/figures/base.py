@@ -103,9 +103,10 @@ def band(**options):
 
 
 def ends(mean, half_width, quantity):
-    """Both ends of an interval, as far as they are possible: no accuracy above 1, nothing below 0."""
+    """Both ends of an interval, as far as they are possible: no accuracy above 1, nothing below 0 that is never below it."""
     most = 1 if "accuracy" in quantity else np.inf
-    return np.clip(mean - half_width, 0, most), np.clip(mean + half_width, 0, most)
+    least = -np.inf if (mean < 0).any() else 0  # as a saturating generator's loss
+    return np.clip(mean - half_width, least, most), np.clip(mean + half_width, least, most)
 
 
 def frame(axis, values):

@@ -17,8 +17,8 @@ def samples(generated, modes, title=None):
     Parameters
     ----------
     generated : uint8 array, shape (n, height, width, channels), n >= 100; or float array, shape (n, 2)
-    modes : (float array, shape (modes, 2), float)
-        Where the modes of points lie, and how far around each is near.
+    modes : (float array, shape (modes, 2), float) or None
+        Of points: where the modes lie, and how far around each is near.
     title : str, optional
 
     Returns

@@ -46,21 +46,21 @@ def class_counts(counts, classes, title):
     return figure
 
 
-def label_counts(groups, even, classes, title, label="class"):
-    """How many samples a classifier assigned to each class, beside what an even spread would give.
+def label_counts(groups, spread, classes, title, label="class"):
+    """How many samples a classifier assigned to each class, beside what samples that spread as the data do would give.
 
     Parameters
     ----------
     groups : dict of str to (mean, half_width)
         By the name of a setting: float arrays, shape (classes,). Half-widths of NaN, of a single run, are not drawn.
-    even : (float, float, float)
-        A class's samples in an even spread, and the band in which those of one run lie: number, low, high.
+    spread : (float array, float array, float array), shapes (classes,)
+        A class's samples if they spread as the data do, and the band in which those of one run lie: number, low, high.
     classes : sequence of str
     title, label : str
         Of the figure, and of its horizontal axis.
     """
-    number, low, high = even
-    marks = {"even spread": Line2D([], [], color="k"), "of one even run: 95%": Patch(color="k", alpha=0.15, linewidth=0)}
+    number, low, high = spread
+    marks = {"as the data spread": Line2D([], [], color="k"), "of one such run: 95%": Patch(color="k", alpha=0.15, linewidth=0)}
     if any(np.isfinite(half_width).any() for _, half_width in groups.values()):
         marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=12, linestyle="")
     figure = with_legend([*groups, *marks], title, height=5)
@@ -70,8 +70,9 @@ def label_counts(groups, even, classes, title, label="class"):
         mean, half_width = groups[name]
         places = np.arange(len(classes)) + (index - (len(groups) - 1) / 2) * width
         handles[name] = axis.bar(places, mean, width, yerr=[np.minimum(half_width, mean), half_width], capsize=3, **look)
-    axis.axhline(number, color="k", linewidth=1)
-    axis.axhspan(low, high, color="k", alpha=0.15, linewidth=0, zorder=0)
+    places = np.arange(len(classes))
+    axis.hlines(number, places - 0.5, places + 0.5, color="k", linewidth=1)
+    axis.bar(places, high - low, 1, low, color="k", alpha=0.15, linewidth=0, zorder=0)
     name_classes(axis.xaxis, classes, 30)
     axis.set_ylim(bottom=0)
     axis.set(xlabel=label, ylabel="samples")

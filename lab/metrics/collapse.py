@@ -1,43 +1,98 @@
 """Mode collapse in numbers: how evenly a GAN's samples spread over the classes, and how near they come to the data."""
 
 import numpy as np
-from scipy.special import chdtrc, ndtri  # scipy.stats would take a second to import
+from scipy.spatial.distance import pdist
+from scipy.special import chdtrc, ndtri, rel_entr  # scipy.stats would take a second to import
 
 PRESENT = 0.01  # share of the samples over which a class counts as present
 COVERED = 20 / 2_500  # share from which on a mode of known place counts as covered
+UNCLEAR = 0.5  # confidence below which a sample looks like nothing
 
 
-def divergence(counts):
-    """Kullback-Leibler divergence of the classes' distribution to the uniform one, in nats, corrected for the sample size.
+def reverse_kl(counts, shares):
+    """Kullback-Leibler divergence of the samples' classes from those of the data, in nats, corrected for the sample size.
 
     The plain estimate is too large by about (m - 1) / 2n for n samples in m classes (Miller 1955, *Note on the bias of
-    information estimates*); without it an even spread gives 0 on average, and may give less.
+    information estimates*); without it samples that spread as the data do give 0 on average, and may give less.
 
     Parameters
     ----------
     counts : int array, shape (classes,)
+        Of samples.
+    shares : float array, shape (classes,)
+        Of the classes in the data; their sum is 1.
 
     Returns
     -------
     float
+        Infinite where the data lack a class that the samples have.
     """
-    counts = np.asarray(counts, float)
-    shares = counts[counts > 0] / counts.sum()
-    return float(np.log(len(counts)) + (shares * np.log(shares)).sum() - (len(shares) - 1) / (2 * counts.sum()))
+    total = np.sum(counts)
+    return float(rel_entr(np.divide(counts, total), shares).sum() - (np.count_nonzero(counts) - 1) / (2 * total))
 
 
-def chi_square_p(counts):
-    """Probability that an even spread gives counts at least so uneven, by Pearson's chi-square test."""
-    expected = np.sum(counts) / len(counts)
-    return float(chdtrc(len(counts) - 1, ((np.asarray(counts) - expected) ** 2 / expected).sum()))
+def chi_square_p(counts, shares):
+    """Probability that samples which spread as the data do give counts at least so far from it, by Pearson's chi-square test.
+
+    Parameters as of `reverse_kl`.
+    """
+    expected = np.multiply(np.sum(counts), shares)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a class that neither has says nothing
+        distances = np.where(expected == counts, 0, (counts - expected) ** 2 / expected)
+    return float(chdtrc(np.count_nonzero(shares) - 1, distances.sum()))
 
 
-def even_spread(samples, classes):
-    """What each class has of so many samples if all are equally likely: the expected number, and low and high, between which
-    the number of one class lies with a probability of 95%."""
-    expected = samples / classes
-    low, high = expected + ndtri([0.025, 0.975]) * np.sqrt(expected * (1 - 1 / classes))
+def data_spread(samples, shares):
+    """What each class has of so many samples that spread as the data do.
+
+    Parameters
+    ----------
+    samples : int
+    shares : float array, shape (classes,)
+
+    Returns
+    -------
+    expected, low, high : float arrays, shape (classes,)
+        Between low and high the number of one class lies with a probability of 95%.
+    """
+    expected = samples * np.asarray(shares, float)
+    low, high = expected + ndtri([[0.025], [0.975]]) * np.sqrt(expected * (1 - expected / samples))
     return expected, low, high
+
+
+def mean_distance(samples):
+    """The mean Euclidean distance between two samples, of images in units of a pixel's full range.
+
+    Parameters
+    ----------
+    samples : uint8 array, shape (n, height, width, channels); or float array, shape (n, coordinates)
+
+    Returns
+    -------
+    float
+        NaN of a single sample.
+    """
+    flat = samples.reshape(len(samples), -1).astype(np.float32) / (255 if samples.dtype == np.uint8 else 1)
+    return float(pdist(flat).mean()) if len(flat) > 1 else float("nan")
+
+
+def is_collapsed(measured, of_data):
+    """In which epochs a GAN's samples are in collapse: points that cover fewer than half of the modes, or images that are on
+    average less than half as far from each other as those of the data.
+
+    Parameters
+    ----------
+    measured : dict of str to list of float
+        By epoch: "modes" of points, else "distance".
+    of_data : dict of str to float
+        The same of the data.
+
+    Returns
+    -------
+    bool array, shape (epochs,)
+    """
+    name = "modes" if "modes" in measured else "distance"
+    return np.array(measured[name], float) < of_data[name] / 2
 
 
 def frechet_distance(one, other):

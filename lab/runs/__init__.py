@@ -20,8 +20,20 @@ from lab.runs.folders import SAMPLES, TENSORBOARD, Beside, File, Output, below, 
 from lab.runs.folders import folder_of, has_files, has_record, holds_run, is_pattern, locked, make_free, named, plain
 
 # isort: split
-from lab.runs.folders import sample_paths
-from lab.runs.records import COMPLETE, DIVERGED, INTERRUPTED, SEARCH, TRAINING, History, Run, Search, Trial, differences
+from lab.runs.records import (
+    COMPLETE,
+    DIVERGED,
+    INTERRUPTED,
+    MEASURES,
+    SEARCH,
+    TRAINING,
+    History,
+    Run,
+    Search,
+    Trial,
+    differences,
+)
+from lab.runs.samples import load_samples, sample_paths, sampled, save_samples
 
 # isort: split
 from lab.runs.records import best_first, load, load_ended, load_evaluation, load_search, load_trained, unfinished

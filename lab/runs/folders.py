@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import math
 import os
 import re
 from enum import StrEnum
@@ -34,6 +33,7 @@ class File(StrEnum):
     SAMPLES = "samples.png"
     NEAREST = "nearest.png"
     LABELS = "labels.png"
+    OVER_TIME = "over_time.png"
 
 
 class Beside(StrEnum):
@@ -183,18 +183,6 @@ def ended(folder):
         return f"{datetime.datetime.fromtimestamp((folder / File.HISTORY).stat().st_mtime):%Y-%m-%d %H:%M}"
     except (OSError, OverflowError, ValueError):  # gone meanwhile, or a clock that was far off
         return "-"
-
-
-def sample_paths(folder, most=None):
-    """The pictures of a GAN's samples in a run's folder: dict of int to Path, by rising epoch.
-
-    Of more than ``most``, every second, third or so, and the last.
-    """
-    paths = {path.stem.removeprefix("epoch_"): path for path in (folder / SAMPLES).glob("epoch_*.png")}
-    epochs = sorted(filter(str.isdecimal, paths), key=int)
-    if most and len(epochs) > most:
-        epochs = [*epochs[: -1 : math.ceil((len(epochs) - 1) / (most - 1))], epochs[-1]]
-    return {int(epoch): paths[epoch] for epoch in epochs}
 
 
 def named(results_dir, names, holds=holds_run):

@@ -126,27 +126,54 @@ class History(BaseModel):
         return {name: values[(self.saved_epoch or self.epochs) - 1] for name, values in self.curves.items()}
 
 
+def _measure(words, digits):
+    """A measure of a GAN's samples: what its column is called, and its decimal places."""
+    return Field(None, json_schema_extra={"column": (words, digits)})
+
+
 class Evaluation(BaseModel):
     """What evaluate.py found out about a GAN, as far as comparisons want to know."""
 
     model_config = _CHECKS
-    modes: Number = None
-    near: Number = None
-    divergence: Number = None
-    present: Number = None
-    confidence: Number = None
-    frechet: Number = None
-    chi_square_p: Number = None
+    modes: Number = _measure("modes covered", 0)
+    seen: Number = _measure("modes seen", 0)
+    near: Number = _measure("samples near a mode", 3)
+    present: Number = _measure("classes over 1%", 0)
+    reverse_kl: Number = _measure("reverse KL", 4)
+    chi_square_p: Number = _measure("p (chi-square)", 3)
+    collapsed: Number = _measure("epochs in collapse", 2)
+    distance: Number = _measure("distance", 2)
+    confidence: Number = _measure("confidence", 3)
+    unclear: Number = _measure("unclear", 3)
+    frechet: Number = _measure("Fréchet distance", 1)
+    kernel: Number = _measure("kernel distance", 4)
+    precision: Number = _measure("precision", 3)
+    recall: Number = _measure("recall", 3)
+    density: Number = _measure("density", 3)
+    coverage: Number = _measure("coverage", 3)
+    of_data: Annotated[dict[Line, Number], Field(max_length=100)] = {}  # the same measures of real data in place of samples
+    by_epoch: Annotated[dict[Line, list[Number]], Field(max_length=100)] = {}  # "epoch", and some of the measures
+    by_epoch_of_data: Annotated[dict[Line, Number], Field(max_length=100)] = {}
     samples: Annotated[int, Field(ge=1, lt=2**53)] = None
     classifier: Line = None
-    classes: Annotated[list[Line], Field(max_length=100)] = None
+    classes: Annotated[list[Line], Field(max_length=1_000)] = None
     counts: Annotated[list[Whole], Field(min_length=1)] = None
+    shares: list[Annotated[float, Field(ge=0, le=1)]] = None  # of the classes in the data
 
     @model_validator(mode="after")
     def _check(self):
-        if self.counts is not None and (self.samples is None or len(self.counts) != len(self.classes or ())):
-            raise ValueError('expected "samples", and "classes" as many as "counts"')
+        lengths = {len(part or ()) for part in (self.classes, self.counts, self.shares)}
+        if self.counts is not None and (self.samples is None or len(lengths) > 1):
+            raise ValueError('expected "samples", and "classes" and "shares" as many as "counts"')
+        if len({len(values) for values in self.by_epoch.values()}) > 1:
+            raise ValueError('expected lists of equal length in "by_epoch"')
         return self
+
+
+# The measures of a GAN's samples: what a column is called, and its decimal places.
+MEASURES = {
+    name: field.json_schema_extra["column"] for name, field in Evaluation.model_fields.items() if field.json_schema_extra
+}
 
 
 class Trial(BaseModel):

@@ -3,6 +3,6 @@
 
 from lab.settings.catalogue import CLASSES, IMAGE_SHAPES
 from lab.settings.kinds import Threads, UserError, is_own_data, text
-from lab.settings.names import CLASSIFIERS, CONVOLUTIONAL, DATASETS, GANS, IMAGE_DATASETS, NETS, THEORY
+from lab.settings.names import CLASSIFIERS, CONVOLUTIONAL, DATASETS, GANS, IMAGE_DATASETS, NETS, POINTS, THEORY
 from lab.settings.network import arguments_of, idle_parts, names_in, with_source
 from lab.settings.settings import FLAGS, Settings, as_flags, axis, differing, flag_of, metavar, parse, words

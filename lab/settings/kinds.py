@@ -84,6 +84,9 @@ Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_lengt
 # Each layer halves the image: MNIST's has 28 pixels a side.
 _FILTERS = Words("N,N", "one to four whole numbers of at least 1, as in 20,10")
 Filters = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=4), _FILTERS]
+# Strides of its layers halve the image as often.
+_THREE = Words("N,N,N", "three whole numbers of at least 1, as in 32,64,128")
+ThreeFilters = Annotated[tuple[Count, ...], Field(strict=False, min_length=3, max_length=3), _THREE]
 _KERNELS = Words("N,N", "one to four whole numbers from 1 to 27, as in 5,3")
 Side = Annotated[int, Field(ge=1, le=27)]
 Kernels = Annotated[tuple[Side, ...], Field(strict=False, min_length=1, max_length=4), _KERNELS]

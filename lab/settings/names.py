@@ -7,8 +7,9 @@ CLASSIFIERS = ("dense", "conv", "filter", "gan-classifier")
 GANS = ("gan-conv", "gan-dense")
 NETS = (*CLASSIFIERS, *GANS)
 CONVOLUTIONAL = ("conv", "filter")
-IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10", "mnist5k")
-DATASETS = (*IMAGE_DATASETS, "ring")
+IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10", "mnist5k", "stacked_mnist")
+POINTS = ("ring", "grid")  # data sets of points whose modes are known
+DATASETS = (*IMAGE_DATASETS, *POINTS)
 # Only functions that never fall as their argument grows: the conv net relies on it (models/classifiers.py).
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "tanh", "sigmoid")
 REGULARIZERS = ("l2", "l1")
@@ -17,6 +18,8 @@ PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine")
 HEADS = ("flatten", "average")
 LATENTS = ("uniform", "normal")
+GENERATOR_LOSSES = ("non-saturating", "saturating")
+INITIALIZERS = ("glorot_uniform", "orthogonal")
 THEORY = ("polynomial", "softmax", "discriminator")
 
 # Optimizers, and the learning rates that Keras gives them.
@@ -32,4 +35,5 @@ GENERATOR_RATES = {"gan-conv": 5e-4, "gan-dense": 1e-3}
 DISCRIMINATOR_RATES = {"gan-conv": 1e-3, "gan-dense": 1e-4}
 LATENT = {"gan-conv": "uniform", "gan-dense": "normal"}
 SMOOTHING = {"gan-conv": 0.1}
+DISCRIMINATOR_FILTERS = {"gan-conv": (32, 64, 128)}
 MOST_STEPS = {"gan-conv": 128}  # an epoch of a GAN, where that is less than a pass over the data

@@ -64,7 +64,10 @@ def _usual_kernels(above):
 _HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)"
 _DECAY = "{given.regularizer} λ = {value}"
 _STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
-_LATENT = "latent numbers (default: uniform for gan-conv, else normal)"
+_LATENT = "distribution of the latent numbers (default: uniform for gan-conv, else normal)"
+_GENERATOR_LOSS = "what the generator minimizes: -log D, or log(1 - D), which is flat where it loses (default: non-saturating)"
+_DISCRIMINATOR_FILTERS = "of each layer of the conv discriminator (default: 32,64,128)"
+_INITIALIZER = "of the kernels: glorot_uniform or orthogonal (default: glorot_uniform)"
 _NET = f"any net: {', '.join(names.NETS)}; or a function of your own, FILE.py:FUNCTION (docs/own.md)"
 _SMOOTHING = "share of a label given to all classes; of a GAN: labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
 _FILTERS = "filters of each layer of the conv net, one to four (default: 20,10)"
@@ -75,6 +78,10 @@ _SHIFT = "move each training image by up to so many pixels, at random"
 _PRECISION = "to compute in; in bfloat16 convolutional nets train faster on many processors, small dense ones do not"
 _DATASETS = f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md) (default: mnist)"
 _RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
+
+
+# Networks whose hidden layers have an activation that can be chosen.
+_ACTIVE = (*CLASSIFIERS, "gan-dense")
 
 
 class Settings(BaseModel):
@@ -100,7 +107,7 @@ class Settings(BaseModel):
     filters: kinds.Filters | None = _field(_of_net(names.FILTERS), "network", _FILTERS, tuple(names.FILTERS))
     kernels: kinds.Kernels | None = _field(_usual_kernels, "network", _KERNELS, tuple(names.FILTERS))
     head: Literal[*names.HEADS] | None = _field(_of_net({"conv": "flatten"}), "network", _HEAD, ("conv",))
-    activation: Literal[*names.ACTIVATIONS] = _field("relu", "network", ", ".join(names.ACTIVATIONS), CLASSIFIERS, "{value}")
+    activation: Literal[*names.ACTIVATIONS] = _field("relu", "network", ", ".join(names.ACTIVATIONS), _ACTIVE, "{value}")
     dropout: Share = _field(0.0, "network", "share of hidden units dropped", CLASSIFIERS)
     batch_norm: bool = _field(False, "network", "batch normalization before each hidden activation", CLASSIFIERS, "batch norm")
     regularizer_strength: Strength = _field(
@@ -111,8 +118,8 @@ class Settings(BaseModel):
     )
     optimizer: Literal[*names.OPTIMIZERS] = _field("adam", "training", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}")
     learning_rate: Rate = _field(_usual_rate, "training", "(default: the optimizer's own; see also GANs)")
-    schedule: Literal[*names.SCHEDULES] = _field("constant", "training", _SCHEDULE, CLASSIFIERS, "{value} schedule")
-    warmup: CountOrZero = _field(0, "training", "epochs in which the learning rate rises from 0", CLASSIFIERS, metavar="EPOCHS")
+    schedule: Literal[*names.SCHEDULES] = _field("constant", "training", _SCHEDULE, title="{value} schedule")
+    warmup: CountOrZero = _field(0, "training", "epochs in which the learning rate rises from 0", metavar="EPOCHS")
     batch_size: Count = _field(128, "training", "images to a step")
     epochs: Count = _field(10, "training", "passes over the data, or parts of it", title="")
     early_stopping: Count | None = _field(None, "training", _STOPPING, CLASSIFIERS, metavar="PATIENCE")
@@ -121,6 +128,16 @@ class Settings(BaseModel):
     seed: CountOrZero = _field(0, "training", "of weights, order of images, dropout, shifts and latent vectors")
     unroll: Unrolled = _field(0, "GANs", "discriminator updates the generator looks ahead, at most 100", GANS)
     latent: Literal[*names.LATENTS] | None = _field(_of_net(names.LATENT), "GANs", _LATENT, GANS, "{value}")
+    latent_size: Count | None = _field(_of_gans(100), "GANs", "of the latent vectors (default: 100)", GANS)
+    generator_loss: Literal[*names.GENERATOR_LOSSES] | None = _field(
+        _of_gans("non-saturating"), "GANs", _GENERATOR_LOSS, GANS, "{value} loss", metavar="NAME"
+    )
+    initializer: Literal[*names.INITIALIZERS] | None = _field(
+        _of_gans("glorot_uniform"), "GANs", _INITIALIZER, GANS, "{value}", metavar="NAME"
+    )
+    discriminator_filters: kinds.ThreeFilters | None = _field(
+        _of_net(names.DISCRIMINATOR_FILTERS), "GANs", _DISCRIMINATOR_FILTERS, tuple(names.DISCRIMINATOR_FILTERS)
+    )
     betas: Betas | None = _field(_of_gans((0.5, 0.999)), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS)
     discriminator_betas: Betas | None = _field(lambda above: above["betas"], "GANs", "(default: as the generator's)", GANS)
     discriminator_learning_rate: Rate | None = _field(_of_net(names.DISCRIMINATOR_RATES), "GANs", _RATES, GANS)
@@ -155,8 +172,10 @@ class Settings(BaseModel):
             raise UserError(f"--kernels has {len(self.kernels)} sizes, --filters {len(self.filters)}: give one to a layer")
         if self.warmup >= self.epochs:
             raise UserError(f"--warmup {self.warmup} leaves no epoch of {self.epochs}: warm up for fewer, or train for more")
-        if self.dataset == "ring" and self.net != "gan-dense":
-            raise UserError(f"the data set ring has points, not images: it is for the net gan-dense, not for {self.net}")
+        if self.dataset in names.POINTS and self.net != "gan-dense":
+            raise UserError(
+                f"the data set {self.dataset} has points, not images: it is for the net gan-dense, not for {self.net}"
+            )
         return self
 
     @property

@@ -18,7 +18,7 @@ from PIL import Image
 from lab import runs
 from lab.backend import devices, gan, inference
 from lab.console import Bar, say
-from lab.data import ring
+from lab.data import GAUSSIANS
 from lab.figures import captioned, samples
 from lab.runs import File, atomic, write_json
 from lab.settings import FLAGS, UserError, text
@@ -30,6 +30,7 @@ PATIENCE = 6  # seconds for the chunk that is computed when a signal comes
 LONG = 5  # seconds, compiling: the user is told how long it took the last time
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
+KEPT, KEPT_NUMBERS = 500, 400_000  # images of an epoch that are kept, to be measured; fewer of large ones
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
 
 
@@ -353,7 +354,8 @@ def _in_words(logs):
 
 
 class SamplePictures(keras.callbacks.Callback):
-    """Writes ``samples/epoch_0000.png`` before a GAN's training, and more in its course, always of the same latent vectors.
+    """Writes ``samples/epoch_0000.png`` and ``.npz`` before a GAN's training, and more in its course, always of the same latent
+    vectors.
 
     Parameters
     ----------
@@ -364,13 +366,16 @@ class SamplePictures(keras.callbacks.Callback):
 
     def __init__(self, folder, settings):
         super().__init__()
-        self.folder, self.settings = folder / runs.SAMPLES, settings
-        count = SAMPLED_POINTS if settings.dataset == "ring" else SAMPLED
-        self.latents = gan.draw_latents(settings.latent, count, settings.seed)
+        self.folder, self.settings = folder, settings
+        self.gaussians = GAUSSIANS.get(settings.dataset)
 
     def on_train_begin(self, logs=None):
-        self.folder.mkdir(exist_ok=True)  # of a run that goes on, it is there
-        if not (self.folder / _sampled(0)).exists():
+        kept = min(KEPT, max(SAMPLED, KEPT_NUMBERS // math.prod(self.model.generator.output_shape[1:])))
+        shape = SAMPLED_POINTS if self.gaussians else kept, self.settings.latent_size
+        self.latents = gan.draw_latents(self.settings.latent, shape, self.settings.seed)
+        pictures = self.folder / runs.SAMPLES
+        pictures.mkdir(exist_ok=True)  # of a run that goes on, it is there
+        if not (pictures / runs.sampled(0)).exists():
             self.write(0)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -380,7 +385,9 @@ class SamplePictures(keras.callbacks.Callback):
 
     def write(self, epoch):
         generated = inference.generate(self.model.generator, self.latents)
-        runs.save_figures({_sampled(epoch): samples(generated, ring.MODES)}, self.folder, vector=False)
+        runs.save_samples(self.folder, epoch, generated)
+        picture = samples(generated, self.gaussians and self.gaussians.modes)
+        runs.save_figures({runs.sampled(epoch): picture}, self.folder / runs.SAMPLES, vector=False)
 
 
 class Log(TensorBoard):
@@ -408,15 +415,10 @@ class Log(TensorBoard):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         for number in range(epoch + 1 if epoch else 0, epoch + 2):  # with the first epoch, what was there before it
-            path = self.output.folder / runs.SAMPLES / _sampled(number)
+            path = self.output.folder / runs.SAMPLES / runs.sampled(number)
             if path.exists():
                 with self._train_writer.as_default():
                     self.summary.image("samples", np.array(Image.open(path).convert("RGB"))[None], step=number)
-
-
-def _sampled(epoch):
-    """The file name of a picture of an epoch's samples."""
-    return f"epoch_{epoch:04}.png"
 
 
 def animate(folder):

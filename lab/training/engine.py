@@ -69,7 +69,8 @@ def compiled_model(settings, input_shape, classes=10):
 
 
 def _compiled_gan(settings, networks):
-    gan = GAN(networks, settings.latent, settings.unroll, settings.label_smoothing, settings.seed)
+    saturating = settings.generator_loss == "saturating"
+    gan = GAN(networks, settings.latent, settings.unroll, settings.label_smoothing, saturating, settings.seed)
     of_generator = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
     of_discriminator = keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas)
     gan.compile(of_generator, of_discriminator)
@@ -149,5 +150,4 @@ def set_state(model, values):
 
 def state_of(model):
     """All that training changes: the variables of weights, moving averages, random states, and of the optimizers."""
-    optimizers = model.optimizers if isinstance(model, GAN) else [model.optimizer]
-    return model.variables + [variable for optimizer in optimizers for variable in optimizer.variables]
+    return model.variables + [variable for optimizer in resident.optimizers_of(model) for variable in optimizer.variables]

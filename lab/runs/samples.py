@@ -1,0 +1,79 @@
+"""What a GAN generated in the course of its training: pictures to look at, and beside them the numbers to measure."""
+
+import math
+
+import numpy as np
+
+from lab.inputs import MEGABYTE, first_line
+from lab.runs.files import atomic
+from lab.runs.folders import SAMPLES
+from lab.settings import UserError
+
+_MOST = 200 * MEGABYTE  # of the samples of one epoch, unpacked
+_NAME = "samples"
+
+
+def sample_paths(folder, most=None, ending="png"):
+    """The pictures of a GAN's samples in a run's folder, or with the ending "npz" their numbers: dict of int to Path, by rising
+    epoch.
+
+    Of more than ``most``, every second, third or so, and the last.
+    """
+    paths = {path.stem.removeprefix("epoch_"): path for path in (folder / SAMPLES).glob(f"epoch_*.{ending}")}
+    epochs = sorted(filter(str.isdecimal, paths), key=int)
+    if most and len(epochs) > most:
+        epochs = [*epochs[: -1 : math.ceil((len(epochs) - 1) / (most - 1))], epochs[-1]]
+    return {int(epoch): paths[epoch] for epoch in epochs}
+
+
+def sampled(epoch):
+    """The file name of a picture of an epoch's samples."""
+    return f"epoch_{epoch:04}.png"
+
+
+def save_samples(folder, epoch, generated):
+    """Write the samples of an epoch beside their picture.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    epoch : int
+    generated : uint8 array, shape (n, height, width, channels); or float32 array, shape (n, 2)
+    """
+    with atomic((folder / SAMPLES / sampled(epoch)).with_suffix(".npz")) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **{_NAME: generated})
+
+
+def load_samples(run):
+    """The samples of a run, one epoch after the other.
+
+    Parameters
+    ----------
+    run : Run
+
+    Yields
+    ------
+    epoch : int
+    generated : array
+        As of `save_samples`.
+
+    Raises
+    ------
+    UserError
+        If a file is broken.
+    """
+    from lab.data.readers import npz_in
+
+    shape = tuple(run.record.dataset.shape)
+    for epoch, path in sample_paths(run.folder, ending="npz").items():
+        try:
+            with npz_in(path, "arrays", _MOST) as file:
+                generated = file[_NAME]
+            if generated.shape[1:] != shape or not len(generated) or generated.dtype != (np.uint8, np.float32)[len(shape) == 1]:
+                raise ValueError(f"not samples of this run: {generated.dtype}, shape {generated.shape}")
+            if not np.isfinite(generated).all():
+                raise ValueError("not all numbers are finite")
+        except Exception as error:  # a broken archive fails in as many ways as there are readers
+            raise UserError(f"{path}: not readable as samples ({first_line(error)}); remove it, or train again") from error
+        yield epoch, generated
