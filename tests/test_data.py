@@ -186,6 +186,18 @@ def test_a_download_of_something_else_is_refused_and_not_kept(server):
     assert not [path for path in cache.iterdir() if not path.name.endswith(".lock")]
 
 
+def test_stacked_digits_are_three_images_each_and_the_grids_points_lie_at_its_modes(data_dir):
+    stacked, digits = data.load_dataset("stacked_mnist", data_dir), data.load_dataset("mnist", data_dir)
+    assert stacked.train_images.shape == (640, 28, 28, 3) and len(stacked.classes) == 1000 and stacked.classes[42] == "042"
+    known = {image.tobytes(): label for image, label in zip(digits.train_images, digits.train_labels)}
+    for image, label in zip(stacked.train_images[:20], stacked.train_labels):
+        assert [known[image[..., colour].tobytes()] for colour in range(3)] == [label // 100, label // 10 % 10, label % 10]
+    grid = data.load_dataset("grid")
+    centres = np.array([grid.train_images[grid.train_labels == mode].mean(axis=0) for mode in range(25)])
+    np.testing.assert_allclose(centres, data.GAUSSIANS["grid"].centres, atol=0.005)
+    assert sorted({*centres.round().ravel()}) == [-4, -2, 0, 2, 4]
+
+
 def test_holdout_takes_training_images_and_no_test_images(mnist5k):
     held = data.hold_out(mnist5k, 500)
     assert len(held.train_images) == 3500 and len(held.validation_images) == 500

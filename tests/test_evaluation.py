@@ -1,16 +1,18 @@
 """GANs and classifiers from the settings to the files of a run, their evaluation, and the comparison of several GANs."""
 
 import json
+import re
 import shutil
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
 from lab import comparison, data, evaluation, figures, runs
 from lab.backend import gan, inference
-from lab.evaluation import classifiers, gans
+from lab.evaluation import classifiers, gans, measures
 from lab.evaluation.evaluate import data_of
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
@@ -50,10 +52,10 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
     folder = results / "many" / "unroll=0" / "seed=0"
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     pictures = [f"samples/epoch_{epoch:04}.png" for epoch in (0, 2, 3)]
-    expected = ["config.json", "history.json", "learning_curve.png", "model.keras", "samples.gif", *pictures]
-    assert set(names) - {"evaluation.json", "samples.png", "nearest.png", "labels.png", "labels.svg", "code.patch"} == set(
-        expected
-    )
+    numbers = [name.replace("png", "npz") for name in pictures]
+    expected = ["config.json", "history.json", "learning_curve.png", "model.keras", "samples.gif", *pictures, *numbers]
+    drawn = {f"{name}.{kind}" for name in ("samples", "nearest", "labels", "over_time") for kind in ("png", "svg")}
+    assert set(names) - {"evaluation.json", "code.patch", *drawn} == set(expected)
     animation = Image.open(folder / "samples.gif")  # with a line for the epoch
     assert animation.n_frames == 3 and animation.size == (560, 584) and Image.open(folder / pictures[0]).size == (560, 560)
     run = runs.load(folder)
@@ -69,6 +71,9 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
     assert discriminator(generated).shape == (100, 1)
     grid = figures.sample_grid(generated)
     np.testing.assert_array_equal(np.asarray(grid), np.asarray(Image.open(folder / "samples" / "epoch_0003.png")))
+    kept = dict(runs.load_samples(run))
+    assert [*kept] == [0, 2, 3] and kept[3].shape == (500, 28, 28, 1)
+    np.testing.assert_array_equal(kept[3][:100], generated)
 
 
 def test_the_same_seed_gives_the_same_gan_and_another_one_another(results, arrays, tmp_path):
@@ -82,14 +87,21 @@ def test_the_same_seed_gives_the_same_gan_and_another_one_another(results, array
 
 def test_evaluation_with_a_classifier(results, data_dir, capsys):
     paths = evaluate(results, "many/unroll=0/seed=0", classifier="digits", samples=150, data_dir=data_dir)
-    assert [path.name for path in paths] == ["evaluation.json", "samples.png", "nearest.png", "labels.png"]
+    assert [path.name for path in paths] == ["evaluation.json", "samples.png", "nearest.png", "labels.png", "over_time.png"]
     found = json.loads(paths[0].read_text())
     assert (paths[0].parent / "labels.svg").exists()
     assert sum(found["counts"]) == found["samples"] == 150 and found["classifier"] == "digits"
     assert found["present"] == sum(count > 1.5 for count in found["counts"]) and 0.1 < found["confidence"] <= 1
     # Without training: samples are noise, validation images are not.
     assert found["nearest_training_image"]["samples"] > found["nearest_training_image"]["validation"] and found["frechet"] > 0
-    assert "KL divergence of the predicted classes to uniform" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "reverse KL" in printed and "real data" in printed
+    shares = np.bincount(data.load_dataset("mnist", data_dir).train_labels) / 640
+    present = np.count_nonzero(found["counts"])
+    assert found["reverse_kl"] == pytest.approx(stats.entropy(found["counts"], shares) - (present - 1) / 300)
+    assert found["chi_square_p"] == pytest.approx(stats.chisquare(found["counts"], 150 * shares).pvalue)
+    assert found["by_epoch"]["epoch"] == [0, 2, 3] and len(found["by_epoch"]["reverse_kl"]) == 3
+    assert 0 <= found["of_data"]["unclear"] <= 1 and found["coverage"] < 0.9 < found["of_data"]["coverage"]
     evaluate(results, "many/unroll=0/seed=0", data_dir=data_dir)
     assert "With --classifier RUN, a run that classifies mnist" in capsys.readouterr().out
     assert not [*paths[0].parent.glob("labels.*")] and (paths[0].parent / "nearest.png").exists()
@@ -102,21 +114,33 @@ def test_evaluation_of_the_ring(results):
     assert found["near"] == pytest.approx(sum(found["counts"]) / 2500)
     assert (results / "ring" / "samples" / "epoch_0001.png").exists() and (results / "ring" / "labels.png").exists()
     assert not list((results / "ring" / "samples").glob("*.svg"))  # which training has no time for
+    (_, (_, last)), ring = runs.load_samples(runs.load(results / "ring")), data.GAUSSIANS["ring"]
+    near = (np.linalg.norm(last[:, None] - ring.centres, axis=-1) <= 3 * ring.deviation).sum(axis=0)
+    assert found["by_epoch"]["epoch"] == [0, 1] and found["by_epoch"]["modes"][1] == (near >= 20).sum() < 4
+    assert found["collapsed"] == 1 and found["of_data"]["modes"] == 8 and 0.98 < found["of_data"]["near"] < 0.995
+    assert found["seen"] == np.count_nonzero(found["counts"])
+    broken = results / "ring" / "samples" / "epoch_0001.npz"
+    for content in (b"nothing", np.ones((3, 5))):
+        with open(broken, "wb") as file:
+            file.write(content) if isinstance(content, bytes) else np.savez(file, samples=content)
+        with pytest.raises(UserError, match=r"epoch_0001\.npz: not readable as samples"):
+            evaluate(results, "ring")
+    broken.unlink()
 
 
 def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
     paths = evaluate(results, "many", classifier="digits", samples=150, data_dir=data_dir)
-    assert [path.name for path in paths] == ["table.md", "table.csv", "learning_curves.png", "labels.png"]
+    assert [path.name for path in paths] == ["table.md", "table.csv", "learning_curves.png", "labels.png", "over_time.png"]
     table = paths[0].read_text()
     folders = runs.named(results, ["many"])
-    values = [json.loads((folder / "evaluation.json").read_text())["divergence"] for folder in folders[:2]]
+    values = [json.loads((folder / "evaluation.json").read_text())["reverse_kl"] for folder in folders[:2]]
     half_width = 12.7062 * abs(values[0] - values[1]) / 2  # Student's t for two runs
     assert f"{np.mean(values):.4f} ± {half_width:.4f}" in table and "classes over 1%" in table
     with pytest.raises(UserError, match="GANs and classifiers"):
         comparison.collect(results, [*folders, results / "digits"])
     evaluated = (folders[0] / "evaluation.json").read_text()
-    (folders[0] / "evaluation.json").write_text('{"divergence": "low"}')
-    with pytest.raises(UserError, match=r'not what evaluate\.py writes .*"divergence".*; evaluate the run again'):
+    (folders[0] / "evaluation.json").write_text('{"reverse_kl": "low"}')
+    with pytest.raises(UserError, match=r'not what evaluate\.py writes .*"reverse_kl".*; evaluate the run again'):
         comparison.collect(results, folders)
     (folders[0] / "evaluation.json").write_text(evaluated)
 
@@ -163,11 +187,38 @@ def test_a_classifier_of_other_data_is_refused(results, tmp_path):
         evaluate(tmp_path, "many/unroll=0/seed=0", classifier="digits")
 
 
+def test_a_classifier_of_digits_serves_other_sets_of_digits(results, data_dir):
+    """Also stacked ones, each colour by itself."""
+    run, classifier = runs.load(results / "many/unroll=0/seed=0"), runs.load(results / "digits")
+    for name in ("mnist5k", "stacked_mnist"):
+        record = run.record.model_copy(update={"dataset": run.record.dataset.model_copy(update={"name": name})})
+        gans.check(run._replace(record=record), classifier, 100)
+    stacked, model = data.load_dataset("stacked_mnist", data_dir), runs.load_model(classifier)
+    images = stacked.validation_images[:50]
+    found = measures.label(images, model)
+    each = [measures.label(images[..., colour, None], model) for colour in range(3)]
+    assert found.classes.tolist() == [100 * a + 10 * b + c for a, b, c in zip(*(one.classes for one in each))]
+    np.testing.assert_allclose(found.confidences, np.prod([one.confidences for one in each], axis=0))
+    assert found.features.shape == (50, 3 * 32)
+
+
+def test_gans_are_told_apart_by_ranks_and_counts_of_runs(results, capsys):
+    for unroll in (0, 1):
+        for seed in (0, 1):
+            path = results / f"many/unroll={unroll}/seed={seed}/evaluation.json"
+            path.write_text(json.dumps({"collapsed": [0.5, 0.0][unroll], "frechet": [10 * seed, 50.0 + seed][unroll]}))
+    comparison.show_difference(results, ["many/unroll=0", "many/unroll=1"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"Fréchet distance │ 5\.0 ± \S+ │ 50\.5 ± \S+ │ \+46 │ - │ - │ 0\.33", printed)  # 6 orders, both ends
+    assert "no p can" not in printed and "cannot be below 0.33" in printed
+    assert "ever in collapse │ 2 of 2 │ 0 of 2 │ 0.33" in printed and "Fisher" in printed
+
+
 def test_losses_that_are_no_numbers_stop_the_run_and_keep_the_last_pictures(arrays, tmp_path):
     with pytest.raises(UserError, match="smaller --learning-rate"):
         train_in(DENSE.replace(learning_rate=1e30, sample_every=1), arrays, tmp_path / "wild")
     history = runs.load(tmp_path / "wild").history
-    pictures = [path.name for path in (tmp_path / "wild" / "samples").iterdir()]
+    pictures = [path.name for path in (tmp_path / "wild" / "samples").glob("*.png")]
     assert history.status == "diverged" and "epoch_0000.png" in pictures and len(pictures) == history.epochs
     assert not (tmp_path / "wild" / "model.keras").exists() and (tmp_path / "wild" / "samples.gif").exists()
 
@@ -210,6 +261,6 @@ def test_of_many_classes_the_tables_show_twenty(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "the 20 of 30 with the lowest recall" in " ".join(printed.split()) and printed.count("│ c") == 20
     assert len(json.loads(paths[0].read_text())["recall"]) == 30 and not (run.folder / "confusion.svg").exists()
-    gans._labels({"counts": [*range(30)], "classes": classes, "samples": 435}, "a GAN")
+    gans._labels({"counts": [*range(30)], "classes": classes, "samples": 435, "shares": [1 / 30] * 30}, "a GAN")
     printed = capsys.readouterr().out
     assert printed.index("c29") < printed.index("c10") and "c9 " not in printed

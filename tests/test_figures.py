@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from lab import figures
-from lab.data import ring
+from lab.data import GAUSSIANS
 from lab.metrics import collapse, intervals
 from lab.runs import save_figures
 
@@ -280,22 +280,22 @@ def test_filters_of_other_convolutions(shape, tmp_path):
 
 
 @pytest.mark.parametrize("names", [["run"], [f"{'long' * 12}={index}" for index in range(30)]])
-def test_label_counts_have_an_even_band_and_their_legend_within_the_figure(names):
+def test_label_counts_have_the_datas_band_and_their_legend_within_the_figure(names):
     counts = np.array([[40, 20, 60], [20, 40, 60]])
     groups = dict.fromkeys(names, intervals.mean_and_half_width(counts))
-    figure = figures.label_counts(groups, collapse.even_spread(120, 3), ["a", "b", "c"], "t", "mode")
+    figure = figures.label_counts(groups, collapse.data_spread(120, [1 / 3] * 3), ["a", "b", "c"], "t", "mode")
     figure.draw_without_rendering()
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.containers[-1]] == [30, 30, 60]
-    low, band = axis.patches[-1].get_y(), axis.patches[-1].get_height()
+    low, band = axis.containers[0][1].get_y(), axis.containers[0][1].get_height()
     assert (low, band) == pytest.approx((40 - 1.96 * np.sqrt(120 * 2 / 9), 2 * 1.96 * np.sqrt(120 * 2 / 9)), rel=1e-4)
-    bars = np.array([segment[:, 1] for segment in axis.containers[0].lines[2][0].get_segments()])
+    bars = np.array([segment[:, 1] for segment in axis.containers[1].lines[2][0].get_segments()])
     assert bars.min() == 0 and axis.get_xlabel() == "mode"  # an error bar ends where counts do
     legend = figure.legends[0].get_window_extent()
     assert [text.replace("long long", "longlong") for text in legend_texts(figure)] == [
         *names,
-        "even spread",
-        "of one even run: 95%",
+        "as the data spread",
+        "of one such run: 95%",
         "95% confidence interval of the mean",
     ]
     assert legend.x0 > axis.get_window_extent().x1 and legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
@@ -312,7 +312,7 @@ def test_one_epoch_is_a_point_and_what_is_near_a_mode_is_drawn_to_scale():
             assert "None" not in (training.get_marker(), validation.get_marker())
             # A ring around a point: both are seen, wherever they lie.
             assert training.get_markerfacecolor() == "none" and training.get_markersize() > 1.5 * validation.get_markersize()
-    circles = figures.samples(np.zeros((5, 2)), ring.MODES, "t").axes[0].patches
+    circles = figures.samples(np.zeros((5, 2)), GAUSSIANS["ring"].modes, "t").axes[0].patches
     assert [circle.radius for circle in circles] == pytest.approx([0.06] * 8)
 
 
@@ -403,7 +403,7 @@ def test_images_of_any_shape_have_room(shape, tmp_path):
         assert min(max(size.width, size.height) for size in sizes) > 60 and min(size.y0 for size in sizes) >= 0
         titles = [axis.title.get_window_extent() for axis in axes if axis.title.get_text()]
         assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(titles) if one.x0 < other.x0)
-    grid = figures.samples(np.zeros((100, *shape), np.uint8), ring.MODES)
+    grid = figures.samples(np.zeros((100, *shape), np.uint8), GAUSSIANS["ring"].modes)
     assert 400 <= max(grid.size) <= 1280 and grid.width * shape[0] == grid.height * shape[1]
 
 

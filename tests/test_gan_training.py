@@ -1,11 +1,15 @@
 """The GANs: their networks, one training step against its definition, the unrolled gradient against finite differences."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lab.backend import gan, resident
+from lab.settings import Settings
+from lab.training.schedule import rate_at
 from models import gans
 
 BATCH = 16
@@ -137,7 +141,10 @@ def test_the_unrolled_gradient_is_that_of_real_updates(float64):
             values.append(after_real_updates())
         variable.assign(before)
         assert (values[0] - values[1]) / 2e-6 == pytest.approx(np.sum(gradient * direction), rel=1e-4)
-    model.unroll = 0  # which is another gradient
+    model.saturating = True
+    outcome, minimax = model.losses(real, latents)
+    assert minimax.numpy() == -model._look_ahead(real, generator(latents), outcome.gradients).loss.numpy()
+    model.saturating, model.unroll = False, 0  # which is another gradient
     with tf.GradientTape() as tape:
         _, loss = model.losses(real, latents)
     plain = tape.gradient(loss, generator.trainable_variables)
@@ -151,13 +158,19 @@ def test_resident_training_is_that_of_single_steps(net, unroll, images):
     step_once = tf.function(single.train_step)
     latents = tf.random.stateless_normal((BATCH * 3, gans.LATENT_SIZE), (5, 5))  # of a chunk
     batches = resident.Batches(BATCH, steps_per_epoch=5, steps_per_chunk=3, noise=lambda count: latents[:count])
-    history = resident.prepare(ours, (images,), batches)(epochs=2, seed=3).history
+    settings = Settings(net="gan-dense", schedule="cosine", epochs=2, discriminator_learning_rate=5e-4)
+    rate = functools.partial(rate_at, settings)
+    history = resident.prepare(ours, (images,), batches)(epochs=2, seed=3, rate=rate).history
     assert len(history["generator_loss"]) == 2 and len(history) == 4
     for epoch in range(2):
         order = resident.epoch_order(len(images), 3, epoch).numpy()
         for step in range(5):
+            for optimizer, now in zip(single.optimizers, rate(np.array(epoch + step / 5)), strict=True):
+                optimizer.learning_rate = now
             rows = slice(BATCH * (step % 3), BATCH * (step % 3 + 1))
             step_once((tf.constant(images[order[BATCH * step : BATCH * (step + 1)]]), latents[rows]))
+    of_generator, of_discriminator = (optimizer.learning_rate.numpy() for optimizer in ours.optimizers)
+    assert of_discriminator == pytest.approx(of_generator / 2) and 0 < of_generator < 1e-4
     for one, other in zip(ours.networks.get_weights(), single.networks.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 

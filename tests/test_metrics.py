@@ -5,8 +5,8 @@ import pytest
 from scipy import linalg, stats
 from sklearn import metrics as reference
 
-from lab.data import load_dataset, ring
-from lab.metrics import classification, collapse, intervals, significance, speed
+from lab.data import GAUSSIANS, load_dataset
+from lab.metrics import classification, collapse, fidelity, intervals, significance, speed
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(200, 10)) * 3
@@ -125,22 +125,58 @@ def test_curves_of_repeats_reach_as_far_as_all_of_them():
     assert mean[0] == 2 and np.isnan(mean[1]) and len(mean) == len(half_width) == 2
 
 
-def test_divergence_is_zero_on_average_for_an_even_spread_and_the_entropy_gap_for_a_known_one():
+def test_reverse_kl_is_zero_on_average_for_the_datas_spread_and_the_divergence_for_a_known_one():
     draw = np.random.default_rng(0)
-    even = [collapse.divergence(draw.multinomial(300, np.full(10, 0.1))) for _ in range(2000)]
+    even = [collapse.reverse_kl(draw.multinomial(300, np.full(10, 0.1)), np.full(10, 0.1)) for _ in range(2000)]
     assert abs(np.mean(even)) < 0.0005  # the plain estimate gives 9 / 600 = 0.015
-    shares = np.array([0.4, 0.3, 0.2, 0.1] + [0] * 6)
-    uneven = [collapse.divergence(draw.multinomial(300, shares)) for _ in range(2000)]
-    assert np.mean(uneven) == pytest.approx(np.log(10) - stats.entropy(shares), abs=0.002)
-    assert collapse.divergence([0] * 9 + [500]) == pytest.approx(np.log(10))
+    shares, data = np.array([0.4, 0.3, 0.2, 0.1] + [0] * 6), np.array([0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05])
+    uneven = [collapse.reverse_kl(draw.multinomial(300, shares), data) for _ in range(2000)]
+    assert np.mean(uneven) == pytest.approx(stats.entropy(shares, data), abs=0.002)
+    assert collapse.reverse_kl([0] * 9 + [500], np.full(10, 0.1)) == pytest.approx(np.log(10))
+    assert collapse.reverse_kl([5, 5], [1, 0]) == np.inf
 
 
 def test_chi_square_and_band_are_scipys():
-    counts = np.array([310, 280, 305, 299, 306])
-    assert collapse.chi_square_p(counts) == pytest.approx(stats.chisquare(counts).pvalue)
-    expected, low, high = collapse.even_spread(3000, 10)
-    assert expected == 300
-    assert stats.binom.cdf(high, 3000, 0.1) - stats.binom.cdf(low, 3000, 0.1) == pytest.approx(0.95, abs=0.01)
+    counts, shares = np.array([310, 280, 305, 299, 306]), np.array([0.22, 0.18, 0.2, 0.2, 0.2])
+    assert collapse.chi_square_p(counts, shares) == pytest.approx(stats.chisquare(counts, 1500 * shares).pvalue)
+    assert collapse.chi_square_p(np.append(counts, 0), np.append(shares, 0)) == collapse.chi_square_p(counts, shares)
+    expected, low, high = collapse.data_spread(3000, [0.1, 0.9])
+    assert expected.tolist() == [300, 2700]
+    assert stats.binom.cdf(high[0], 3000, 0.1) - stats.binom.cdf(low[0], 3000, 0.1) == pytest.approx(0.95, abs=0.01)
+
+
+def test_precision_recall_density_coverage_and_kernel_distance_are_their_formulas():
+    """Pair by pair, without a matrix of distances."""
+    draw = np.random.default_rng(0)
+    real, generated = draw.normal(size=(60, 4)), draw.normal(0.3, 0.7, size=(50, 4))
+    reach = {
+        name: [sorted(np.linalg.norm(one - other) for other in kind)[5] for one in kind]
+        for name, kind in (("real", real), ("generated", generated))
+    }
+    apart = [[np.linalg.norm(one - other) for other in generated] for one in real]
+    within = [[apart[i][j] < reach["real"][i] for i in range(60)] for j in range(50)]
+    found = fidelity.fidelity(real, generated)
+    assert found.precision == pytest.approx(np.mean([any(row) for row in within]), abs=1e-6)
+    assert found.density == pytest.approx(np.mean([sum(row) / 5 for row in within]), abs=1e-6)
+    assert found.coverage == pytest.approx(np.mean([min(apart[i]) < reach["real"][i] for i in range(60)]), abs=1e-6)
+    recalled = [any(apart[i][j] < reach["generated"][j] for j in range(50)) for i in range(60)]
+    assert found.recall == pytest.approx(np.mean(recalled), abs=1e-6)
+
+    def kernel(one, other):
+        return (sum(a * b for a, b in zip(one, other)) / 4 + 1) ** 3
+
+    among = [
+        np.mean([kernel(a, b) for i, a in enumerate(kind) for j, b in enumerate(kind) if i != j]) for kind in (real, generated)
+    ]
+    between = np.mean([kernel(a, b) for a in real for b in generated])
+    assert found.kernel == pytest.approx(sum(among) - 2 * between, rel=1e-6)
+
+
+def test_epochs_are_in_collapse_below_half_of_the_data():
+    assert collapse.is_collapsed({"distance": [4.9, 5.1], "present": [1, 1]}, {"distance": 10.0}).tolist() == [True, False]
+    assert collapse.is_collapsed({"modes": [3, 4], "distance": [9, 1]}, {"modes": 8, "distance": 2}).tolist() == [True, False]
+    images = np.array([0, 255, 51], np.uint8).reshape(3, 1, 1, 1) * np.ones((1, 2, 2, 1), np.uint8)
+    assert collapse.mean_distance(images) == pytest.approx(2 * (1 + 0.2 + 0.8) / 3)
 
 
 def test_frechet_distance_is_its_formula_also_where_features_are_constant():
@@ -155,11 +191,12 @@ def test_frechet_distance_is_its_formula_also_where_features_are_constant():
 
 
 def test_modes_of_the_ring():
-    counts = collapse.counts_near(load_dataset("ring").validation_images, *ring.MODES)
+    ring = GAUSSIANS["ring"]
+    counts = collapse.counts_near(load_dataset("ring").validation_images, *ring.modes)
     # Within 3 deviations lie 1 - exp(-9/2) of a Gaussian in the plane.
     assert counts.sum() / 2500 == pytest.approx(1 - np.exp(-4.5), abs=0.005) and counts.min() > 250
-    nearby = ring.CENTRES[[3, 3, 6]] + [[2.9 * ring.DEVIATION, 0], [0, 3.1 * ring.DEVIATION], [0, 0]]
-    assert collapse.counts_near(nearby, *ring.MODES).tolist() == [0, 0, 0, 1, 0, 0, 1, 0]
+    nearby = ring.centres[[3, 3, 6]] + [[2.9 * ring.deviation, 0], [0, 3.1 * ring.deviation], [0, 0]]
+    assert collapse.counts_near(nearby, *ring.modes).tolist() == [0, 0, 0, 1, 0, 0, 1, 0]
 
 
 def test_nearest_images(mnist5k):

@@ -31,6 +31,32 @@ def test_welch_is_scipys_and_says_what_it_does_not_know():
     assert significance.welch(np.ones(3), np.ones(2)).p == 1 and significance.welch(np.ones(3), np.zeros(2)).p == 0
 
 
+def test_ranks_are_scipys_also_where_values_are_equal_and_their_interval_holds():
+    one, other = DRAW.normal(1, 1, 10), DRAW.normal(0, 2, 8)
+    found = significance.ranks(one, other)
+    assert found.p == pytest.approx(stats.mannwhitneyu(one, other, method="exact").pvalue)
+    assert found.difference == np.median([a - b for a in one for b in other]) and found.low < found.difference < found.high
+    # What lies within the interval is no significant shift; what lies beyond it is.
+    for shift, within in (
+        (found.low + 1e-9, True),
+        (found.low - 1e-9, False),
+        (found.high - 1e-9, True),
+        (found.high + 1e-9, False),
+    ):
+        assert (stats.mannwhitneyu(one - shift, other, method="exact").pvalue > 0.05) == within
+    equal, mixed = np.array([8, 8, 8, 7, 8.0]), np.array([8, 7, 6, 8, 2, 8.0])
+
+    def distance(a, b, axis):
+        return np.abs(stats.mannwhitneyu(a, b, axis=axis).statistic - 15)  # from the mean of 0 to 30
+
+    every = stats.permutation_test((equal, mixed), distance, alternative="greater")
+    assert significance.ranks(equal, mixed).p == pytest.approx(every.pvalue)
+    few = significance.ranks(one[:3], other[:3])
+    assert np.isnan(few.low) and few.p >= 0.1 and significance.ranks(np.ones(3), np.ones(2)).p == 1
+    assert np.isnan(significance.ranks(one, other[:1]).p)
+    assert significance.fisher((10, 10), (0, 10)) == pytest.approx(2 / 184_756)
+
+
 def test_deviations_are_pooled_where_bartletts_test_finds_no_fault():
     equal = [DRAW.normal(place, 1, count) for place, count in enumerate((3, 3, 4, 1))]
     noise = significance.noise_of(equal)

@@ -7,14 +7,16 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from models.gans import LATENT_SIZE
+
 
 class GAN(keras.Model):
     """A generator and a discriminator that are trained against each other.
 
     Both gradients are taken at the same point, before either network changes, so that one pass of the generator serves both.
     The discriminator's loss is the sum of its cross-entropies (in nats) on real and on generated images, 2 ln 2 where it can
-    but guess; the generator's is the cross-entropy of "real" for its images (Goodfellow et al. 2014: the non-saturating loss) or,
-    saturating, minus the discriminator's.
+    but guess; the generator's is the cross-entropy of "real" for its images (Goodfellow et al. 2014: the non-saturating loss)
+    or, saturating, minus the discriminator's.
 
     With ``unroll`` = K, the generator's loss is that against the discriminator as it would be after K more updates on the same
     batch, and its gradient goes through these updates; then the discriminator takes the first of them (Metz et al. 2017,
@@ -96,7 +98,7 @@ class GAN(keras.Model):
 
     def draw_latents(self, count):
         """The next latent vectors: float, shape (count, latent size)."""
-        return draw_latents(self.latent, (count, self.generator.input_shape[-1]), self.seeds)
+        return draw_latents(self.latent, count, self.seeds, self.generator.input_shape[-1])
 
     def _generate(self, latents):
         """The generator's images in training, by a shorter way where it enlarges an image before it convolves it."""
@@ -148,24 +150,25 @@ class _Outcome(NamedTuple):
     gradients: list  # of the loss, by weight
 
 
-def draw_latents(distribution, shape, seed):
+def draw_latents(distribution, count, seed, size=LATENT_SIZE):
     """Latent vectors.
 
     Parameters
     ----------
     distribution : "normal" or "uniform"
         Standard normal, or uniform in (-1, 1).
-    shape : (int, int)
-        How many vectors, of how many numbers.
+    count : int
     seed : int or keras.random.SeedGenerator
+    size : int
+        Numbers of a vector.
 
     Returns
     -------
-    float tensor, of this shape
+    float tensor, shape (count, size)
     """
     if distribution == "uniform":
-        return keras.random.uniform(shape, -1, 1, seed=seed)
-    return keras.random.normal(shape, seed=seed)
+        return keras.random.uniform((count, size), -1, 1, seed=seed)
+    return keras.random.normal((count, size), seed=seed)
 
 
 def enlarge_and_convolve(images, layer):

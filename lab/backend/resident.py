@@ -63,7 +63,8 @@ def prepare(model, data, batches, validation_data=None):
     function of ``epochs, seed=0, initial_epoch=0, callbacks=(), rate=None``
         Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples and of their
         shifts; ``rate`` gives the learning rates, float array, of steps that begin at these times, float array, in epochs; of
-        several optimizers one behind the other (None: they keep their own); the callbacks and the history that it returns are those of `keras.Model.fit`.
+        several optimizers one behind the other (None: they keep their own); the callbacks and the history that it returns are
+        those of `keras.Model.fit`.
     """
     examples, batch_size = len(data[0]), batches.batch_size
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)

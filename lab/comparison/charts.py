@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from lab.comparison.groups import have_one_accuracy
+from lab.comparison.groups import HIGHER, have_one_accuracy
 from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of, naming_of
+from lab.comparison.tables import heading
 from lab.metrics import collapse, intervals
 from lab.settings import axis, text
 
@@ -126,6 +127,45 @@ def labels_of(groups):
         return None
     ((count, classes),) = kinds
     counts = {group.name: intervals.mean_and_half_width([one["counts"] for one in group.evaluations]) for group in groups}
-    spread = collapse.data_spread(count, evaluations[0]["shares"])
+    shares = evaluations[0].get("shares") or np.full(len(classes), 1 / len(classes))  # evaluated by an earlier version
+    spread = collapse.data_spread(count, shares)
     label = "mode" if "modes" in evaluations[0] else "class"
     return {"groups": counts, "spread": spread, "classes": classes, "label": label}
+
+
+def followed_of(groups):
+    """What `figures.over_time` takes, of GANs whose samples were all followed; else None."""
+    evaluations = [evaluation for group in groups for evaluation in group.evaluations]
+    if len(groups) > MOST_CURVES or not all(one.get("by_epoch") for one in evaluations):
+        return None
+    of_data = [one.get("by_epoch_of_data", {}) for one in evaluations]
+    followed = {group.name: [one["by_epoch"] for one in group.evaluations] for group in groups}
+    return followed, of_data[0] if all(one == of_data[0] for one in of_data) else {}
+
+
+def heatmap_of(groups, metric):
+    """What `figures.heatmap` takes, of groups that differ in two numbers, or in a third setting besides; else None.
+
+    Parameters
+    ----------
+    groups : list of Group
+    metric : str or None
+        A measure of theirs; by default the validation accuracy or, of GANs, the kernel distance, if it is known.
+    """
+    metric = (metric or ("kernel" if groups[0].settings.is_gan else "val_accuracy")).replace("-", "_")
+    levels = levels_of(groups)
+    scales = {name: axis(name.replace("-", "_")) for name in levels if name not in LAYERS}
+    several = {name: len({*values}) for name, values in levels.items()}
+    numbers = sorted((name for name, scale in scales.items() if scale and several[name] > 2), key=several.get)[-2:]
+    others = [name for name in levels if name not in numbers]
+    if len(numbers) < 2 or len(others) > 1 or not all(metric in group.measures for group in groups):
+        return None
+    panels = {}
+    for place, group in enumerate(groups):
+        name = f"{others[0]}={text(levels[others[0]][place])}" if others else ""
+        point = tuple(levels[number][place] for number in numbers)
+        panels.setdefault(name, {})[point] = float(group.measures[metric].mean())
+    if any(len(points) < 4 for points in panels.values()) or sum(map(len, panels.values())) < len(groups):
+        return None
+    names = [scales[number][0] for number in numbers]
+    return {"panels": panels, "axes": names, "metric": heading(metric), "more_is_better": metric in HIGHER}

@@ -29,6 +29,8 @@ class Comparison(NamedTuple):
     panels: dict  # as `charts.panels_of` gives it
     trend: tuple | None  # as `charts.trend_of` gives it
     labels: dict | None  # as `charts.labels_of` gives it
+    followed: tuple | None  # as `charts.followed_of` gives it
+    heatmap: dict | None  # as `charts.heatmap_of` gives it
     published: Published
 
 
@@ -83,7 +85,8 @@ def compare(groups, notes=(), view=_ALL):
     verdicts, warnings = verdicts_of(groups, found), warnings_of(groups)
     main = tables.runs_table(groups, "Runs", [*cut, *effects.sentences(groups), *notes, *warnings])
     several = [
-        main._replace(rows=main.rows[: view.top]),
+        tables.with_real_data(main._replace(rows=main.rows[: view.top]), groups),
+        tables.with_real_data(tables.fidelity_table(groups[: view.top]), groups),
         tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,
         tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
         tables.speed_table(groups),
@@ -92,6 +95,7 @@ def compare(groups, notes=(), view=_ALL):
     datasets = ", ".join(sorted({group.record.dataset.name for group in shown}))
     captions = [datasets, *usual_in_words(naming_of(groups)), *warnings]
     drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
+    drawn += charts.followed_of(shown), charts.heatmap_of(shown, view.sort)
     return Comparison([*filter(None, several)], tables.numbers(groups, verdicts), captions, *drawn, found)
 
 

@@ -1,5 +1,7 @@
 """Two runs, or two settings with their repeats, side by side: what differs, and whether it matters."""
 
+import math
+
 import numpy as np
 
 from lab import console, runs
@@ -43,6 +45,9 @@ def show_difference(results_dir, names):
         console.say("Nothing differs in what trained them.")
     console.table(_metrics(one, other), "Metrics of the epoch whose weights were saved")
     console.say(_note(one, other))
+    if counted := _counted(one, other):
+        console.table(counted, "How many of the runs", left=("runs",))
+        console.say("p: Fisher's exact test.")
 
 
 def _group(results_dir, name):
@@ -86,14 +91,40 @@ def _metrics(one, other):
     for name, first in one.measures.items():
         second = other.measures.get(name, np.array([]))
         if len(first) and len(second) and not np.isnan([*first, *second]).all():
-            found = significance.welch(second, first)
-            unknown = np.isnan(found.p) or name in LISTED
+            by_ranks = one.settings.is_gan and min(len(first), len(second)) > 1 and not name.endswith("seconds")
+            found = (significance.ranks if by_ranks else significance.welch)(second, first)
+            unknown = np.isnan(found.p) or (name in LISTED and not by_ranks) or name == "chi_square_p"
             row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
             row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
-            row["verdict"] = "-" if unknown else "differs" if found.p < significance.ERROR else "noise"
+            verdict = "differs" if found.p < significance.ERROR else "noise"
+            row["verdict"] = "-" if unknown or (by_ranks and _least_p(first, second) > significance.ERROR) else verdict
             row["95% interval"] = "-" if unknown or np.isnan(found.low) else f"{found.low:+.2g} to {found.high:+.2g}"
             rows.append(row | {"p": "-" if unknown else f"{found.p:.2g}"})
     return told(rows)
+
+
+def _least_p(one, other):
+    """Below what no p of an exact test of ranks can be: where all of one lie above all of the other."""
+    return 2 / math.comb(len(one) + len(other), len(one))
+
+
+def _counted(one, other):
+    """Of how many runs something is true, a row each: of GANs."""
+    rows, groups = [], (one, other)
+    claims = {
+        "ever in collapse": ("collapsed", lambda group: 0),
+        "cover all modes": ("modes", lambda group: len(_counts(group)) - 1),
+    }
+    for words, (name, bound) in claims.items():
+        if all(np.isfinite(group.measures.get(name, np.array([np.nan]))).all() for group in groups):
+            counts = [(int((group.measures[name] > bound(group)).sum()), len(group.runs)) for group in groups]
+            cells = [f"{count} of {total}" for count, total in counts]
+            rows.append({"runs": words, "A": cells[0], "B": cells[1], "p": f"{significance.fisher(*counts):.2g}"})
+    return rows
+
+
+def _counts(group):
+    return group.evaluations[0]["counts"]
 
 
 def _note(one, other):
@@ -103,6 +134,12 @@ def _note(one, other):
         note = "One run each: whether a difference is noise cannot be told; train both with --repeats 3 or more."
     elif counts[0] == 1:
         note = "Noise: the single run lies within the 95% prediction interval of the other's repeats."
+    elif one.settings.is_gan:
+        least = _least_p(one.runs, other.runs)
+        note = (
+            "B - A: the median over all pairs of runs, with its 95% interval (Hodges and Lehmann); p: the exact test of ranks "
+        )
+        note += f"(Mann and Whitney), which with so many runs cannot be below {least:.2g}."
     else:
         note = "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be what repeats alone give."
     if one.record.dataset.sha256 != other.record.dataset.sha256:

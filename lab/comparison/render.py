@@ -44,6 +44,8 @@ def _drawn(comparison, name):
         "learning_curves.png": figures.learning_curves(comparison.panels, title),
         "trend.png": figures.trend(*trend, title) if trend else None,
         "labels.png": figures.label_counts(**labels, title=title) if labels else None,
+        "over_time.png": figures.over_time(*comparison.followed, title) if comparison.followed else None,
+        "heatmap.png": figures.heatmap(**comparison.heatmap, title=title) if comparison.heatmap else None,
     }
 
 

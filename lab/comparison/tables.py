@@ -23,7 +23,7 @@ _LATER = ("accuracy", "loss", *_EPOCHS_TO)
 LISTED = ("modes", "seen", "near", "present", "chi_square_p", "collapsed", *_EPOCHS_TO)
 _HEADINGS = {name: words for name, (words, _) in runs.MEASURES.items()}
 _HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
-DEVICES = "Seconds by device"
+DEVICES, REAL = "Seconds by device", "(real data)"
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
 _MOST_LISTED = 5  # runs of which each is told
 
@@ -45,6 +45,29 @@ def runs_table(groups, title, notes):
         rows.append(row | {heading("epoch_seconds"): seconds, "runs": str(len(group.runs)), "device": group.device})
     same = [name for name in ("runs", "device") if name in naming.names or len({row[name] for row in rows}) == 1]
     return Table(titled(title, naming), told(_without(rows, same)), [*_in_common(groups, naming), *notes])
+
+
+def fidelity_table(groups):
+    """How near the samples of GANs come to the data; None where that was not measured."""
+    names = [name for name in FIDELITY if any(np.isfinite(group.measures.get(name, np.nan)).any() for group in groups)]
+    if not names:
+        return None
+    naming = naming_of(groups)
+    rows = [row | _cells(group, names) for group, row in zip(groups, first_cells(groups, naming))]
+    notes = ["Unclear: the share of samples of which the classifier is less than 50% sure."]
+    notes += ["The rest in the features of the classifier: its last hidden layer (docs/gans.md)."]
+    return Table(titled("Samples against the validation images", naming), rows, notes)
+
+
+def with_real_data(table, groups):
+    """The table with a last row for real data in place of samples, if all runs were held against the same."""
+    of_data = [one.get("of_data", {}) for group in groups for one in group.evaluations]
+    if not table or not of_data[0] or any(one != of_data[0] for one in of_data):
+        return table
+    known = {heading(name): cell(name, np.array([value], float)) for name, value in of_data[0].items()}
+    first = next(iter(table.rows[0]))
+    row = {column: REAL if column == first else known.get(column, "-") for column in table.rows[0]}
+    return table._replace(rows=[*table.rows, row]) if {*row.values()} - {REAL, "-"} else table
 
 
 def titled(title, naming):
@@ -72,7 +95,7 @@ def _in_common(groups, naming):
     mean = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
     sentences = [*usual_in_words(naming), mean if max(counts) > 1 else "Values of the epoch whose weights were saved."]
     if groups[0].settings.is_gan and not any(any(group.evaluations) for group in groups):
-        sentences.append("With --classifier RUN, or --samples 2500 for the ring, the measures of mode collapse come in.")
+        sentences.append("With --classifier RUN, or --samples 2500 for points, the measures of mode collapse come in.")
     several = {"Device": {group.device for group in groups}, "Data set": {group.record.dataset.name for group in groups}}
     return sentences + [f"{what}: {values.pop()}." for what, values in several.items() if len(values) == 1]
 

@@ -1,8 +1,9 @@
-"""What a trained GAN can do: samples, how they spread over the classes, how near they come to the data, whether they are copies."""
+"""What a trained GAN can do: samples, how they spread, how near they come to the data, whether they are copies."""
 
 import numpy as np
 
 from lab import figures, runs
+from lab.comparison.tables import cell
 from lab.console import say, table
 from lab.data import GAUSSIANS
 from lab.evaluation import measures
@@ -77,10 +78,11 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
         losses = np.array(run.history.curves[f"{network}_loss"], float)
         say(f"{network.capitalize()} loss in the last epoch: {losses[-1]:.4f}")
     settings, generator = run.settings, model.layers[0]
-    generated = inference.generate(generator, gan.draw_latents(settings.latent, (count, settings.latent_size), settings.seed))
+    generated = inference.generate(generator, gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size))
     title = runs.display_name(run.folder)
     drawn = {
         runs.File.SAMPLES: figures.samples(generated, gaussians and gaussians.modes, f"{title}: {count:,} samples"),
+        runs.File.NEAREST: None,
         runs.File.LABELS: None,  # of an older evaluation, with a classifier
         runs.File.OVER_TIME: None,
     }
@@ -96,7 +98,7 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
         drawn[runs.File.NEAREST] = figures.neighbours(generated[: len(nearest)], nearest, heading)
     if "counts" in results:
         results["classes"] = arrays.classes
-        drawn[runs.File.LABELS] = _labels(results, title, "mode" if gaussians else "class")
+        drawn[runs.File.LABELS] = _labels(results, title)
     else:
         say(
             f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
@@ -112,15 +114,11 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
 def _print(results):
     """Print the measures, and beside them those of real data in place of samples."""
     rows, of_data = [], results["of_data"]
-    for name, (words, digits) in runs.MEASURES.items():
+    for name, (words, _) in runs.MEASURES.items():
         if name in results:
-            row = {"measure": words, "samples": _cell(results[name], digits)}
-            rows.append(row | {"real data": _cell(of_data[name], digits) if name in of_data else "-"})
+            pair = (cell(name, np.array([one.get(name, np.nan)], float)) for one in (results, of_data))
+            rows.append({"measure": words} | dict(zip(("samples", "real data"), pair)))
     table(rows, f"{results['samples']:,} samples, and as many of the training data", left=("measure",))
-
-
-def _cell(value, digits):
-    return "-" if value != value else "< 0.001" if digits == 3 and 0 < value < 0.0005 else f"{value:.{digits}f}"
 
 
 def _against_copies(generated, arrays):
@@ -133,16 +131,18 @@ def _against_copies(generated, arrays):
     return arrays.train_images[indices[:DRAWN]], {"samples": samples, "validation": validation}
 
 
-def _labels(results, name, kind):
+def _labels(results, name):
     """Print the samples by class or mode, and draw them."""
     counts, classes, total = results["counts"], results["classes"], results["samples"]
-    near = f"{sum(counts):,} of {total:,} samples near a mode, by mode" if kind == "mode" else f"{total:,} samples by class"
+    kind, counted = "class", f"{total:,} samples by class"
+    if "modes" in results:
+        kind, counted = "mode", f"{sum(counts):,} of {total:,} samples near a mode, by mode"
     rows = [{kind: one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
-    heading = near
+    heading = counted
     if len(rows) > figures.MANY:
         rows = [rows[index] for index in np.argsort(-np.array(counts), kind="stable")[: figures.MANY]]
         heading += f": the {figures.MANY} most frequent of {len(counts):,}; {runs.File.EVALUATION} has all"
     table(rows, heading)
     group = np.array(counts, float), np.full(len(counts), np.nan)
     spread = collapse.data_spread(total, results["shares"])
-    return figures.label_counts({name: group}, spread, classes, f"{name}: {near}", kind)
+    return figures.label_counts({name: group}, spread, classes, f"{name}: {counted}", kind)

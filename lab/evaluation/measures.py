@@ -162,8 +162,8 @@ def over_time(run, against):
     -------
     dict
         "by_epoch", a dict of "epoch" and of measures to lists of float; "by_epoch_of_data", a dict of the same measures to
-        float, of real data; and "collapsed", of the epochs after the first picture, which is from before training. Empty of a run
-        that kept no samples.
+        float, of real data; and "collapsed", of the epochs after the first picture, which is from before training. Empty of a
+        run that kept no samples.
     """
     rows, count = [], 0
     for epoch, samples in runs.load_samples(run):

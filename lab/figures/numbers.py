@@ -53,26 +53,26 @@ def label_counts(groups, spread, classes, title, label="class"):
     ----------
     groups : dict of str to (mean, half_width)
         By the name of a setting: float arrays, shape (classes,). Half-widths of NaN, of a single run, are not drawn.
-    spread : (float array, float array, float array), shapes (classes,)
+    spread : (float array, float array, float array), shapes (classes,); or numbers, the same for all classes
         A class's samples if they spread as the data do, and the band in which those of one run lie: number, low, high.
     classes : sequence of str
     title, label : str
         Of the figure, and of its horizontal axis.
     """
-    number, low, high = spread
+    number, low, high = (np.broadcast_to(part, len(classes)) for part in spread)
     marks = {"as the data spread": Line2D([], [], color="k"), "of one such run: 95%": Patch(color="k", alpha=0.15, linewidth=0)}
     if any(np.isfinite(half_width).any() for _, half_width in groups.values()):
         marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=12, linestyle="")
     figure = with_legend([*groups, *marks], title, height=5)
     axis = figure.subplots()
+    places = np.arange(len(classes))
+    axis.bar(places, high - low, 1, low, color="k", alpha=0.15, linewidth=0, zorder=0)
+    axis.hlines(number, places - 0.5, places + 0.5, color="k", linewidth=1)
     handles, width = {}, 0.8 / len(groups)
     for index, (name, look) in enumerate(_bars(groups, classes).items()):
         mean, half_width = groups[name]
-        places = np.arange(len(classes)) + (index - (len(groups) - 1) / 2) * width
-        handles[name] = axis.bar(places, mean, width, yerr=[np.minimum(half_width, mean), half_width], capsize=3, **look)
-    places = np.arange(len(classes))
-    axis.hlines(number, places - 0.5, places + 0.5, color="k", linewidth=1)
-    axis.bar(places, high - low, 1, low, color="k", alpha=0.15, linewidth=0, zorder=0)
+        beside = places + (index - (len(groups) - 1) / 2) * width
+        handles[name] = axis.bar(beside, mean, width, yerr=[np.minimum(half_width, mean), half_width], capsize=3, **look)
     name_classes(axis.xaxis, classes, 30)
     axis.set_ylim(bottom=0)
     axis.set(xlabel=label, ylabel="samples")

@@ -47,8 +47,8 @@ def fidelity(real, generated):
 
 
 def kernel_distance(one, other):
-    """Squared maximum mean discrepancy of features under the kernel (x·y / features + 1)^3, without bias: for two samples of the
-    same distribution it is 0 on average, and may be less.
+    """Squared maximum mean discrepancy of features under the kernel (x·y / features + 1)^3, without bias: for two samples of
+    the same distribution it is 0 on average, and may be less.
 
     Parameters
     ----------

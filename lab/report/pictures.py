@@ -19,6 +19,7 @@ _KINDS = {
     File.SAMPLES: "Samples",
     File.CONFUSION: "Confusion matrix of the validation images",
     File.LABELS: "Samples by class",
+    File.OVER_TIME: "Samples over time",
     File.FILTERS: "Filters of the first layer",
     File.NEAREST: "Samples and their nearest training images",
     File.PICTURES: "Own pictures, and what it predicts of them",

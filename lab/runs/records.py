@@ -162,9 +162,10 @@ class Evaluation(BaseModel):
 
     @model_validator(mode="after")
     def _check(self):
-        lengths = {len(part or ()) for part in (self.classes, self.counts, self.shares)}
-        if self.counts is not None and (self.samples is None or len(lengths) > 1):
-            raise ValueError('expected "samples", and "classes" and "shares" as many as "counts"')
+        if self.counts is not None and (self.samples is None or len(self.counts) != len(self.classes or ())):
+            raise ValueError('expected "samples", and "classes" as many as "counts"')
+        if self.shares is not None and len(self.shares) != len(self.counts or ()):
+            raise ValueError('expected as many "shares" as "counts"')
         if len({len(values) for values in self.by_epoch.values()}) > 1:
             raise ValueError('expected lists of equal length in "by_epoch"')
         return self

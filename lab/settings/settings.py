@@ -173,9 +173,8 @@ class Settings(BaseModel):
         if self.warmup >= self.epochs:
             raise UserError(f"--warmup {self.warmup} leaves no epoch of {self.epochs}: warm up for fewer, or train for more")
         if self.dataset in names.POINTS and self.net != "gan-dense":
-            raise UserError(
-                f"the data set {self.dataset} has points, not images: it is for the net gan-dense, not for {self.net}"
-            )
+            about = f"the data set {self.dataset} has points, not images"
+            raise UserError(f"{about}: it is for the net gan-dense, not for {self.net}")
         return self
 
     @property

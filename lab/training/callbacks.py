@@ -371,8 +371,8 @@ class SamplePictures(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         kept = min(KEPT, max(SAMPLED, KEPT_NUMBERS // math.prod(self.model.generator.output_shape[1:])))
-        shape = SAMPLED_POINTS if self.gaussians else kept, self.settings.latent_size
-        self.latents = gan.draw_latents(self.settings.latent, shape, self.settings.seed)
+        count, settings = SAMPLED_POINTS if self.gaussians else kept, self.settings
+        self.latents = gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size)
         pictures = self.folder / runs.SAMPLES
         pictures.mkdir(exist_ok=True)  # of a run that goes on, it is there
         if not (pictures / runs.sampled(0)).exists():
