@@ -36,8 +36,9 @@ def parse_args():
     several.add_argument("--strip", type=int, nargs="+", metavar="EPOCH", help="of GANs, draw the samples by epoch instead")
     several.add_argument("--label", metavar="NAME", help="of the comparison's folder, or of the page")
     gan = parser.add_argument_group("GANs", "with either of these, each of several GANs is evaluated before they are compared")
-    gan.add_argument("--classifier", metavar="RUN", help="label the samples with this run's classifier, of the same data set")
-    gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; of the ring 2500)")
+    labels = "label the samples with this run's classifier, of the same data or of other digits"
+    gan.add_argument("--classifier", metavar="RUN", help=labels)
+    gan.add_argument("--samples", type=int, metavar="N", help="how many (default: 3000; points: 2500; stacked_mnist: 25600)")
     own = "the network of your own that was trained, where it has layers of its own; it is run"
     parser.add_argument("--net", metavar="FILE.py:FUNCTION", help=own)
     cli.add_setting_flags(parser, ("device", "threads"))

@@ -476,6 +476,12 @@ def add_evaluations(corpus):
         ("counts", [10**400, 1]),
         ("classes", [None, "x"]),
         ("samples", 0),
+        ("shares", [0.5]),
+        ("shares", [2, -1]),
+        ("of_data", {"confidence": "high"}),
+        ("by_epoch", {"epoch": [1], "distance": [1, 2]}),
+        ("by_epoch", {"distance": [1.0]}),
+        ("by_epoch", {"epoch": [None], "distance": [1.0]}),
     ):
         of(f"{key} {str(value)[:20]}", json.dumps(counted | {key: value}).encode())
     for counts in ([True, 1], [0.5, 1], None, {}):

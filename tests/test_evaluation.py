@@ -62,7 +62,7 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
     curves = {"generator_loss", "discriminator_loss", "real_accuracy", "generated_accuracy"}
     assert set(run.history.curves) == curves and run.history.epochs == len(run.history.curves["generator_loss"]) == 3
     written = json.loads((folder / "config.json").read_text())["settings"]  # all of them resolved
-    assert (written["discriminator_learning_rate"], written["latent"], written["steps_per_epoch"]) == (1e-4, "normal", 10)
+    assert (written["discriminator_learning_rate"], written["latent"], written["steps_per_epoch"]) == (1e-3, "normal", 10)
     plain = keras.saving.load_model(folder / "model.keras")  # without this package's classes
     generator, discriminator = runs.load_model(run).layers
     latents = gan.draw_latents(run.settings.latent, 100, run.settings.seed)

@@ -459,3 +459,22 @@ def test_grids_show_images_row_by_row_dark_on_white():
     images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 3, 1), np.uint8)
     picture = 255 - np.asarray(figures.sample_grid(images, rows=2, columns=3))
     assert picture.shape == (8, 18) and picture[::4, ::6].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_heat_map_frames_the_best_of_each_panel_and_every_run_has_its_line(tmp_path):
+    rates = (1e-4, 3e-4, 1e-3)
+    panels = {
+        f"unroll={k}": {(y, x): 3.0 - i - 3 * j + 9 * k for i, x in enumerate(rates) for j, y in enumerate(rates)}
+        for k in (0, 1)
+    }
+    for more, best in ((False, (2, 2)), (True, (0, 0))):
+        figure = figures.heatmap(panels, ("rate", "other rate"), "kernel distance", more, "t")
+        save(figure, tmp_path)
+        for axis in figure.axes[:2]:
+            (frame,) = (one for one in axis.patches if not one.get_fill() or one.get_facecolor()[-1] == 0)
+            assert frame.get_xy() == best and len(axis.texts) == 9
+    runs = [{"epoch": [0, 5], "distance": [1.0, 2.0 + shift], "reverse_kl": [None, 0.1]} for shift in range(3)]
+    figure = figures.over_time({"a": runs[:2], "b": runs[2:]}, {"distance": 4.0}, "t")
+    save(figure, tmp_path)
+    assert [len(axis.lines) for axis in figure.axes] == [4, 3] and legend_texts(figure) == ["a", "b", "real data"]
+    assert len({line.get_color() for line in figure.axes[1].lines}) == 2

@@ -38,9 +38,10 @@ def test_settings_are_equal_if_they_mean_the_same_however_they_were_given():
     assert Settings(**typed) == Settings() and hash(Settings(**typed)) == hash(Settings())
     assert Settings(optimizer="sgd") == Settings(optimizer="sgd", learning_rate=0.01) != Settings(learning_rate=0.01)
     gan = {"latent": "normal", "label_smoothing": 0.0, "betas": (0.5, 0.999), "discriminator_betas": [0.5, 0.999]}
-    rates = {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-4, "sample_every": 1}
+    rates = {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-3, "sample_every": 1}
     assert Settings(net="gan-dense", **gan, **rates) == Settings(net="gan-dense") != Settings(net="gan-conv")
     assert Settings(net="gan-dense", betas=(0.4, 0.9)).discriminator_betas == (0.4, 0.9)
+    assert Settings(net="gan-dense").replace(unroll=5).discriminator_learning_rate == 1e-4  # each the best of a search
 
 
 def test_what_was_never_given_follows_what_is_replaced():

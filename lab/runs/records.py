@@ -166,8 +166,8 @@ class Evaluation(BaseModel):
             raise ValueError('expected "samples", and "classes" as many as "counts"')
         if self.shares is not None and len(self.shares) != len(self.counts or ()):
             raise ValueError('expected as many "shares" as "counts"')
-        if len({len(values) for values in self.by_epoch.values()}) > 1:
-            raise ValueError('expected lists of equal length in "by_epoch"')
+        if self.by_epoch and (None in self.by_epoch.get("epoch", [None]) or len({*map(len, self.by_epoch.values())}) > 1):
+            raise ValueError('expected lists of equal length in "by_epoch", and "epoch" among them')
         return self
 
 

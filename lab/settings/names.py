@@ -30,9 +30,11 @@ HIDDEN = {"dense": (200, 100), "gan-classifier": (256, 256, 256), "gan-dense": (
 FILTERS = {"conv": (20, 10)}
 # The convolutional GAN's discriminator, held back by dropout and smoothed labels, learns faster than its generator (two time
 # scales, Heusel et al. 2017, arXiv 1706.08500): at equal rates it can soon but guess, and digits stay unclear for longer. The
-# dense one's learns slower (Metz et al. 2017, arXiv 1611.02163): at equal rates one that is looked ahead wins for good.
+# dense one's learns as fast but, if it is looked ahead, slower (Metz et al. 2017, arXiv 1611.02163): the best of a small search
+# for each (docs/gans.md). The other way round the generator collapses, or the discriminator wins for good.
 GENERATOR_RATES = {"gan-conv": 5e-4, "gan-dense": 1e-3}
-DISCRIMINATOR_RATES = {"gan-conv": 1e-3, "gan-dense": 1e-4}
+DISCRIMINATOR_RATES = {"gan-conv": 1e-3, "gan-dense": 1e-3}
+UNROLLED_DISCRIMINATOR_RATES = {"gan-dense": 1e-4}
 LATENT = {"gan-conv": "uniform", "gan-dense": "normal"}
 SMOOTHING = {"gan-conv": 0.1}
 DISCRIMINATOR_FILTERS = {"gan-conv": (32, 64, 128)}

@@ -56,6 +56,12 @@ def _usual_rate(above):
     return names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]]
 
 
+def _usual_discriminator_rate(above):
+    """The default of a GAN's discriminator's learning rate, which may be another if the generator looks ahead."""
+    looked_ahead = names.UNROLLED_DISCRIMINATOR_RATES if above["unroll"] else {}
+    return looked_ahead.get(above["net"]) or names.DISCRIMINATOR_RATES.get(above["net"])
+
+
 def _usual_kernels(above):
     """The default of the kernels: 5x5 in the first layer, 3x3 in the others."""
     return above["filters"] and (5, *[3] * (len(above["filters"]) - 1))
@@ -77,7 +83,7 @@ _SCHEDULE = "of the learning rate: constant, or falling to 0 as a cosine"
 _SHIFT = "move each training image by up to so many pixels, at random"
 _PRECISION = "to compute in; in bfloat16 convolutional nets train faster on many processors, small dense ones do not"
 _DATASETS = f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md) (default: mnist)"
-_RATES = "--learning-rate is the generator's (defaults: gan-conv 1e-3, generator 5e-4; gan-dense 1e-4, generator 1e-3)"
+_RATES = "--learning-rate is the generator's (defaults: 1e-3; gan-dense unrolled 1e-4; generator 1e-3, of gan-conv 5e-4)"
 
 
 # Networks whose hidden layers have an activation that can be chosen.
@@ -140,7 +146,7 @@ class Settings(BaseModel):
     )
     betas: Betas | None = _field(_of_gans((0.5, 0.999)), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS)
     discriminator_betas: Betas | None = _field(lambda above: above["betas"], "GANs", "(default: as the generator's)", GANS)
-    discriminator_learning_rate: Rate | None = _field(_of_net(names.DISCRIMINATOR_RATES), "GANs", _RATES, GANS)
+    discriminator_learning_rate: Rate | None = _field(_usual_discriminator_rate, "GANs", _RATES, GANS)
     steps_per_epoch: Count | None = _field(None, "GANs", "(default: a pass over the data; gan-conv: at most 128)", GANS)
     sample_every: Count | None = _field(_of_gans(1), "GANs", "epochs between two pictures of samples (default: 1)", GANS, "")
     dataset: kinds.Dataset | None = _field(None, "data", _DATASETS, title="", words="data set")
