@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lab import runs
 from lab.comparison.groups import HIGHER, have_one_accuracy
 from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of, naming_of
 from lab.comparison.tables import heading
@@ -134,9 +135,10 @@ def labels_of(groups):
 
 
 def followed_of(groups):
-    """What `figures.over_time` takes, of GANs whose samples were all followed; else None."""
+    """What `figures.over_time` takes, of up to `MOST_CURVES` GANs whose samples were all followed; else None."""
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
-    if len(groups) > MOST_CURVES or not all(one.get("by_epoch") for one in evaluations):
+    common = set.intersection(*({*one.get("by_epoch", ())} for one in evaluations)) - {"epoch"}
+    if len(groups) > MOST_CURVES or not common & {*runs.MEASURES}:
         return None
     of_data = [one.get("by_epoch_of_data", {}) for one in evaluations]
     followed = {group.name: [one["by_epoch"] for one in group.evaluations] for group in groups}
@@ -156,7 +158,8 @@ def heatmap_of(groups, metric):
     levels = levels_of(groups)
     scales = {name: axis(name.replace("-", "_")) for name in levels if name not in LAYERS}
     several = {name: len({*values}) for name, values in levels.items()}
-    numbers = sorted((name for name, scale in scales.items() if scale and several[name] > 2), key=several.get)[-2:]
+    fit = [name for name, scale in scales.items() if scale and several[name] > 2 and None not in levels[name]]
+    numbers = sorted(fit, key=several.get)[-2:]
     others = [name for name in levels if name not in numbers]
     if len(numbers) < 2 or len(others) > 1 or not all(metric in group.measures for group in groups):
         return None
@@ -165,7 +168,8 @@ def heatmap_of(groups, metric):
         name = f"{others[0]}={text(levels[others[0]][place])}" if others else ""
         point = tuple(levels[number][place] for number in numbers)
         panels.setdefault(name, {})[point] = float(group.measures[metric].mean())
-    if any(len(points) < 4 for points in panels.values()) or sum(map(len, panels.values())) < len(groups):
+    known = all(np.isfinite([*points.values()]).any() and len(points) >= 4 for points in panels.values())
+    if not known or sum(map(len, panels.values())) < len(groups):
         return None
     names = [scales[number][0] for number in numbers]
     return {"panels": panels, "axes": names, "metric": heading(metric), "more_is_better": metric in HIGHER}

@@ -85,8 +85,8 @@ def compare(groups, notes=(), view=_ALL):
     verdicts, warnings = verdicts_of(groups, found), warnings_of(groups)
     main = tables.runs_table(groups, "Runs", [*cut, *effects.sentences(groups), *notes, *warnings])
     several = [
-        tables.with_real_data(main._replace(rows=main.rows[: view.top]), groups),
-        tables.with_real_data(tables.fidelity_table(groups[: view.top]), groups),
+        tables.with_real_data(main._replace(rows=main.rows[: view.top]), groups[: view.top]),
+        tables.with_real_data(tables.fidelity_table(groups, view.top), groups[: view.top]),
         tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,
         tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
         tables.speed_table(groups),
@@ -126,6 +126,9 @@ def warnings_of(groups, counted=False):
     evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
     if len(evaluated) > 1:
         warnings.append("Warning: these runs were evaluated with different classifiers or numbers of samples.")
+    several = [one for group in groups if group.settings.is_gan for one in group.evaluations]
+    if any(several) and not all(several):
+        warnings.append(f"Warning: {sum(not one for one in several)} of {len(several)} runs were not evaluated.")
     return warnings
 
 
@@ -149,6 +152,8 @@ def export(results_dir, folders, view, kind):
     groups, _ = _ordered(groups, view)
     naming = naming_of(groups)
     rows = tables.numbers(groups, {}) if kind == "csv" else tables.runs_table(groups, "", []).rows
+    if kind != "csv" and (fidelity := tables.fidelity_table(groups)):
+        rows = [one | other for one, other in zip(rows, fidelity.rows)]
     if kind != "csv" and len(naming.names) == 1:
         rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
     console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))

@@ -47,13 +47,13 @@ def runs_table(groups, title, notes):
     return Table(titled(title, naming), told(_without(rows, same)), [*_in_common(groups, naming), *notes])
 
 
-def fidelity_table(groups):
-    """How near the samples of GANs come to the data; None where that was not measured."""
+def fidelity_table(groups, top=None):
+    """How near the samples of GANs, or of so many of them, come to the data; None where that was not measured."""
     names = [name for name in FIDELITY if any(np.isfinite(group.measures.get(name, np.nan)).any() for group in groups)]
     if not names:
         return None
     naming = naming_of(groups)
-    rows = [row | _cells(group, names) for group, row in zip(groups, first_cells(groups, naming))]
+    rows = [row | _cells(group, names) for group, row in zip(groups[:top], first_cells(groups, naming))]
     notes = ["Unclear: the share of samples of which the classifier is less than 50% sure."]
     notes += ["The rest in the features of the classifier: its last hidden layer (docs/gans.md)."]
     return Table(titled("Samples against the validation images", naming), rows, notes)
@@ -62,9 +62,10 @@ def fidelity_table(groups):
 def with_real_data(table, groups):
     """The table with a last row for real data in place of samples, if all runs were held against the same."""
     of_data = [one.get("of_data", {}) for group in groups for one in group.evaluations]
+    of_data = [{heading(name): cell(name, np.array([value], float)) for name, value in one.items()} for one in of_data]
     if not table or not of_data[0] or any(one != of_data[0] for one in of_data):
         return table
-    known = {heading(name): cell(name, np.array([value], float)) for name, value in of_data[0].items()}
+    known = of_data[0]
     first = next(iter(table.rows[0]))
     row = {column: REAL if column == first else known.get(column, "-") for column in table.rows[0]}
     return table._replace(rows=[*table.rows, row]) if {*row.values()} - {REAL, "-"} else table
@@ -277,11 +278,14 @@ def cell(name, values):
 def _list(name, values):
     if np.isnan(values).all():
         return "-"
-    several = sorted(values) if len(values) > _MOST_LISTED else values
-    told = [_number(name, value) for value in several]
+    told = [_number(name, value) for value in np.sort(values)]  # NaN last
     if len(set(told)) == 1:
         return told[0]
-    return f"{told[0]} to {told[-1]}" if len(values) > _MOST_LISTED else ", ".join(told)
+    if len(values) <= _MOST_LISTED:
+        return ", ".join(_number(name, value) for value in values)
+    unknown = np.isnan(values).sum()
+    last = _number(name, np.max(values)) if name in _EPOCHS_TO else _number(name, np.nanmax(values))
+    return f"{told[0]} to {last}" + (f" ({unknown} unknown)" if unknown and name not in _EPOCHS_TO else "")
 
 
 def _number(name, value):

@@ -131,7 +131,7 @@ def _compare(request, folders):
 
 def _evaluate(several, request):
     """Evaluate runs one after the other, their data sets and the classifier loaded once; what was written for the last."""
-    from lab.evaluation import classifiers, gans  # with matplotlib
+    from lab.evaluation import classifiers, gans, measures  # with matplotlib
 
     labeller = None
     if request.classifier is not None:
@@ -141,13 +141,17 @@ def _evaluate(several, request):
     alike = {(run.record.dataset, run.settings.holdout): run for run in several}
     arrays = {kind: data_of(run, request.data_dir) for kind, run in alike.items()}
     devices.start(devices.Setup(request.device, request.threads))
-    classifier = gans.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
+    classifier = measures.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
+    against = {}
     for run in several:
         if len(several) > 1:
             console.say(f"\n{run.folder}")
         model, data = runs.load_model(run, _own(run, request)), arrays[run.record.dataset, run.settings.holdout]
         if run.settings.is_gan:
-            paths = gans.evaluate_gan(run, model, data, classifier, request.samples)
+            about = run.record.dataset
+            if about not in against:
+                against[about] = measures.yardstick(data, about.name, classifier)
+            paths = gans.evaluate_gan(run, model, against[about], request.samples)
         else:
             paths = classifiers.evaluate_classifier(run, model, data)
     return paths

@@ -5,9 +5,7 @@ import numpy as np
 from lab import figures, runs
 from lab.comparison.tables import cell
 from lab.console import say, table
-from lab.data import GAUSSIANS
 from lab.evaluation import measures
-from lab.evaluation.measures import Classifier  # noqa: F401
 from lab.metrics import collapse
 from lab.settings import POINTS, UserError
 
@@ -41,7 +39,8 @@ def check(run, classifier, count):
     other = ours.name != theirs.name and not (ours.name in _DIGITS and theirs.name in _DIGITS[:2])
     if ours.path and theirs.path:  # the user's own, whose names may be anything
         held_alike = run.settings.holdout == classifier.settings.holdout
-        other = ours.sha256 != theirs.sha256 and (other or held_alike)
+        alike = (ours.shape, ours.classes) == (theirs.shape, theirs.classes)
+        other = ours.sha256 != theirs.sha256 and (other or held_alike or not alike)
     if other:
         raise UserError(f"--classifier: {classifier.folder} was trained on {_in_words(theirs)}, the GAN on {_in_words(ours)}")
 
@@ -50,7 +49,7 @@ def _in_words(dataset):
     return f"{dataset.name} {dataset.sha256[:8]}" if dataset.path else dataset.name
 
 
-def evaluate_gan(run, model, arrays, classifier=None, count=None):
+def evaluate_gan(run, model, against, count=None):
     """Evaluate a GAN, print the outcome, and write it into its folder.
 
     Parameters
@@ -58,9 +57,8 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     run : Run
     model : keras.Sequential
         Its two networks, as `runs.load_model` gives them.
-    arrays : data.Arrays
-    classifier : Classifier, optional
-        That labels the samples.
+    against : measures.Yardstick
+        Of the run's data.
     count : int, optional
         Of samples.
 
@@ -71,9 +69,9 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
     """
     from lab.backend import gan, inference  # with TensorFlow
 
-    gaussians = GAUSSIANS.get(run.record.dataset.name)
-    stacked = run.record.dataset.name == "stacked_mnist" and classifier
-    count = count or (OF_POINTS if gaussians else OF_STACKED if stacked else SAMPLES)
+    gaussians, classifier, arrays = against.gaussians, against.classifier, against.arrays
+    stacked = run.record.dataset.name == "stacked_mnist"
+    count = count or (OF_POINTS if gaussians else OF_STACKED if stacked and classifier else SAMPLES)
     for network in ("discriminator", "generator"):
         losses = np.array(run.history.curves[f"{network}_loss"], float)
         say(f"{network.capitalize()} loss in the last epoch: {losses[-1]:.4f}")
@@ -86,7 +84,6 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
         runs.File.LABELS: None,  # of an older evaluation, with a classifier
         runs.File.OVER_TIME: None,
     }
-    against = measures.yardstick(arrays, run.record.dataset.name, classifier)
     results = {"samples": count} | measures.measure(generated, against) | measures.over_time(run, against)
     if classifier:
         results["classifier"] = classifier.name
@@ -100,9 +97,10 @@ def evaluate_gan(run, model, arrays, classifier=None, count=None):
         results["classes"] = arrays.classes
         drawn[runs.File.LABELS] = _labels(results, title)
     else:
+        labels = "mnist" if stacked else run.record.dataset.name
         say(
-            f"With --classifier RUN, a run that classifies {run.record.dataset.name}, come labels.png (the samples by class), "
-            "their divergence from the data's classes, the classifier's confidence, and distances to the data in its features."
+            f"With --classifier RUN, a run that classifies {labels}, come labels.png (the samples by class), their divergence "
+            "from the data's classes, the classifier's confidence, and distances to the data in its features."
         )
     if results.get("by_epoch"):
         heading = f"{title}: samples over time"
@@ -118,7 +116,7 @@ def _print(results):
         if name in results:
             pair = (cell(name, np.array([one.get(name, np.nan)], float)) for one in (results, of_data))
             rows.append({"measure": words} | dict(zip(("samples", "real data"), pair)))
-    table(rows, f"{results['samples']:,} samples, and as many of the training data", left=("measure",))
+    table(rows, f"{results['samples']:,} samples, and as many real ones", left=("measure",))
 
 
 def _against_copies(generated, arrays):

@@ -60,17 +60,19 @@ class Yardstick(NamedTuple):
 
     arrays: Any  # data.Arrays
     shares: np.ndarray  # of the classes, or modes, in the training data; shape (classes,)
-    gaussians: Any = None  # data.Gaussians, of points
-    classifier: Classifier | None = None
-    validation: Labelled | None = None  # what the classifier makes of the validation images, in a random order
+    gaussians: Any  # data.Gaussians, of points; else None
+    classifier: Classifier | None
+    validation: Labelled | None  # what the classifier makes of the validation images, in a random order
+    of_data: dict  # what is known of real data so far, by their number and what they were measured by
 
 
 def yardstick(arrays, dataset, classifier=None):
-    """What samples of a GAN are held against.
+    """What samples of GANs are held against.
 
     Parameters
     ----------
     arrays : data.Arrays
+        That they were trained and validated on.
     dataset : str
         Its name.
     classifier : Classifier, optional
@@ -80,17 +82,13 @@ def yardstick(arrays, dataset, classifier=None):
     Yardstick
     """
     shares = np.bincount(arrays.train_labels, minlength=len(arrays.classes)) / len(arrays.train_labels)
-    labelled = label(_shuffled(arrays.validation_images), classifier.model) if classifier else None
-    return Yardstick(arrays, shares, GAUSSIANS.get(dataset), classifier, labelled)
-
-
-def _shuffled(images, count=None):
-    """So many of some images, or points, at random, but always the same ones; all, if there are no more."""
-    return images[np.random.default_rng(0).permutation(len(images))[:count]]
+    order = np.random.default_rng(0).permutation(len(arrays.validation_images))
+    labelled = label(arrays.validation_images[order], classifier.model) if classifier else None
+    return Yardstick(arrays, shares, GAUSSIANS.get(dataset), classifier, labelled, {})
 
 
 def measure(generated, against):
-    """The measures of samples, and of as many of the training data in their place.
+    """The measures of samples, and of as many real data in their place.
 
     Parameters
     ----------
@@ -105,10 +103,26 @@ def measure(generated, against):
         if these are known.
     """
     found = _measures(generated, against)
-    of_data = _measures(_shuffled(against.arrays.train_images, len(generated)), against)
-    if of_data.pop("counts", None) is not None:
+    if "counts" in found:
         found |= {"counts": found["counts"].tolist(), "shares": against.shares.tolist()}
-    return found | {"of_data": of_data}
+    return found | {"of_data": _of_data(_measures, len(generated), against)}
+
+
+def _of_data(measures, count, against):
+    """The measures of so many training data, drawn as a perfect generator draws. A classifier knows its training images better
+    than others: how it labels real ones, the validation images tell."""
+    known, key = against.of_data, (measures, count)
+    if key not in known:
+        draw = np.random.default_rng(0)
+        arrays = against.arrays
+        known[key] = measures(arrays.train_images[draw.integers(len(arrays.train_images), size=count)], against)
+        if against.classifier:
+            chosen = draw.integers(len(against.validation.classes), size=count)
+            labelled = Labelled(*(part[chosen] for part in against.validation))
+            of_labels = _of_labels(labelled, against)
+            known[key] |= {name: value for name, value in of_labels.items() if name in known[key]}
+        known[key].pop("counts", None)
+    return known[key]
 
 
 def _measures(samples, against):
@@ -126,21 +140,21 @@ def _of_points(points, against):
 
 def _of_images(images, against):
     samples, real = label(images, against.classifier.model), against.validation
-    found = _of_classes(samples.classes, against.shares)
-    found["confidence"] = float(samples.confidences.mean())
-    found["unclear"] = float((samples.confidences < collapse.UNCLEAR).mean())
-    if len(real.features) > 1:
+    found, fewest = _of_labels(samples, against), min(len(samples.features), len(real.features))
+    if fewest > 1:
         found["frechet"] = collapse.frechet_distance(samples.features, real.features)
-    if len(real.features) >= fidelity.LEAST:
+    if fewest >= fidelity.LEAST:
         found |= fidelity.fidelity(real.features[:COMPARED], samples.features[:COMPARED])._asdict()
     return found
 
 
-def _of_classes(classes, shares):
-    counts = np.bincount(classes, minlength=len(shares))
-    # Of 1,000 classes hardly any is as frequent.
-    over = {"present": int((counts > collapse.PRESENT * len(classes)).sum())} if collapse.PRESENT * len(shares) < 1 else {}
-    return over | _of_counts(counts, shares)
+def _of_labels(samples, against):
+    found = {"confidence": float(samples.confidences.mean())}
+    found["unclear"] = float((samples.confidences < collapse.UNCLEAR).mean())
+    counts = np.bincount(samples.classes, minlength=len(against.shares))
+    if collapse.PRESENT * len(counts) < 1:  # of 1,000 classes hardly any is as frequent
+        found["present"] = int((counts > collapse.PRESENT * len(samples.classes)).sum())
+    return found | _of_counts(counts, against.shares)
 
 
 def _of_counts(counts, shares):
@@ -172,7 +186,7 @@ def over_time(run, against):
     if not rows:
         return {}
     by_epoch = {name: [row[name] for row in rows] for name in rows[0]}
-    of_data = _followed(_shuffled(against.arrays.train_images, count), against)
+    of_data = _of_data(_followed, count, against)
     collapsed = collapse.is_collapsed(by_epoch, of_data)[np.array(by_epoch["epoch"]) > 0]
     share = {"collapsed": float(collapsed.mean())} if len(collapsed) else {}
     return {"by_epoch": by_epoch, "by_epoch_of_data": of_data} | share
@@ -184,6 +198,6 @@ def _followed(samples, against):
     if against.gaussians:
         found |= _of_points(samples, against)
     elif against.classifier:
-        found |= _of_classes(label(samples, against.classifier.model).classes, against.shares)
+        found |= _of_labels(label(samples, against.classifier.model), against)
     kept = "distance", "modes" if "modes" in found else "present" if "present" in found else "seen", "reverse_kl"
     return {name: found[name] for name in kept if name in found}

@@ -151,7 +151,17 @@ def importances(shares):
     return {"data": [bars], "layout": {"xaxis": {"title": {"text": title}}, "yaxis": {"automargin": True}}}
 
 
-def label_counts(groups, even, classes, label="class"):
+def _spread(spread, classes):
+    """A band and a line over the classes, from (number, low, high), float arrays or the same number for all."""
+    number, low, high = (rounded(np.broadcast_to(part, len(classes))) for part in spread)
+    look = {"type": "scatter", "mode": "lines", "x": classes, "hoverinfo": "skip", "showlegend": False}
+    line = {"color": "C8", "shape": "hvh"}
+    edge = {"line": line | {"width": 0}}
+    fill = {"fill": "tonexty", "fillcolor": "C8", "opacity": 0.25}
+    return [look | edge | {"y": low}, look | edge | fill | {"y": high}, look | {"line": line, "y": number}]
+
+
+def label_counts(groups, spread, classes, label="class"):
     """Bars: how many samples a classifier assigned to each class, as `figures.label_counts`."""
     data = []
     for index, (name, (mean, half_width)) in enumerate(groups.items()):
@@ -166,10 +176,7 @@ def label_counts(groups, even, classes, label="class"):
         if np.isfinite(half_width).any():
             bars["error_y"] = {"type": "data", "array": rounded(half_width)}
         data.append(bars)
-    number, low, high = even
-    place = {"xref": "paper", "x0": 0, "x1": 1}
-    band = {"type": "rect", "layer": "below", "y0": low, "y1": high, "fillcolor": "C8", "opacity": 0.25, "line": {"width": 0}}
-    line = {"type": "line", "y0": number, "y1": number, "line": {"color": "C8"}}
-    layout = {"shapes": [place | band, place | line], "showlegend": len(groups) > 1, "yaxis": {"title": {"text": "samples"}}}
-    note = "Line: an even spread. Band: where 95% of the counts of one even run lie."
+    layout = {"showlegend": len(groups) > 1, "yaxis": {"title": {"text": "samples"}}}
+    note = "Line: samples that spread as the data do. Band: where 95% of the counts of one such run lie."
+    data += _spread(spread, data[0]["x"])
     return {"data": data, "layout": layout | {"xaxis": {"title": {"text": label}, "type": "category"}}, "note": note}

@@ -13,7 +13,8 @@ def reverse_kl(counts, shares):
     """Kullback-Leibler divergence of the samples' classes from those of the data, in nats, corrected for the sample size.
 
     The plain estimate is too large by about (m - 1) / 2n for n samples in m classes (Miller 1955, *Note on the bias of
-    information estimates*); without it samples that spread as the data do give 0 on average, and may give less.
+    information estimates*); without it samples that spread as the data do give 0 on average, and may give less, if there are
+    several of each class.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def columns_of(rows):
     Metrics first, then on what data and how long they were trained, then what else differs, as flags call it.
     """
     several = [row.group for row in rows]
-    metrics = (*groups.EVALUATED, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
+    metrics = (*runs.MEASURES, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
     columns = {tables.heading(name): [_measure(name, group) for group in several] for name in metrics}
     columns["parameters"] = [Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several]
     settings = {name: [Cell(value_in_words(group.settings, name) or "-") for group in several] for name in varying(several)}

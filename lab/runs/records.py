@@ -74,7 +74,7 @@ class Record(BaseModel):
 
     model_config = _CHECKS
     settings: dict
-    gan_options: dict = {}  # see `_settings_of`
+    gan_options: dict = {}  # see `settings_of`
     parameters: Whole
     dataset: DataSet
     command: Line | None = None  # that trains the run again
@@ -266,7 +266,7 @@ def load(folder):
     """
     record, history = _read(Record, folder, File.CONFIG), _read(History, folder, File.HISTORY)
     try:
-        settings = _settings_of(record)
+        settings = settings_of(record)
     except UserError as error:
         raise UserError(f"{folder / File.CONFIG}: {error}") from error
     if not set(CURVES[settings.is_gan]) <= set(history.curves):
@@ -274,7 +274,8 @@ def load(folder):
     return Run(folder, settings, record, history)
 
 
-def _settings_of(record):
+def settings_of(record):
+    """The `Settings` of a `Record`, resolved as they were when it was written; UserError if they are none."""
     given = record.settings
     if "net" not in given:
         raise UserError('expected "settings" with "net" among them')

@@ -9,7 +9,7 @@ from lab.runs.files import atomic
 from lab.runs.folders import SAMPLES
 from lab.settings import UserError
 
-_MOST = 200 * MEGABYTE  # of the samples of one epoch, unpacked
+_MOST_BYTES, _MOST = 25 * MEGABYTE, 2_500  # of the samples of one epoch, unpacked
 _NAME = "samples"
 
 
@@ -67,10 +67,13 @@ def load_samples(run):
 
     shape = tuple(run.record.dataset.shape)
     for epoch, path in sample_paths(run.folder, ending="npz").items():
+        if epoch > run.history.epochs:  # left by a process that was killed further on
+            continue
         try:
-            with npz_in(path, "arrays", _MOST) as file:
+            with npz_in(path, "arrays", _MOST_BYTES) as file:
                 generated = file[_NAME]
-            if generated.shape[1:] != shape or not len(generated) or generated.dtype != (np.uint8, np.float32)[len(shape) == 1]:
+            kind = np.float32 if len(shape) == 1 else np.uint8
+            if generated.shape[1:] != shape or not 0 < len(generated) <= _MOST or generated.dtype != kind:
                 raise ValueError(f"not samples of this run: {generated.dtype}, shape {generated.shape}")
             if not np.isfinite(generated).all():
                 raise ValueError("not all numbers are finite")

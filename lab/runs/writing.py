@@ -7,8 +7,8 @@ from pathlib import Path
 from lab.runs.checkpoint import load_checkpoint
 from lab.runs.files import atomic, remove
 from lab.runs.folders import SAMPLES, TENSORBOARD, File, check_free, has_files, locked
-from lab.runs.records import unfinished
-from lab.settings import UserError
+from lab.runs.records import settings_of, unfinished
+from lab.settings import Settings, UserError
 
 LAST_CHUNK = 10  # seconds
 # Of a run that goes on. Not what evaluate.py has said of it, which will not hold of its end.
@@ -61,8 +61,9 @@ def _same(folder, record):
     theirs, ours = found.command, record["command"]
     if found.settings.get("source") != record["settings"].get("source"):
         raise UserError(f"{folder} holds an unfinished run of another network of that name: choose another, or add --overwrite")
-    if (theirs, found.dataset.sha256) != (ours, record["dataset"]["sha256"]):
-        what = "data" if theirs == ours else f"settings ({theirs})"
+    alike = settings_of(found) == Settings(**record["settings"])  # whose defaults may have changed since
+    if (theirs, found.dataset.sha256, alike) != (ours, record["dataset"]["sha256"], True):
+        what = "data" if theirs == ours and alike else f"settings ({theirs})"
         raise UserError(f"{folder} holds an unfinished run with other {what}: choose another name, or add --overwrite")
     return True
 
