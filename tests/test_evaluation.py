@@ -1,5 +1,6 @@
 """GANs and classifiers from the settings to the files of a run, their evaluation, and the comparison of several GANs."""
 
+import csv
 import json
 import re
 import shutil
@@ -136,6 +137,12 @@ def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
     values = [json.loads((folder / "evaluation.json").read_text())["reverse_kl"] for folder in folders[:2]]
     half_width = 12.7062 * abs(values[0] - values[1]) / 2  # Student's t for two runs
     assert f"{np.mean(values):.4f} ± {half_width:.4f}" in table and "classes over 1%" in table
+    with open(paths[1], newline="") as file:  # in which some settings are called as a measure is
+        rows = list(csv.DictReader(file))
+    finals = [runs.load(folder).history.final["generator_loss"] for folder in folders[:2]]
+    assert float(rows[0]["generator_loss"]) == pytest.approx(np.mean(finals)) and 0 <= float(rows[0]["precision"]) <= 1
+    assert (rows[0]["generator_loss_setting"], rows[0]["precision_setting"]) == ("non-saturating", "float32")
+    assert "(real data)" in table and "Fréchet distance" in table
     with pytest.raises(UserError, match="GANs and classifiers"):
         comparison.collect(results, [*folders, results / "digits"])
     evaluated = (folders[0] / "evaluation.json").read_text()

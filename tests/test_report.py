@@ -132,6 +132,7 @@ def test_every_run_is_in_the_table_with_its_status_and_the_reason(results):
     assert by_name["rates/learning-rate=0.01"].is_repeats and by_name["rates/learning-rate=0.01/seed=1"].part
     columns = rows.columns_of([row for row in found if not row.group.settings.is_gan])
     assert {"val. accuracy", "learning-rate", "activation", "s / epoch", "device"} <= set(columns)
+    assert {"confidence", "generator loss"} <= set(rows.columns_of([row for row in found if row.group.settings.is_gan]))
     place = [row.group.path for row in found if not row.group.settings.is_gan].index("rates/learning-rate=0.01")
     assert columns["val. accuracy"][place].text == "0.9510 ± 0.0025"
 

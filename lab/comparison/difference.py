@@ -89,10 +89,10 @@ def _metrics(one, other):
     rows = []
     for name, first in one.measures.items():
         second = other.measures.get(name, np.array([]))
-        if len(first) and len(second) and not np.isnan([*first, *second]).all():
+        if name != "chi_square_p" and len(first) and len(second) and not np.isnan([*first, *second]).all():
             by_ranks = one.settings.is_gan and min(len(first), len(second)) > 1 and not name.endswith("seconds")
             found = (significance.ranks if by_ranks else significance.welch)(second, first)
-            unknown = np.isnan(found.p) or (name in LISTED and not by_ranks) or name == "chi_square_p"
+            unknown = np.isnan(found.p) or (name in LISTED and not by_ranks)
             row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
             row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
             verdict = "differs" if found.p < significance.ERROR else "noise"

@@ -24,6 +24,7 @@ LISTED = ("modes", "seen", "near", "present", "chi_square_p", "collapsed", *_EPO
 _HEADINGS = {name: words for name, (words, _) in runs.MEASURES.items()}
 _HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
 DEVICES, REAL = "Seconds by device", "(real data)"
+_TOLD = ("seed", "source")  # settings that a row tells otherwise
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
 _MOST_LISTED = 5  # runs of which each is told
 
@@ -224,7 +225,9 @@ def numbers(groups, verdicts):
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(map(str, group.seeds))
-        row |= {name: "" if value is None else text(value) for name, value in group.settings if name not in ("seed", "source")}
+        settings = {name: "" if value is None else text(value) for name, value in group.settings if name not in _TOLD}
+        # Some are called as a measure is: a GAN's generator loss, and its precision.
+        row |= {f"{name}_setting" if name in group.measures else name: value for name, value in settings.items()}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
             mean, half_width = intervals.mean_and_half_width(values)

@@ -146,12 +146,12 @@ def _evaluate(several, request):
     for run in several:
         if len(several) > 1:
             console.say(f"\n{run.folder}")
-        model, data = runs.load_model(run, _own(run, request)), arrays[run.record.dataset, run.settings.holdout]
+        kind = run.record.dataset, run.settings.holdout
+        model, data = runs.load_model(run, _own(run, request)), arrays[kind]
         if run.settings.is_gan:
-            about = run.record.dataset
-            if about not in against:
-                against[about] = measures.yardstick(data, about.name, classifier)
-            paths = gans.evaluate_gan(run, model, against[about], request.samples)
+            if kind not in against:
+                against[kind] = measures.yardstick(data, run.record.dataset.name, classifier)
+            paths = gans.evaluate_gan(run, model, against[kind], request.samples)
         else:
             paths = classifiers.evaluate_classifier(run, model, data)
     return paths

@@ -9,10 +9,9 @@ if os.environ.get("MPLBACKEND", "").startswith("module:"):
 
 from lab.figures.base import MANY, shortened
 from lab.figures.curves import learning_curve, learning_curves
-from lab.figures.followed import heatmap, over_time
-from lab.figures.gans import captioned, sample_grid, samples, strip
+from lab.figures.gans import captioned, over_time, sample_grid, samples, strip
 from lab.figures.images import COLUMNS, MEANS, ROWS, Seen, class_means, examples, filters, first_layer, neighbours, predictions
 from lab.figures.numbers import class_counts, confusion, embedding, label_counts
 from lab.figures.searches import importances, search
 from lab.figures.theory import discriminator, fits, softmax
-from lab.figures.trends import trend
+from lab.figures.trends import heatmap, trend

@@ -1,13 +1,22 @@
-"""Figures of a GAN's samples, images or points."""
+"""Figures of a GAN's samples, images or points, and of what is measured of them over time."""
 
 import math
 
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageOps
 
-from lab.figures.base import new_figure, short_lines
+from lab.figures.base import legend_beside, new_figure, short_lines, styles, with_legend
 
+FOLLOWED = {
+    "distance": "mean distance of two samples",
+    "modes": "modes covered",
+    "present": "classes over 1%",
+    "seen": "classes seen",
+    "reverse_kl": "reverse KL [nats]",
+}
 SMALL, LARGE = 64, 128  # pixels: an image is enlarged to one side, and reduced to the other
 
 
@@ -118,4 +127,39 @@ def strip(rows, epochs, title):
             axis.set_title(f"epoch {epochs[index]}", fontsize=10)
     for axis, name in zip(axes[:, 0], () if wraps else rows):
         axis.set_ylabel(short_lines(name, int(height * 11)), fontsize=10)
+    return figure
+
+
+def over_time(groups, of_data, title):
+    """Measures of a GAN's samples by epoch, below each other: a thin line for every run, and a dotted one for real data.
+
+    Parameters
+    ----------
+    groups : dict of str to list of dict
+        By the name of a setting, for each of its runs: "epoch" and measures of `FOLLOWED`, each to a list of float by epoch.
+        Those that all of them have are drawn.
+    of_data : dict of str to float
+        The same measures of real data; of those that are known.
+    title : str
+    """
+    runs = [run for several in groups.values() for run in several]
+    names = [name for name in FOLLOWED if all(name in run for run in runs)]
+    looks = {name: {"color": look["color"]} for name, look in styles(groups).items()}
+    handles = {name: Line2D([], [], **look) for name, look in looks.items()}
+    handles |= {"real data": Line2D([], [], color="k", linestyle=":")} if of_data else {}
+    figure = with_legend(handles, title, height=1 + 2.2 * len(names))
+    legend_beside(figure, handles)
+    axes = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
+    for axis, name in zip(axes, names):
+        for group, several in groups.items():
+            for run in several:
+                axis.plot(run["epoch"], np.array(run[name], float), linewidth=1, alpha=0.7, **looks[group])
+        if of_data.get(name) is not None:
+            axis.axhline(of_data[name], color="k", linestyle=":", linewidth=1.5)
+        axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if name == "reverse_kl" else 0)
+        axis.set_ylabel(FOLLOWED[name])
+        axis.grid(alpha=0.3)
+    axes[-1].set_xlim(0, max(max(run["epoch"]) for run in runs) or 1)
+    axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     return figure

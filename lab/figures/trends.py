@@ -1,10 +1,12 @@
-"""Trends: what a setting that is a number does."""
+"""Trends: what settings that are numbers do."""
 
 import numpy as np
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, ends, frame, legend_beside, styles, with_legend
+from lab.figures.base import INTERVAL, ends, frame, legend_beside, new_figure, styles, with_legend
 
 METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -102,3 +104,47 @@ def _logarithmic(axis, values):
     elif ticks[0] == 0:
         axis.set_xticks(np.append(0, 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1)))
         axis.minorticks_off()
+
+
+def heatmap(panels, axes, metric, more_is_better, title):
+    """A measure over the values of two settings, in a panel for each value of a third: the darker, the better; the best of each
+    panel framed.
+
+    Parameters
+    ----------
+    panels : dict of str to dict of (float, float) to float
+        By the panel's title, and the values of both settings.
+    axes : (str, str)
+        What the settings are called: of rows, and of columns.
+    metric : str
+    more_is_better : bool
+    title : str
+    """
+    points = [point for one in panels.values() for point in one]
+    rows, columns = (sorted({point[place] for point in points}) for place in (0, 1))
+    figure = new_figure(len(panels) * (1.5 + 0.9 * len(columns)) + 1.5, 2.2 + 0.6 * len(rows), title)
+    values = {name: np.array([[one.get((y, x), np.nan) for x in columns] for y in rows]) for name, one in panels.items()}
+    every = np.concatenate([one[np.isfinite(one)] for one in values.values()])
+    least, most = every.min(), every.max()
+    # What is 20 times as bad would make all the rest look alike.
+    norm = (LogNorm if 0 < 20 * least < most else Normalize)(least, most)
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axis, (name, numbers) in zip(grid, values.items()):
+        drawn = axis.pcolormesh(numbers, norm=norm, cmap="Blues" if more_is_better else "Blues_r")
+        axis.set(title=name, xlabel=axes[1])
+        axis.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
+        axis.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows])
+        _write_values(axis, numbers, norm, more_is_better)
+    grid[0].set_ylabel(axes[0])
+    figure.colorbar(drawn, ax=list(grid), label=metric)
+    return figure
+
+
+def _write_values(axis, numbers, norm, more_is_better):
+    """The numbers of a heat map, white where it is dark, and a frame around the best."""
+    best = np.unravel_index((np.nanargmax if more_is_better else np.nanargmin)(numbers), numbers.shape)
+    axis.add_patch(Rectangle((best[1], best[0]), 1, 1, facecolor="none", edgecolor="C1", linewidth=3))
+    for (row, column), value in np.ndenumerate(numbers):
+        if np.isfinite(value):
+            dark = (norm(value) > 0.5) == more_is_better
+            axis.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", color="w" if dark else "k")

@@ -71,7 +71,7 @@ _HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its c
 _DECAY = "{given.regularizer} λ = {value}"
 _STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
 _LATENT = "distribution of the latent numbers (default: uniform for gan-conv, else normal)"
-_GENERATOR_LOSS = "what the generator minimizes: -log D, or log(1 - D), which is flat where it loses (default: non-saturating)"
+_GENERATOR_LOSS = "-log D, or saturating: minus the discriminator's, flat where the generator loses (default: non-saturating)"
 _DISCRIMINATOR_FILTERS = "of each layer of the conv discriminator (default: 32,64,128)"
 _INITIALIZER = "of the kernels: glorot_uniform or orthogonal (default: glorot_uniform)"
 _NET = f"any net: {', '.join(names.NETS)}; or a function of your own, FILE.py:FUNCTION (docs/own.md)"
