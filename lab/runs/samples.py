@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from lab.inputs import MEGABYTE, first_line
 from lab.runs.files import atomic
 from lab.runs.folders import SAMPLES
@@ -41,6 +39,8 @@ def save_samples(folder, epoch, generated):
     epoch : int
     generated : uint8 array, shape (n, height, width, channels); or float32 array, shape (n, 2)
     """
+    import numpy as np  # for which what only looks for runs does not wait
+
     with atomic((folder / SAMPLES / sampled(epoch)).with_suffix(".npz")) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **{_NAME: generated})
 
@@ -63,6 +63,8 @@ def load_samples(run):
     UserError
         If a file is broken.
     """
+    import numpy as np
+
     from lab.data.readers import npz_in
 
     shape = tuple(run.record.dataset.shape)
