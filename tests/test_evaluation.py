@@ -130,7 +130,7 @@ def test_evaluation_of_the_ring(results):
 
 
 def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
-    paths = evaluate(results, "many", classifier="digits", samples=150, data_dir=data_dir)
+    paths = evaluate(results, "many/unroll=0", "many/unroll=1/seed=0", classifier="digits", samples=150, data_dir=data_dir)
     assert [path.name for path in paths] == ["table.md", "table.csv", "learning_curves.png", "labels.png", "over_time.png"]
     table = paths[0].read_text()
     folders = runs.named(results, ["many"])
@@ -237,7 +237,7 @@ def test_the_scripts_train_and_evaluate_a_gan(data_dir, tmp_path):
     done = script("train", "-m", "conv", *flags, "--betas", "0.4,0.9", *places)
     assert done.returncode == 0 and "generator_loss" in done.stdout and not done.stderr, done.stderr
     assert runs.load(tmp_path / "conv").settings.betas == (0.4, 0.9)
-    done = call("evaluate", "-m", "conv", *places)
+    done = call("evaluate", "-m", "conv", "--samples", 200, *places)
     assert done.returncode == 0 and "samples.png, nearest.png" in done.stdout, done.stderr
 
 
