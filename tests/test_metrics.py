@@ -184,10 +184,10 @@ def test_frechet_distance_is_its_formula_also_where_features_are_constant():
     one, other = draw.normal(size=(400, 5)) @ draw.normal(size=(5, 5)), draw.normal(1, 2, size=(300, 5))
     a, b = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
     expected = ((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(a + b - 2 * linalg.sqrtm(a @ b).real)
-    assert collapse.frechet_distance(one, other) == pytest.approx(expected)
+    assert fidelity.frechet_distance(one, other) == pytest.approx(expected)
     dead = np.zeros((400, 1))
-    assert collapse.frechet_distance(np.hstack([one, dead]), np.hstack([other, dead[:300]])) == pytest.approx(expected)
-    assert collapse.frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
+    assert fidelity.frechet_distance(np.hstack([one, dead]), np.hstack([other, dead[:300]])) == pytest.approx(expected)
+    assert fidelity.frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
 
 
 def test_modes_of_the_ring():

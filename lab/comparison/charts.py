@@ -3,7 +3,7 @@
 import numpy as np
 
 from lab import runs
-from lab.comparison.groups import HIGHER, have_one_accuracy
+from lab.comparison.groups import HIGHER, have_one_accuracy, of_real_data
 from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of, naming_of
 from lab.comparison.tables import heading
 from lab.metrics import collapse, intervals
@@ -140,9 +140,8 @@ def followed_of(groups):
     common = set.intersection(*({*one.get("by_epoch", ())} for one in evaluations)) - {"epoch"}
     if len(groups) > MOST_CURVES or not common & {*runs.MEASURES}:
         return None
-    of_data = [one.get("by_epoch_of_data", {}) for one in evaluations]
     followed = {group.name: [one["by_epoch"] for one in group.evaluations] for group in groups}
-    return followed, of_data[0] if all(one == of_data[0] for one in of_data) else {}
+    return followed, of_real_data(groups, "by_epoch_of_data")
 
 
 def heatmap_of(groups, metric):

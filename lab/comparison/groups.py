@@ -188,6 +188,17 @@ def measure(members, evaluations):
     return {name: np.array(values, float) for name, values in measures.items()}
 
 
+def of_real_data(groups, name="of_data"):
+    """What evaluations say of real data under this name, if all GANs were held against the same: dict of str to float, NaN for
+    what is unknown; else empty."""
+    known = [one.get(name, {}) for group in groups for one in group.evaluations]
+    several = [{key: np.array(value, float) for key, value in one.items()} for one in known]
+    alike = [
+        [*one] == [*several[0]] and np.allclose([*one.values()], [*several[0].values()], equal_nan=True) for one in several
+    ]
+    return several[0] if all(alike) else {}
+
+
 def have_one_accuracy(groups):
     """Whether their validation accuracies can be compared: of classifiers, on the same images."""
     return not groups[0].settings.is_gan and len({group.record.dataset.sha256 for group in groups}) == 1

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import runs
-from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS
+from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, of_real_data
 from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
@@ -62,11 +62,9 @@ def fidelity_table(groups, top=None):
 
 def with_real_data(table, groups):
     """The table with a last row for real data in place of samples, if all runs were held against the same."""
-    of_data = [one.get("of_data", {}) for group in groups for one in group.evaluations]
-    of_data = [{heading(name): cell(name, np.array([value], float)) for name, value in one.items()} for one in of_data]
-    if not table or not of_data[0] or any(one != of_data[0] for one in of_data):
+    known = {heading(name): cell(name, value[np.newaxis]) for name, value in of_real_data(groups).items()}
+    if not table or not known:
         return table
-    known = of_data[0]
     first = next(iter(table.rows[0]))
     row = {column: REAL if column == first else known.get(column, "-") for column in table.rows[0]}
     return table._replace(rows=[*table.rows, row]) if {*row.values()} - {REAL, "-"} else table

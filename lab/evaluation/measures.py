@@ -142,7 +142,7 @@ def _of_images(images, against):
     samples, real = label(images, against.classifier.model), against.validation
     found, fewest = _of_labels(samples, against), min(len(samples.features), len(real.features))
     if fewest > 1:
-        found["frechet"] = collapse.frechet_distance(samples.features, real.features)
+        found["frechet"] = fidelity.frechet_distance(samples.features, real.features)
     if fewest >= fidelity.LEAST:
         found |= fidelity.fidelity(real.features[:COMPARED], samples.features[:COMPARED])._asdict()
     return found

@@ -1,7 +1,6 @@
-"""Mode collapse in numbers: how evenly a GAN's samples spread over the classes, and how near they come to the data."""
+"""Mode collapse in numbers: how a GAN's samples spread over the classes, how far they are apart, whether they are copies."""
 
 import numpy as np
-from scipy.spatial.distance import pdist
 from scipy.special import chdtrc, ndtri, rel_entr  # scipy.stats would take a second to import
 
 PRESENT = 0.01  # share of the samples over which a class counts as present
@@ -73,6 +72,8 @@ def mean_distance(samples):
     float
         NaN of a single sample.
     """
+    from scipy.spatial.distance import pdist  # whose import takes longer than to read a run
+
     flat = samples.reshape(len(samples), -1).astype(np.float32) / (255 if samples.dtype == np.uint8 else 1)
     return float(pdist(flat).mean()) if len(flat) > 1 else float("nan")
 
@@ -94,27 +95,6 @@ def is_collapsed(measured, of_data):
     """
     name = "modes" if "modes" in measured else "distance"
     return np.array(measured[name], float) < of_data[name] / 2
-
-
-def frechet_distance(one, other):
-    """Squared Fréchet distance of two normal distributions fitted to features (Heusel et al. 2017, arXiv 1706.08500).
-
-    Parameters
-    ----------
-    one, other : float arrays, shapes (n, features) and (m, features)
-
-    Returns
-    -------
-    float
-        0 for the same distribution; with n and m small against the features, too large.
-    """
-    difference = one.mean(axis=0) - other.mean(axis=0)
-    a, b = (np.atleast_2d(np.cov(part, rowvar=False)) for part in (one, other))
-    # The trace of (ab)^(1/2) is that of (a^(1/2) b a^(1/2))^(1/2), whose matrices are symmetric.
-    values, vectors = np.linalg.eigh(a)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    mixed = np.sqrt(np.linalg.eigvalsh(root @ b @ root).clip(0)).sum()
-    return float(difference @ difference + np.trace(a) + np.trace(b) - 2 * mixed)
 
 
 def counts_near(points, centres, distance):
