@@ -2,14 +2,19 @@
 """Look at a data set: examples, images by class, mean images, a map in two dimensions, its numbers. Or at the theory.
 
 examples:
-  python visualize.py                                   MNIST
-  python visualize.py --dataset fashion_mnist --show    another one, with the figures in windows
-  python visualize.py --data-dir ~/data                 from ~/data/mnist.npz
-  python visualize.py --dataset ~/birds                 your own: a folder of pictures, or an .npz file
-  python visualize.py --theory polynomial               what weight decay does; also: softmax, discriminator
+  python visualize.py                                 MNIST
+  python visualize.py --dataset fashion_mnist --show  also in windows
+  python visualize.py --data-dir ~/data               from ~/data/mnist.npz
+  python visualize.py --dataset ~/birds               your own pictures
+  python visualize.py --theory polynomial             what weight decay does
 
 Everything is written to results/datasets/NAME/, or results/theory/.
 """
+
+import os.path
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # also where Python was told not to look there (python -P)
 
 from lab import cli
 from lab.settings import THEORY

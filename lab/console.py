@@ -1,25 +1,32 @@
 """What the user sees while a script works: lines, tables, a bar. Nobody else in lab/ prints."""
 
 import datetime
+import functools
 import os
 import shlex
 import textwrap
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from lab.inputs import visible
+from lab.settings import flag_with
 
+_COMMAND = "python "
 _WIDE = 1000  # columns, for what goes into a file or to another program: as wide as it needs to be
 _LEAST = 12  # columns for words
+_LONGEST = 1e9  # seconds that anybody would wait
 
 
 def say(text="", file=None):
-    """Print at once, on standard output if nothing else is said, in lines that the terminal or $COLUMNS has room for."""
-    width = _console().width
-    lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in visible(text).split("\n"))
+    """Print at once, on standard output if nothing else is said, in lines that the terminal or $COLUMNS has room for.
+
+    A line that is a command stays one: it is to be pasted.
+    """
+    fill = functools.partial(textwrap.fill, width=_console().width, break_long_words=False, break_on_hyphens=False)
+    lines = [line if line.startswith(_COMMAND) else fill(line) for line in visible(text).split("\n")]
     print("\n".join(lines), file=file, flush=True)
 
 
@@ -28,10 +35,13 @@ def paste(text):
     print(visible(text), flush=True)
 
 
-def command(*words, results_dir, data_dir=None):
-    """A command of ours to paste into a shell, with the folders that are not the usual ones."""
-    places = {"--results-dir": results_dir if str(results_dir) != "results" else None, "--data-dir": data_dir}
-    return shlex.join(["python", *words, *(str(part) for place in places.items() if place[1] for part in place)])
+def command(script, name, flags="", *, results_dir, data_dir=None):
+    """A command of ours to paste into a shell: of a script, about a run, with some flags as text, and with the folders that are
+    not the default ones."""
+    named = flag_with("model-name", name) if name.startswith(("-", "@")) else f"-m {shlex.quote(name)}"
+    folders = {"results-dir": results_dir if str(results_dir) != "results" else None, "data-dir": data_dir}
+    given = [flag_with(flag, str(folder)) for flag, folder in folders.items() if folder]
+    return " ".join(filter(None, [f"{_COMMAND}{script}", named, flags, *given]))
 
 
 def p_value(p):
@@ -62,10 +72,16 @@ def table(rows, title=None, left=()):
     words = [column for column in columns if column == columns[0] or column in left]
     keys = [column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]]
     widths = {column: max(len(column), *(len(row[column]) for row in rows if row)) + 3 for column in columns}
+    natural = dict(widths)
     room = console.width // 2 if len(keys) < len(columns) else console.width - 1
     widths |= _shrunk({column: widths[column] for column in keys}, room)
     widths |= _shrunk({column: widths[column] for column in words if column not in keys}, console.width // 3)
     for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))):
+        spare = console.width - 1 - sum(widths[column] for column in (*keys, *part))
+        for column in (column for column in part if column in words):
+            more = max(0, min(spare, natural[column] - widths[column]))
+            widths[column] += more
+            spare -= more
         drawn = Table(title=None if number or not title else Text(visible(title)), title_justify="left")
         for column in [*keys, *part]:
             flush = "left" if column in words else "right"
@@ -97,7 +113,7 @@ def _parts(columns, widths, room):
 
 def duration(seconds):
     """Seconds as text: "0:01:10"."""
-    return str(datetime.timedelta(seconds=int(seconds)))
+    return str(datetime.timedelta(seconds=int(min(seconds, _LONGEST))))
 
 
 class Bar:
@@ -114,7 +130,8 @@ class Bar:
 
     def __init__(self, description, total=None):
         console = Console()
-        columns = "{task.description}", BarColumn(), TaskProgressColumn(), _Times()
+        times = _Times(table_column=Column(no_wrap=True))  # over several lines, all would jump
+        columns = "{task.description}", BarColumn(), TaskProgressColumn(), times
         self.drawn = console.is_terminal
         self._progress = _WithLines(*columns, console=console, disable=not self.drawn, transient=True, refresh_per_second=4)
         self._task = self._progress.add_task(description, total=total)
@@ -141,7 +158,7 @@ class Bar:
 
     def say(self, line):
         """Print a line above the bar."""
-        self._progress.console.print(visible(line), highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(visible(line), highlight=False, markup=False, soft_wrap=not self.drawn)
 
     def explain(self, why):
         """Say what takes so long: beside the bar or, where there is none, in a line."""

@@ -8,6 +8,7 @@ comes through here, and turns ValueError into its own line.
 import difflib
 import re
 import stat
+import unicodedata
 from pathlib import Path
 
 MEGABYTE = 1_000_000
@@ -23,6 +24,9 @@ MOST_BYTES = {
     "checkpoint": 8_000 * MEGABYTE,  # whose reader knows how large its own can be
 }
 _LONGEST = 100  # letters of a word that anybody would type
+# Signs of printed text, as a PDF has them, and those of a keyboard.
+_PRINTED = dict.fromkeys("‐‑‒–—―−﹣－", "-") | dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'") | {"\xa0": " "}
+_TO_KEYBOARD = str.maketrans(_PRINTED)
 _END, _END64, _DIRECTORY = b"PK\x05\x06", b"PK\x06\x07", 2**16  # of a zip archive: bytes of its list of members
 
 
@@ -86,29 +90,44 @@ def visible(text):
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 
 
+def as_typed(text):
+    """Text with the signs of a keyboard in place of printed dashes, quotation marks, spaces and digits."""
+    return unicodedata.normalize("NFKC", text.translate(_TO_KEYBOARD))
+
+
 def suggestion(word, words):
     """What a message about an unknown word adds: " (did you mean X?)", or nothing where it is not clear which was meant.
 
     Parameters
     ----------
     word : str
-        Known but for case, dashes and underscores; or the beginning of one word only, its initials ("lr"), its letters in
+        Known but for case and signs that are no letters; or the beginning of one word only, its initials ("lr"), its letters in
         another order, or most of it.
-    words : iterable of str
-        Those that are known.
+    words : iterable of str, or dict
+        Those that are known; or by these words, what is to be suggested.
     """
-    typed, known = _plain(word), {_plain(one): one for one in words}
-    if not 1 < len(typed) <= _LONGEST:
+    names = words if isinstance(words, dict) else {one: one for one in words}
+    typed, known = _plain(word), {}
+    for one, name in names.items():
+        if _plain(one).startswith("no-") == typed.startswith("no-"):  # never the opposite
+            known.setdefault(_plain(one), name)
+    if not 1 < len(typed) <= _LONGEST or not _letters(typed):
         return ""
     meant = (
         [one for one in known if one == typed],
+        [one for one in known if _letters(one) == _letters(typed)],
         [one for one in known if "".join(part[:1] for part in one.split("-")) == typed],
         [one for one in known if one.startswith(typed)],
         [one for one in known if sorted(one) == sorted(typed)],
-        difflib.get_close_matches(typed, known, cutoff=0.75),
+        [one for one in difflib.get_close_matches(typed, known, cutoff=0.75) if one[0] == typed[0]],
     )
-    return next((f" (did you mean {known[found[0]]}?)" for found in meant if len(found) == 1), "")
+    found = [{known[one] for one in several} for several in meant]
+    return next((f" (did you mean {one.pop()}?)" for one in found if len(one) == 1), "")
 
 
 def _plain(word):
     return word.strip("-").replace("_", "-").lower()
+
+
+def _letters(word):
+    return "".join(filter(str.isalnum, word))

@@ -16,7 +16,12 @@ def _terminate(number, frame):
 
 
 def take_sigterm(handler=_terminate):
-    """Let SIGTERM raise `Terminated`, or go to another handler; gives back the one that it went to."""
+    """Let SIGTERM raise `Terminated`, or go to another handler; gives back the one that it went to.
+
+    Nothing but the main thread may: in another, as of an editor's console, SIGTERM stays what it is.
+    """
+    if handler is None or threading.current_thread() is not threading.main_thread():
+        return None
     sys.unraisablehook = _raise_again
     return signal.signal(signal.SIGTERM, handler)
 

@@ -50,6 +50,14 @@ def build(net, precision="float32", **settings):
             known |= {field.name for field in fields(Parts)}
         return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})
     finally:  # also what a function of the user's own may have changed
-        keras.config.set_floatx("float32")
-        keras.config.set_image_data_format("channels_last")
+        reset_keras()
         keras.config.set_dtype_policy(before)
+
+
+def reset_keras():
+    """Set Keras's global settings as they are from the start: others may have been made in this process, as in a notebook."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)

@@ -27,6 +27,8 @@ os.unsetenv("COLUMNS")  # which Python does not know of if the readline library 
 os.environ.update(HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
 # The full data sets, where there are any: for the tests that need them.
 FULL_DATA = Path(os.environ.pop("LAB_DATA_DIR", ROOT.parent / "shared" / "data"))
+# What is started here is sent Ctrl-C, which a process in the background ignores, and so do those that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 DEVICE = devices.start(devices.Setup("cpu")).name
 
 

@@ -1,4 +1,4 @@
-"""The benchmark runs and writes what it measured."""
+"""The benchmarks run and write what they measured."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
 def python_without_packages(folder):
@@ -30,3 +30,11 @@ def test_training_benchmark(data_dir, tmp_path):
     for name in ("stock", "ours"):
         assert figures[name]["epoch"] > 0 and figures[name]["memory"] > 100
         assert f"{figures[name]['process_ratio']:.2f}" in done.stdout
+
+
+def test_writes_benchmark(data_dir, tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks" / "writes.py"), "--data-dir", str(data_dir), "--kinds", "dense", "ring"]
+    done = subprocess.run([*command, "--results-dir", tmp_path], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", "dense", "ring", "the"]
+    assert not list(tmp_path.iterdir())

@@ -57,6 +57,8 @@ def test_runs_that_end_before_they_tell_count_too_and_failed_ones_do_not_hide_th
     for name in "ab":
         pace.end(name, history([4.0, 1.0]))
     assert pace.done == 4 and pace.seconds_left == pytest.approx(10)
+    assert pace.seconds_of(3, 5) == pytest.approx(3 * ((20 - 4) / 2 + 5) / 2)  # each is compiled, two at a time
+    assert pace.seconds_of(1, 5) == pytest.approx((20 - 4) / 2 + 5) and pace.seconds_of(0, 5) == 0
     pace.end("c")
     pace.hear(1, {"d": Progress(1, 1.0)}, 10)  # goes on after a break
     assert pace.done == 7 and pace.seconds_left == pytest.approx((20 - 4) / 3 + 1)  # it is compiled first, as each was

@@ -60,7 +60,7 @@ def test_what_was_set_of_them_is_what_another_run_is_like(earlier, monkeypatch):
         ("../dense", [], "not a run's name"),
         ("gans", [], "holds several runs: name one of them"),
         ("broken", [], "not readable as JSON"),
-        ("killed", [], "its training still goes on, or was killed"),
+        ("killed", [], "is in training, or was killed. To resume it: python train.py -m killed --hidden 5"),
         ("dense", ["-c"], "--hidden is for dense, gan-classifier, gan-dense, not for the net conv; --like dense stands for"),
         ("dense", ["--net", "gan-dense"], "--like dense stands for --hidden 5 --regularizer-strength 0.001 --epochs 2"),
         ("conv", ["--unroll", "5"], "--like conv stands for --net conv"),

@@ -147,7 +147,7 @@ def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
         comparison.collect(results, [*folders, results / "digits"])
     evaluated = (folders[0] / "evaluation.json").read_text()
     (folders[0] / "evaluation.json").write_text('{"reverse_kl": "low"}')
-    with pytest.raises(UserError, match=r'not what evaluate\.py writes .*"reverse_kl".*; evaluate the run again'):
+    with pytest.raises(UserError, match=r'not what evaluate\.py writes .*"reverse_kl".*\. Evaluate the run again'):
         comparison.collect(results, folders)
     (folders[0] / "evaluation.json").write_text(evaluated)
 

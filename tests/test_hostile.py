@@ -27,7 +27,7 @@ def results(cases, tmp_path_factory):
     file.write_text(json.dumps(cases))
     home = {"KERAS_HOME": str(file.parent)}
     command = [sys.executable, "-W", "ignore", "-m", "tests.hostile", str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=os.environ | home)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600, env=os.environ | home)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, f"{lines[-1]}\n{done.stderr[-2000:]}"
     return {line["name"]: line for line in lines if "name" in line}

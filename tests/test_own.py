@@ -76,6 +76,28 @@ def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(tmp_path, monk
     assert data.fingerprint(data.load_dataset(f"{tmp_path}/digits")) == found[0][0]
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["\u200b" * 60, "b"], "names of classes of at most 255 letters"),
+        (["a", "\ue000" * 43], "names of classes of at most 255 letters"),
+        (["\u202e", r"\u202e"], "expected distinct names of classes; some are equal once invisible characters are written out"),
+    ],
+)
+def test_classes_whose_names_a_run_could_not_keep_are_refused_before_it_is_trained(names, said, tmp_path):
+    """What cannot be seen is written out, and takes more letters then."""
+    arrays = images(40)[0], np.arange(40) % 2
+    np.savez(tmp_path / "own.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays * 2)), classes=names)
+    for number, name in enumerate(names):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for place in range(5):
+            Image.new("L", (9, 9), 50 * number + place).save(tmp_path / "own" / name / f"{place}.png")
+    for dataset in ("own.npz", "own"):
+        done = call("train", "-m", "x", "--dataset", tmp_path / dataset, "--batch-size", "8", "--results-dir", tmp_path / "r")
+        assert_refused(done, said)
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_folder_is_looked_at(places, tmp_path):
     done = call("visualize", "--dataset", places / "animals", "--results-dir", tmp_path)
     assert done.returncode == 0 and "images of owl" in done.stdout

@@ -200,6 +200,24 @@ def test_nothing_that_a_run_can_hold_stops_the_page(tmp_path):
     assert runs.ended(tmp_path / "nobody") == "-"
 
 
+def test_what_a_search_looked_for_is_said_of_each_kind(tmp_path):
+    trial = {"number": 0, "accuracy": 0.9, "parameters": 500, "whole": True, "reached": True}
+    kinds = {"budget": (12, None, False), "target": (None, 0.8, False), "own": (None, None, True)}
+    for name, goal in kinds.items():
+        fake_run(tmp_path / name / "trial=0", 0.9)
+        about = dict(zip(("unit_budget", "target_accuracy", "accuracy"), goal)) | {"trials": [trial], "failed": 2}
+        write_json(tmp_path / name / "search.json", about)
+    assert call("evaluate", "--report", "--results-dir", tmp_path).returncode == 0
+    page = " ".join((tmp_path / "report.html").read_text().split())
+    for what in (
+        "the best accuracy with 12 hidden units,",
+        "the fewest parameters with an accuracy of 0.8,",
+        "the best accuracy,",
+    ):
+        assert f"0 stopped early, and 2 that failed, in search of {what} on held-out" in page
+    assert "None hidden units" not in page
+
+
 def test_devices_are_compared_by_runs_that_came_to_an_end(tmp_path):
     fake_run(tmp_path / "cpu")
     fake_run(tmp_path / "gpu", device="GPU: Y")

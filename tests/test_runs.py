@@ -1,7 +1,9 @@
 """Runs on disk: names, broken and foreign files, atomic writing."""
 
 import json
+import os
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from lab import runs
 from lab.runs import code
 from lab.settings import Settings, UserError
 from models.classifiers import build_dense_net
+from tests.conftest import ROOT
 
 DATASET = {"name": "mnist5k", "sha256": "0", "train": 4000, "validation": 1000}
 LISTS = {"loss": [1.0], "accuracy": [0.5], "val_loss": [1.0], "val_accuracy": [0.5], "epoch_seconds": [0.5]}
@@ -83,13 +86,18 @@ def test_an_older_run_is_only_replaced_on_request_and_other_files_stay(folder):
     with pytest.raises(UserError, match="--overwrite"):
         runs.check_free(folder)
     runs.check_free(folder, overwrite=True)
-    (folder / "tensorboard").mkdir()
+    (folder / "tensorboard" / "train").mkdir(parents=True)
+    (folder / "tensorboard" / "train" / "events.out.tfevents.1700000000.host.1.0.v2").touch()
     with pytest.raises(UserError, match="--overwrite"), runs.writing(folder):  # another process may have come first
         pass
     assert len(list(folder.iterdir())) == 5
-    with runs.writing(folder, overwrite=True):
-        assert sorted(path.name for path in folder.iterdir()) == [".lock", "notes.txt"]
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    with runs.writing(folder, overwrite=True):  # its first epoch does not end
+        assert len(list(folder.iterdir())) == 6
+    assert len(list(folder.iterdir())) == 5
+    with runs.writing(folder, overwrite=True) as claim:
+        claim.begin({"history.json": b"new"})
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json", "history.json", "notes.txt"]
+    assert (folder / "history.json").read_bytes() == b"new"
 
 
 def test_an_unfinished_run_that_may_not_be_replaced_stays(folder):
@@ -115,6 +123,33 @@ def test_a_results_folder_that_cannot_be_written(tmp_path):
 def test_two_processes_cannot_write_one_run(tmp_path):
     with runs.writing(tmp_path / "run"), pytest.raises(UserError, match="another process"), runs.writing(tmp_path / "run"):
         pass
+
+
+def test_processes_that_take_and_leave_a_folder_do_not_hinder_each_other(tmp_path):
+    """Each removes it in the end, while another makes it."""
+    code = "import sys; from pathlib import Path; from lab import runs\nfor _ in range(150):\n"
+    code += "    with runs.locked(Path(sys.argv[1]), 60): (Path(sys.argv[1]) / 'x').touch(); (Path(sys.argv[1]) / 'x').unlink()"
+    command = [sys.executable, "-c", code, tmp_path / "a" / "b"]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    assert [process.communicate(timeout=120)[1] for process in processes] == [""] * 8
+    assert not (tmp_path / "a" / "b").exists()
+
+
+def test_what_is_written_is_on_the_disk_before_it_takes_the_place_of_what_was_there(tmp_path, monkeypatch):
+    """First the file, then that it is there: as a power cut would else leave an empty file, or none."""
+    done, real = [], {name: getattr(os, name) for name in ("fsync", "replace")}
+    for name in real:
+        monkeypatch.setattr(os, name, lambda *args, name=name: done.append((name, seen(args))) or real[name](*args))
+
+    def seen(args):
+        return Path(os.readlink(f"/proc/self/fd/{args[0]}")).name if isinstance(args[0], int) else Path(args[1]).name
+
+    runs.write_json(tmp_path / "file.json", {"a": 1})
+    expected = [("fsync", f".file.{os.getpid()}.json"), ("replace", "file.json"), ("fsync", tmp_path.name)]
+    assert done == expected
+    done.clear()
+    with runs.locked(tmp_path / "a" / "b"):  # each folder that is new, in the one above it
+        assert done == [("fsync", "a"), ("fsync", tmp_path.name)]
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
@@ -149,7 +184,9 @@ def test_a_run_that_is_not_there(tmp_path):
 
 def test_a_folder_without_a_finished_run_is_told_from_one_of_several(folder):
     (folder / "history.json").unlink()  # killed in its first epoch
-    with pytest.raises(UserError, match=r"no finished run: it has no history\.json; train it again with --overwrite"):
+    with pytest.raises(
+        UserError, match=r"no finished run: it has no history\.json. To resume it: python train.py -m run --dropout 0"
+    ):
         runs.load_trained(folder)
     with pytest.raises(UserError, match=f"holds several runs: name one of them, as {folder}"):
         runs.load_trained(folder.parent)
@@ -177,6 +214,8 @@ def test_broken_json_is_named_and_left_as_it_was(file, content, folder):
         ({"epoch_seconds": ["x"]}, "input should be a valid number"),
         ({"epoch_seconds": [None]}, "input should be a valid number"),
         ({"loss": [10**400]}, r"history\.json"),
+        ({"accuracy": [7.0]}, 'expected numbers from 0 to 1 in "accuracy"'),
+        ({"val_accuracy": [-1.0]}, 'expected numbers from 0 to 1 in "val_accuracy"'),
         ({"saved_epoch": 99}, 'expected "saved_epoch", a whole number from 1 to 1'),
         ({"saved_epoch": 0}, 'expected "saved_epoch"'),
         ({"saved_epoch": None}, '"saved_epoch": input should be a valid integer'),
@@ -251,8 +290,10 @@ def test_every_file_of_a_run_is_removed_with_it(folder):
     for file in runs.File:
         (folder / file).write_text("")
         (folder / f".{Path(file).stem}.123{Path(file).suffix}").write_text("")  # of a process that was killed
-    with runs.writing(folder, overwrite=True):
-        assert [path.name for path in folder.iterdir()] == [".lock"]
+    with runs.writing(folder, overwrite=True) as claim:
+        claim.begin({"config.json": b"{}"})
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json"]
+    assert not folder.exists()  # it has no history, as if no epoch had ended
 
 
 def rewrite_model(path, change):

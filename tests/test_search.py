@@ -1,7 +1,9 @@
 """A search: what it tries, what is on disk when it was killed and went on, and that the test images wait until the end."""
 
+import contextlib
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 from unittest import mock
@@ -10,7 +12,8 @@ import numpy as np
 import optuna
 import pytest
 
-from lab import data, runs
+import train as train_script
+from lab import cli, data, runs
 from lab.experiments import cluster, search, trainer
 from lab.experiments.space import FIRST, suggest
 from lab.settings import Settings
@@ -99,11 +102,91 @@ def test_trials_are_runs_that_never_saw_the_test_images(finished, data_dir):
 
 
 @pytest.mark.cluster
+def test_how_much_it_will_train_is_said_before_and_how_to_go_on_after(finished, data_dir, monkeypatch):
+    folder, printed = finished
+    lines, words = printed.splitlines(), " ".join(printed.split())
+    much = "up to 14 trainings (4 trials; the best 3 again, and 2 of these on all images, 2 seeds each), 1 at a time"
+    assert lines[0] == f"{folder / 's'}: {much}: an estimate of the time follows after the first trial."
+    assert re.search(r"About 0:\d\d:\d\d to the end of the search, by its first trial\.", words)
+    assert f"{folder / 's'}: search.png, importances.png, search.json, held-out/, test/" in words
+    (command,) = (line.removeprefix("To train it: ") for line in lines if line.startswith("To train it: "))
+    evaluating = "For tables and figures of the best: python evaluate.py -m s/test"
+    assert any(line.startswith(evaluating) for line in lines)
+    monkeypatch.setattr("sys.argv", shlex.split(command)[1:])
+    args = train_script.parse_args()
+    winner = int(re.search(r"Trial (\d) wins", printed)[1])
+    tested = runs.load(folder / "s" / "test" / f"trial={winner}" / "seed=0").settings
+    assert cli.settings_of(args) == tested and (args.model_name, args.data_dir) == ("s-winner", str(data_dir))
+
+
+@pytest.mark.cluster
+def test_importances_that_cannot_be_computed_end_no_search(finished, data_dir, tmp_path, monkeypatch):
+    """As of trials that are all equally accurate."""
+    shutil.copytree(finished[0] / "s", tmp_path / "s")
+    for outcome in (mock.Mock(side_effect=RuntimeError("no variance\nat all")), mock.Mock(return_value={"dropout": np.nan})):
+        monkeypatch.setattr(optuna.importance, "get_param_importances", outcome)
+        done = train(data_dir, tmp_path, "--search", "4")
+        assert (done.returncode, done.stderr) == (0, "") and "wins: " in done.stdout
+        assert ("cannot be computed from these trials: no variance\n" in done.stdout) == (outcome.side_effect is not None)
+        assert runs.load_search(tmp_path / "s").importances == {}
+
+
+@pytest.mark.cluster
+def test_what_lies_in_the_folders_of_trials_that_ended_decides_nothing(finished, data_dir, tmp_path):
+    """Their settings are those that Optuna knows; what anybody may have written is not what is trained."""
+    shutil.copytree(finished[0] / "s", tmp_path / "s")
+    places = [tmp_path / "s" / f"trial={number}" for number in range(4)]
+    record = json.loads((places[0] / "config.json").read_text())
+    record["settings"] |= {"net": "own.py:net", "holdout": 10**6}
+    (places[0] / "config.json").write_text(json.dumps(record))
+    (places[1] / "config.json").write_text("{")
+    shutil.rmtree(places[2])
+    shutil.move(places[3], tmp_path / "elsewhere")
+    places[3].symlink_to(tmp_path / "elsewhere")
+    done = train(data_dir, tmp_path, "--search", "4")
+    assert (done.returncode, done.stderr) == (0, "")
+    winning = [re.search(r"Trial \d wins[^.]*\.\d+[^.]*\.", text)[0] for text in (done.stdout, finished[1])]
+    assert winning[0] == winning[1] and "seed=" not in done.stdout
+    fewer = train(data_dir, tmp_path, "--search", "3")
+    assert (fewer.returncode, fewer.stderr) == (0, "") and "4 of 4 trials are done already" in fewer.stdout
+
+
+@pytest.mark.cluster
+def test_an_own_network_that_ends_its_process_has_failed(data_dir, tmp_path):
+    (tmp_path / "own.py").write_text("import os\n\ndef net(input_shape, classes):\n    os._exit(0)\n")
+    flags = ["-m", "o", "--net", f"{tmp_path}/own.py:net", "--search", "1", "--workers", "1", "--epochs", "1"]
+    done = call("train", *flags, "--data-dir", data_dir, "--results-dir", tmp_path)
+    assert done.returncode == 1 and "trial=0: its process died 3 times, with status 0\n" in done.stderr
+
+
+@pytest.mark.cluster
+def test_a_trial_that_fails_has_ended(data_dir, tmp_path):
+    """As one does whose network cannot be built; the same command does not try it for ever."""
+    (tmp_path / "own.py").write_text("def net(input_shape, classes):\n    raise ValueError('no')\n")
+    flags = ["-m", "o", "--net", f"{tmp_path}/own.py:net", "--search", "2", "--workers", "1", "--epochs", "1"]
+    places = ["--data-dir", data_dir, "--results-dir", tmp_path]
+    done = call("train", *flags, *places)
+    assert (
+        done.returncode == 1 and "2 of 2 trials failed:\n  trial=0 and 1 more: own.py:net fails: ValueError: no" in done.stderr
+    )
+    assert "the same command" not in done.stderr and runs.load_search(tmp_path / "o").failed == 2
+    done = call("train", *flags, *places)
+    assert (done.returncode, done.stderr) == (0, "") and "trial=" not in done.stdout
+    assert "2 of 2 trials are done already, 2 of them failed." in done.stdout and "No trial was finished" in done.stdout
+    (tmp_path / "own.py").write_text("def net(input_shape, classes):\n    raise ValueError('another')\n" + "# more\n" * 999)
+    done = call("train", *flags, *places)
+    assert_refused(done, "is of another search: the source of its network own.py:net was another; choose another name")
+    assert len(done.stderr) < 400
+
+
+@pytest.mark.cluster
 def test_a_search_that_was_killed_goes_on_and_is_extended(finished, data_dir, tmp_path):
     shutil.copytree(finished[0] / "s", tmp_path / "s")
     before = {trial.number: trial.params for trial in study_of(tmp_path).trials}
     left = study_of(tmp_path).ask()  # by a client that was killed before the worker had ended
     params = suggest(left, Settings(), BUDGET) and left.params
+    (tmp_path / "s" / "trial=4").mkdir()
+    (tmp_path / "s" / "trial=4" / "config.json").write_text('{"settings')  # which a power cut has cut off
     done = train(data_dir, tmp_path, "--search", "6", "--workers", "2")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     trials = study_of(tmp_path).trials
@@ -138,14 +221,20 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     end(trial, 0.99, 9, optuna.trial.TrialState.PRUNED)
     ended = search.ended_trials(study, BUDGET)
     assert len(ended) == 7 and [one.number for one in runs.best_first(ended, BUDGET)] == [5, 4, 3, 2, 1, 0]
-    # One that left no run is still to be trained.
-    failed = study.ask()
-    assert not search._tell(failed, BUDGET, tmp_path / "nothing")
+    # One that left no whole run has failed, and is not tried again; what is asked for next is the next one.
     broken = tmp_path / "broken"
     shutil.copytree(ROOT / "tests" / "earlier" / "dense", broken)
     (broken / "history.json").write_text((broken / "history.json").read_text().replace('"complete"', '"training"'))
-    assert not search._tell(failed, BUDGET, broken)
-    assert [name for name, _ in search._asked(study, (settings, BUDGET, 9), tmp_path, {})] == ["trial=7", "trial=8"]
+    spoilt = tmp_path / "spoilt"
+    spoilt.mkdir()
+    (spoilt / "config.json").write_text("{")
+    for folder in (tmp_path / "nothing", broken, spoilt):
+        assert not search._tell(study.ask(), BUDGET, folder)
+    older = ROOT / "tests" / "earlier" / "dense"  # of which nothing has taken the place
+    assert not search._tell(study.ask(), BUDGET, older, runs.stamp(older))
+    assert len(search.ended_trials(study, BUDGET)) == 7
+    plan = search.Plan(settings, BUDGET, 13, 2)
+    assert [name for name, *_ in search._asked(study, plan, tmp_path, {})] == ["trial=11", "trial=12"]
 
 
 def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(tmp_path, mnist5k):
@@ -162,6 +251,19 @@ def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(t
         end(study.ask(), 0.95, parameters)
     # Five reach it, and are enough to be trained again: more parameters than theirs cannot win.
     assert [goes_on(parameters, 0, 0.9) for parameters in (501, 500)] == [False, True]
+
+
+def test_a_trial_that_was_completed_by_its_own_command_is_not_trained_again(tmp_path, mnist5k):
+    settings = Settings(dataset="mnist5k", epochs=2)
+    study = search._study(tmp_path / "search.db", settings, BUDGET, {"mnist5k": mnist5k})
+    for number in range(2):
+        shutil.copytree(ROOT / "tests" / "earlier" / "dense", tmp_path / f"trial={number}")
+        config = json.loads((tmp_path / f"trial={number}/config.json").read_text())
+        trained = suggest(study.ask(), settings, BUDGET).replace(seed=number)  # the second is another run
+        (tmp_path / f"trial={number}/config.json").write_text(json.dumps(config | {"settings": trained.to_json()}))
+    search._tell_of_the_complete(study, search.Plan(settings, BUDGET, 2, 2), tmp_path)
+    assert [one.number for one in search.ended_trials(study, BUDGET)] == [0]
+    assert study.trials[0].user_attrs["accuracy"] == runs.load(tmp_path / "trial=0").history.final["val_accuracy"]
 
 
 def test_of_those_that_reach_the_target_the_fewest_parameters_win():
@@ -195,6 +297,8 @@ def test_a_target_that_nothing_reaches(data_dir, tmp_path):
         (("--search", "2", "--target-accuracy", "0.9", "--net", "gan-dense"), "not for gan-dense"),
         (("--search", "2", "--unit-budget", "9", "--hidden", "5,4"), "leave out --hidden"),
         (("--search", "2", "--unit-budget", "9", "--repeats", "0"), "repeats must be"),
+        (("--search", "2", "--unit-budget", "9", "--repeats", "99999999999"), "at most 10,000 trainings"),
+        (("--search", "9994", "--unit-budget", "9", "--repeats", "1"), "at most 10,000 trainings, not 10,002"),
         (("--unit-budget", "9"), "add --search TRIALS"),
     ],
 )
@@ -224,6 +328,69 @@ def test_a_database_that_is_no_search_is_refused_and_left_as_it_is(make, data_di
     before = path.read_bytes()
     assert_refused(train(data_dir, tmp_path, "--search", "2"), "search.db: not the database of a search")
     assert path.read_bytes() == before and [one.name for one in path.parent.iterdir()] == ["search.db"]
+
+
+ATTRIBUTE, ACCURACY = "study_user_attributes set value_json", "where key = 'accuracy'"
+ASK = "update trials set state = 'RUNNING'"
+OTHER = '{"name": "IntDistribution", "attributes": {"log": false, "step": 1, "low": 0, "high": 3}}'
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [f"update {ATTRIBUTE} = 'null'"],
+        [f"update {ATTRIBUTE} = '3'"],
+        [f"delete from trial_user_attributes {ACCURACY}"],
+        [f"update trial_user_attributes set value_json = '\"high\"' {ACCURACY}"],
+        [f"update trial_user_attributes set value_json = '7' {ACCURACY}"],
+        [f"update trial_user_attributes set value_json = 'NaN' {ACCURACY}"],
+        ["update trial_user_attributes set value_json = '-5' where key = 'parameters'"],
+        ["update trials set state = 'LOST'"],
+        ["update trials set number = 0"],
+        ["update trials set number = number + 1000"],
+        ["update trial_params set distribution_json = '{}'"],
+        [ASK, "update trial_params set param_value = 99"],
+        [ASK, f"update trial_params set distribution_json = '{OTHER}' where param_name = 'dropout'"],
+    ],
+)
+def test_a_database_whose_values_are_none_of_a_search_is_refused(statements, finished, data_dir, tmp_path):
+    shutil.copytree(finished[0] / "s", tmp_path / "s")
+    with contextlib.closing(sqlite3.connect(tmp_path / "s" / "search.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+    done = train(data_dir, tmp_path, "--search", "4")
+    assert done.returncode == 2 and "search.db: not the database of a search" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.cluster
+def test_a_search_without_its_database_is_called_one(finished, data_dir, tmp_path):
+    shutil.copytree(finished[0] / "s", tmp_path / "s", ignore=shutil.ignore_patterns("search.db"))
+    assert_refused(train(data_dir, tmp_path, "--search", "4"), "holds a search whose search.db is gone: put it back")
+
+
+def test_a_link_in_the_place_of_finalists_is_refused_before_the_trials(data_dir, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "test").symlink_to(tmp_path / "elsewhere")
+    assert_refused(train(data_dir, tmp_path, "--search", "1"), "a link, which is not followed")
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["test"]
+
+
+def test_how_long_a_search_takes_is_told_by_earlier_runs(tmp_path, capsys):
+    """Of which the first epoch of each was compiled; and by none with numbers that no run has."""
+    folder = tmp_path / "old"
+    shutil.copytree(ROOT / "tests" / "earlier" / "dense", folder)
+    told = json.loads((folder / "history.json").read_text())
+    epochs = len(told["epoch_seconds"])
+    settings = runs.load(folder).settings.replace(epochs=100)
+    plan, output = search.Plan(settings, BUDGET, 4, 2), runs.Output(tmp_path / "s", "s")
+    for total, said in ((10 + 2 * epochs, "0:29:45"), (1e90, "11574 days")):  # 17 trainings of 10 + 100 x 2 seconds
+        told |= {"epoch_seconds": [12.0] + [2.0] * (epochs - 1), "total_seconds": total}
+        (folder / "history.json").write_text(json.dumps(told))
+        search._announce(plan, 1, output, 2)
+        assert f"2 at a time: about {said}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_a_killed_process_had_begun_to_write_is_taken_back(tmp_path, mnist5k):
@@ -279,10 +446,11 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir, tmp_path):
         seen.append(epoch)
         return epoch[0] == "short" or epoch[2] < 3
 
-    planned = {"short": settings.replace(epochs=2), "long": settings, "after": settings.replace(epochs=2)}
+    several = {"short": settings.replace(epochs=2), "long": settings, "after": settings.replace(epochs=2)}
+    planned = [(name, one, None) for name, one in several.items()]
     work = cluster.Work(tmp_path, "s", threads=1, ahead=1, watch=watch)
     with cluster.connect() as client:
-        ended = cluster.train_on_workers(client, planned.items(), {"mnist": arrays}, work, lambda *state: None)
+        ended = cluster.train_on_workers(client, planned, {"mnist": arrays}, work, lambda *state: None)
         files = {name: (json.loads(files["history.json"]), fault) for name, files, fault in ended}
     assert [(history["status"], fault) for history, fault in files.values()] == [
         ("complete", None),

@@ -15,6 +15,7 @@ SWEEP = ("-m", "x", "--repeats", "2", "--epochs", "1", "--hidden", "8", "--datas
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl, which makes the certificates"),
 ]
 

@@ -1,6 +1,7 @@
 """Training many runs in one process: each has to come out as if it were the only one."""
 
 import contextlib
+import importlib
 import os
 import random
 import shutil
@@ -50,8 +51,8 @@ def test_the_loss_with_smoothed_labels(arrays, tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"seed": 1, "learning_rate": 0.01, "optimizer": "adagrad"},
-        {"regularizer_strength": 0.02},
+        pytest.param({"seed": 1, "learning_rate": 0.01, "optimizer": "adagrad"}, marks=pytest.mark.slow),
+        pytest.param({"regularizer_strength": 0.02}, marks=pytest.mark.slow),
         {"schedule": "cosine", "warmup": 1, "shift": 2, "label_smoothing": 0.1, "epochs": 3},
         {"regularizer_strength": 0.003, "regularizer": "l1", "dropout": 0.3},
         {"net": "conv", "hidden": None, "batch_norm": True, "precision": "bfloat16", "seed": 3},
@@ -242,27 +243,11 @@ def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
         train_run(settings, arrays, output, verbose=False, watch=cut_at(1))
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     others = data.Arrays(*(array[::-1] for array in arrays.arrays))
-    with pytest.raises(UserError, match=r"unfinished run with other settings .*--overwrite"):
+    with pytest.raises(UserError, match=r"other settings: epochs 2, not 3: choose .*--overwrite. To resume it: python"):
         train_run(settings.replace(epochs=3), arrays, output, verbose=False)
     with pytest.raises(UserError, match="other data"):
         train_run(settings, others, output, verbose=False)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
-    file = tmp_path / "run" / "checkpoint.npz"
-    evil = {"about": np.array("{}"), "epochs": np.array([None]), "state_0": np.zeros(3)}
-    for broken in (b"", b"PK", before[file][:-40], before[file].replace(b"(784, 12)", b"(784,999)"), evil, {}):
-        if isinstance(broken, bytes):
-            file.write_bytes(broken)
-        else:
-            np.savez_compressed(file, **broken)
-        with pytest.raises(UserError, match=r"checkpoint.npz: not a readable checkpoint"):
-            train_run(settings, arrays, output, verbose=False)
-    os.truncate(file, 2**40)
-    with pytest.raises(UserError, match="larger than 8000 MB"):
-        train_run(settings, arrays, output, verbose=False)
-    found = runs.Checkpoint(runs.About(metrics=["loss"], seconds=1.0, resumed=[], compiled=True), [[1.0]], [np.zeros(3)], [])
-    runs.save_checkpoint(tmp_path / "run", found)
-    with pytest.raises(UserError, match=r"checkpoint.npz: not of this run"):
-        train_run(settings, arrays, output, verbose=False)
     assert "resumed" not in train_run(settings, others, output._replace(overwrite=True), verbose=False)
 
 
@@ -273,19 +258,19 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
     settings, atomic, written = Settings(**SMALL), files.atomic, []
 
     @contextlib.contextmanager
-    def full(path):
+    def full(path, *options):
         written.append(path.name)
-        with atomic(path) as temporary:
+        with atomic(path, *options) as temporary:
             if len(written) == at:
                 temporary.symlink_to("/dev/full")
             yield temporary
 
-    for place in (files, runs, callbacks, checkpoint):
+    for place in (files, runs, callbacks, checkpoint, importlib.import_module("lab.runs.writing")):
         monkeypatch.setattr(place, "atomic", full)
     at, folder = 0, tmp_path / "whole"
     whole = train_run(settings, arrays, Output(folder, "run"), verbose=False)
     names, folder = [*written], tmp_path / "run"
-    kept = ["config.json", "code.patch", "history.json", "checkpoint.npz", "history.json", "checkpoint.npz"]
+    kept = ["history.json", "code.patch", "config.json", "checkpoint.npz", "history.json", "checkpoint.npz"]
     assert names == [*kept, "model.keras", "learning_curve.png", "history.json"]
     for fault in range(1, len(names) + 1):
         at, _ = fault, written.clear()
@@ -301,10 +286,12 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
         history = train_run(settings, arrays, Output(folder, "run"), verbose=False)
         assert history["loss"] == whole["loss"]
         assert numbers(folder / "model.keras") == numbers(tmp_path / "whole" / "model.keras")
-        runs.clear(folder)
+        shutil.rmtree(folder)
 
 
-def test_a_results_folder_that_goes_away_is_named(arrays, tmp_path):
+def test_a_results_folder_that_goes_away_is_named(arrays, tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks, "INTERVAL", 1000)  # on a busy machine a checkpoint would be what cannot be written
+
     def watch(*epoch):
         shutil.rmtree(tmp_path / "run")
         return True

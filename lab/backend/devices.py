@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.console import say
+from lab.environment import keras_home
 from lab.settings import CONVOLUTIONAL, UserError, names_in
 
 # What Keras imports if it is installed, to take its data or to offer its kind of models; the lab needs nothing of it.
@@ -61,11 +62,19 @@ def start(setup):
         If a GPU is asked for and there is none, or TensorFlow already runs with another setup.
     """
     global _running, _began
-    if _running and _running.setup == setup:
-        return _running
     if _running is None:
         _began = time.perf_counter()
-    gpus = _import_tensorflow()
+    if _running is None or _running.setup != setup:
+        _run_with(setup, _import_tensorflow())
+    from models import reset_keras  # with Keras
+
+    reset_keras()
+    return _running
+
+
+def _run_with(setup, gpus):
+    """Set TensorFlow up for the first of these GPUs, or for the CPU; raises as `start`."""
+    global _running
     if setup.device == "gpu" and not gpus:
         raise UserError(
             "no GPU found: on Linux with an NVIDIA GPU, install its driver and `pip install 'tensorflow[and-cuda]'`; "
@@ -81,7 +90,6 @@ def start(setup):
         _running = running
     elif running[1:] != _running[1:]:
         raise UserError("TensorFlow already runs in this process, with another --device or --threads")
-    return _running
 
 
 def choose_backend():
@@ -89,21 +97,19 @@ def choose_backend():
     chosen = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if chosen != "tensorflow":
         say(f"Note: KERAS_BACKEND={chosen} is ignored: the lab trains on TensorFlow.")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # also against the user's keras.json
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def _import_tensorflow():
     """The GPUs that TensorFlow sees, once it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors only
     if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_FOR):
-        os.environ["XLA_FLAGS"] = f"{_XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()  # the user's word comes last
+        os.environ["XLA_FLAGS"] = _XLA_FLAGS
     choose_backend()
     with _quiet(), _lean_import():
-        import keras
+        with _no_keras_json():
+            import keras  # noqa: F401
         import tensorflow as tf
-
-        keras.config.set_floatx("float32")  # whatever the user's keras.json says
-        keras.config.set_image_data_format("channels_last")
 
         gpus = tf.config.list_physical_devices("GPU")
     tf.get_logger().setLevel("ERROR")  # a process that trains several networks is warned of tracing each
@@ -222,9 +228,29 @@ def _lean_import():
 
 
 @contextlib.contextmanager
+def _no_keras_json():
+    """Within this context Keras is imported without a keras.json, which may say anything, or be none."""
+    home = os.environ.get("KERAS_HOME")
+    try:
+        with tempfile.TemporaryDirectory() as empty:
+            os.environ["KERAS_HOME"] = empty
+            yield
+    finally:
+        del os.environ["KERAS_HOME"]
+        if home is not None:
+            os.environ["KERAS_HOME"] = home
+    from keras.src.backend import config
+
+    with contextlib.suppress(OSError):  # a user without a home
+        # Where a network of the user's own keeps what it downloads: Keras knows no public way to change it.
+        config._KERAS_DIR = keras_home()
+
+
+@contextlib.contextmanager
 def _quiet():
     """Keep from the terminal what C++ code logs to it, which no setting prevents; shown after all if something fails."""
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)

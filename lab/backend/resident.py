@@ -287,7 +287,7 @@ def _cut(plan, length, batch_size):
         examples = slice(start * batch_size, (start + length) * batch_size)
         return *(part[examples] for part in of_examples), of_steps[start : start + length]
 
-    return tf.data.Dataset.range(0, len(of_steps), length).map(chunk)
+    return tf.data.Dataset.range(0, of_steps.shape[0], length).map(chunk)
 
 
 def _untuned(dataset):

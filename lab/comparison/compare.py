@@ -106,9 +106,9 @@ def _ordered(groups, view):
         raise UserError(f"--top must be a whole number of at least 1, got {view.top}")
     if view.top and not view.sort and groups[0].settings.is_gan:
         raise UserError("--top: of GANs, say with --sort by which column")
-    if not (view.sort or view.top):
+    if view.sort is None and not view.top:
         return groups, []
-    column = (view.sort or "val_accuracy").replace("-", "_")
+    column = ("val_accuracy" if view.sort is None else view.sort).replace("-", "_")
     cut = f"The first {view.top} of {len(groups)} by {tables.heading(column)}; table.csv has all."
     return tables.in_order(groups, column), [cut] if view.top and view.top < len(groups) else []
 
@@ -182,7 +182,8 @@ def report_sweep(results_dir, folder):
     old = {path: group for path, group in curves.items() if _is_old(path, group)}
     # Of a setting with one run, that run's own is its curve; to draw it again would take as long as an epoch.
     own = {path: group.runs[0].folder / path.name for path, group in old.items() if len(group.runs) == 1}
-    own = {path: source for path, source in own.items() if os.access(source, os.R_OK) and source != path}
+    own = {path: source for path, source in own.items() if source != path and os.access(source, os.R_OK)}
+    own = {path: source for path, source in own.items() if runs.is_inside(results_dir, source)}
     render.copy_curves(own)
     render.draw_curves({path: _curve(group, folder.name) for path, group in old.items() if path not in own})
     render.show(tables.runs_table(groups, folder.name, notes))

@@ -81,8 +81,10 @@ def collect(results_dir, folders):
         run = runs.load(folder)
         status = run.history.status
         if status in (runs.TRAINING, runs.DIVERGED):
-            notes.append(f"{folder} {'is not finished' if status == runs.TRAINING else 'diverged'}: left out.")
+            state = "is not finished" if status == runs.TRAINING else "diverged"
+            notes.append(f"{folder} {state}: left out. {run.to_resume}".rstrip())
             continue
+        notes += run.breaks
         gathered.setdefault(top_of(folder, results_dir), []).append(run)
     if not gathered:
         raise UserError(f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})")
@@ -122,7 +124,8 @@ def _whole(members, notes):
     for run in members:
         if run.history.status == runs.INTERRUPTED:
             left_out = "" if run in kept else ": left out"
-            notes.append(f"{run.folder} was interrupted after {run.history.epochs} epochs{left_out}.")
+            interrupted = f"was interrupted after {run.history.epochs} epochs{left_out}"
+            notes.append(f"{run.folder} {interrupted}. {run.to_resume}".rstrip())
     return kept
 
 

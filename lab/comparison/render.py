@@ -5,6 +5,7 @@ import shutil
 
 from lab import console, figures, runs
 from lab.comparison import text
+from lab.inputs import visible
 from lab.parallel import in_parallel
 
 SEVERAL = 20  # figures are drawn by two processes or more
@@ -28,7 +29,7 @@ def write(comparison, folder):
     written = {"table.md": "\n\n".join(map(str.rstrip, tables)), "table.csv": text.as_csv(comparison.numbers)}
     for name, content in written.items():
         with runs.atomic(folder / name) as temporary:
-            temporary.write_text(f"{content}\n", "utf-8")
+            temporary.write_text(f"{visible(content)}\n", "utf-8")
     return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder)]
 
 

@@ -10,6 +10,7 @@ from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, of_real_data
 from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
+from lab.inputs import suggestion
 from lab.metrics import intervals
 from lab.settings import UserError, text
 
@@ -317,7 +318,9 @@ def in_order(groups, column):
     """
     rows = numbers(groups, {})
     if column not in rows[0]:
-        raise UserError(f"--sort: there is no column {column!r}; choose from {', '.join(rows[0])}")
+        meant = suggestion(column, {heading(name): name for name in rows[0]} | {name: name for name in rows[0]})
+        choice = meant or f"; choose from {', '.join(rows[0])}"
+        raise UserError(f"--sort: there is no column {column!r}{choice}")
 
     def key(place):
         value = rows[place][column]

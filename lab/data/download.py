@@ -1,11 +1,11 @@
 """Data sets from the internet, into Keras's own cache, checked against their SHA-256."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from lab.console import Bar
+from lab.environment import keras_home
 from lab.inputs import opened
 from lab.settings import UserError
 
@@ -54,13 +54,16 @@ def fetch(name):
     Unreachable
     """
     source = SOURCES[name]
-    folder = cache() / source.folder
+    try:
+        folder = cache() / source.folder
+    except OSError as error:
+        raise Unreachable(error) from error
     return [_fetch(folder / file, source.url + file, sha256) for file, sha256 in source.files.items()]
 
 
 def cache():
-    """Keras's own folder of data sets."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets")
+    """Keras's own folder of data sets; OSError for a user without a home."""
+    return Path(keras_home(), "datasets")
 
 
 def _fetch(path, url, sha256):

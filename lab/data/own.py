@@ -49,8 +49,9 @@ def load_own(path):
             raise ValueError("neither a folder nor an .npz file")
         parts, classes = _from_folder(path) if path.is_dir() else _from_npz(path)
         parts = with_axes(parts)
-        classes = classes or [str(label) for label in range(parts[1].max() + 1)]
-        return Arrays(*_checked(parts, classes), tuple(map(visible, classes)), os.path.abspath(path))
+        # As runs keep them: what cannot be seen takes more letters then.
+        classes = tuple(map(visible, classes or [str(label) for label in range(parts[1].max() + 1)]))
+        return Arrays(*_checked(parts, classes), classes, os.path.abspath(path))
     except UserError:
         raise
     except (ValueError, OSError) as error:
@@ -65,6 +66,8 @@ def _checked(parts, classes):
         raise ValueError(f"expected {expected}; found {in_words(shape)}")
     if not 2 <= count <= MOST_CLASSES:
         raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {count}")
+    if len({*classes}) < count:
+        raise ValueError("expected distinct names of classes; some are equal once invisible characters are written out")
     if max(map(len, classes)) > _LONGEST:
         raise ValueError(f"expected names of classes of at most {_LONGEST} letters")
     missing = np.setdiff1d(np.arange(count), parts[1])
@@ -98,17 +101,17 @@ class _Picture(NamedTuple):
 
 def _from_folder(path):
     pictures, classes = _listed(path)
-    kept = cache() / f"own-{_hash(pictures)[:32]}.npz"
+    name = f"own-{_hash(pictures)[:32]}.npz"
     labels = [np.array([one.label for one in pictures if one.tested == tested]) for tested in (False, True)]
-    with contextlib.suppress(UserError):  # it is not there, or broken
-        *parts, _ = readers.read_npz(kept)
+    with contextlib.suppress(UserError, OSError):  # it is not there, or broken; there is no home
+        *parts, _ = readers.read_npz(cache() / name)
         if all(map(np.array_equal, parts[1::2], labels)):
             return parts, classes
     images = _decode(pictures)
     parts = [images[0], labels[0], images[1], labels[1]]
     with contextlib.suppress(OSError):  # a home that is not to be written to: they are decoded again then
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(kept) as temporary:
+        cache().mkdir(parents=True, exist_ok=True)
+        with atomic(cache() / name, sync=False) as temporary:
             np.savez(temporary, **dict(zip(readers.NPZ, parts)))
     return parts, classes
 

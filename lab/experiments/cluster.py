@@ -19,18 +19,27 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import NamedTuple
 
-import dask
-import distributed
-from distributed.scheduler import KilledWorker
-
 from lab import runs, signals
 from lab.backend import devices
 from lab.console import say
+from lab.inputs import first_line
+from lab.settings import UserError
+
+try:
+    import dask
+    import distributed
+    from distributed.scheduler import KilledWorker
+except ImportError:
+    raise
+except Exception as error:  # while they are imported, they read the user's configuration
+    advice = "mend what is in ~/.config/dask or in variables that begin with DASK_"
+    raise UserError(f"Dask's configuration cannot be read ({first_line(error)}): {advice}") from error
+
 from lab.experiments import worker
 from lab.experiments.pace import Progress
 from lab.experiments.worker import Task
-from lab.settings import UserError
 
+_MARK = re.compile(r"\.Client-(worker-)?[0-9a-f-]{36}")  # the name of a client's mark
 RETRIES = 2  # of a run whose worker died
 ANSWER_WITHIN = 10  # seconds, a scheduler
 SILENT = 30  # seconds, one that has answered before
@@ -112,6 +121,7 @@ class Work(NamedTuple):
     name: str  # the same within the results folder
     threads: int  # CPU threads of a run that has no setting of its own
     tensorboard: bool = False
+    data_dir: str | None = None  # that the command named
     ahead: int = 2  # runs a worker that are submitted before others have ended
     # Of the runs' epochs: takes a run's name, its parameters, the epoch from 0 and the validation accuracy, and says whether
     # the run is to go on.
@@ -124,8 +134,9 @@ def train_on_workers(client, planned, data, work, report):
     Parameters
     ----------
     client : distributed.Client
-    planned : iterable of (str, Settings)
-        The runs' names and settings, of which no more are asked for than can be trained soon.
+    planned : iterable of (str, Settings, tuple or None)
+        The runs' names and settings, of which no more are asked for than can be trained soon; and which run each is to take the
+        place of, as of `runs.stamp`.
     data : dict of str to Arrays
         By the data set's name, holdout not applied.
     work : Work
@@ -148,7 +159,8 @@ def train_on_workers(client, planned, data, work, report):
     """
     mark = work.folder.absolute() / f".{client.id}"  # by which workers that can reach the folder know it
     for left in mark.parent.glob(".Client-*"):  # by a client that was killed
-        left.unlink()
+        if left.is_file() and _MARK.fullmatch(left.name):
+            left.unlink()
     try:
         mark.touch()
         news = _News(client, work.watch)
@@ -157,10 +169,11 @@ def train_on_workers(client, planned, data, work, report):
         def told(count):
             report(count, news.of(submitted.names, submitted.known))
 
-        for name, settings in planned:
-            output = runs.Output(mark.parent / name, f"{work.name}/{name}", tensorboard=work.tensorboard)
+        for name, settings, older in planned:
+            given = {"tensorboard": work.tensorboard, "data_dir": work.data_dir}
+            output = runs.Output(mark.parent / name, f"{work.name}/{name}", **given)
             setup = devices.setup_of(settings, work.threads)
-            submitted.add(Task(name, settings, setup, output, mark, work.watch is not None, client.id))
+            submitted.add(Task(name, settings, setup, output, older, mark, work.watch is not None, client.id))
             yield from submitted.results(told, work.ahead)
         yield from submitted.results(told)
     finally:

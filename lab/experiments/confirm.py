@@ -1,5 +1,6 @@
 """The best trials of a search, trained again: with other seeds on the same images, then on all training images and tested."""
 
+import math
 import warnings
 
 import numpy as np
@@ -9,22 +10,22 @@ from lab import figures, runs
 from lab.comparison.tables import cell
 from lab.console import say, table
 from lab.experiments import search, sweep
+from lab.inputs import first_line
 from lab.settings import as_flags
 
-HELD_OUT, TEST = "held-out", "test"  # folders within that of the search
+PARTS = HELD_OUT, TEST = "held-out", "test"  # folders within that of the search
 
 
-def confirm(study, goal, output, repeats, work_on):
+def confirm(study, plan, output, work_on):
     """Train the best trials of a search again, say which of them wins, test it, and draw what the search went through.
 
     Parameters
     ----------
     study : optuna.Study
         As `search.search` gives it.
-    goal : search.Goal
+    plan : search.Plan
     output : runs.Output
         Of the search.
-    repeats : int
     work_on : (dict of str to Arrays, sweep.Machines)
 
     Returns
@@ -33,30 +34,30 @@ def confirm(study, goal, output, repeats, work_on):
         The exit status: 1 if runs failed.
     paths : list of Path
         The figures.
+    winner : Settings or None
     """
+    goal, repeats = plan.goal, plan.repeats
     trials = search.ended_trials(study, goal)
     paths = _draw(study, trials, goal, output)
-    finalists = runs.best_first(trials, goal)[: search.FINALISTS]
+    finalists = runs.best_first(trials, goal)[: plan.finalists]
     if not finalists:
         _say_unreached(trials, goal)
-        return 0, paths
-    # The source that the command named, whatever a trial's file says: it is run.
-    source = study.user_attrs["search"].get("source")
-    folders = {one.number: output.folder / f"trial={one.number}" for one in finalists}
-    settings = {number: runs.load(folder).settings.replace(source=source) for number, folder in folders.items()}
-    seed = settings[finalists[0].number].seed
+        return 0, paths, None
+    settings = {one.number: search.settings_of(study.trials[one.number], plan, output.folder) for one in finalists}
+    seed = plan.settings.seed
     other = range(seed + 1, seed + 1 + repeats)  # by its own seed, a trial became one of the best
-    say(f"\nThe best {len(finalists)} again, with {repeats} other seeds each, on the same images:")
+    say(f"\nThe best {len(finalists)} again, with {search.seeds(repeats, 'other ')} each, on the same images:")
     if not (held_out := _trained_again(settings, output, HELD_OUT, other, work_on)):
-        return 1, paths
+        return 1, paths, None
     order = _by_mean(finalists, held_out, goal)
-    say(f"\nThe best of these, trained on all training images, {repeats} seeds each; now the test images are used, once:")
-    tested = {number: settings[number].replace(holdout=0) for number in order[: search.TESTED]}
+    say(f"\nThe best of these, trained on all training images, {search.seeds(repeats)} each; now they are tested, once:")
+    tested = {number: settings[number].replace(holdout=0) for number in order[: plan.tested]}
     if not (tests := _trained_again(tested, output, TEST, range(repeats), work_on)):
-        return 1, paths
+        return 1, paths, None
     chances = [number for number in tests if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy]
     _report(finalists, settings, (held_out, tests), chances, goal)
-    return int(len(held_out) < len(finalists) or len(tests) < len(tested)), paths
+    status = int(len(held_out) < len(finalists) or len(tests) < len(tested))
+    return status, paths, tested[chances[0]] if chances else None
 
 
 def _trained_again(settings, output, place, seeds, work_on):
@@ -65,8 +66,10 @@ def _trained_again(settings, output, place, seeds, work_on):
     name = f"{output.name}/{place}"
     planned = {f"trial={number}/seed={seed}": one.replace(seed=seed) for number, one in settings.items() for seed in seeds}
     folder = output.folder / place
+    runs.check_inside(output.folder, folder)
     # What a command with another number of trials left there is of other trials perhaps: it stays, and is not looked at.
-    failed = sweep.train_missing(planned, data, runs.Output(folder, name), machines)
+    advice = f"remove {folder}, or choose another name"
+    failed = sweep.train_missing(planned, data, runs.Output(folder, name), machines, advice)
     finals = {one: runs.load(folder / one).history.final["val_accuracy"] for one in planned if one not in failed}
     several = {number: [finals.get(f"trial={number}/seed={seed}") for seed in seeds] for number in settings}
     return {number: np.array(values, float) for number, values in several.items() if None not in values}
@@ -97,9 +100,11 @@ def _report(finalists, settings, accuracies, chances, goal):
         return
     winner = next(one for one in finalists if one.number == chances[0])
     drop = winner.accuracy - tests[winner.number].mean()
+    count = len(tests[winner.number])
+    seeds = f"mean of {count} seeds with its 95% confidence interval" if count > 1 else "with one seed"
     say(
         f"Trial {winner.number} wins: {winner.parameters:,} parameters, test accuracy {_mean(tests[winner.number])}, "
-        f"mean of {len(tests[winner.number])} seeds with its 95% confidence interval. This {'drops' if drop > 0 else 'rises'} "
+        f"{seeds}. This {'drops' if drop > 0 else 'rises'} "
         f"by {abs(drop):.4f} from what the trial alone had on the held-out images."
     )
 
@@ -124,7 +129,12 @@ def _draw(study, trials, goal, output):
         drawn["search.png"] = figures.search(trials, goal.target_accuracy, title)
     if len(whole) > 3:
         warnings.filterwarnings("ignore", module="optuna")  # of few trials
-        found = optuna.importance.get_param_importances(study, target=lambda trial: 1 - trial.user_attrs["accuracy"])
+        try:
+            found = optuna.importance.get_param_importances(study, target=lambda trial: 1 - trial.user_attrs["accuracy"])
+        except Exception as error:  # as of trials that are all equally accurate
+            say(f"The importance of the settings cannot be computed from these trials: {first_line(error)}")
+        found = {name: found[name] for name in sorted(found) if math.isfinite(found[name])}  # not in the order of hashes
+    if found:
         drawn["importances.png"] = figures.importances(found, f"{output.title}: what the accuracy of a trial depends on")
-    search.record(trials, goal, output.folder, found)
+    search.record(trials, study, goal, output.folder, found)
     return runs.save_figures(drawn, output.folder)

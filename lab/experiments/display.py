@@ -33,7 +33,7 @@ class Display(Bar):
         self.epochs, self.pace = epochs, Pace(epochs, now)
         self.total, self.done, self.failed = done + len(epochs), done, 0
         self.faults = set()  # that were told
-        self.note = ""  # what else is to be said of the state
+        self.note, self.brief = "", ""  # what else is to be said of the state, in lines and beside the bar
         self.seen = self.said = now  # the last time that there was a worker; that there was a line
         self.since = {}  # name of a run in training, what it does -> when that began
 
@@ -46,7 +46,7 @@ class Display(Bar):
             self.seen = math.inf  # said once
             self.say("The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?")
         self.pace.hear(count, told, now)
-        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.note}"
+        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.brief}"
         state += "" if count else "; waiting for a worker"
         done, left = self.pace.done, self.pace.seconds_left
         self.show(done, state, left, self._lines(told, now))

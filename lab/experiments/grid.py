@@ -5,7 +5,7 @@ import math
 
 from lab.inputs import suggestion
 from lab.runs import plain
-from lab.settings import FLAGS, UserError, flag_of, parse, text
+from lab.settings import FLAGS, UserError, flag_of, is_value, parse, text
 
 MOST_RUNS = 10_000
 
@@ -59,16 +59,26 @@ def grid(settings, sweep, repeats):
 
 def _axis(flag, texts):
     name = flag.replace("-", "_")
-    if name == "seed":
-        raise UserError("--sweep seed: use --repeats N, which trains N seeds")
+    if name in ("seed", "seeds", "repeats"):
+        raise UserError(f"--sweep {flag}: use --repeats N, which trains N seeds")
     if name not in FLAGS:
         can = [flag_of(name) for name in FLAGS if name != "seed"]
         raise UserError(f"--sweep {flag}: there is no such setting{suggestion(flag, can)}; choose from {', '.join(can)}")
     if not texts or not all(texts):
         got = "an empty one" if texts else "none"
         raise UserError(f"--sweep {flag}: expected values, as in `--sweep {flag} A B`; got {got}")
-    values = [parse(name, one) for one in texts]
+    values = [_value(name, one, flag) for one in texts]
     for one, value in zip(texts, values):
         if values.count(value) > 1:
             raise UserError(f"--sweep {flag}: the value {one} is given twice")
     return name, values
+
+
+def _value(name, given, flag):
+    try:
+        return parse(name, given)
+    except UserError as error:
+        several = given.split(",")
+        if len(several) < 2 or not all(is_value(name, one) for one in several):
+            raise
+        raise UserError(f"{error}; between values stand spaces: --sweep {flag} {' '.join(several)}") from error

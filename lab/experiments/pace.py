@@ -36,6 +36,7 @@ class Pace:
         self.left = dict(epochs)  # of runs that have not ended
         self.running = {}  # name -> (Progress, since when)
         self.count, self.spent, self.now = 0, 0.0, now  # runs in training, the seconds that all of them took, until when
+        self.most = 1  # runs that were in training at a time
         self.timed, self.seconds = 0.0, 0.0  # epochs, and what they took
         self.ended, self.planned, self.trained = 0, 0, 0  # runs; of those that did not fail, epochs
 
@@ -43,7 +44,7 @@ class Pace:
         """Take note that so many runs are in training, and of the Progress, by name, of those that have told of it."""
         starting = sum(progress.begun is None for progress, _ in self.running.values())  # once a process, not once a run
         self.spent += max(0, self.count - starting) * (now - self.now)
-        self.count, self.now = count, now
+        self.count, self.now, self.most = count, now, max(self.most, count)
         before, self.running = self.running, {}
         for name, progress in running.items():
             old, since = before.get(name, (None, now))
@@ -72,16 +73,32 @@ class Pace:
     @property
     def seconds_left(self):
         """Seconds until all runs have ended; None as long as no epoch is known, nor two parts of one."""
-        trained = self.trained + sum(progress.trained for progress, _ in self.running.values())
-        if not self.timed and trained < 1:  # the first part of an epoch contains the compiling
+        known = self._seconds()
+        if known is None:
             return None
-        epoch = self.seconds / self.timed if self.timed else self.spent / trained
-        # The seconds that those have taken so far of which nothing is done.
-        new = [self.now - since if one.begun is not None else 0.0 for one, since in self.running.values() if not one.trained]
-        start = max(0.0, self.spent - sum(new) - epoch * trained) / max(1, self.ended + len(self.running) - len(new))
+        epoch, start, new = known
         running = [max(0.0, self.left.get(name, 0) - progress.done) for name, (progress, _) in self.running.items()]
         waiting = [epochs for name, epochs in self.left.items() if name not in self.running]
         needed = self.trained / self.planned if self.planned else 1.0  # of a run's epochs: some stop early
         starts = start * len(waiting) + sum(max(0.0, start - seconds) for seconds in new)
         work = epoch * (sum(running) + needed * sum(waiting)) + starts
         return max(work / max(1, self.count), epoch * max(running, default=0.0))
+
+    def seconds_of(self, runs, epochs):
+        """Seconds that so many other runs take, of so many epochs, side by side as these were; None as `seconds_left`."""
+        known = self._seconds()
+        if known is None:
+            return None
+        epoch, start, _ = known
+        return runs * (start + epoch * epochs) / min(self.most, max(1, runs))
+
+    def _seconds(self):
+        """Of an epoch, and of what goes before the first one; and those that runs have taken so far of which nothing is done;
+        None as long as no epoch is known."""
+        trained = self.trained + sum(progress.trained for progress, _ in self.running.values())
+        if not self.timed and trained < 1:  # the first part of an epoch contains the compiling
+            return None
+        epoch = self.seconds / self.timed if self.timed else self.spent / trained
+        new = [self.now - since if one.begun is not None else 0.0 for one, since in self.running.values() if not one.trained]
+        start = max(0.0, self.spent - sum(new) - epoch * trained) / max(1, self.ended + len(self.running) - len(new))
+        return epoch, start, new

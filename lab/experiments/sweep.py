@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from lab.console import say
 from lab.data import find, fingerprint, hold_out, resolve
 from lab.experiments import cluster
 from lab.experiments.display import Display
-from lab.settings import UserError, differing, flag_of
+from lab.settings import UserError
 
 
 class Machines(NamedTuple):
@@ -48,7 +49,10 @@ def load_data(planned, data_dir=None):
     return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, data
 
 
-def train_missing(planned, data, output, machines):
+_AGAIN = "choose another name, or add --overwrite to train all of it again"
+
+
+def train_missing(planned, data, output, machines, advice=_AGAIN):
     """Train what is missing of a sweep; each run is written into its folder as soon as it is done.
 
     Parameters
@@ -58,6 +62,8 @@ def train_missing(planned, data, output, machines):
     output : runs.Output
         Of the sweep; its ``overwrite``: train all of it again.
     machines : Machines
+    advice : str
+        What to do where another run is in the place of one of these.
 
     Returns
     -------
@@ -72,9 +78,7 @@ def train_missing(planned, data, output, machines):
     workers = worker_count(machines)
     folder = output.folder
     with runs.locked(folder):
-        todo = missing(folder, planned, data, output.overwrite)
-        # Of runs that failed or were broken off; what comes later is somebody else's.
-        remains = {name for name in todo if runs.has_files(folder / name)}
+        todo = missing(folder, planned, data, output.overwrite, advice)
         done = len(planned) - len(todo)
         if done:
             say(f"{folder}: {done} of {len(planned)} runs are done already.")
@@ -82,24 +86,32 @@ def train_missing(planned, data, output, machines):
             return {}
         work, failed = work_for(output, machines), {}
         order = _in_order(todo, work.threads, workers)
+        # What lies there now is to go; what comes later is somebody else's.
+        seen = {name: runs.stamp(folder / name) for name, _ in order}
+        older = {name: _older(folder / name, settings, work.threads, output.overwrite) for name, settings in order}
+        broken = {name for name in older if _has_broken(folder / name)}
+        say_resumed([folder / name for name in older if older[name] is None])
+        if not output.overwrite:
+            _say_of_other_threads([folder / name for name in older if older[name]])
         epochs = {name: one.epochs for name, one in todo.items()}
         with Display(epochs) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
-
-            def finished(name, files, fault):
-                failed.update({name: fault} if fault else {})
-                display.finished(name, files, fault)
-
+            ready = ((name, settings, older[name]) for name, settings in order)
             try:
-                ready = _cleared(order, work, None if output.overwrite else remains, finished)
                 for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
-                    fault = save(folder / name, files, name in remains) or fault
-                    if fault and _done_after_all(folder, {name: planned[name]}, data):
+                    fault = save(folder / name, files, seen[name]) or fault
+                    replaced = runs.stamp(folder / name) != older[name]
+                    if fault and replaced and _done_after_all(folder, {name: planned[name]}, data):
                         files, fault = {runs.File.HISTORY: (folder / name / runs.File.HISTORY).read_bytes()}, None
-                    finished(name, files, fault)
+                    failed.update({name: fault} if fault else {})
+                    display.finished(name, files, fault)
+                    if name not in broken and _has_broken(folder / name):
+                        display.say(f"{name}: its checkpoint could not be used; it is set aside, and the run was trained anew.")
             except KeyboardInterrupt:
-                say(f"\n{folder}: stopping; the finished runs are saved, those in training checkpointed.")
+                saved = "the finished runs are saved, those in training after their last epoch"
+                again = "trains all of it again" if output.overwrite else "resumes them"
+                say(f"\n{folder}: stopping; {saved}; the same command {again}.")
                 raise
-    report_failed(failed, len(planned))
+    report_failed(failed, f"{len(planned)} runs", "; the same command retries them")
     return failed
 
 
@@ -125,35 +137,52 @@ def _in_order(planned, threads, workers):
     return sorted(planned.items(), key=place)
 
 
-def _cleared(order, work, remains, finished):
-    """Yield names and settings of runs, their folders free but for what is to go on; those that cannot be freed are finished.
-
-    ``remains`` are the names of runs that may be removed; None: all of them, complete or not.
-    """
-    for name, settings in order:
-        try:
-            if remains is None or (name in remains and _begins_anew(work.folder / name, settings, work.threads)):
-                runs.clear(work.folder / name)
-        except UserError as error:
-            finished(name, {}, str(error))
-        else:
-            yield name, settings
+def _older(folder, settings, threads, overwrite):
+    """Which run is in the place of one that is to be trained, as of `runs.stamp`; None where none is in its way."""
+    if not runs.has_files(folder):
+        return None
+    return runs.stamp(folder) if overwrite or _begins_anew(folder, settings, threads) else None
 
 
 def _begins_anew(folder, settings, threads):
-    """Whether what is left of a run is no use to go on: not even of one that another hand has completed meanwhile."""
-    if not runs.holds_run(folder):
-        return True
-    if record := runs.unfinished(folder):
+    """Whether what is left of a run is no use to go on."""
+    record, status = runs.state(folder)
+    if status == runs.TRAINING:
         return record.threads != devices.setup_of(settings, threads).threads
-    return runs.load(folder).history.status != runs.COMPLETE
+    return status != runs.COMPLETE
+
+
+def _has_broken(folder):
+    return (folder / runs.File.BROKEN_CHECKPOINT).exists()
+
+
+def say_resumed(folders):
+    """Say so if runs in these folders are resumed by other code, or with other packages, than they were begun with."""
+    resumed = _unfinished(folders)
+    if not resumed:
+        return
+    now = runs.Origin(code=runs.code_hash(), versions=runs.versions(), commit=runs.checkout()[0])
+    found = Counter(words for record in resumed for words in runs.changes((record, *record.parts)[-1], now))
+    for words, count in found.items():
+        say(f"Note: {count} of the unfinished runs resumed with {words}: {runs.NOT_THE_SAME}.")
+
+
+def _say_of_other_threads(folders):
+    """Say so of unfinished runs that cannot be resumed, since they were begun with another number of threads."""
+    if count := len(_unfinished(folders)):
+        say(f"Note: {count} of the unfinished runs trained anew: they were begun with another number of threads (--workers).")
+
+
+def _unfinished(folders):
+    states = [runs.state(folder) for folder in folders if runs.has_files(folder)]
+    return [record for record, status in states if status == runs.TRAINING]
 
 
 def work_for(output, machines):
     """What all runs have in common that are written to an output."""
     # Threads of a run that has no setting of its own: together, as many as there are cores.
     threads = 1 if machines.scheduler else max(1, devices.cores() // worker_count(machines))
-    return cluster.Work(output.folder, output.name, threads, output.tensorboard)
+    return cluster.Work(output.folder, output.name, threads, output.tensorboard, output.data_dir)
 
 
 def worker_count(machines):
@@ -169,20 +198,24 @@ def worker_count(machines):
     return workers or devices.cores()
 
 
-def save(folder, files, overwrite):
-    """Write a run's files, if a worker has not; why that failed, or None. The other runs are not to suffer from it."""
+def save(folder, files, seen):
+    """Write a run's files, if a worker has not; why that failed, or None. The other runs are not to suffer from it.
+
+    They take the place of the run that was seen there in the beginning, as of `runs.stamp`, or of one that is unfinished still.
+    """
     try:
         if runs.File.CONFIG in files:
+            overwrite = runs.stamp(folder) == seen or runs.state(folder)[1] == runs.TRAINING
             runs.write_files(folder, files, overwrite)
     except (UserError, OSError) as error:
         return runs.fault_of(error, folder)
     return None
 
 
-def report_failed(failed, total):
-    """Say on standard error which runs failed, and why."""
+def report_failed(failed, total, advice=""):
+    """Say on standard error which of so many failed, and why."""
     if failed:
-        say(f"train.py: error: {len(failed)} of {total} runs failed; the same command tries them again:", file=sys.stderr)
+        say(f"train.py: error: {len(failed)} of {total} failed{advice}:", file=sys.stderr)
         alike = {}
         for name, fault in failed.items():
             alike.setdefault(fault, []).append(name)
@@ -190,7 +223,7 @@ def report_failed(failed, total):
             say(f"  {first}{f' and {len(others)} more' if others else ''}: {fault}", file=sys.stderr)
 
 
-def missing(folder, planned, data, overwrite=False):
+def missing(folder, planned, data, overwrite=False, advice=_AGAIN):
     """The part of a sweep that is still to be done, as `train_missing`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
@@ -199,12 +232,13 @@ def missing(folder, planned, data, overwrite=False):
     if others:
         raise UserError(f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep")
     for name in planned:
-        if not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"{folder / name} lies outside of the sweep's folder: it passes through a link")
+        runs.check_inside(folder, folder / name)
         runs.check_free(folder / name, overwrite=True)
     _check_repeats(folder, planned, existing)
     sha256 = functools.cache(lambda dataset, holdout: fingerprint(hold_out(data[dataset], holdout)))
-    return {name: settings for name, settings in planned.items() if overwrite or not _is_done(folder / name, settings, sha256)}
+    if overwrite:
+        return dict(planned)
+    return {name: one for name, one in planned.items() if not _is_done(folder / name, one, sha256, advice)}
 
 
 def _swept(name):
@@ -219,29 +253,24 @@ def _check_repeats(folder, planned, existing):
     for name in existing:
         settings = of_setting.get(Path(name).parent)
         if settings and name not in planned:
-            run = runs.load(folder / name)
-            _check_same(run, settings.replace(seed=run.settings.seed), advice)
+            record = runs.load(folder / name).record
+            of_seed = settings.replace(seed=runs.settings_of(record).seed)
+            _check_same(folder / name, record, of_seed, record.dataset.sha256, advice)
 
 
-def _check_same(run, settings, advice):
+def _check_same(folder, record, settings, sha256, advice):
     # A run that was trained again by its own command was told the number of threads that the sweep had chosen.
-    free = {"threads"} if settings.threads is None else set()
-    different = [name for name in differing([run.settings, settings]) if name not in free]
-    if different == ["source"]:
-        raise UserError(f"{run.folder} was trained with another version of {settings.net}: {advice}")
-    if different:
-        mine, other = (getattr(one, different[0]) for one in (settings, run.settings))
-        raise UserError(f"{run.folder} was trained with {flag_of(different[0])} {other}, not {mine}: {advice}")
+    words = runs.differing_in_words(record, settings.replace(threads=settings.threads or record.threads), sha256)
+    if words:
+        resume = f". {runs.resuming(folder, record)}" if runs.state(folder)[1] == runs.TRAINING else ""
+        raise UserError(f"{folder} was trained with {words}: {advice}{resume}")
 
 
-def _is_done(folder, settings, sha256):
-    if not runs.holds_run(folder):
+def _is_done(folder, settings, sha256, advice):
+    record, status = runs.state(folder)
+    if not record:
         return False
-    run = runs.load(folder)
-    advice = "choose another name, or add --overwrite to train all of it again"
-    _check_same(run, settings, advice)
-    if run.record.dataset.sha256 != sha256(settings.dataset, settings.holdout):
-        raise UserError(f"{folder} was trained on other data: {advice}")
-    if run.history.status in (runs.TRAINING, runs.INTERRUPTED) and not (runs.unfinished(folder) and run.record.command):
+    _check_same(folder, record, settings, sha256(settings.dataset, settings.holdout), advice)
+    if status == runs.INTERRUPTED or (status == runs.TRAINING and not record.command):
         raise UserError(f"{folder} holds a run of its own that did not finish: {advice}")
-    return run.history.status == runs.COMPLETE
+    return status == runs.COMPLETE

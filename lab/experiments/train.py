@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lab import console, runs
 from lab.backend import devices
-from lab.settings import UserError
+from lab.settings import UserError, as_flags
 from lab.training.run import train_here
 
 REPEATS = 5  # of the best trials of a search
@@ -53,7 +53,7 @@ def train(settings, request):
     folder = runs.folder_of(request.results_dir, request.model_name)
     if request.model_name.partition("/")[0] in list(runs.Beside):
         raise UserError(f"not a run's name: {', '.join(runs.Beside)} hold what the other scripts write; choose another name")
-    output = runs.Output(folder, request.model_name, request.overwrite, request.tensorboard)
+    output = runs.Output(folder, request.model_name, request.overwrite, request.tensorboard, request.data_dir)
     if request.search is not None:
         return _search(settings, request, output)
     if request.unit_budget is not None or request.target_accuracy is not None:
@@ -76,11 +76,10 @@ def _note_idle(several, request):
         console.say("Note: --regularizer does nothing without a strength: add -r, as in -r 1e-4.")
 
 
-def _evaluating(request, data_dir=None):
-    """The command that evaluates what was trained."""
-    name = request.model_name
-    flags = [f"--model-name={name}"] if name.startswith("-") else ["-m", name]
-    return console.command("evaluate.py", *flags, results_dir=request.results_dir, data_dir=data_dir)
+def _evaluating(request, data_dir=None, part=None):
+    """The command that evaluates what was trained, or a part of it."""
+    name = "/".join(filter(None, [request.model_name, part]))
+    return console.command("evaluate.py", name, results_dir=request.results_dir, data_dir=data_dir)
 
 
 def _train_many(settings, request, output):
@@ -107,11 +106,28 @@ def _search(settings, request, output):
     goal = search.Goal(request.unit_budget, request.target_accuracy)
     machines = sweep.Machines(request.scheduler, request.workers)
     planned, data = sweep.load_data({"": settings}, request.data_dir)
-    settings = search.with_holdout(planned[""], data)
+    plan = search.Plan(search.with_holdout(planned[""], data), goal, request.search, repeats)
+    if plan.trainings > search.MOST:
+        raise UserError(f"a search does at most {search.MOST:,} trainings, not {plan.trainings:,}: fewer trials or repeats")
+    for part in confirm.PARTS:  # not only once the trials are trained
+        runs.check_inside(output.folder, output.folder / part)
     devices.choose_backend()
-    study, failed = search.search(settings, goal, request.search, output, (data, machines))
-    status, paths = confirm.confirm(study, goal, output, repeats, (data, machines))
+    study, failed = search.search(plan, output, (data, machines))
+    status, paths, winner = confirm.confirm(study, plan, output, (data, machines))
+    parts = [f"{name}/" for name in confirm.PARTS if (output.folder / name).exists()]
+    console.say(f"{output.folder}: {', '.join([*(path.name for path in paths), runs.SEARCH, *parts])}")
+    if winner:
+        _say_winner(winner, settings, request)
+        console.paste(f"For tables and figures of the best: {_evaluating(request, request.data_dir, confirm.TEST)}")
     return 1 if failed else status, paths
+
+
+def _say_winner(winner, settings, request):
+    """Print the command that trains the best settings of a search, with the user's own files as these settings name them."""
+    given = winner.unusual() | {"dataset": settings.dataset or winner.dataset}
+    given |= {"net": settings.net} if settings.is_own_net else {}
+    name, folders = f"{request.model_name}-winner", {"results_dir": request.results_dir, "data_dir": request.data_dir}
+    console.paste(f"To train it: {console.command('train.py', name, as_flags(given), **folders)}")
 
 
 def _check_search(settings, request, repeats):

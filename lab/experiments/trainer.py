@@ -37,6 +37,7 @@ class Job(NamedTuple):
     here: bool  # whether the output's folder is to be written to; if not, the files are sent back
 
 
+TOLD = 128 + signal.SIGTERM  # the status with which this process ends if it is told to
 _data = {}  # the arrays that were sent last, by name
 _stopped = set()  # names of runs that are not to go on
 
@@ -45,14 +46,21 @@ def main(descriptor):
     """Train what comes through a connection, until its other end is closed."""
     connection, jobs = Connection(descriptor), queue.SimpleQueue()
     signals.take_sigterm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the client
     try:
         threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
         while True:
             job = jobs.get()
-            files, fault = _train(job, lambda *message: connection.send(message))
+            files, fault = _train(job, functools.partial(_tell, connection))
             connection.send(("ended", files, fault, psutil.Process().memory_info().rss))
-    except (KeyboardInterrupt, OSError):  # OSError: nobody listens any more
+    except (signals.Terminated, OSError):  # OSError: nobody listens any more
         pass
+
+
+def _tell(connection, *message):
+    """Tell of a run. If nobody listens any more, that is no fault of the run: `_receive` will have it checkpointed."""
+    with contextlib.suppress(OSError):
+        connection.send(message)
 
 
 def _receive(connection, jobs):
@@ -89,7 +97,9 @@ def _train(job, send):
             watch = functools.partial(_goes_on, job, functools.partial(send, "epoch"))
             arrays = _arrays(job.data, job.settings.holdout)
             train_run(job.settings, arrays, output, functools.partial(send, "progress"), watch)
-        except Exception as error:  # a fault of this run, not of the others
+        except signals.Terminated:
+            raise
+        except BaseException as error:  # a fault of this run, not of the others: a network of the user's own may raise any
             fault = runs.fault_of(error, output.folder)
         if not job.here:
             return runs.read_files(output.folder), fault
@@ -110,4 +120,4 @@ def _goes_on(job, tell, parameters, epoch, logs):
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
-    os._exit(0)  # at once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone anyway
+    os._exit(TOLD)  # at once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone anyway

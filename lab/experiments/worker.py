@@ -20,7 +20,7 @@ from distributed.worker import thread_state
 from lab import runs
 from lab.backend import devices
 from lab.experiments.pace import Progress
-from lab.experiments.trainer import Job
+from lab.experiments.trainer import TOLD, Job
 from lab.settings import Settings
 
 WAIT = 8  # seconds for a run to be checkpointed
@@ -36,6 +36,7 @@ class Task(NamedTuple):
     settings: Settings
     setup: devices.Setup
     output: runs.Output
+    older: tuple | None  # as of `runs.stamp`, a run that it takes the place of; not what an earlier try has left
     mark: Path  # a file that is there where the output's folder can be reached
     watched: bool  # whether the client is to hear of each epoch; if not, of how far the run is, once a second at most
     client: str  # its id
@@ -199,14 +200,15 @@ def _trained(place, task, arrays, heard):
     """What `run` returns, by a process that is started if there is none that suits, and again if the run ends it."""
     data = task.settings.dataset, task.client
     here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
-    job = Job(task.name, task.settings, data, task.setup, task.output, here)
     for _ in range(TRIES):
+        output = task.output._replace(overwrite=here and runs.stamp(task.output.folder) == task.older)
+        job = Job(task.name, task.settings, data, task.setup, output, here)
         place.training = trainer = _take(task.setup)
         try:
             files, fault, grown = trainer.train(job, arrays, *heard)
         except (EOFError, OSError):
             status = trainer.process.wait()
-            if status == 0 or not heard[1]():  # it was told to end
+            if status == TOLD or not heard[1]():
                 return {"again": True}
             continue
         finally:
@@ -216,7 +218,8 @@ def _trained(place, task, arrays, heard):
         else:
             _give_back(task.setup, trainer)
         return {"files": files, "fault": fault}
-    return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}: for lack of memory, perhaps"}
+    why = ": for lack of memory, perhaps" if status else ""
+    return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}{why}"}
 
 
 def stop(name, dask_worker):

@@ -1,12 +1,11 @@
 """Numbers in, a matplotlib Figure out. Nothing here computes, reads or writes."""
-# ruff: noqa: F401
+# ruff: noqa: E402, F401
 
-import os
+from lab.environment import import_matplotlib
 
-# A notebook tells every process that it starts to draw into the notebook; there matplotlib would not even be imported.
-if os.environ.get("MPLBACKEND", "").startswith("module:"):
-    del os.environ["MPLBACKEND"]
+import_matplotlib()
 
+# isort: split
 from lab.figures.base import MANY, shortened
 from lab.figures.curves import learning_curve, learning_curves
 from lab.figures.gans import captioned, over_time, sample_grid, samples, strip

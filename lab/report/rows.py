@@ -107,7 +107,7 @@ def _row(run, group, faults):
         runs.DIVERGED: f"The loss became infinite or no number in epoch {history.epochs} of {epochs}: train more slowly.",
         runs.TRAINING: f"Still in training or killed, after {history.epochs} of {epochs} epochs.",
     }[history.status]
-    return Row(group, history.status, " ".join(filter(None, [reason, faults.get(run.folder)])))
+    return Row(group, history.status, " ".join(filter(None, [reason, *run.breaks, faults.get(run.folder), run.to_resume])))
 
 
 def columns_of(rows):
@@ -156,4 +156,10 @@ def about(row):
     unusual = {flag_of(name): text(value) for name, value in run.unusual.items() if (name, value) != ("dataset", DATASETS[0])}
     settings = settings_of(group, [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)])
     facts = {"status": run.history.status} | facts_of(group) | {"ended": runs.ended(run.folder)}
-    return {"command": run.record.command, "unusual": unusual, "metrics": metrics, "facts": facts, "settings": settings}
+    return {
+        "command": runs.command_of(run.folder, run.record),
+        "unusual": unusual,
+        "metrics": metrics,
+        "facts": facts,
+        "settings": settings,
+    }

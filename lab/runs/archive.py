@@ -15,7 +15,7 @@ from pathlib import Path
 import simplejson
 
 from lab.inputs import MEGABYTE, check_zip, first_line, opened
-from lab.runs.folders import File
+from lab.runs.folders import File, own_file
 from lab.settings import UserError
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
@@ -43,7 +43,7 @@ def load_model(run, own=None):
     UserError
         If there is no such file, or it is broken, foreign, or of another run.
     """
-    path = run.folder / File.MODEL
+    path = own_file(run.folder, File.MODEL)
     try:
         with opened(path, "model") as file:
             check_zip(file)
@@ -52,7 +52,8 @@ def load_model(run, own=None):
     except UserError:
         raise
     except FileNotFoundError:
-        raise UserError(f"{run.folder} holds no {File.MODEL}: train the run again with --overwrite") from None
+        advice = run.to_resume or "Train the run again with --overwrite"
+        raise UserError(f"{run.folder} holds no {File.MODEL}. {advice}") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers
         raise UserError(f"{path}: not the model of this run ({first_line(error)}); train it again with --overwrite") from error
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -11,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 # New files that a run may depend on: no virtual environment that git was not told to ignore.
 _NEW = (":(glob)*.py", "lab/*.py", "models/*.py")
 # The same for `git apply`, whatever the user's configuration makes of a difference.
-_PLAIN = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+_PLAIN = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3")
+
+_GIT_SEARCH = ("GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")  # where it looks for the repository
 
 
 def versions():
@@ -52,7 +55,9 @@ def code_hash():
 
 
 def _git(*command):
-    done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, timeout=5)
+    # Without the variables that name another repository, as git sets them for its hooks.
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _GIT_SEARCH}
+    done = subprocess.run(["git", *command], cwd=ROOT, env=others, capture_output=True, timeout=5)
     if done.returncode > 1:  # 1: there are differences
         done.check_returncode()
     return done.stdout

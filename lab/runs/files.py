@@ -3,12 +3,18 @@
 import simplejson
 
 from lab.outputs import atomic
+from lab.runs.folders import VECTOR, File
 
 
-def write_json(path, content):
-    """Write JSON; NaN and infinity as null."""
-    with atomic(path) as temporary:
-        temporary.write_text(simplejson.dumps(content, indent=2, ignore_nan=True, ensure_ascii=False) + "\n", "utf-8")
+def as_json(content):
+    """JSON as bytes; NaN and infinity as null."""
+    return f"{simplejson.dumps(content, indent=2, ignore_nan=True, ensure_ascii=False)}\n".encode()
+
+
+def write_json(path, content, sync=True):
+    """Write JSON as `as_json` gives it; ``sync``: see `atomic`."""
+    with atomic(path, sync) as temporary:
+        temporary.write_bytes(as_json(content))
 
 
 def save_figures(drawn, folder, vector=True):
@@ -41,6 +47,8 @@ def save_figures(drawn, folder, vector=True):
 
 
 def remove(path):
-    """Remove a file, and the SVG that some figures also are; nothing where there is none."""
-    for one in (path, path.with_suffix(".svg")):
-        one.unlink(missing_ok=True)
+    """Remove a figure, and the SVG that it also is, if it may have one; nothing where there is none."""
+    if path.exists():
+        if path.name in VECTOR or path.name not in list(File):
+            path.with_suffix(".svg").unlink(missing_ok=True)
+        path.unlink()

@@ -2,13 +2,15 @@
 
 import contextlib
 import datetime
+import fnmatch
 import os
 import re
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from lab.inputs import in_natural_order, suggestion, visible
+from lab.outputs import make_folder
 from lab.settings import UserError
 
 
@@ -21,6 +23,7 @@ class File(StrEnum):
     HISTORY = "history.json"
     MODEL = "model.keras"
     CHECKPOINT = "checkpoint.npz"
+    BROKEN_CHECKPOINT = "checkpoint.broken.npz"
     LEARNING_CURVE = "learning_curve.png"
     EVALUATION = "evaluation.json"
     MISTAKES = "mistakes.png"
@@ -34,6 +37,10 @@ class File(StrEnum):
     NEAREST = "nearest.png"
     LABELS = "labels.png"
     OVER_TIME = "over_time.png"
+
+
+# Of these there may also be an SVG.
+VECTOR = File.CONFUSION, File.SAMPLES, File.LABELS, File.OVER_TIME
 
 
 class Beside(StrEnum):
@@ -51,6 +58,11 @@ class Output(NamedTuple):
     name: str  # of the run, or of what all runs have in common, within the results folder
     overwrite: bool = False  # an older run
     tensorboard: bool = False  # also TensorBoard's log, to ``folder / TENSORBOARD``
+    data_dir: str | None = None  # that the command named, to be named again
+
+    @property
+    def results_dir(self):
+        return self.folder.parents[self.name.count("/")]
 
     @property
     def title(self):
@@ -63,6 +75,7 @@ class Output(NamedTuple):
 TENSORBOARD, SAMPLES = "tensorboard", "samples"
 
 _MOST_NAMES = 5  # in a message
+_TRIES = 1_000  # to make a folder that others remove
 _NAME_PART = re.compile(r"[A-Za-z0-9_=,-][A-Za-z0-9._=,-]{0,199}")
 
 
@@ -87,9 +100,31 @@ def folder_of(results_dir, name):
             f"subfolder, {TENSORBOARD} and {SAMPLES} are taken)"
         )
     folder = Path(results_dir, *parts)
-    if not folder.resolve().is_relative_to(Path(results_dir).resolve()):
-        raise UserError(f"{folder} lies outside of the results folder: it is, or passes through, a link")
+    check_inside(results_dir, folder)
+    if folder.resolve() == Path(results_dir).resolve():
+        raise UserError(f"{folder} is a link to the results folder itself: choose another name")
     return folder
+
+
+def is_inside(top, path):
+    """Whether a path lies within a folder, wherever the links on its way lead."""
+    try:
+        return Path(path).resolve().is_relative_to(Path(top).resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return False
+
+
+def check_inside(top, path):
+    """Raise UserError unless a path lies within a folder, as of `is_inside`."""
+    if not is_inside(top, path):
+        link = "it is, or passes through, a link, which is not followed"
+        raise UserError(f"{path} lies outside of the folder {top}: {link}; remove the link, or choose another name")
+
+
+def own_file(folder, file):
+    """The path of a file in a run's folder; UserError if it is a link to somewhere else."""
+    check_inside(folder, folder / file)
+    return folder / file
 
 
 def plain(text):
@@ -105,7 +140,7 @@ def existing(results_dir, name):
     advice = "name the folder of your runs with --results-dir, or train it first"
     if not top.is_dir():
         raise UserError(f"no run at {folder}: there is no folder {top}; {advice}")
-    above = [path for path in folder.parents if path.is_dir() and path.resolve().is_relative_to(top)]
+    above = [path for path in folder.parents if path.is_dir() and is_inside(top, path)]
     names = next(filter(None, (_names_in(path, results_dir) for path in above)), [])
     if not names:
         raise UserError(f"no run at {folder}: there is no run in {top}; {advice}")
@@ -116,8 +151,7 @@ def existing(results_dir, name):
 
 def _names_in(folder, results_dir):
     """The names of the runs and sweeps in a folder, which are looked into no further than to the first run."""
-    paths = sorted(folder.iterdir(), key=lambda path: in_natural_order(path.name))
-    held = [path for path in paths if any(File.CONFIG in names for *_, names in os.walk(path))]
+    held = [path for path in _folders_in(folder, results_dir) if any(File.CONFIG in names for *_, names in os.walk(path))]
     return [path.relative_to(results_dir).as_posix() for path in held]
 
 
@@ -136,11 +170,14 @@ def check_free(folder, overwrite=False):
     ancestor = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to {ancestor}: choose another --results-dir")
-    around = next((path for path in folder.parents if holds_run(path)), None)
+    around = next((path for path in folder.resolve().parents if holds_run(path)), None)
     if around:
         raise UserError(f"{folder} lies within the run {around}: choose another name")
     if any(path != folder for path in below(folder, File.CONFIG)):
         raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
+    if not overwrite and (folder / File.CHECKPOINT).exists() and not (folder / File.CONFIG).exists():
+        advice = f"put the {File.CONFIG} back that is not there, to resume it, or add --overwrite"
+        raise UserError(f"{folder} holds the {File.CHECKPOINT} of an unfinished run: {advice}")
     if not overwrite and has_files(folder):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
 
@@ -153,10 +190,22 @@ def below(folder, file=None):
     return sorted(Path(place) for place, _, names in os.walk(folder) if file is None or file in names)
 
 
+def latest(results_dir, most):
+    """The folders of the runs whose histories were written last, the last first. Other processes may remove some meanwhile."""
+    written = {}
+    for folder in below(results_dir, File.HISTORY):
+        with contextlib.suppress(OSError):
+            written[folder] = (folder / File.HISTORY).stat().st_mtime
+    return sorted(written, key=written.get, reverse=True)[:most]
+
+
 def make_free(folder):
-    """Make a folder for what is no run, and is replaced when it is written again; UserError as of `check_free`."""
+    """Make a folder for what is no run, and is replaced when it is written again; UserError as of `check_free`, or if a run
+    is there."""
     check_free(folder, overwrite=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    if has_record(folder):
+        raise UserError(f"{folder} holds a run: choose another name")
+    make_folder(folder)
 
 
 def has_files(folder):
@@ -213,7 +262,7 @@ def named(results_dir, names, holds=holds_run):
         if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")
         folders += found or tops  # whoever reads it will say what it lacks
-    return list(dict.fromkeys(folders))
+    return [*{folder.resolve(): folder for folder in reversed(folders)}.values()][::-1]  # once each, also by a link
 
 
 def is_pattern(name):
@@ -222,13 +271,28 @@ def is_pattern(name):
 
 
 def _matching(results_dir, pattern):
+    """The folders whose names are like a pattern, whose parts may be ``**`` for any folders; links lead nowhere else."""
+    parts = PurePosixPath(pattern).parts
+    if "/" in parts or ".." in parts or any("**" in part and part != "**" for part in parts):
+        raise UserError(f"not a pattern of runs' names: {pattern!r}")
+    found = [Path(results_dir)]
+    for part in parts:
+        if part == "**":
+            found = [inner for folder in found for inner in below(folder)]
+        else:
+            inner = [one for folder in found for one in _folders_in(folder, results_dir)]
+            found = [one for one in inner if fnmatch.fnmatchcase(one.name, part)]
+    return sorted(dict.fromkeys(found), key=lambda path: in_natural_order(path.as_posix()))
+
+
+def _folders_in(folder, top):
+    """The folders in a folder, in their order, but for links out of the top one."""
     try:
-        # From Python 3.13 on, pathlib takes x** for x*.
-        if ".." in pattern or any("**" in part and part != "**" for part in pattern.split("/")):
-            raise ValueError
-        return sorted(Path(results_dir).glob(pattern), key=lambda path: in_natural_order(path.as_posix()))
-    except (ValueError, NotImplementedError) as error:  # pathlib's, of patterns such as /x
-        raise UserError(f"not a pattern of runs' names: {pattern!r}") from error
+        paths = [path for path in folder.iterdir() if path.is_dir()]
+    except OSError:  # gone meanwhile, or not to be read
+        return []
+    inside = [path for path in paths if is_inside(top, path)]
+    return sorted(inside, key=lambda path: in_natural_order(path.name))
 
 
 @contextlib.contextmanager
@@ -237,21 +301,27 @@ def locked(folder, seconds=0):
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock", timeout=seconds)
-    for last in (False, False, True):
+    for last in (*[False] * _TRIES, True):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             lock.acquire()
             break
         except Timeout:
             raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
         except OSError as error:
-            # Whoever had locked it may have removed it just now, since it was empty.
-            if last or not isinstance(error, FileNotFoundError):
-                raise UserError(f"cannot make the folder {folder}: {error.strerror}; choose another --results-dir") from error
+            # Whoever had locked it may have removed it just now, since it was empty; between two looks of `mkdir` perhaps.
+            if last or not isinstance(error, (FileNotFoundError, FileExistsError)):
+                advice = "choose another name, or another --results-dir"
+                raise UserError(f"cannot make the folder {folder}: {error.strerror}; {advice}") from error
     try:
         yield
     finally:
-        (folder / ".lock").unlink(missing_ok=True)
+        unlock(folder)
         lock.release()
-        with contextlib.suppress(OSError):  # it holds something
-            folder.rmdir()
+
+
+def unlock(folder):
+    """Remove what `locked` has made of a folder, if nothing else is in it; the lock itself ends with its process."""
+    (folder / ".lock").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it holds something
+        folder.rmdir()

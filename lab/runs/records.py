@@ -1,5 +1,7 @@
 """What a run's JSON files say. Checked against what we expect of them; a run is read once, and passed on whole."""
 
+import hashlib
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -7,10 +9,23 @@ from typing import Annotated, Literal, NamedTuple
 import simplejson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lab.console import say
+from lab.console import command, say
 from lab.inputs import read, visible
-from lab.runs.folders import File, below
-from lab.settings import CLASSES, IMAGE_SHAPES, Settings, Threads, UserError, differing, is_own_data
+from lab.runs.folders import TENSORBOARD, File, below, own_file
+from lab.settings import (
+    CLASSES,
+    IMAGE_SHAPES,
+    NETS,
+    Settings,
+    Threads,
+    UserError,
+    as_flags,
+    differing,
+    flag_of,
+    is_own_data,
+    is_own_net,
+    text,
+)
 
 # "training" while it lasts and when the process was killed; the others are final.
 TRAINING, COMPLETE, INTERRUPTED, DIVERGED = "training", "complete", "interrupted", "diverged"
@@ -25,9 +40,13 @@ CURVES = {
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 # Tables, figures and pages show it: so it does nothing there, and is no longer than they have room for.
-Line = Annotated[
-    str, Field(max_length=2_000), BeforeValidator(lambda given: visible(given) if isinstance(given, str) else given)
-]
+_VISIBLE = BeforeValidator(lambda given: visible(given).replace("\n", r"\n") if isinstance(given, str) else given)
+Line = Annotated[str, Field(max_length=2_000), _VISIBLE]
+# The name of a run, its layers and its data may be as long as a path each.
+Command = Annotated[str, Field(max_length=20_000), _VISIBLE]
+_AGAIN = "Train the run again with --overwrite; if it is one of a sweep, remove its folder instead"
+NOT_THE_SAME = "the result may differ from that of a run that nothing happened to"
+_ROUNDING = 1e-6  # by which an accuracy, a mean in float32, may miss 0 or 1
 _CHECKS = ConfigDict(frozen=True, strict=True)
 
 
@@ -69,19 +88,41 @@ class DataSet(BaseModel):
         return self
 
 
-class Record(BaseModel):
-    """A run's config.json."""
+class Origin(BaseModel):
+    """What epochs were trained with, beside settings and data; None and {} are unknown."""
 
     model_config = _CHECKS
+    device: Line | None = None
+    versions: Annotated[dict[Line, Line], Field(max_length=100)] = {}
+    commit: Line | None = None
+    code: Line | None = None  # a hash of it, as of `code_hash`
+
+
+class Part(Origin):
+    """What the epochs after a break were trained with."""
+
+    after: Annotated[int, Field(ge=1, lt=2**53)]  # epochs
+
+
+class Record(Origin):
+    """A run's config.json."""
+
     settings: dict
     gan_options: dict = {}  # see `settings_of`
     parameters: Whole
     dataset: DataSet
-    command: Line | None = None  # that trains the run again
+    command: Command | None = None  # that trains the run again
     threads: Threads | None = None  # also where a sweep chose their number; None: one a core
-    device: Line | None = None
-    versions: Annotated[dict[Line, Line], Field(max_length=100)] = {}
-    commit: Line | None = None
+    data_dir: Line | None = None  # that the command named
+    # Of a run that was resumed, by rising epoch; above is what the first one was trained with.
+    parts: Annotated[list[Part], Field(max_length=1_000)] = []
+
+    @model_validator(mode="after")
+    def _check_parts(self):
+        after = [part.after for part in self.parts]
+        if after != sorted({*after}):
+            raise ValueError('expected "parts" by rising epochs')
+        return self
 
 
 class History(BaseModel):
@@ -94,14 +135,21 @@ class History(BaseModel):
     device: Line = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
     start_seconds: Number = None  # from the start of TensorFlow to the first epoch; None: it ran already, or is unknown
-    total_seconds: Number = None
-    resumed: list[Whole] = []  # epochs after which the training was broken off; those that follow contain compiling
+    total_seconds: Annotated[float, Field(ge=0, lt=1e100)] | None = None
+    # Epochs after which the training was broken off; those that follow contain compiling.
+    resumed: list[Annotated[int, Field(ge=1)]] = []
     saved_epoch: int = 0  # whose weights were saved, from 1; 0: none, or the last
 
     @model_validator(mode="after")
     def _check(self):
         if {len(values) for values in self.curves.values()} - {self.epochs}:
             raise ValueError("expected lists of equal length")
+        if max(self.resumed, default=0) > self.epochs:
+            raise ValueError(f'expected numbers of at most {self.epochs} in "resumed"')
+        for name, values in self.curves.items():
+            known = [value for value in values if value is not None] if name.endswith("accuracy") else []
+            if known and not -_ROUNDING <= min(known) <= max(known) <= 1 + _ROUNDING:
+                raise ValueError(f'expected numbers from 0 to 1 in "{name}"')
         if "saved_epoch" in self.model_fields_set and not 1 <= self.saved_epoch <= self.epochs:
             raise ValueError(f'expected "saved_epoch", a whole number from 1 to {self.epochs}')
         return self
@@ -196,6 +244,7 @@ class Search(BaseModel):
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None
     accuracy: bool = False  # the best is looked for, whatever the layers
     trials: list[Trial]  # by rising number
+    failed: Whole = 0  # trials that are not among these
     # Of what is searched for; empty of few trials.
     importances: Annotated[dict[Line, Annotated[float, Field(ge=0, lt=2)]], Field(max_length=100)] = {}
 
@@ -247,6 +296,22 @@ class Run(NamedTuple):
         """As `unusual`, with the place that data of the user's own were in."""
         return self.unusual | ({"dataset": self.record.dataset.path} if self.record.dataset.path else {})
 
+    @property
+    def to_resume(self):
+        """A sentence that names the command that resumes the run, in a line of its own, if it can be resumed; else empty."""
+        goes_on = self.history.status == TRAINING or (
+            self.history.status == INTERRUPTED and (self.folder / File.CHECKPOINT).exists()
+        )
+        return resuming(self.folder, self.record) if goes_on else ""
+
+    @property
+    def breaks(self):
+        """Sentences about what a resumed run was trained with otherwise than before: a list."""
+        origins = [self.record, *self.record.parts]
+        pairs = [(new.after, changes(old, new)) for old, new in itertools.pairwise(origins)]
+        words = [f"after epoch {after} with {', '.join(changed)}" for after, changed in pairs if changed]
+        return [f"{self.folder} was resumed {' and '.join(words)}."] if words else []
+
 
 def load(folder):
     """Read a run.
@@ -264,14 +329,72 @@ def load(folder):
     UserError
         If there is none, or one of its files is broken.
     """
-    record, history = _read(Record, folder, File.CONFIG), _read(History, folder, File.HISTORY)
-    try:
-        settings = settings_of(record)
-    except UserError as error:
-        raise UserError(f"{folder / File.CONFIG}: {error}") from error
+    record, settings = _record_in(folder)
+    history = _read(History, folder, File.HISTORY, _advice(folder, record))
     if not set(CURVES[settings.is_gan]) <= set(history.curves):
         raise UserError(f"{folder / File.HISTORY}: expected lists {', '.join(CURVES[settings.is_gan])}")
     return Run(folder, settings, record, history)
+
+
+def checked(record):
+    """The content of a config.json, if what reads it takes it; UserError before anything is trained that could not be read."""
+    try:
+        settings_of(Record.model_validate(simplejson.loads(simplejson.dumps(record))))
+    except ValidationError as error:
+        raise UserError(f"the run could not be read again: in its {File.CONFIG}, {fault_in(error)}") from error
+    return record
+
+
+def _record_in(folder):
+    """What a run's config.json says, and the settings that it gives."""
+    record = _read(Record, folder, File.CONFIG)
+    try:
+        return record, settings_of(record)
+    except UserError as error:
+        raise UserError(f"{folder / File.CONFIG}: {error}") from error
+
+
+def _advice(folder, record):
+    """What to do about a history that is missing or broken."""
+    return resuming(folder, record) if _needs_no_history(folder) else _AGAIN
+
+
+def _needs_no_history(folder):
+    """Whether a run can be resumed, or trained anew, without loss where its history is missing or was spoilt by a power cut: it
+    is in the checkpoint, too; and of a run that has neither that nor a model, there is nothing else."""
+    there = {file for file in (File.HISTORY, File.CHECKPOINT, File.MODEL) if (folder / file).exists()}
+    return File.CHECKPOINT in there or there != {File.HISTORY, File.MODEL}
+
+
+def resuming(folder, record):
+    """A sentence that names the command that resumes a run."""
+    return f"To resume it:\n{command_of(folder, record)}"
+
+
+def command_of(folder, record):
+    """The command that trains the run in a folder again, or resumes it; of its `Record`, nothing that could do harm."""
+    recorded = re.match(r"python train\.py (?:-m |--model-name=)(\S+)", record.command or "")
+    parts = recorded[1].split("/") if recorded else []
+    count = len(parts) if folder.parts[-len(parts) :] == tuple(parts) else 1  # another folder, if it was moved
+    name = "/".join(folder.parts[-count:])
+    given = Run(folder, settings_of(record), record, None).again
+    if is_own_net(given.get("net", NETS[0])) and not Path(given["net"].rpartition(":")[0]).exists():
+        given["net"] = f"FOLDER/{given['net']}"  # which the record does not know
+    flags = as_flags(given) + " --tensorboard" * (folder / TENSORBOARD).is_dir()
+    return command("train.py", name, flags, results_dir=Path(*folder.parts[:-count]), data_dir=record.data_dir)
+
+
+def changes(old, new):
+    """What was otherwise in the training of later epochs than of earlier ones: a list of words; of two `Origin`."""
+    codes = [(one.code, one.commit) for one in (old, new)]
+    other = next((before != after for before, after in zip(*codes) if before and after), False)
+    words = ["other code"] if other else []
+    known = sorted(set(old.versions) & set(new.versions))
+    pairs = [(name, new.versions[name], old.versions[name]) for name in known]
+    words += [f"{name} {version} in place of {before}" for name, version, before in pairs if version != before]
+    if old.device and new.device and old.device != new.device:
+        words.append(f"{new.device} in place of {old.device}")
+    return words
 
 
 def settings_of(record):
@@ -284,6 +407,8 @@ def settings_of(record):
     settings = Settings(**given | {name: value for name, value in resolved.items() if given.get(name) is None})
     if settings.dataset != record.dataset.name:
         raise UserError(f"its settings name the data set {settings.dataset}, but it was trained on {record.dataset.name}")
+    if settings.is_own_net and "/" in settings.net:  # which train.py never writes: `--net` would run it
+        raise UserError(f"its net {settings.net} names a folder")
     return settings
 
 
@@ -291,19 +416,86 @@ def load_ended(folder):
     """Read a run whose training came to an end, be it before its time; UserError for any other."""
     run = load(folder)
     if run.history.status == TRAINING:
-        raise UserError(f"{folder} is not finished: its training still goes on, or was killed (then its own command goes on)")
+        raise UserError(f"{folder} is not finished: it is in training, or was killed. {run.to_resume}")
     return run
 
 
-def unfinished(folder):
-    """The `Record` of a run that ended before its time and can go on, or begin anew; None where there is none."""
+def state(folder):
+    """How far the run in a folder has come.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    record : Record or None
+        None where there is no run.
+    status : str or None
+        As of `History`; `TRAINING` also of a run that was interrupted and can be resumed, or that has no history, as one that
+        was killed in its first epoch, or whose history a power cut has spoilt: it is in the checkpoint, too.
+
+    Raises
+    ------
+    UserError
+        If one of its files is broken.
+    """
     if not (folder / File.CONFIG).is_file():
-        return None
-    if not (folder / File.HISTORY).exists():
-        return _read(Record, folder, File.CONFIG)  # killed before its first epoch
-    run, checkpoint = load(folder), (folder / File.CHECKPOINT).exists()
-    status = run.history.status
-    return run.record if status == TRAINING or (status == INTERRUPTED and checkpoint) else None
+        return None, None
+    try:
+        run = load(folder)
+    except UserError:
+        if not _needs_no_history(folder):
+            raise
+        return _record_in(folder)[0], TRAINING
+    return run.record, TRAINING if run.to_resume else run.history.status
+
+
+def standing(folder, settings, sha256):
+    """As `state`, of a run of these settings and data.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : Settings
+        Resolved.
+    sha256 : str
+        As `data.fingerprint` gives it.
+
+    Raises
+    ------
+    UserError
+        If another run is there, or one that neither is complete nor can be resumed.
+    """
+    record, status = state(folder)
+    if not record:
+        return None, None
+    advice = "choose another name, or add --overwrite"
+    if words := differing_in_words(record, settings, sha256):
+        if status == TRAINING:
+            raise UserError(f"{folder} holds an unfinished run with {words}: {advice}. {resuming(folder, record)}")
+        raise UserError(f"{folder} holds a run with {words}: {advice}")
+    if status not in (TRAINING, COMPLETE):
+        fault = "diverged" if status == DIVERGED else "was interrupted, and has no checkpoint to resume from"
+        raise UserError(f"{folder} already holds this run, which {fault}: {advice}")
+    return record, status
+
+
+def differing_in_words(record, settings, sha256):
+    """What a run was trained with in place of these settings and data, as "other settings: epochs 2, not 3"; or nothing."""
+    theirs = settings_of(record)
+    theirs = theirs.replace(threads=record.threads or theirs.threads)
+    several = [name for name in differing([theirs, settings]) if name != "source"]
+    if several:
+        pairs = [(flag_of(name), *(_in_words(getattr(one, name)) for one in (theirs, settings))) for name in several]
+        return "other settings: " + ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs)
+    if theirs.source != settings.source:
+        return f"another version of {settings.net}"
+    return "other data" * (record.dataset.sha256 != sha256)
+
+
+def _in_words(value):
+    return "none" if value is None else text(value)
 
 
 def load_trained(folder):
@@ -312,7 +504,9 @@ def load_trained(folder):
     if run.history.status == DIVERGED:
         raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
     if run.history.status == INTERRUPTED:
-        say(f"Note: {folder} was interrupted after {run.history.epochs} epochs.")
+        say(f"Note: {folder} was interrupted after {run.history.epochs} epochs. {run.to_resume}")
+    for sentence in run.breaks:
+        say(f"Note: {sentence}")
     return run
 
 
@@ -344,7 +538,7 @@ def load_evaluation(folder):
     """
     if not (folder / File.EVALUATION).exists():
         return {}
-    return _read(Evaluation, folder, File.EVALUATION).model_dump(exclude_none=True)
+    return _read(Evaluation, folder, File.EVALUATION, "Evaluate the run again").model_dump(exclude_none=True)
 
 
 def load_search(folder):
@@ -359,29 +553,40 @@ def load_search(folder):
     UserError
         If the file is broken.
     """
-    return _read(Search, folder, SEARCH) if (folder / SEARCH).exists() else None
+    if not (folder / SEARCH).exists():
+        return None
+    return _read(Search, folder, SEARCH, "The search's own command writes it again")
 
 
-def _read(model, folder, file):
-    """A file of a run as what it has to be; UserError if it is not there, or anything else."""
-    path = folder / file
-    writer, advice = "train.py", "train the run again with --overwrite"
-    if file == File.EVALUATION:
-        writer, advice = "evaluate.py", "evaluate the run again"
-    if file == SEARCH:
-        advice = "the search's own command writes it again"
+def _read(model, folder, file, advice=_AGAIN):
+    """A file of a run as what it has to be; UserError, with some advice, if it is not there, or anything else."""
+    path = own_file(folder, file)
+    if file == File.CONFIG and (folder / File.CHECKPOINT).exists():
+        advice = f"Put it back to resume the run from its {File.CHECKPOINT}, or train the run again with --overwrite"
+    writer = "evaluate.py" if file == File.EVALUATION else "train.py"
     try:
         return model.model_validate(simplejson.loads(read(path, "json").decode("utf-8")))
     except FileNotFoundError:
         inner = [path for path in below(folder, File.CONFIG) if path != folder]
         if inner:
             raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
-        raise UserError(f"{folder} holds no finished run: it has no {file}; train it again with --overwrite") from None
+        raise UserError(f"{folder} holds no finished run: it has no {file}. {advice}") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
-        message = f'"{place}": {message[0].lower()}{message[1:]}' if place else message
-        message = "expected a JSON object" if fault["type"] == "model_type" and not place else message
-        raise UserError(f"{path}: not what {writer} writes ({message}); {advice}") from error
+        raise UserError(f"{path}: not what {writer} writes ({fault_in(error)}). {advice}") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error}); {advice}") from error
+        raise UserError(f"{path}: not readable as JSON ({error}). {advice}") from error
+
+
+def fault_in(error):
+    """The first fault that a ValidationError tells of, in words."""
+    fault = error.errors()[0]
+    place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+    if place:
+        return f'"{place}": {message[0].lower()}{message[1:]}'
+    return "expected a JSON object" if fault["type"] == "model_type" else message
+
+
+def identity(settings, sha256):
+    """A hash of what a run is trained with: its settings, wherever it is trained, and its data."""
+    given = settings.replace(device="auto", threads=None).unusual()  # a setting of a later version, at its default, is none
+    return hashlib.sha256(f"{as_flags(given)} {settings.source} {sha256}".encode()).hexdigest()

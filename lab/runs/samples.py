@@ -4,7 +4,7 @@ import math
 
 from lab.inputs import MEGABYTE, first_line
 from lab.runs.files import atomic
-from lab.runs.folders import SAMPLES
+from lab.runs.folders import SAMPLES, is_inside
 from lab.settings import UserError
 
 _MOST_BYTES, _MOST = 25 * MEGABYTE, 2_500  # of the samples of one epoch, unpacked
@@ -13,12 +13,13 @@ _NAME = "samples"
 
 def sample_paths(folder, most=None, ending="png"):
     """The pictures of a GAN's samples in a run's folder, or with the ending "npz" their numbers: dict of int to Path, by rising
-    epoch.
+    epoch. Links lead nowhere.
 
     Of more than ``most``, every second, third or so, and the last.
     """
-    paths = {path.stem.removeprefix("epoch_"): path for path in (folder / SAMPLES).glob(f"epoch_*.{ending}")}
-    epochs = sorted(filter(str.isdecimal, paths), key=int)
+    inside = [path for path in (folder / SAMPLES).glob(f"epoch_*.{ending}") if is_inside(folder, path)]
+    paths = {path.stem.removeprefix("epoch_"): path for path in inside}
+    epochs = sorted((epoch for epoch in paths if epoch.isdecimal() and sampled(int(epoch)) == f"epoch_{epoch}.png"), key=int)
     if most and len(epochs) > most:
         epochs = [*epochs[: -1 : math.ceil((len(epochs) - 1) / (most - 1))], epochs[-1]]
     return {int(epoch): paths[epoch] for epoch in epochs}

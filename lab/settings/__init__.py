@@ -2,7 +2,20 @@
 # ruff: noqa: F401
 
 from lab.settings.catalogue import CLASSES, IMAGE_SHAPES
-from lab.settings.kinds import Threads, UserError, is_own_data, text
+from lab.settings.kinds import Real, Threads, UserError, Whole, is_own_data, is_own_net, parse_as, text
 from lab.settings.names import CLASSIFIERS, CONVOLUTIONAL, DATASETS, GANS, IMAGE_DATASETS, NETS, POINTS, THEORY
 from lab.settings.network import arguments_of, idle_parts, names_in, with_source
-from lab.settings.settings import FLAGS, Settings, as_flags, axis, differing, flag_of, metavar, parse, words
+from lab.settings.settings import (
+    FLAGS,
+    Settings,
+    as_flags,
+    axis,
+    choices,
+    differing,
+    flag_of,
+    flag_with,
+    is_value,
+    metavar,
+    parse,
+    words,
+)

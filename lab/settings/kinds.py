@@ -1,5 +1,6 @@
 """The types of settings: their bounds, what they expect in words, and the way from text and back."""
 
+import contextlib
 import functools
 import re
 from pathlib import Path
@@ -7,12 +8,16 @@ from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lab.inputs import suggestion, visible
+from lab.inputs import as_typed, suggestion, visible
 from lab.settings import names
 
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
 _MOST_TEXT = 2_000  # letters of a message
+_MOST_TYPED = 200  # of a value that somebody has mistyped
+_THOUSANDS = re.compile(r"\d{1,3}([.,' ]\d{3})+")
+_EXPONENT = r"[eE][-+]?\d+"
+_NUMBER = re.compile(rf"[-+]?\d+(?:\.\d+)?(?:{_EXPONENT})?")
 
 
 class Words(NamedTuple):
@@ -63,6 +68,8 @@ def _dataset(given):
 
 
 Count = Annotated[int, Field(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
+Whole = Annotated[int, Words("N", "a whole number")]
+Real = Annotated[float, Words("X", "a number")]
 CountOrZero = Annotated[int, Field(ge=0, le=_MOST), Words("N", f"a whole number from 0 to {_MOST}")]
 # TensorFlow hangs or crashes over absurd numbers.
 Threads = Annotated[int, Field(ge=1, le=1024), Words("N", "a whole number from 1 to 1024")]
@@ -118,10 +125,17 @@ def in_words(kind):
         return Words("", "true or false")
     if get_origin(kind) is Literal:
         return Words("|".join(get_args(kind)) if len(get_args(kind)) <= 3 else "NAME", "one of them")
-    return get_args(kind)[2]
+    return next(one for one in get_args(kind) if isinstance(one, Words | Choice))
 
 
-def parse(kind, name, given):
+def choices(kind):
+    """The names that a value of a type may be; empty of a type of other values."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return in_words(kind).names if isinstance(in_words(kind), Choice) else ()
+
+
+def parse_as(kind, name, given):
     """The value of a type from its text; UserError if the text is no such value.
 
     Parameters
@@ -134,9 +148,16 @@ def parse(kind, name, given):
         "200,100", "1e-4", "true", "tanh", ...
     """
     try:
-        return _adapter(kind).validate_python(given.split(",") if get_origin(plain(kind)) is tuple else given)
+        return _parsed(kind, given)
     except ValidationError as error:
         raise UserError(refusal(kind, name, given)) from error
+
+
+def _parsed(kind, given):
+    several = get_origin(plain(kind)) is tuple
+    if plain(kind) is int and _THOUSANDS.fullmatch(given):  # 1.000, which would be 1
+        given = ""
+    return _adapter(kind).validate_python(given.split(",") if several else given)
 
 
 @functools.cache
@@ -156,10 +177,29 @@ def text(value):
 
 def refusal(kind, name, value):
     """What is wrong with a value that is none of its type, in one line."""
-    if get_origin(kind) is Literal:
-        known = get_args(kind)
-        return f"unknown {name} {value!r}{suggestion(str(value), known)}: choose from {', '.join(known)}"
-    if isinstance(in_words(kind), Choice):
-        known, own = in_words(kind)
-        return f"unknown {name} {value!r}{suggestion(str(value), known)}: choose from {', '.join(known)}, {own}"
-    return f"{name} must be {in_words(kind).expected}, got {value!r}"
+    if known := choices(kind):
+        own = [] if get_origin(kind) is Literal else [in_words(kind).own]
+        return f"unknown {name} {value!r}{suggestion(str(value), known)}: choose from {', '.join([*known, *own])}"
+    return f"{name} must be {in_words(kind).expected}, got {value!r}{_meant(kind, value)}"
+
+
+def _meant(kind, value):
+    """A value that would be one of a type, in brackets: with the keyboard's signs, a decimal point, commas between numbers, no
+    unit; nothing where it is not clear."""
+    if not isinstance(value, str) or len(value) > _MOST_TYPED:
+        return ""
+    text = as_typed(value).strip()
+    several = [text]
+    if get_origin(plain(kind)) is tuple:
+        numbers = [] if _NUMBER.sub("", text).strip(" ,;/()[]{}") else _NUMBER.findall(text)
+        several += [",".join(numbers)] if len(numbers) > 1 else []
+    elif plain(kind) is int:
+        several += [re.sub(r"[.,' ]", "", text)] if _THOUSANDS.fullmatch(text) else []
+        several += re.findall(r"^(\d+) ?[a-z]{2,}$", text)
+    elif re.fullmatch(rf"\d*,\d+({_EXPONENT})?", text):
+        several.append(text.replace(",", "."))
+    for meant in several:
+        with contextlib.suppress(ValidationError):
+            _parsed(kind, meant)
+            return f" (did you mean {meant}?)"
+    return ""

@@ -263,8 +263,15 @@ def as_flags(values):
     values : dict
         By the setting's name, as `Settings.unusual` gives them.
     """
-    given = {f"--{flag_of(name)}": value is not True and shlex.quote(kinds.text(value)) for name, value in values.items()}
-    return " ".join(f"{flag} {value}" if value else flag for flag, value in given.items())
+    given = [
+        f"--{flag_of(name)}" if value is True else flag_with(flag_of(name), kinds.text(value)) for name, value in values.items()
+    ]
+    return " ".join(given)
+
+
+def flag_with(flag, value):
+    """A flag, named without its dashes, and its value as one would type them: such that neither a dash nor an @ acts."""
+    return f"--{flag}{'=' if value.startswith(('-', '@')) else ' '}{shlex.quote(value)}"
 
 
 def parse(name, given):
@@ -282,12 +289,26 @@ def parse(name, given):
     UserError
         If the text is no value of that type and within its bounds.
     """
-    return kinds.parse(_kind(name), words(name), given)
+    return kinds.parse_as(_kind(name), words(name), given)
+
+
+def is_value(name, given):
+    """Whether a text is a value of a setting, as of `parse`."""
+    try:
+        parse(name, given)
+    except UserError:
+        return False
+    return True
 
 
 def metavar(name):
     """What the help calls a setting's value; empty of a flag that takes none."""
     return FLAGS[name].metavar or kinds.in_words(_kind(name)).metavar
+
+
+def choices(name):
+    """The names that a setting may be, if it is one of some names."""
+    return kinds.choices(_kind(name))
 
 
 def axis(name):

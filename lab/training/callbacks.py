@@ -8,20 +8,21 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras.callbacks import EarlyStopping, TensorBoard
-from PIL import Image
 
 from lab import runs
 from lab.backend import devices, gan, inference
 from lab.console import Bar, say
-from lab.data import GAUSSIANS
+from lab.data import GAUSSIANS, picture_in
 from lab.figures import captioned, samples
+from lab.inputs import first_line
 from lab.runs import File, atomic, write_json
-from lab.settings import FLAGS, UserError, text
+from lab.settings import FLAGS, text
 from lab.signals import interrupt_of
 from lab.training import earlier, engine
 
@@ -32,6 +33,15 @@ LONG = 5  # seconds, compiling: the user is told how long it took the last time
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
 KEPT, KEPT_NUMBERS = 500, 400_000  # images of an epoch that are kept, to be measured; fewer of large ones
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
+
+
+class Beginning(NamedTuple):
+    """What a run begins with."""
+
+    found: runs.Checkpoint | None  # that it is resumed from
+    identity: str  # as of `runs.identity`
+    # Called once, when the first epoch has ended, before anything else is written: with the content of history.json.
+    write: Callable[[dict], None]
 
 
 class Listeners(NamedTuple):
@@ -45,7 +55,7 @@ class Listeners(NamedTuple):
     checkpoints: keras.callbacks.Callback
 
 
-def listeners_for(settings, output, title, found=None, watch=None):
+def listeners_for(settings, output, title, beginning, watch=None):
     """The callbacks of a run.
 
     Parameters
@@ -54,18 +64,17 @@ def listeners_for(settings, output, title, found=None, watch=None):
     output : runs.Output
     title : str
         Of the run's figure.
-    found : runs.Checkpoint, optional
-        That the run goes on from.
+    beginning : Beginning
     watch : function, optional
         As of `Watch`.
     """
     stopper, patience = None, settings.early_stopping
     if patience:
         stopper = EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-    recorder = Recorder(output.folder, title, found)
+    recorder = Recorder(output.folder, title, beginning)
     return Listeners(
         recorder,
-        SamplePictures(output.folder, settings) if settings.is_gan else None,
+        SamplePictures(output.folder, settings, recorder.found is not None) if settings.is_gan else None,
         Log(output, settings) if output.tensorboard else None,
         watch and Watch(watch),
         stopper,
@@ -82,33 +91,30 @@ class Recorder(keras.callbacks.Callback):
         Of the run.
     title : str
         Of its figure.
-    found : runs.Checkpoint, optional
-        That it goes on from.
+    beginning : Beginning
     """
 
-    def __init__(self, folder, title, found=None):
+    def __init__(self, folder, title, beginning):
         super().__init__()
+        self.found, self.identity, self.write = beginning  # to write is None, once it was done
+        found = self.found
         self.folder, self.title, self.device = folder, title, devices.running().name
         self.saved_epoch = 0
         self.fault = None
-        self.found = found
         self.compiled = found.about.compiled if found else True  # the first epoch contains the compiling
         # What each finished epoch gave, and the model's state after the last one: set in one go, so that an interrupt cannot
         # fall between them.
         self.finished = (found.rows, found.state) if found else ([], None)
-        self.resumed = [*found.about.resumed, len(found.rows)] if found else []
+        # Once, be it that the run was broken off again before its next epoch had ended.
+        self.resumed = sorted({*found.about.resumed, len(found.rows)}) if found else []
         self.before = found.about.seconds if found else 0.0
 
     def go_on_with(self, model, compiled):
         """Train with this model from the state that was found, if one was; it is a new one, still to be compiled, or not."""
-        if not self.found:
-            self.compiled = compiled
-            return
-        try:
+        if self.found:
             engine.set_state(model, self.found.state)
-        except ValueError as error:
-            path = self.folder / File.CHECKPOINT
-            raise UserError(f"{path}: not of this run ({error}); train the run again with --overwrite") from error
+        else:
+            self.compiled = compiled
 
     def on_train_begin(self, logs=None):
         self.begin = time.perf_counter()
@@ -126,7 +132,11 @@ class Recorder(keras.callbacks.Callback):
         if not all(math.isfinite(value) for name, value in row.items() if name.endswith("loss")):
             self.fault = f"the loss is not a finite number after epoch {epoch + 1}"
             self.model.stop_training = True
-        write_json(self.folder / File.HISTORY, self.history(runs.TRAINING))
+        if self.write:
+            self.write(self.history(runs.TRAINING))
+            self.write = None
+        else:  # not synced: after a power cut, it is in the checkpoint
+            write_json(self.folder / File.HISTORY, self.history(runs.TRAINING), sync=False)
 
     @property
     def seconds(self):
@@ -182,7 +192,7 @@ class Checkpoints(keras.callbacks.Callback):
         if not rows:
             return
         stopping = self.stopper and runs.Stopping(**{name: getattr(self.stopper, name) for name in runs.Stopping.model_fields})
-        told = {name: getattr(self.recorder, name) for name in ("seconds", "resumed", "compiled")}
+        told = {name: getattr(self.recorder, name) for name in ("seconds", "resumed", "compiled", "identity")}
         about = runs.About(metrics=list(rows[0]), stopping=stopping, **told)
         best = (self.stopper and self.stopper.best_weights) or []
         checkpoint = runs.Checkpoint(about, [list(row.values()) for row in rows], state, best)
@@ -195,13 +205,15 @@ class Interrupt(keras.callbacks.Callback):
     the last epoch is to be written whole.
 
     Behind all other callbacks. A second signal ends the process at once; so does a chunk that takes too long, as one may that
-    is compiled first, after the state of the last finished epoch was written.
+    is compiled first, after the state of the last finished epoch was written. What is written behind the last chunk may take as
+    long as it needs.
     """
 
     checkpoints = None  # the run's Checkpoints, once there are any
 
     def __enter__(self):
         self.pressed = None  # the signal
+        self.trained = False  # whether the last chunk has ended
         self.before = {}
         if threading.current_thread() is threading.main_thread():  # no other may
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -232,24 +244,37 @@ class Interrupt(keras.callbacks.Callback):
             number = self.heard.recv(1)
             self.heard.settimeout(PATIENCE)
             try:
-                if not number or not self.heard.recv(1):
-                    return  # the run has ended
+                again = number and self.heard.recv(1)
             except TimeoutError:
-                with contextlib.suppress(Exception):
-                    self._save()
+                if self.trained:  # and what is left is to be written
+                    self.heard.settimeout(None)
+                    again = self.heard.recv(1)
+                else:
+                    again = True
+                    with contextlib.suppress(Exception):
+                        self._save()
+            if not again:  # the run has ended
+                return
+            with contextlib.suppress(Exception):
+                runs.unlock(self.checkpoints.recorder.folder)
             os._exit(128 + number[0])
 
     def _save(self):
-        if self.checkpoints:
-            self.checkpoints.write()
-            say(f"\n{self.checkpoints.recorder.folder}: ended; the same command goes on.")
+        recorder = self.checkpoints.recorder
+        self.checkpoints.write()
+        saved = runs.load(recorder.folder).to_resume if recorder.finished[0] else "No epoch was finished."
+        say(f"\n{recorder.folder}: ended. {saved}")
 
     def on_train_batch_end(self, batch, logs=None):
         if self.pressed:
+            self.trained = True
             raise interrupt_of(self.pressed)
 
     def on_epoch_end(self, epoch, logs=None):
         self.on_train_batch_end(None)
+
+    def on_train_end(self, logs=None):
+        self.trained = True
 
 
 class Watch(keras.callbacks.Callback):
@@ -307,7 +332,7 @@ class ProgressLines(keras.callbacks.Callback):
     def __init__(self, settings, output, recorder):
         super().__init__()
         self.settings, self.epochs, self.recorder = settings, settings.epochs, recorder
-        self.results_dir = output.folder.parents[output.name.count("/")]
+        self.results_dir = output.results_dir
         self.bar = Bar("compiling")
         self.compiling = threading.Timer(LONG, self._explain)
         self.compiling.daemon = True
@@ -322,7 +347,7 @@ class ProgressLines(keras.callbacks.Callback):
         epochs = len(self.recorder.finished[0])
         if kind and issubclass(kind, KeyboardInterrupt) and epochs and not self.recorder.fault:
             saved = f"model and history of the first {epochs} epochs are saved"
-            say(f"\n{self.recorder.folder}: stopped; {saved}. The same command goes on.")
+            say(f"\n{self.recorder.folder}: stopped; {saved}. {runs.load(self.recorder.folder).to_resume}")
 
     def on_train_begin(self, logs=None):
         self.bar.restart((self.epochs - len(self.recorder.finished[0])) * self.params["steps"])
@@ -354,37 +379,40 @@ def _in_words(logs):
 
 
 class SamplePictures(keras.callbacks.Callback):
-    """Writes ``samples/epoch_0000.png`` and ``.npz`` before a GAN's training, and more in its course, always of the same latent
-    vectors.
+    """Draws samples of the untrained generator, which are written as ``samples/epoch_0000.png`` and ``.npz`` when the first
+    epoch has ended, and more in the course of training, always from the same latent vectors.
 
     Parameters
     ----------
     folder : Path
         Of the run.
     settings : Settings
+    resumed : bool
+        Whether the run goes on from a checkpoint.
     """
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, resumed):
         super().__init__()
-        self.folder, self.settings = folder, settings
+        self.folder, self.settings, self.resumed = folder, settings, resumed
         self.gaussians = GAUSSIANS.get(settings.dataset)
 
     def on_train_begin(self, logs=None):
         kept = min(KEPT, max(SAMPLED, KEPT_NUMBERS // math.prod(self.model.generator.output_shape[1:])))
         count, settings = SAMPLED_POINTS if self.gaussians else kept, self.settings
         self.latents = gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size)
-        pictures = self.folder / runs.SAMPLES
-        pictures.mkdir(exist_ok=True)  # of a run that goes on, it is there
-        if not (pictures / runs.sampled(0)).exists():
-            self.write(0)
+        # To be written when the first epoch has ended: until then, the folder may hold an older run.
+        self.untrained = None if self.resumed else inference.generate(self.model.generator, self.latents)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.untrained is not None:
+            self.write(0, self.untrained)
+            self.untrained = None
         due = (epoch + 1) % self.settings.sample_every == 0 or epoch + 1 == self.settings.epochs
         if due and not self.model.stop_training:  # as a loss that is no number stops it: such weights are not worth a picture
-            self.write(epoch + 1)
+            self.write(epoch + 1, inference.generate(self.model.generator, self.latents))
 
-    def write(self, epoch):
-        generated = inference.generate(self.model.generator, self.latents)
+    def write(self, epoch, generated):
+        (self.folder / runs.SAMPLES).mkdir(exist_ok=True)
         runs.save_samples(self.folder, epoch, generated)
         picture = samples(generated, self.gaussians and self.gaussians.modes)
         runs.save_figures({runs.sampled(epoch): picture}, self.folder / runs.SAMPLES, vector=False)
@@ -416,15 +444,31 @@ class Log(TensorBoard):
         super().on_epoch_end(epoch, logs)
         for number in range(epoch + 1 if epoch else 0, epoch + 2):  # with the first epoch, what was there before it
             path = self.output.folder / runs.SAMPLES / runs.sampled(number)
-            if path.exists():
+            if picture := _picture(path):
                 with self._train_writer.as_default():
-                    self.summary.image("samples", np.array(Image.open(path).convert("RGB"))[None], step=number)
+                    self.summary.image("samples", np.array(picture.convert("RGB"))[None], step=number)
+
+
+def _picture(path):
+    """A picture of samples; None where there is none, or a broken one, of which a line says so."""
+    try:
+        with picture_in(path) as picture:
+            return picture.copy()
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever the decoder makes of what is no picture
+        say(f"{path} cannot be read, and is left out: {first_line(error)}")
+        return None
 
 
 def animate(folder):
-    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, each below its epoch, of some if they are many."""
+    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, if any, each below its epoch, of some if they are
+    many."""
     paths = runs.sample_paths(folder, MOST_FRAMES)
-    frames = [captioned(Image.open(path), f"epoch {epoch}").quantize() for epoch, path in paths.items()]
+    pictures = {epoch: _picture(path) for epoch, path in paths.items()}
+    frames = [captioned(picture, f"epoch {epoch}").quantize() for epoch, picture in pictures.items() if picture]
+    if not frames:
+        return
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
     with atomic(folder / File.ANIMATION) as temporary:
         frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)

@@ -17,16 +17,14 @@ def compiling_seconds(settings, results_dir):
     It is the first epoch less the median of the later ones.
     """
     needed = engine.compiled_in(settings)
-    with contextlib.suppress(OSError):  # other processes may remove runs meanwhile
-        folders = runs.below(results_dir, runs.File.HISTORY)
-        folders.sort(key=lambda folder: (folder / runs.File.HISTORY).stat().st_mtime, reverse=True)
-        for folder in folders[:MOST]:
-            with contextlib.suppress(UserError):
-                run = runs.load(folder)
-                history, same_device = run.history, run.history.device == devices.running().name
-                timed = same_device and history.compiled and history.steady_seconds
-                if timed and run.settings.source == settings.source and _compiled_in(run, settings) == needed:
-                    return max(0.0, history.epoch_seconds[0] - statistics.median(history.steady_seconds))
+    for folder in runs.latest(results_dir, MOST):
+        with contextlib.suppress(UserError, OSError):  # broken, or gone meanwhile
+            run = runs.load(folder)
+            history, same_device = run.history, run.history.device == devices.running().name
+            timed = same_device and history.compiled and history.steady_seconds
+            same_net = (run.settings.net, run.settings.source) == (settings.net, settings.source)
+            if timed and same_net and _compiled_in(run, settings) == needed:
+                return max(0.0, history.epoch_seconds[0] - statistics.median(history.steady_seconds))
     return None
 
 

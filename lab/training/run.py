@@ -5,7 +5,7 @@ The way from the command to the loop on the device::
     train.py                          flags become Settings
       experiments.train               one run, or many on the workers of a cluster
         training.run.train_here       the folder is free, the data found, the settings resolved, TensorFlow started
-          training.run.train_run      config.json; then the epochs; then model.keras, learning_curve.png, history.json
+          training.run.train_run      the epochs, behind the first of them config.json; in the end model.keras and the rest
             training.engine           a compiled model, built for this run or left by the one before, and back its state
               backend.resident        the data set on the device once; each epoch's order cut into chunks
                 keras.Model.fit       takes a chunk for a step; after each epoch it calls the callbacks
@@ -16,6 +16,7 @@ The way from the command to the loop on the device::
 Nothing here imports TensorFlow until a run's settings, folder and data are known to be good.
 """
 
+import contextlib
 import functools
 import statistics
 
@@ -31,7 +32,7 @@ _GROWN = 1.1  # by how much a loss is larger that has grown
 
 
 def train_here(settings, output, data_dir=None):
-    """Train a run on this machine and print what it took.
+    """Train a run on this machine and print what it took; of one that is done already, say so.
 
     Parameters
     ----------
@@ -45,16 +46,26 @@ def train_here(settings, output, data_dir=None):
     UserError
         If the run cannot be trained: for its folder, data or device, or as of `train_run`.
     """
-    runs.check_free(output.folder, output.overwrite or runs.unfinished(output.folder) is not None)
+    folder = output.folder
+    runs.check_free(folder, overwrite=True)
     settings, arrays = for_run(settings, data_dir)
+    record = status = None
+    if not output.overwrite and runs.has_record(folder):
+        record, status = runs.standing(folder, settings, fingerprint(arrays))
+    if status == runs.COMPLETE:
+        console.say(f"{folder}: is done already; --overwrite trains it again.")
+        return
+    runs.check_free(folder, output.overwrite or record is not None)
     with console.Bar("starting TensorFlow"):
         devices.start(devices.setup_of(settings))
     history = train_run(settings, arrays, output)
-    first, *later = history["epoch_seconds"]
-    times = f"first epoch {first:.2f} s" + (f", median of the later ones {statistics.median(later):.3f} s" if later else "")
-    files = ", ".join(sorted(path.name for path in output.folder.iterdir() if not path.name.startswith(".")))
-    console.say(f"Trained in {history['total_seconds']:.1f} s on {history['device']}: {times}.\n{output.folder}: {files}")
-    if not settings.is_gan and (doubt := _doubt(settings, runs.History(**history), arrays.validation_labels)):
+    known = runs.History(**history)
+    times = f"first epoch {known.epoch_seconds[0]:.2f} s"
+    if known.steady_seconds:
+        times += f", median of the later ones {statistics.median(known.steady_seconds):.3f} s"
+    files = ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")))
+    console.say(f"Trained in {known.total_seconds:.1f} s on {known.device}: {times}.\n{folder}: {files}")
+    if not settings.is_gan and (doubt := _doubt(settings, known, arrays.validation_labels)):
         console.say(f"Warning: {doubt}")
 
 
@@ -107,56 +118,102 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
         networks = engine.networks_of(model)
         if verbose is True:
             networks.summary(expand_nested=True)
-        record = _record(settings, arrays, output, networks)
-        with runs.writing(folder, output.overwrite, record) as found, callbacks.Interrupt() as interrupt:
-            if not found:
-                _write_record(folder, record, settings)
-            elif verbose is True:
-                console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
+        record = _record(settings, arrays, output, networks.count_params())
+        with runs.writing(folder, output.overwrite, record) as claim, callbacks.Interrupt() as interrupt:
+            trainer, compiled = engine.engine_for(settings, arrays, model)
+            fitting = _fitting(settings, record, trainer.model)
+            claim.find_checkpoint(fitting)
+            if verbose is True:
+                _say_before(claim, settings, record)
             watch = watch and functools.partial(watch, networks.count_params())
             title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
-            listeners = callbacks.listeners_for(settings, output, title, found, watch)
+            begin = functools.partial(_begin, claim, record, settings)
+            beginning = callbacks.Beginning(claim.checkpoint, fitting.identity, begin)
+            listeners = callbacks.listeners_for(settings, output, title, beginning, watch)
+            listeners.recorder.go_on_with(trainer.model, compiled)
             interrupt.checkpoints = listeners.checkpoints
             if callable(verbose):
-                return _fit(settings, arrays, model, listeners, [callbacks.ChunkNews(verbose, listeners.recorder), interrupt])
+                last = [callbacks.ChunkNews(verbose, listeners.recorder), interrupt]
+                return _fit(settings, trainer, model, listeners, last)
             if not verbose:
-                return _fit(settings, arrays, model, listeners, [interrupt])
+                return _fit(settings, trainer, model, listeners, [interrupt])
             with callbacks.ProgressLines(settings, output, listeners.recorder) as lines:
-                return _fit(settings, arrays, model, listeners, [lines, interrupt])
+                return _fit(settings, trainer, model, listeners, [lines, interrupt])
 
 
-def _record(settings, arrays, output, networks):
+def _fitting(settings, record, model):
+    """What a checkpoint has to be like to be one of this run, which trains this model."""
+    from lab.training import engine
+
+    identity = runs.identity(settings, record["dataset"]["sha256"])
+    state = engine.state_of(model)
+    layout = {"state": state, "weights": model.weights}
+    layout = {name: [(tuple(one.shape), str(one.dtype)) for one in several] for name, several in layout.items()}
+    layout["trained"] = [place for place, one in enumerate(state) if place < len(model.variables) and one.trainable]
+    layout["counts"] = [place for place, one in enumerate(state) if one.name == "iteration"]
+    about = settings.is_gan, settings.epochs, settings.early_stopping, record["parameters"]
+    return runs.Fitting(identity, *about, **layout)
+
+
+def _say_before(claim, settings, record):
+    """Say what the user has to know before a run that was broken off is trained."""
+    folder, found = claim.folder, claim.checkpoint
+    if claim.fault:
+        aside = f"it is set aside as {runs.File.BROKEN_CHECKPOINT}, and the run is trained anew"
+        console.say(f"{folder}: its checkpoint cannot be used ({claim.fault}): {aside}.")
+    if found:
+        console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
+        if changed := runs.changes(_parts(claim)[-1], runs.Origin(**_origin(record))):
+            console.say(f"Note: resumed with {', '.join(changed)}: {runs.NOT_THE_SAME}.")
+
+
+def _parts(claim):
+    """What the epochs were trained with that a run is resumed from: a list of `runs.Origin`, of which the first is the run's
+    record; epochs after the checkpoint are trained again."""
+    before, done = claim.before, len(claim.checkpoint.rows)
+    return [before, *(part for part in before.parts if part.after < done)]
+
+
+def _origin(record):
+    return {name: record[name] for name in runs.Origin.model_fields}
+
+
+def _begin(claim, record, settings, history):
+    """Write what a run's folder holds from the first epoch on, in place of what an older run has left: config.json and
+    history.json; if the code is not that of the commit in the record, code.patch; and a network of the user's own."""
+    files = {}
+    if claim.checkpoint:
+        first, *later = _parts(claim)
+        parts = [*(part.model_dump() for part in later), _origin(record) | {"after": len(claim.checkpoint.rows)}]
+        record = record | {name: getattr(first, name) for name in runs.Origin.model_fields} | {"parts": parts}
+    elif patch := runs.checkout()[1]:
+        files[runs.File.PATCH] = patch
+    if settings.source:
+        files[runs.File.NETWORK] = settings.source.encode()
+    claim.begin(files | {runs.File.CONFIG: runs.as_json(record), runs.File.HISTORY: runs.as_json(history)})
+
+
+def _record(settings, arrays, output, parameters):
     """The content of config.json."""
     examples, threads = len(arrays.train_images), devices.running().setup.threads
     given = settings.replace(threads=threads).unusual(examples)
-    name = f"--model-name={output.name}" if output.name.startswith("-") else f"-m {output.name}"
     dataset = {"name": settings.dataset, "sha256": fingerprint(arrays)}
     dataset |= {"train": examples, "validation": len(arrays.validation_images)}
     if arrays.path:
         dataset |= {"path": arrays.path, "classes": arrays.classes, "shape": arrays.train_images.shape[1:]}
-    record = {"command": f"python train.py {name} {as_flags(given)}", "settings": settings.to_json()}
-    record |= {"parameters": networks.count_params(), "dataset": dataset, "device": devices.running().name}
-    return record | {"threads": threads, "versions": runs.versions(), "commit": runs.checkout()[0]}
+    command = console.command("train.py", output.name, as_flags(given), results_dir="results")
+    record = {"command": command, "settings": settings.to_json()}
+    record |= {"parameters": parameters, "dataset": dataset, "device": devices.running().name}
+    record |= {"data_dir": str(output.data_dir)} if output.data_dir else {}
+    record |= {"threads": threads, "versions": runs.versions(), "commit": runs.checkout()[0], "code": runs.code_hash()}
+    return runs.checked(record)
 
 
-def _write_record(folder, record, settings):
-    """Write config.json; if the code is not that of the commit that it names, code.patch; and a network of the user's own."""
-    runs.write_json(folder / runs.File.CONFIG, record)
-    if patch := runs.checkout()[1]:
-        with runs.atomic(folder / runs.File.PATCH) as temporary:
-            temporary.write_bytes(patch)
-    if settings.source:
-        with runs.atomic(folder / runs.File.NETWORK) as temporary:
-            temporary.write_text(settings.source, "utf-8")
-
-
-def _fit(settings, arrays, model, listeners, last):
+def _fit(settings, trainer, model, listeners, last):
     """Train a model with an engine, and leave it and the run's files in the state of the epoch that is to be saved."""
     from lab.training import engine
 
     recorder, checkpoints, watch = listeners.recorder, listeners.checkpoints, listeners.watch
-    trainer, compiled = engine.engine_for(settings, arrays, model)
-    recorder.go_on_with(trainer.model, compiled)
 
     def networks_in(state):
         engine.set_state(model, state)
@@ -170,7 +227,7 @@ def _fit(settings, arrays, model, listeners, last):
     except KeyboardInterrupt:
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
-        elif recorder.finished[0]:
+        elif recorder.finished[0] and not _is_saved(recorder):
             checkpoints.write()
             _finish(recorder, networks_in(recorder.finished[1]), runs.INTERRUPTED, goes_on=True)
         raise
@@ -185,6 +242,15 @@ def _fit(settings, arrays, model, listeners, last):
     return _finish(recorder, networks_in(engine.state_of(trainer.model)), runs.COMPLETE)
 
 
+def _is_saved(recorder):
+    """Whether the run was interrupted after the same epoch before, so that all of it lies in its folder."""
+    with contextlib.suppress(UserError):  # a history that a power cut has spoilt
+        history = runs.load(recorder.folder).history
+        same = history.status == runs.INTERRUPTED and history.epochs == len(recorder.finished[0])
+        return same and (recorder.folder / runs.File.MODEL).exists()
+    return False
+
+
 def _finish(recorder, networks, status, goes_on=False):
     """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
     from lab.training import callbacks
@@ -193,11 +259,13 @@ def _finish(recorder, networks, status, goes_on=False):
     if networks is not None:
         with runs.atomic(folder / runs.File.MODEL) as temporary:
             networks.save(temporary)
+    else:
+        (folder / runs.File.MODEL).unlink(missing_ok=True)  # of epochs that it was resumed from
+    runs.remove_evaluation(folder)
     history = recorder.history(status)
     drawn = learning_curve(intervals.curves([history]), recorder.title)
     runs.save_figures({runs.File.LEARNING_CURVE: drawn}, folder, vector=False)
-    if (folder / runs.SAMPLES).exists():
-        callbacks.animate(folder)
+    callbacks.animate(folder)
     runs.write_json(folder / runs.File.HISTORY, history)
     if not goes_on:
         (folder / runs.File.CHECKPOINT).unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""What it costs that a run's files are on the disk before they count, and that a checkpoint is checked: seconds of a run's.
+
+examples:
+  python benchmarks/writes.py --data-dir ~/data --results-dir ~/results-of-this-disk
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+RUNS = {
+    "dense": "--epochs 10",
+    "dense, 60 s": "--epochs 300",
+    "conv": "--conv --epochs 5",
+    "gan-dense": "--net gan-dense --epochs 5",
+    "ring": "--net gan-dense --dataset ring --epochs 25",
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", required=True, help="folder with mnist.npz")
+    parser.add_argument("--results-dir", required=True, help="folder on the disk that is to be measured")
+    parser.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--one", nargs=argparse.REMAINDER, help="(for itself)")
+    args = parser.parse_args()
+    if args.one:
+        return train(args.one)
+    print(f"{'run':12} {'synced':>7} {'in all':>8} {'of a run of':>12} {'share':>7}")
+    for kind in args.kinds:
+        flags = [*RUNS[kind].split(), "--data-dir", args.data_dir, "--results-dir", args.results_dir]
+        measure(kind, [*flags, "-m", "written"])
+        shutil.rmtree(Path(args.results_dir, "written"))
+    resume(args)
+
+
+def measure(kind, flags):
+    command = [sys.executable, __file__, "--data-dir", "", "--results-dir", "", "--one", *flags]
+    begin = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    whole, (count, seconds) = time.perf_counter() - begin, done.stdout.split()[-2:]
+    print(f"{kind:12} {count:>7} {float(seconds):7.3f}s {whole:11.1f}s {float(seconds) / whole:7.2%}", flush=True)
+
+
+def train(flags):
+    """Train as train.py does, and print how often files were synced, and how long that took."""
+    import train as script
+    from lab import cli
+
+    taken, fsync = [], os.fsync
+
+    def timed(descriptor):
+        begin = time.perf_counter()
+        fsync(descriptor)
+        taken.append(time.perf_counter() - begin)
+
+    os.fsync = timed
+    sys.argv = ["train.py", *flags]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.run(script.main)
+    print(len(taken), sum(taken))
+
+
+def resume(args):
+    """Print how long it takes to read and check the checkpoint of a run that was broken off."""
+    from lab import runs
+    from lab.runs import checkpoint
+
+    flags = ["--data-dir", args.data_dir, "--results-dir", args.results_dir, "-m", "written"]
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "train.py", *flags, "--epochs", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    folder = Path(args.results_dir, "written")
+    while not (folder / "history.json").exists():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    run = runs.load(folder)
+    with np.load(folder / runs.File.CHECKPOINT) as file:
+        state = [(file[name].shape, file[name].dtype.name) for name in file if name.startswith("state_")]
+    identity = runs.identity(run.settings, run.record.dataset.sha256)
+    fitting = runs.Fitting(identity, run.settings.is_gan, run.settings.epochs, None, run.record.parameters, state, [], [], [])
+    begin = time.perf_counter()
+    found = checkpoint.load_checkpoint(folder, fitting)
+    print(f"the checkpoint after {len(found.rows)} epochs is read and checked in {time.perf_counter() - begin:.4f} s")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
