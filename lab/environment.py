@@ -72,6 +72,19 @@ def _is_width(text):
     return text.isascii() and text.isdigit() and len(text) < 5 and int(text) in _WIDTHS
 
 
+@contextlib.contextmanager
+def variable(name, value):
+    """Within this context, a variable of the environment has this value."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
 def keras_home():
     """Keras's folder, in which data sets are cached: a str; FileNotFoundError for a user without a home."""
     home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")

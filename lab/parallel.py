@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 
+from lab.environment import variable
+
 
 def in_parallel(function, several, least, advance):
     """The results of a function for some arguments, in their order.
@@ -27,19 +29,16 @@ def in_parallel(function, several, least, advance):
             results.append(function(one))
             advance(1)
         return results
-    before = os.environ.get("PYTHONSAFEPATH")
     pool = concurrent.futures.ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     size = max(1, len(several) // (8 * os.cpu_count()))  # a call each would take longer than what is small
-    os.environ["PYTHONSAFEPATH"] = "1"  # other processes are not to find modules in the current folder
-    try:
-        ended = [pool.submit(_each, function, several[place : place + size]) for place in range(0, len(several), size)]
-        for future in concurrent.futures.as_completed(ended):
-            advance(len(future.result()))
-        return [result for future in ended for result in future.result()]
-    finally:
-        pool.shutdown(cancel_futures=True)
-        del os.environ["PYTHONSAFEPATH"]
-        os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
+    with variable("PYTHONSAFEPATH", "1"):  # other processes are not to find modules in the current folder
+        try:
+            ended = [pool.submit(_each, function, several[place : place + size]) for place in range(0, len(several), size)]
+            for future in concurrent.futures.as_completed(ended):
+                advance(len(future.result()))
+            return [result for future in ended for result in future.result()]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _each(function, several):

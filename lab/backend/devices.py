@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.console import say
-from lab.environment import keras_home
+from lab.environment import keras_home, variable
 from lab.settings import CONVOLUTIONAL, UserError, names_in
 
 # What Keras imports if it is installed, to take its data or to offer its kind of models; the lab needs nothing of it.
@@ -230,15 +230,8 @@ def _lean_import():
 @contextlib.contextmanager
 def _no_keras_json():
     """Within this context Keras is imported without a keras.json, which may say anything, or be none."""
-    home = os.environ.get("KERAS_HOME")
-    try:
-        with tempfile.TemporaryDirectory() as empty:
-            os.environ["KERAS_HOME"] = empty
-            yield
-    finally:
-        del os.environ["KERAS_HOME"]
-        if home is not None:
-            os.environ["KERAS_HOME"] = home
+    with tempfile.TemporaryDirectory() as empty, variable("KERAS_HOME", empty):
+        yield
     from keras.src.backend import config
 
     with contextlib.suppress(OSError):  # a user without a home

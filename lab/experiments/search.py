@@ -91,14 +91,12 @@ def seeds(count, kind=""):
 def _seconds_of_a_run(settings, results_dir):
     """How long a training takes, by the latest ones of this net and data set; None without any."""
     found = []
-    for folder in runs.latest(results_dir, LOOKED_AT):
-        with contextlib.suppress(UserError, OSError):  # broken, or gone meanwhile
-            run = runs.load(folder)
-            history, like = run.history, (run.settings.net, run.settings.dataset) == (settings.net, settings.dataset)
-            if like and history.steady_seconds and history.total_seconds:
-                epoch = statistics.median(history.steady_seconds)
-                compiling = max(0.0, history.total_seconds - epoch * history.epochs)
-                found.append(compiling + epoch * settings.epochs)
+    for run in runs.latest(results_dir, LOOKED_AT):
+        history, like = run.history, (run.settings.net, run.settings.dataset) == (settings.net, settings.dataset)
+        if like and history.steady_seconds and history.total_seconds:
+            epoch = statistics.median(history.steady_seconds)
+            compiling = max(0.0, history.total_seconds - epoch * history.epochs)
+            found.append(compiling + epoch * settings.epochs)
     return statistics.median(found) if found else None
 
 
@@ -167,8 +165,8 @@ def _train(study, plan, cluster_work, folder):
         return _goes_on(asked[name][0], settings, goal, *epoch)
 
     left = study.get_trials(states=[TrialState.RUNNING])
-    places = [folder / f"trial={trial.number}" for trial in left]
-    sweep.say_resumed([place for place in places if _state_of(place)[1] == runs.TRAINING])
+    states = [_state_of(folder / f"trial={trial.number}") for trial in left]
+    sweep.say_resumed([record for record, status in states if status == runs.TRAINING])
     planned = _asked(study, plan, folder, asked)
     work = work._replace(ahead=1, watch=watch)
     finished = {trial.number for trial in study.get_trials() if trial.state.is_finished()}
@@ -227,13 +225,12 @@ def _study(path, settings, goal, data):
         study = optuna.load_study(storage=f"sqlite:///{path}", study_name="search")
         known = dict(study.user_attrs["search"])
         ended_trials(study, goal)
-    advice = _ADVICE
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other == ["source"]:
-        raise UserError(f"{path} is of another search: the source of its network {settings.net} was another; {advice}")
+        raise UserError(f"{path} is of another search: the source of its network {settings.net} was another; {_ADVICE}")
     if other:
         was, now = (one.get(other[0], "to be found") for one in (known, about))
-        raise UserError(f"{path} is of another search: its {other[0]} is {was}, not {now}; {advice}")
+        raise UserError(f"{path} is of another search: its {other[0]} is {was}, not {now}; {_ADVICE}")
     # A sampler that began with the same numbers again would repeat the first trials.
     study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials), multivariate=True, constant_liar=True)
     study.pruner = optuna.pruners.PercentilePruner(KEPT, n_warmup_steps=_early(settings))

@@ -14,6 +14,8 @@ from lab.experiments import cluster
 from lab.experiments.display import Display
 from lab.settings import UserError
 
+_AGAIN = "choose another name, or add --overwrite to train all of it again"
+
 
 class Machines(NamedTuple):
     """What trains."""
@@ -47,9 +49,6 @@ def load_data(planned, data_dir=None):
     if len(data) < len(found):
         raise UserError("two of the data sets have the same name: give your files different ones")
     return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, data
-
-
-_AGAIN = "choose another name, or add --overwrite to train all of it again"
 
 
 def train_missing(planned, data, output, machines, advice=_AGAIN):
@@ -88,18 +87,18 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
         order = _in_order(todo, work.threads, workers)
         # What lies there now is to go; what comes later is somebody else's.
         seen = {name: runs.stamp(folder / name) for name, _ in order}
-        older = {name: _older(folder / name, settings, work.threads, output.overwrite) for name, settings in order}
-        broken = {name for name in older if _has_broken(folder / name)}
-        say_resumed([folder / name for name in older if older[name] is None])
-        if not output.overwrite:
-            _say_of_other_threads([folder / name for name in older if older[name]])
+        if output.overwrite:
+            older = {name: before for name, before in seen.items() if runs.has_files(folder / name)}
+        else:
+            older = _not_resumed(folder, order, work.threads)
+        broken = {name for name, _ in order if _has_broken(folder / name)}
         epochs = {name: one.epochs for name, one in todo.items()}
         with Display(epochs) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
-            ready = ((name, settings, older[name]) for name, settings in order)
+            ready = ((name, settings, older.get(name)) for name, settings in order)
             try:
                 for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
                     fault = save(folder / name, files, seen[name]) or fault
-                    replaced = runs.stamp(folder / name) != older[name]
+                    replaced = runs.stamp(folder / name) != older.get(name)
                     if fault and replaced and _done_after_all(folder, {name: planned[name]}, data):
                         files, fault = {runs.File.HISTORY: (folder / name / runs.File.HISTORY).read_bytes()}, None
                     failed.update({name: fault} if fault else {})
@@ -137,45 +136,37 @@ def _in_order(planned, threads, workers):
     return sorted(planned.items(), key=place)
 
 
-def _older(folder, settings, threads, overwrite):
-    """Which run is in the place of one that is to be trained, as of `runs.stamp`; None where none is in its way."""
-    if not runs.has_files(folder):
-        return None
-    return runs.stamp(folder) if overwrite or _begins_anew(folder, settings, threads) else None
-
-
-def _begins_anew(folder, settings, threads):
-    """Whether what is left of a run is no use to go on."""
-    record, status = runs.state(folder)
-    if status == runs.TRAINING:
-        return record.threads != devices.setup_of(settings, threads).threads
-    return status != runs.COMPLETE
+def _not_resumed(folder, order, threads):
+    """Which runs are in the place of some that are to be trained, as of `runs.stamp`, by name: what is left there is no use to
+    go on. Says what is to be known of those that are resumed, and of those that could be but for their threads."""
+    older, resumed, of_other_threads = {}, [], 0
+    for name, settings in order:
+        record, status = runs.state(folder / name)
+        same_threads = record and record.threads == devices.setup_of(settings, threads).threads
+        if status == runs.TRAINING and same_threads:
+            resumed.append(record)
+        elif status != runs.COMPLETE and runs.has_files(folder / name):
+            older[name] = runs.stamp(folder / name)
+            of_other_threads += status == runs.TRAINING
+    say_resumed(resumed)
+    if of_other_threads:
+        why = "they were begun with another number of threads (--workers)"
+        say(f"Note: {of_other_threads} of the unfinished runs trained anew: {why}.")
+    return older
 
 
 def _has_broken(folder):
     return (folder / runs.File.BROKEN_CHECKPOINT).exists()
 
 
-def say_resumed(folders):
-    """Say so if runs in these folders are resumed by other code, or with other packages, than they were begun with."""
-    resumed = _unfinished(folders)
-    if not resumed:
+def say_resumed(records):
+    """Say so if runs of these records are resumed by other code, or with other packages, than they were begun with."""
+    if not records:
         return
     now = runs.Origin(code=runs.code_hash(), versions=runs.versions(), commit=runs.checkout()[0])
-    found = Counter(words for record in resumed for words in runs.changes((record, *record.parts)[-1], now))
+    found = Counter(words for record in records for words in runs.changes((record, *record.parts)[-1], now))
     for words, count in found.items():
         say(f"Note: {count} of the unfinished runs resumed with {words}: {runs.NOT_THE_SAME}.")
-
-
-def _say_of_other_threads(folders):
-    """Say so of unfinished runs that cannot be resumed, since they were begun with another number of threads."""
-    if count := len(_unfinished(folders)):
-        say(f"Note: {count} of the unfinished runs trained anew: they were begun with another number of threads (--workers).")
-
-
-def _unfinished(folders):
-    states = [runs.state(folder) for folder in folders if runs.has_files(folder)]
-    return [record for record, status in states if status == runs.TRAINING]
 
 
 def work_for(output, machines):

@@ -26,7 +26,6 @@ from lab.runs.folders import (
     holds_run,
     is_inside,
     is_pattern,
-    latest,
     locked,
     make_free,
     named,
@@ -60,5 +59,5 @@ from lab.runs.records import (
 from lab.runs.samples import load_samples, sample_paths, sampled, save_samples
 
 # isort: split
-from lab.runs.records import best_first, load, load_ended, load_evaluation, load_search, load_trained, standing, state
+from lab.runs.records import best_first, latest, load, load_ended, load_evaluation, load_search, load_trained, standing, state
 from lab.runs.writing import fault_of, read_files, remove_evaluation, stamp, write_files, writing

@@ -190,15 +190,6 @@ def below(folder, file=None):
     return sorted(Path(place) for place, _, names in os.walk(folder) if file is None or file in names)
 
 
-def latest(results_dir, most):
-    """The folders of the runs whose histories were written last, the last first. Other processes may remove some meanwhile."""
-    written = {}
-    for folder in below(results_dir, File.HISTORY):
-        with contextlib.suppress(OSError):
-            written[folder] = (folder / File.HISTORY).stat().st_mtime
-    return sorted(written, key=written.get, reverse=True)[:most]
-
-
 def make_free(folder):
     """Make a folder for what is no run, and is replaced when it is written again; UserError as of `check_free`, or if a run
     is there."""

@@ -1,5 +1,6 @@
 """What a run's JSON files say. Checked against what we expect of them; a run is read once, and passed on whole."""
 
+import contextlib
 import hashlib
 import itertools
 import re
@@ -336,6 +337,20 @@ def load(folder):
     return Run(folder, settings, record, history)
 
 
+def latest(results_dir, most):
+    """Yield the runs whose histories were written last, the last first, of so many those that can be read.
+
+    Other processes may remove some meanwhile.
+    """
+    written = {}
+    for folder in below(results_dir, File.HISTORY):
+        with contextlib.suppress(OSError):
+            written[folder] = (folder / File.HISTORY).stat().st_mtime
+    for folder in sorted(written, key=written.get, reverse=True)[:most]:
+        with contextlib.suppress(UserError, OSError):  # broken, or gone meanwhile
+            yield load(folder)
+
+
 def checked(record):
     """The content of a config.json, if what reads it takes it; UserError before anything is trained that could not be read."""
     try:
@@ -347,7 +362,8 @@ def checked(record):
 
 def _record_in(folder):
     """What a run's config.json says, and the settings that it gives."""
-    record = _read(Record, folder, File.CONFIG)
+    to_put_back = f"Put it back to resume the run from its {File.CHECKPOINT}, or train the run again with --overwrite"
+    record = _read(Record, folder, File.CONFIG, to_put_back if (folder / File.CHECKPOINT).exists() else _AGAIN)
     try:
         return record, settings_of(record)
     except UserError as error:
@@ -558,11 +574,9 @@ def load_search(folder):
     return _read(Search, folder, SEARCH, "The search's own command writes it again")
 
 
-def _read(model, folder, file, advice=_AGAIN):
+def _read(model, folder, file, advice):
     """A file of a run as what it has to be; UserError, with some advice, if it is not there, or anything else."""
     path = own_file(folder, file)
-    if file == File.CONFIG and (folder / File.CHECKPOINT).exists():
-        advice = f"Put it back to resume the run from its {File.CHECKPOINT}, or train the run again with --overwrite"
     writer = "evaluate.py" if file == File.EVALUATION else "train.py"
     try:
         return model.model_validate(simplejson.loads(read(path, "json").decode("utf-8")))

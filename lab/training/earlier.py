@@ -1,11 +1,9 @@
 """What earlier runs tell of one that is in training."""
 
-import contextlib
 import statistics
 
 from lab import runs
 from lab.backend import devices
-from lab.settings import UserError
 from lab.training import engine
 
 MOST = 50  # runs that are looked at, the latest
@@ -17,14 +15,12 @@ def compiling_seconds(settings, results_dir):
     It is the first epoch less the median of the later ones.
     """
     needed = engine.compiled_in(settings)
-    for folder in runs.latest(results_dir, MOST):
-        with contextlib.suppress(UserError, OSError):  # broken, or gone meanwhile
-            run = runs.load(folder)
-            history, same_device = run.history, run.history.device == devices.running().name
-            timed = same_device and history.compiled and history.steady_seconds
-            same_net = (run.settings.net, run.settings.source) == (settings.net, settings.source)
-            if timed and same_net and _compiled_in(run, settings) == needed:
-                return max(0.0, history.epoch_seconds[0] - statistics.median(history.steady_seconds))
+    for run in runs.latest(results_dir, MOST):
+        history, same_device = run.history, run.history.device == devices.running().name
+        timed = same_device and history.compiled and history.steady_seconds
+        same_net = (run.settings.net, run.settings.source) == (settings.net, settings.source)
+        if timed and same_net and _compiled_in(run, settings) == needed:
+            return max(0.0, history.epoch_seconds[0] - statistics.median(history.steady_seconds))
     return None
 
 
