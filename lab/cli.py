@@ -398,7 +398,8 @@ def check_display(wanted):
 
 def finish(paths, show_them):
     """Say what was written; show the pictures if asked to, or the page."""
-    say(f"{paths[0].parent}: {', '.join(path.name for path in paths)}")
+    for folder in dict.fromkeys(path.parent for path in paths):
+        say(f"{folder}: {', '.join(path.name for path in paths if path.parent == folder)}")
     if show_them:
         import webbrowser
 

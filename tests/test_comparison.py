@@ -527,3 +527,55 @@ def test_the_curve_of_a_setting_with_one_run_is_that_runs_own(tmp_path):
     (setting / "seed=0" / "learning_curve.png").unlink()
     report_sweep(tmp_path, tmp_path / "s")
     assert Image.open(paths[0]).width > 500
+
+
+@pytest.mark.parametrize(
+    ("changes", "shared"),
+    [
+        ({}, "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
+        ({"epochs": 20}, "mnist (60,000 training, 10,000 validation examples), batch size 128, 1 run each, CPU: X, 1 thread"),
+        ({"batch_size": 32}, "mnist (60,000 training, 10,000 validation examples), 10 epochs, 1 run each, CPU: X, 1 thread"),
+        ({"sha256": "b"}, "10 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
+        (
+            {"device": "CPU: X, 4 threads"},
+            "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each, "
+            "CPU: X, 1 thread or 4 threads",
+        ),
+        (
+            {"device": "CPU: Y, 4 threads"},
+            "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each, CPU",
+        ),
+        (
+            {"device": "GPU: Y"},
+            "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each",
+        ),
+    ],
+)
+def test_tables_and_figures_say_what_all_their_rows_share(changes, shared, tmp_path, capsys):
+    fake_run(tmp_path / "a", hidden=(30,))
+    fake_run(tmp_path / "b", hidden=(20,), **changes)
+    found = comparison.compare(*collect(tmp_path, "a", "b"))
+    assert all(table.notes[0] == f"All rows: {shared}." for table in found.tables)
+    assert found.captions[0] == shared
+    comparison.export(tmp_path, runs.named(tmp_path, ["a", "b"]), View(), "latex")
+    assert f"All rows: {shared}." in capsys.readouterr().err
+
+
+def test_repeats_are_counted_in_what_rows_share(sweep):
+    assert ", 1 to 3 runs each, " in comparison.compare(*collect(sweep, "*")).captions[0]
+    assert ", 3 runs each, " in comparison.compare(*collect(sweep, "wide")).captions[0]
+
+
+def test_an_interrupted_run_is_marked_and_drawn_where_it_got_to(tmp_path):
+    for epochs in (10, 30, 90):
+        fake_run(tmp_path / f"s/epochs={epochs}", 0.9, status="interrupted" if epochs == 30 else "complete", epochs=epochs)
+    groups, _ = collect(tmp_path, "s")
+    found = comparison.compare(groups)
+    assert [*found.panels[""]] == ["epochs=10", "epochs=30 (interrupted: 4 of 30 epochs)", "epochs=90"]
+    assert "Interrupted: epochs=30 (4 of 30 epochs)." in found.captions
+    _, series = found.trend
+    (points,) = series.values()
+    assert dict(zip(points["x"][0], points["interrupted"])) == {10: False, 4: True, 90: False}
+    many = [group._replace(name=f"{index}") for index, group in enumerate(groups * 5)]
+    labels = [label for panel in charts.panels_of(many, {}).values() for label in panel]
+    assert len(labels) == 15 and sum("(interrupted: 4 of 30 epochs)" in label for label in labels) == 5

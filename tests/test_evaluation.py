@@ -129,6 +129,24 @@ def test_evaluation_of_the_ring(results):
     broken.unlink()
 
 
+def test_all_runs_are_compared_one_kind_after_the_other(results, capsys):
+    paths = evaluate(results, "*")
+    folders = [*dict.fromkeys(path.parent.name for path in paths)]
+    assert folders == ["all,classifiers", "all,gans"]
+    for folder in folders:
+        assert {"table.md", "table.csv", "learning_curves.png"} <= {path.name for path in paths if path.parent.name == folder}
+    printed = capsys.readouterr().out
+    assert printed.index("all,classifiers") < printed.index("val. accuracy") < printed.index("all,gans")
+    assert printed.index("all,gans") < printed.index("generator loss")
+    evaluate(results, "*", export="markdown")
+    printed = capsys.readouterr().out
+    assert printed.index("val. accuracy") < printed.index("generator loss")
+    with pytest.raises(UserError, match="export csv: GANs and classifiers have other columns"):
+        evaluate(results, "*", export="csv")
+    (strip,) = evaluate(results, "many", "digits", strip=[0, 2])  # the GANs'
+    assert strip.name == "strip.png"
+
+
 def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
     paths = evaluate(results, "many/unroll=0", "many/unroll=1/seed=0", classifier="digits", samples=150, data_dir=data_dir)
     assert [path.name for path in paths] == ["table.md", "table.csv", "learning_curves.png", "labels.png", "over_time.png"]

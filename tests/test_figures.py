@@ -86,7 +86,7 @@ def test_learning_curve_has_accuracy_above_and_loss_below():
     assert above.get_position().y0 > below.get_position().y0
     for axis, name in ((above, "accuracy"), (below, "loss")):
         curves = {line.get_label(): line.get_ydata().tolist() for line in axis.lines}
-        np.testing.assert_array_equal(curves["training"], history[name])
+        np.testing.assert_array_equal(curves["training, while learning"], history[name])
         np.testing.assert_array_equal(curves["validation"], history[f"val_{name}"])
         assert axis.lines[0].get_xdata().tolist() == [1, 2]
 
@@ -130,7 +130,7 @@ def test_learning_curves_have_a_look_a_setting_and_their_legend_outside_the_axes
     looks = {(line.get_color(), line.get_marker()) for line in solid}
     assert len(solid) == len(dashed) == count and len(looks) == count
     assert looks == {(line.get_color(), line.get_marker()) for line in dashed}
-    assert len(legend_texts(figure)) == count + 3 and legend_texts(figure)[-3:-1] == ["training", "validation"]
+    assert len(legend_texts(figure)) == count + 3 and legend_texts(figure)[-3:-1] == ["training, while learning", "validation"]
     assert legend_texts(figure)[-1] == "bands: 95% confidence interval of the mean"
     save(figure, tmp_path)  # which lays it out
     legend = figure.legends[0].get_window_extent()
@@ -153,20 +153,65 @@ def test_panels_share_axes_and_legend_and_a_setting_looks_the_same_in_each(tmp_p
     assert len(many.axes) == 14 and len({round(axis.get_position().y0, 3) for axis in many.axes}) == 4
 
 
-def test_neither_the_first_epoch_nor_bands_set_the_axes_and_bands_show_what_is_possible():
-    mean, wide = np.array([0.1, 0.9, 0.95, 0.97, 0.99]), np.full(5, 0.2)
-    curves = dict.fromkeys(("accuracy", "val_accuracy"), (mean, wide))
-    curves |= dict.fromkeys(("loss", "val_loss"), (10 * (1 - mean), wide))
-    for figure in (figures.learning_curve(curves, "t"), figures.learning_curves({"": panel({"a": curves})}, "t")):
+def drawn_both_ways(curves):
+    return figures.learning_curve(curves, "t"), figures.learning_curves({"": panel({"a": curves})}, "t")
+
+
+def curves_of(accuracy, loss, half_width=np.nan):
+    """Learning curves of which training and validation are the same."""
+    of_both = {"accuracy": np.array(accuracy, float), "loss": np.array(loss, float)}
+    names = {name: name.removeprefix("val_") for name in ("accuracy", "val_accuracy", "loss", "val_loss")}
+    return {name: (of_both[kind], np.full(len(accuracy), half_width)) for name, kind in names.items()}
+
+
+def test_every_epoch_is_shown_and_bands_as_far_as_they_are_possible():
+    curves = curves_of([0.8, 0.9, 0.95, 0.97, 0.99], [2, 1, 0.5, 0.3, 0.1], 0.2)
+    for figure in drawn_both_ways(curves):
         above, below = figure.axes
-        assert above.get_ylim() == pytest.approx((0.9 - 0.0045, 0.99 + 0.0045))
-        assert below.get_ylim() == pytest.approx((0.1 - 0.045, 1 + 0.045))
+        assert above.get_ylim() == pytest.approx((0.8 - 0.0095, 0.99 + 0.0095))
+        assert below.get_ylim() == pytest.approx((0.1 - 0.095, 2 + 0.095))
+        assert not above.texts and not below.texts
         drawn = [axis.collections[0].get_paths()[0].vertices[:, 1] for axis in (above, below)]
         assert drawn[0].max() == 1 and drawn[1].min() == 0
-    short = {name: (mean[:4], wide[:4]) for name, (mean, wide) in curves.items()}
-    assert figures.learning_curve(short, "t").axes[0].get_ylim()[0] < 0.1
-    slow = curves | {"loss": (np.array([10, 5, 1, 0.5, 0.02]), wide)}  # one that does not learn would flatten all others
-    assert figures.learning_curves({"": panel({"a": slow})}, "t").axes[1].get_yscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "loss", "edges"),
+    [
+        ([0.1, 0.9, 0.95, 0.97, 0.99], [9, 1, 0.5, 0.3, 0.1], {"0.1": 0, "9": 1}),
+        ([0.25, 0.96, 0.97], [2.5, 0.2, 0.1], {"0.25": 0, "2.5": 1}),
+        ([0.99, 0.5, 0.51, 0.52], [0.01, 2, 2.1, 2], {"0.99": 1, "0.01": 0}),  # one that gets worse
+    ],
+)
+def test_a_first_epoch_that_would_flatten_the_others_is_marked_at_the_edge_with_its_value(accuracy, loss, edges):
+    for figure in drawn_both_ways(curves_of(accuracy, loss)):
+        for axis, (value, edge), values in zip(figure.axes, edges.items(), (accuracy, loss)):
+            low, high = axis.get_ylim()
+            assert low < min(values[1:]) and max(values[1:]) < high and not low <= values[0] <= high
+            (text,) = axis.texts
+            assert text.get_text().startswith("epoch 1: ") and value in text.get_text() and text.xy == (1, edge)
+            marks = [line for line in axis.lines if line.get_transform() == axis.get_xaxis_transform()]
+            assert len(marks) == 2 and {line.get_xydata().tolist()[0] == [1, edge] for line in marks} == {True}
+
+
+def test_what_would_still_be_seen_beside_the_first_epoch_hides_nothing():
+    two = curves_of([0.1, 0.9], [9, 1])  # without a third epoch, nothing can be flattened
+    slow = curves_of([0.1, 0.5, 0.9, 0.95], [10, 5, 1, 0.02])  # one that does not learn would flatten all others
+    for curves in (two, slow):
+        for figure in drawn_both_ways(curves):
+            for axis, name in zip(figure.axes, ("accuracy", "loss")):
+                low, high = axis.get_ylim()
+                assert low < min(curves[name][0]) and max(curves[name][0]) < high and not axis.texts
+    assert figure.axes[1].get_yscale() == "log"
+
+
+def test_training_and_validation_of_a_setting_are_marked_at_the_same_epochs():
+    one, several = repeats(0.9, epochs=30), {name: repeats(0.9, epochs=30) for name in "abc"}
+    for figure in (figures.learning_curve(one, "t"), figures.learning_curves({"": panel(several)}, "t")):
+        for axis in figure.axes:
+            lines = [line for line in axis.lines if len(line.get_xdata()) == 30]
+            for training, validation in zip(lines[::2], lines[1::2]):
+                assert training.get_markevery() == validation.get_markevery()
 
 
 @pytest.mark.parametrize(
@@ -180,6 +225,7 @@ SERIES = {
     "x": [np.array([1e-2, 0, 1e-10, 1])],
     "val_accuracy": (np.array([0.92, 0.98, 0.97, 0.11]), np.array([0.1, 0.01, 0.01, 0.3])),
     "val_loss": (np.array([0.08, 0.02, 0.03, 0.89]), np.full(4, np.nan)),
+    "interrupted": np.full(4, False),
 }
 
 
@@ -201,7 +247,7 @@ def test_trend_has_error_bars_a_place_for_zero_and_published_crosses(tmp_path):
 def test_trend_over_two_axes_and_a_series_of_one_point(tmp_path):
     two = SERIES | {"x": [SERIES["x"][0], np.array([40, 10, 20, 80.0])]}
     point = np.array([0.5]), np.array([np.nan])
-    one = {"x": [np.array([0.5]), np.array([30.0])], "val_accuracy": point, "val_loss": point}
+    one = {"x": [np.array([0.5]), np.array([30.0])], "val_accuracy": point, "val_loss": point, "interrupted": np.array([True])}
     figure = figures.trend([("lambda", False), ("parameters", True)], {"a": two, "b": one}, "t")
     save(figure, tmp_path)
     assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "lambda", "parameters"]
@@ -209,6 +255,41 @@ def test_trend_over_two_axes_and_a_series_of_one_point(tmp_path):
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     assert figure.axes[3].get_xticks().tolist() == [10, 20, 30, 40, 80]  # the series' own numbers
     assert_told_apart(figure)
+
+
+@pytest.mark.parametrize(
+    ("values", "logarithmic"),
+    [((12.5, 25, 50), True), ((0.125, 1000.5, 4), True), ((1.5, 2.5, 3.5), False), ((1e-5, 2, 30), True)],
+)
+def test_the_numbers_beside_an_axis_are_what_they_stand_for(values, logarithmic, tmp_path):
+    x = np.array(values, float)
+    point = np.array([0.5, 0.6, 0.7]), np.full(3, np.nan)
+    series = {"x": [x], "val_accuracy": point, "val_loss": point, "interrupted": np.full(3, False)}
+    figure = figures.trend([("x", logarithmic)], {"a": series}, "t")
+    save(figure, tmp_path)
+    axis = figure.axes[1]
+    labels = [float(label.get_text().replace(",", "")) for label in axis.get_xticklabels()]
+    assert labels == pytest.approx(axis.get_xticks()) and len(labels) > 2
+    panels = {"": {(one, other): one * other for one in values for other in (0.5, 12.5)}}
+    drawn = figures.heatmap(panels, ("a", "b"), "m", True, "t").axes[0]
+    assert [float(label.get_text().replace(",", "")) for label in drawn.get_yticklabels()] == sorted(values)
+    assert [label.get_text() for label in drawn.get_xticklabels()] == ["0.5", "12.5"]
+
+
+def test_points_stand_where_they_are_unless_error_bars_would_hide_each_other(tmp_path):
+    def drawn(half_width):
+        estimate = np.array([0.5, 0.6]), np.full(2, half_width)
+        one = {"x": [np.array([1, 2])], "val_accuracy": estimate, "val_loss": estimate, "interrupted": np.array([False, True])}
+        figure = figures.trend([("x", False)], {"a": one, "b": one}, "t")
+        return [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"], figure
+
+    (first, second), figure = drawn(np.nan)
+    assert first.get_xdata().tolist() == second.get_xdata().tolist() == [1, 2]
+    assert "interrupted" in legend_texts(figure)
+    rings = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "w"]
+    assert [line.get_xydata().tolist() for line in rings] == [[[2, 0.6]]] * 2
+    (first, second), _ = drawn(0.1)
+    assert first.get_xdata().max() < 2 < second.get_xdata().max()
 
 
 def test_many_lines_differ_in_colour_or_marker_and_their_legend_has_its_quarter(tmp_path):
@@ -322,7 +403,8 @@ def test_published_curves_are_crosses_beside_ours():
     crosses = [line for line in figure.axes[1].lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert [line.get_xydata().tolist() for line in crosses] == [[[1, 1.5], [3, 1.1]]]
     assert crosses[0].get_color() == "C0"
-    assert legend_texts(figure)[:6] == ["a", "b", "training", "validation", "published, training", "published, validation"]
+    lines = ["training, while learning", "validation", "published, training", "published, validation"]
+    assert legend_texts(figure)[:6] == ["a", "b", *lines]
 
 
 def test_data_set_figures(tmp_path):
@@ -334,6 +416,20 @@ def test_data_set_figures(tmp_path):
     ):
         save(figure, tmp_path)
         assert figure.legends or len(figure.axes) == 10
+
+
+def test_classes_of_an_embedding_differ_in_colour_and_are_named_where_they_lie():
+    draw = np.random.default_rng(0)
+    labels = np.arange(400) % 10
+    centres = draw.normal(size=(10, 2)) * 9
+    figure = figures.embedding(centres[labels] + draw.normal(size=(400, 2)), labels, "abcdefghij", (0.5, 0.2), "t")
+    axis = figure.axes[0]
+    colors = [points.get_facecolor()[0] for points in axis.collections]
+    assert min(np.abs(one - other).max() for one, other in itertools.combinations(colors, 2)) > 0.2
+    assert {color[3] for color in colors} == {1}  # what shines through becomes another colour
+    for text in axis.texts:
+        nearest = np.linalg.norm(centres - text.get_position(), axis=1).argmin()
+        assert text.get_text() == "abcdefghij"[nearest]
 
 
 def many(count):

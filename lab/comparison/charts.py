@@ -28,8 +28,9 @@ def panels_of(groups, published):
         name, without what the title says.
     """
     drawn = {group.name: (group.curves(), published.get(group.name, {})) for group in groups}
+    marks = {group.name: f" (interrupted: {group.interrupted})" if group.interrupted else "" for group in groups}
     if len(groups) <= MOST_CURVES:
-        return {"": drawn}
+        return {"": {f"{name}{marks[name]}": curves for name, curves in drawn.items()}}
     naming, panels = naming_of(groups), {}
     first = next(iter(naming.names), None)
     for group, setting in zip(groups, naming.settings):
@@ -37,11 +38,12 @@ def panels_of(groups, published):
         name = "run" if group.run else first
         value, _, rest = pairs.pop(name, naming.usual.get(name, "")).partition("," if name == "hidden" else "\n")
         label = in_words(({name: f"...,{rest}"} if rest else {}) | pairs)
-        panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})[label or group.name] = drawn[group.name]
+        panel = panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})
+        panel[f"{label or group.name}{marks[group.name]}"] = drawn[group.name]
     if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
         names = [*drawn]
         parts = [names[start : start + MOST_CURVES // 2] for start in range(0, len(names), MOST_CURVES // 2)]
-        panels = {f"{part[0]} to {part[-1]}": {name: drawn[name] for name in part} for part in parts}
+        panels = {f"{part[0]} to {part[-1]}": {f"{name}{marks[name]}": drawn[name] for name in part} for part in parts}
     return panels
 
 
@@ -64,6 +66,8 @@ def trend_of(groups, published):
     if not have_one_accuracy(groups) or len({group.settings.source for group in groups}) > 1:
         return None
     levels, found = levels_of(groups), []
+    if "epochs" in levels:  # an interrupted run is drawn where it got to
+        levels["epochs"] = [group.epochs for group in groups]
     for name in levels:
         axes, series = _axes(name, levels, groups), _series(name, levels)
         apart = [places for places in series.values() if len({axes[0][-1][place] for place in places}) > 1] if axes else []
@@ -105,6 +109,7 @@ def _series(name, levels):
 def _points(axes, places, groups, published):
     """A series, as `figures.trend` takes it."""
     points = {"x": [np.array([values[place] for place in places], float) for values in axes]}
+    points["interrupted"] = np.array([bool(groups[place].interrupted) for place in places])
     for metric in ("val_accuracy", "val_loss"):
         estimates = zip(*(intervals.mean_and_half_width(groups[place].measures[metric]) for place in places))
         points[metric] = tuple(np.array(values, float) for values in estimates)

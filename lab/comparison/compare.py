@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from lab import console, runs
 from lab.comparison import charts, effects, tables, text
-from lab.comparison.groups import collect
-from lab.comparison.naming import naming_of, usual_in_words
+from lab.comparison.groups import GANS, by_kind, collect
+from lab.comparison.naming import naming_of, shared_in_words, usual_in_words
 from lab.comparison.published import Published, read_published, verdicts_of
 from lab.settings import UserError
 
@@ -35,7 +35,8 @@ class Comparison(NamedTuple):
 
 
 def compare_runs(results_dir, folders, folder, view):
-    """Compare runs: print the tables, and write them and the figures into a folder.
+    """Compare runs: print the tables, and write them and the figures into a folder; of several kinds one after the other, each
+    into a folder of its own.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ def compare_runs(results_dir, folders, folder, view):
     folder : Path
         Of the comparison.
     view : View
+        Published figures are held against the classifiers.
 
     Returns
     -------
@@ -53,12 +55,20 @@ def compare_runs(results_dir, folders, folder, view):
     """
     from lab.comparison import render  # with matplotlib
 
-    comparison = compare(*collect(results_dir, folders), view)
-    runs.make_free(folder)
-    paths = render.write(comparison, folder)
-    for table in comparison.tables:
-        render.show(table)
-    return paths
+    compared, kinds = {}, by_kind(folders)
+    for kind, members in kinds.items():
+        path = folder.with_name(f"{folder.name},{kind}") if len(kinds) > 1 else folder
+        seen = view._replace(published=None) if len(kinds) > 1 and kind == GANS else view
+        compared[path] = compare(*collect(results_dir, members), seen)
+    written = []
+    for path, comparison in compared.items():
+        runs.make_free(path)
+        written += render.write(comparison, path)
+        if len(kinds) > 1:
+            console.say(f"\n{path.name}")
+        for table in comparison.tables:
+            render.show(table)
+    return written
 
 
 _ALL = View()
@@ -92,11 +102,11 @@ def compare(groups, notes=(), view=_ALL):
         tables.speed_table(groups),
     ]
     shown = groups[: view.top]
-    datasets = ", ".join(sorted({group.record.dataset.name for group in shown}))
-    captions = [datasets, *usual_in_words(naming_of(groups)), *warnings]
+    several = [table._replace(notes=[f"All rows: {shared_in_words(groups)}.", *table.notes]) for table in filter(None, several)]
+    captions = [shared_in_words(shown), *usual_in_words(naming_of(groups)), *_interrupted(shown), *warnings]
     drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
     drawn += charts.followed_of(shown), charts.heatmap_of(shown, view.sort)
-    return Comparison([*filter(None, several)], tables.numbers(groups, verdicts), captions, *drawn, found)
+    return Comparison(several, tables.numbers(groups, verdicts), captions, *drawn, found)
 
 
 def _ordered(groups, view):
@@ -111,6 +121,12 @@ def _ordered(groups, view):
     column = ("val_accuracy" if view.sort is None else view.sort).replace("-", "_")
     cut = f"The first {view.top} of {len(groups)} by {tables.heading(column)}; table.csv has all."
     return tables.in_order(groups, column), [cut] if view.top and view.top < len(groups) else []
+
+
+def _interrupted(groups):
+    """A sentence about what was interrupted, for figures that cannot show it, in a list."""
+    cut = [f"{group.name} ({group.interrupted})" for group in groups if group.interrupted]
+    return [f"Interrupted: {effects.joined(cut)}."] if cut else []
 
 
 def warnings_of(groups, counted=False):
@@ -138,26 +154,33 @@ def _data(group):
     return f"{dataset.name}{held_out}, {dataset.train:,} training images, hash {dataset.sha256[:6]}"
 
 
-def export(results_dir, folders, view, kind):
-    """Print the table of a comparison alone, to be pasted elsewhere.
+def export(results_dir, folders, view, form):
+    """Print the table of a comparison alone, to be pasted elsewhere; of several kinds of runs one table after the other.
 
     Parameters
     ----------
     results_dir, folders, view
         As of `compare_runs`.
-    kind : "latex", "csv" or "markdown"
+    form : "latex", "csv" or "markdown"
         csv: all numbers, unrounded, and every setting.
     """
-    groups, notes = collect(results_dir, folders)
+    kinds = by_kind(folders)
+    if form == "csv" and len(kinds) > 1:
+        raise UserError("--export csv: GANs and classifiers have other columns: name runs of one kind")
+    for members in kinds.values():
+        _export(*collect(results_dir, members), view, form)
+
+
+def _export(groups, notes, view, form):
     groups, _ = _ordered(groups, view)
     naming = naming_of(groups)
-    rows = tables.numbers(groups, {}) if kind == "csv" else tables.runs_table(groups, "", []).rows
-    if kind != "csv" and (fidelity := tables.fidelity_table(groups)):
+    rows = tables.numbers(groups, {}) if form == "csv" else tables.runs_table(groups, "", []).rows
+    if form != "csv" and (fidelity := tables.fidelity_table(groups)):
         rows = [one | other for one, other in zip(rows, fidelity.rows)]
-    if kind != "csv" and len(naming.names) == 1:
+    if form != "csv" and len(naming.names) == 1:
         rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
-    console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[kind](rows[: view.top]))
-    for note in [*usual_in_words(naming), *notes, *warnings_of(groups)]:
+    console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[form](rows[: view.top]))
+    for note in [f"All rows: {shared_in_words(groups)}.", *usual_in_words(naming), *notes, *warnings_of(groups)]:
         console.say(note, file=sys.stderr)
 
 
@@ -186,7 +209,7 @@ def report_sweep(results_dir, folder):
     own = {path: source for path, source in own.items() if runs.is_inside(results_dir, source)}
     render.copy_curves(own)
     render.draw_curves({path: _curve(group, folder.name) for path, group in old.items() if path not in own})
-    render.show(tables.runs_table(groups, folder.name, notes))
+    render.show(tables.runs_table(groups, folder.name, [f"All rows: {shared_in_words(groups)}.", *notes]))
     return [*curves]
 
 
@@ -194,7 +217,8 @@ def _curve(group, name):
     """What `figures.learning_curve` takes for a setting's repeats."""
     repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
     what = f"{group.record.dataset.name}, {group.settings.replace(seed=0).describe(group.record.dataset.train)}"
-    return group.curves(), f"{name}: {what}{repeats}"
+    cut = f", interrupted after {group.interrupted}" if group.interrupted else ""
+    return group.curves(), f"{name}: {what}{repeats}{cut}"
 
 
 def _is_old(path, group):

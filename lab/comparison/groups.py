@@ -17,6 +17,7 @@ from lab.settings import UserError
 # What a table shows of a history: of a classifier, and of a GAN.
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 GAN_METRICS = ("generator_loss", "discriminator_loss")
+CLASSIFIERS, GANS = "classifiers", "gans"  # the kinds of runs
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 # Of these, more is better.
 HIGHER = ("val_accuracy", "accuracy", "modes", "seen", "near", "present", "confidence", "chi_square_p", "distance", "speed_up")
@@ -49,6 +50,19 @@ class Group(NamedTuple):
     @property
     def seeds(self):
         return [run.settings.seed for run in self.runs]
+
+    @property
+    def epochs(self):
+        """The epochs that were trained, at most; of complete runs those that were asked for, early stopping or not."""
+        return max(run.history.epochs for run in self.runs) if self.interrupted else self.settings.epochs
+
+    @property
+    def interrupted(self):
+        """How far its runs got, if they were interrupted: "3 of 30 epochs"; else an empty text."""
+        if self.runs[0].history.status != runs.INTERRUPTED:
+            return ""
+        got = sorted({run.history.epochs for run in self.runs})
+        return f"{' to '.join(map(str, dict.fromkeys([got[0], got[-1]])))} of {self.settings.epochs} epochs"
 
     def curves(self):
         """Learning curves of the repeats: as `intervals.curves`."""
@@ -89,9 +103,32 @@ def collect(results_dir, folders):
     if not gathered:
         raise UserError(f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})")
     if len({members[0].settings.is_gan for members in gathered.values()}) > 1:
-        raise UserError("GANs and classifiers have nothing to be compared by: name runs of one kind")
+        raise UserError("GANs and classifiers have no measure in common: name runs of one kind")
     groups = [_as_repeats(top, _whole(members, notes), results_dir) for top, members in gathered.items()]
     return with_names(by_settings(groups)), notes
+
+
+def by_kind(folders):
+    """Classifiers and GANs apart, which are compared one kind after the other.
+
+    Parameters
+    ----------
+    folders : list of Path
+        Of runs.
+
+    Returns
+    -------
+    dict of str to list of Path
+        By `CLASSIFIERS` and `GANS`, or only one of them. An unfinished run makes no kind of its own.
+    """
+    loaded = {folder: runs.load(folder) for folder in folders}
+    finished = {run.settings.is_gan for run in loaded.values() if that_count([run])}
+    if len(finished) < 2:
+        return {GANS if True in finished else CLASSIFIERS: folders}
+    kinds = {CLASSIFIERS: [], GANS: []}
+    for folder, run in loaded.items():
+        kinds[GANS if run.settings.is_gan else CLASSIFIERS].append(folder)
+    return kinds
 
 
 def by_settings(several, of=lambda group: group):

@@ -68,6 +68,35 @@ def usual_in_words(naming):
     return [f"Usual here: {in_words(naming.usual)}; named is what differs from it."] if naming.usual else []
 
 
+def shared_in_words(groups):
+    """What all groups share of data, epochs, batch size, runs and device, in a line for tables and figures; what they do not
+    share is left out, but for the number of runs and of threads."""
+    datasets = {group.record.dataset.sha256: group.record.dataset for group in groups}
+    shared = []
+    if len(datasets) == 1:
+        (dataset,) = datasets.values()
+        shared.append(f"{dataset.name} ({dataset.train:,} training, {dataset.validation:,} validation examples)")
+    epochs = {group.settings.epochs for group in groups}
+    shared += [f"{counted(*epochs, 'epoch')}"] if len(epochs) == 1 else []
+    sizes = {group.settings.batch_size for group in groups}
+    shared += [f"batch size {size}" for size in sizes if len(sizes) == 1]
+    counts = sorted({len(group.runs) for group in groups})
+    shared.append(f"{counts[0]} to {counted(counts[-1], 'run')} each" if counts[1:] else f"{counted(*counts, 'run')} each")
+    devices = sorted({group.device for group in groups})
+    parts = [device.rpartition(", ") for device in devices]
+    common = {first for first, *_ in parts}
+    if len(common) == 1:
+        shared.append(", ".join(filter(None, [*common, " or ".join(last for *_, last in parts)])))
+    elif len(classes := {device.partition(":")[0] for device in devices}) == 1:
+        shared += classes
+    return ", ".join(shared)
+
+
+def counted(number, noun):
+    """A number and its noun: "1 run", "3 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def in_words(setting):
     """What a group has, as it is called by: "hidden=50,25, dropout=0.5"."""
     return ", ".join(f"{name}={value}" for name, value in setting.items())

@@ -38,7 +38,7 @@ def confirm(study, plan, output, work_on):
     """
     goal, repeats = plan.goal, plan.repeats
     trials = search.ended_trials(study, goal)
-    paths = _draw(study, trials, goal, output)
+    paths = _draw(study, trials, plan, output)
     finalists = runs.best_first(trials, goal)[: plan.finalists]
     if not finalists:
         _say_unreached(trials, goal)
@@ -93,8 +93,10 @@ def _report(finalists, settings, accuracies, chances, goal):
         row |= {"held-out, mean": _mean(held_out.get(one.number)), "test, mean": _mean(tests.get(one.number))}
         rows.append(row | {"settings": as_flags(settings[one.number].replace(holdout=0).unusual())})
     table(rows, "The best trials, in the order of their means on the held-out images", left=("settings",))
-    count = next(iter(settings.values())).holdout
-    say(f"Chosen on {count:,} held-out training images; nothing was on the test images, on which the published solution was.")
+    first = next(iter(settings.values()))
+    say(f"All rows: {_shared(first)}.")
+    chosen = f"Chosen on {first.holdout:,} held-out training images"
+    say(f"{chosen}; nothing was on the test images, on which the published solution was.")
     if not chances:
         say(f"None of these reaches {goal.target_accuracy} on average: with more trials, the same command searches on.")
         return
@@ -113,6 +115,11 @@ def _mean(values):
     return "-" if values is None else cell("val_accuracy", values)
 
 
+def _shared(settings):
+    """What all trials of a search share, in words."""
+    return f"{settings.dataset}, {settings.holdout:,} training images held out, at most {settings.epochs} epochs"
+
+
 def _say_unreached(trials, goal):
     best = max(trials, key=lambda one: one.accuracy, default=None)
     found = f": the best has {best.accuracy:.4f}, with {best.parameters:,} parameters (trial {best.number})" if best else ""
@@ -120,12 +127,13 @@ def _say_unreached(trials, goal):
     say(f"No trial {wanted}{found}. With more trials, the same command searches on.")
 
 
-def _draw(study, trials, goal, output):
+def _draw(study, trials, plan, output):
     """The figures of a search so far."""
+    goal, shared = plan.goal, _shared(plan.settings)
     whole = [trial for trial in trials if trial.whole]
     drawn, found = {}, {}
     if whole:
-        title = f"{output.title}: {len(trials)} trials"
+        title = f"{output.title}: {len(trials)} trials\n{shared}"
         drawn["search.png"] = figures.search(trials, goal.target_accuracy, title)
     if len(whole) > 3:
         warnings.filterwarnings("ignore", module="optuna")  # of few trials
@@ -135,6 +143,7 @@ def _draw(study, trials, goal, output):
             say(f"The importance of the settings cannot be computed from these trials: {first_line(error)}")
         found = {name: found[name] for name in sorted(found) if math.isfinite(found[name])}  # not in the order of hashes
     if found:
-        drawn["importances.png"] = figures.importances(found, f"{output.title}: what the accuracy of a trial depends on")
+        title = f"{output.title}: what the accuracy of a trial depends on\n{len(trials)} trials, {shared}"
+        drawn["importances.png"] = figures.importances(found, title)
     search.record(trials, study, goal, output.folder, found)
     return runs.save_figures(drawn, output.folder)

@@ -31,6 +31,11 @@ def new_figure(width, height, title=None, **options):
     return figure
 
 
+def tick(value, position=None):
+    """A number beside an axis, to its last digit: 12.5, 1,000, 1e-10."""
+    return f"{value:,.10g}"
+
+
 def literal(text):
     """Text that matplotlib does not take for a formula, which it may not be able to read."""
     return text.replace("$", r"\$")

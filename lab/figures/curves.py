@@ -22,8 +22,8 @@ from lab.figures.base import (
 
 # What learning curves show above each other: the axis, and its lines by name; the first is dashed.
 OF_CLASSIFIERS = {
-    "accuracy": {"training": "accuracy", "validation": "val_accuracy"},
-    "loss": {"training": "loss", "validation": "val_loss"},
+    "accuracy": {"training, while learning": "accuracy", "validation": "val_accuracy"},
+    "loss": {"training, while learning": "loss", "validation": "val_loss"},
 }
 OF_GANS = {
     "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
@@ -37,12 +37,14 @@ _LINES = (
 _BANDS = f"bands: {INTERVAL}"
 _PANELS, _WIDTH = 6, 13  # panels to a row, and the inches of a row, at most
 _MARKED = 8  # markers to a line, about
+_FLAT = 0.25  # fraction of an axis's height that the later epochs need at least
 
 
 def learning_curve(curves, title):
     """Accuracy and loss by epoch: of a classifier for training and validation images, of a GAN for its two networks.
 
-    The first of at least five epochs does not set the vertical axes.
+    Every epoch is shown. Only where the first one would flatten all others, the axis leaves it out: it is marked at the edge,
+    with its value.
 
     Parameters
     ----------
@@ -56,10 +58,10 @@ def learning_curve(curves, title):
     for axis, (quantity, metrics) in zip(axes, quantities.items()):
         handles = []
         for (name, metric), look, line in zip(metrics.items(), styles(metrics).values(), _LINES):
-            handles.append(_curve(axis, curves[metric], quantity, look | line | {"label": name}, len(handles) / 2))
+            handles.append(_curve(axis, curves[metric], quantity, look | line | {"label": name}))
         if axis is axes[0] and _repeated(drawn):
             handles.append(band(label=_BANDS))
-        _frame(axis, quantity, _numbers(drawn, metrics.values()))
+        _frame(axis, quantity, drawn, metrics.values())
         axis.legend(handles=handles, loc="best")
     _count_epochs(axes[1], drawn, 6)
     return figure
@@ -69,7 +71,7 @@ def learning_curves(panels, title):
     """The learning curves of several settings, which keep colour and marker in every panel: training (or generator) dashed,
     validation solid.
 
-    Panels stand side by side and have the same axes, which the first of at least five epochs does not set.
+    Panels stand side by side and have the same axes, which show every epoch, as those of `learning_curve`.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def learning_curves(panels, title):
         for axis, (quantity, metrics) in zip(axes, quantities.items()):
             for name, pair in several.items():
                 _setting(axis, pair, (quantity, metrics.values()), looks[name], [*looks].index(name) / len(looks))
-            _frame(axis, quantity, _numbers(drawn, metrics.values()))
+            _frame(axis, quantity, drawn, metrics.values())
         _count_epochs(axes[1], drawn, 6 if len(blocks) < 3 else 3)
     return figure
 
@@ -139,7 +141,7 @@ def _setting(axis, pair, quantity, look, shift):
         axis.plot([*rows], values, marker, color=look["color"], markersize=8, zorder=3)
 
 
-def _curve(axis, estimate, quantity, style, shift):
+def _curve(axis, estimate, quantity, style, shift=0.0):
     """Draw a line, with a marker every few epochs, from the first of them on by a shift from 0 to 1; and its band."""
     mean, half_width = estimate
     epochs, step = np.arange(1, len(mean) + 1), math.ceil(len(mean) / _MARKED)
@@ -149,25 +151,57 @@ def _curve(axis, estimate, quantity, style, shift):
     return line
 
 
-def _numbers(drawn, metrics):
-    """What sets a vertical axis: means and published figures after the first of at least five epochs."""
+def _numbers(drawn, metrics, first):
+    """Means and published figures from an epoch on."""
     numbers = []
     for curves, rows in drawn:
         for metric in metrics:
-            mean = curves[metric][0]
-            skipped = 1 if len(mean) > 4 else 0
-            numbers += [*mean[skipped:], *(row.get(metric) for epoch, row in rows.items() if epoch > skipped)]
-    return np.array(numbers, float)
+            numbers += [*curves[metric][0][first - 1 :]]
+            numbers += [row.get(metric) for epoch, row in rows.items() if epoch >= first]
+    numbers = np.array(numbers, float)
+    return numbers[np.isfinite(numbers)]
 
 
-def _frame(axis, quantity, numbers):
+def _frame(axis, quantity, drawn, metrics):
+    """Set an axis's scale and limits: to every epoch or, where the first would flatten them, to the later ones."""
     axis.grid(alpha=0.3)
     if axis.get_subplotspec().is_first_col():
         axis.set_ylabel(quantity)
-    finite = numbers[np.isfinite(numbers)]
-    if quantity == "loss" and len(finite) and 0 < 100 * finite.min() < finite.max():
+    numbers, later = _numbers(drawn, metrics, 1), _numbers(drawn, metrics, 2)
+    if quantity == "loss" and len(numbers) and 0 < 100 * numbers.min() < numbers.max():
         axis.set_yscale("log")  # one that does not learn would flatten all others
-    frame(axis, numbers)
+    transform = axis.yaxis.get_transform().transform
+    epochs = max(len(mean) for curves, _ in drawn for mean, _ in curves.values())
+    if epochs > 2 and len(later) and np.ptp(transform(later)) < _FLAT * np.ptp(transform(numbers)):
+        frame(axis, later)
+        _mark_first(axis)
+    else:
+        frame(axis, numbers)
+
+
+def _mark_first(axis):
+    """Mark the values of epoch 1 that lie beyond an axis's limits, at its edge."""
+    low, high = axis.get_ylim()
+    lines = [line for line in axis.lines if 1 in line.get_xdata()[:1]]
+    for edge, offset, align in ((0, 6, "bottom"), (1, -6, "top")):
+        beyond = [line for line in lines if (line.get_ydata()[0] > high if edge else line.get_ydata()[0] < low)]
+        for line in beyond:
+            look = {"color": line.get_color(), "clip_on": False, "zorder": 4}
+            axis.plot(1, edge, "v^"[edge], transform=axis.get_xaxis_transform(), **look)
+        if beyond:
+            look = {"verticalalignment": align, "fontsize": 8}
+            look["bbox"] = {"facecolor": "w", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+            at_edge = (1, edge), (8, offset), axis.get_xaxis_transform()
+            axis.annotate(f"epoch 1: {_firsts(beyond)}", *at_edge, "offset points", **look)
+
+
+def _firsts(lines):
+    """The first values of some lines in words: by the line's name, if they have names of their own, or as a range."""
+    values = {line.get_label(): f"{line.get_ydata()[0]:.3g}" for line in lines}
+    if not any(name.startswith("_") for name in values):
+        return ", ".join(f"{name} {value}" for name, value in values.items())
+    ordered = sorted({*values.values()}, key=float)
+    return " to ".join(dict.fromkeys([ordered[0], ordered[-1]]))
 
 
 def _count_epochs(axis, drawn, most):

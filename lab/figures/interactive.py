@@ -8,7 +8,7 @@ import html
 
 import numpy as np
 
-from lab.figures.base import ends
+from lab.figures.base import ends, tick
 from lab.figures.searches import best_so_far, front, least_shown
 from lab.figures.trends import METRICS
 
@@ -57,7 +57,7 @@ def trend(axes, series):
             for index, (name, one) in enumerate(series.items()):
                 order = np.argsort(one["x"][column])
                 x = one["x"][column][order]
-                place["x"] = [f"{value:g}" for value in x] if scale.get("type") == "category" else rounded(x)
+                place["x"] = [tick(value) for value in x] if scale.get("type") == "category" else rounded(x)
                 legend = {"legendgroup": str(index), "name": escaped(name), "showlegend": not (row or column)}
                 data += _line(one, order, metric, index, place | legend)
     layout["showlegend"] = len(series) > 1 or any("published" in one for one in series.values())
@@ -67,7 +67,7 @@ def trend(axes, series):
 def _scale(values, logarithmic):
     """An axis that is linear or logarithmic; where zero is among the values for that, each of them has a place of its own."""
     values = np.unique(values)
-    names = [f"{value:g}" for value in values]
+    names = [tick(value) for value in values]
     if not logarithmic:
         return {}
     if values[0] <= 0:
@@ -80,8 +80,8 @@ def _scale(values, logarithmic):
 def _logarithmic(values):
     """A logarithmic axis with a few round numbers."""
     low, high = np.floor(np.log10([min(values), max(values)])).astype(int)
-    ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in (1, 2, 5)]
-    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks]}
+    ticks = [float(f"{digit}e{power}") for power in range(low, high + 1) for digit in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [*map(tick, ticks)]}
 
 
 def _line(one, order, metric, index, place):
@@ -90,7 +90,9 @@ def _line(one, order, metric, index, place):
     low, high = ends(mean, half_width, metric)
     look = {"color": f"C{index % 10}"}
     bars = {"type": "data", "symmetric": False, "array": rounded(high - mean), "arrayminus": rounded(mean - low)}
-    marker = {"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8, **look}
+    symbol = SYMBOLS[index % len(SYMBOLS)]
+    symbols = [f"{symbol}-open" if interrupted else symbol for interrupted in one["interrupted"][order]]
+    marker = {"symbol": symbols, "size": 8, **look}
     drawn = [{"y": rounded(mean), "error_y": bars | look, "mode": "lines+markers", "marker": marker, "line": look, **place}]
     if "published" in one:
         marker = {"symbol": "x-thin", "size": 10, "line": {"width": 2, **look}}

@@ -1,8 +1,10 @@
 """Figures of numbers by class."""
 
 import numpy as np
+from matplotlib import color_sequences
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
 from lab.figures.base import (
@@ -18,6 +20,9 @@ from lab.figures.base import (
     with_legend,
     wrapped,
 )
+
+# Of points that lie among each other, where two greys, or two blues, would be one.
+CLASS_COLORS = color_sequences["tab10"]
 
 
 def class_counts(counts, classes, title):
@@ -139,8 +144,8 @@ def _confused(axis, counts, classes):
 
 
 def embedding(places, labels, classes, explained, title):
-    """A scatter plot of images as points, in a colour and with a marker for each class; of many the most frequent, the others
-    grey.
+    """A scatter plot of images as points, in a colour and with a marker for each class, whose name stands at its median; of
+    many classes the most frequent, the others grey.
 
     Parameters
     ----------
@@ -164,8 +169,14 @@ def embedding(places, labels, classes, explained, title):
     rest = [axis.scatter(*places[~np.isin(labels, shown)].T, s=8, color="0.8", linewidth=0) for _ in others]
     looks = styles(map(str, shown)).values()
     points = [
-        axis.scatter(*places[labels == index].T, s=14, alpha=0.7, linewidth=0, **look) for index, look in zip(shown, looks)
+        axis.scatter(*places[labels == index].T, s=14, linewidth=0, **look | {"color": CLASS_COLORS[rank % len(CLASS_COLORS)]})
+        for rank, (index, look) in enumerate(zip(shown, looks))
     ]
+    for index, name in zip(shown, names):
+        if (labels == index).any():
+            middle = np.median(places[labels == index], axis=0)
+            label = axis.text(*middle, literal(shortened(name, 12)), fontsize=11, weight="bold", ha="center", va="center")
+            label.set_path_effects([withStroke(linewidth=3, foreground="w")])
     axis.set_xlabel(f"first principal component ({explained[0]:.0%} of the variance)")
     axis.set_ylabel(f"second principal component ({explained[1]:.0%})")
     figure.legend(points + rest, [*map(literal, names + others)], loc="outside right upper", markerscale=2)

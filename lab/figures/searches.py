@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from lab.figures.base import frame, new_figure
+from lab.figures.base import frame, new_figure, tick
 
 
 def search(trials, target, title):
@@ -40,7 +40,7 @@ def search(trials, target, title):
         right.axhline(target, color="k", linestyle=":", linewidth=1, label=f"target {target:g}")
     for scale in scales:
         scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        scale.set_major_formatter(lambda value, place: f"{value:,.0f}")
+        scale.set_major_formatter(tick)
         scale.set_minor_formatter(NullFormatter())
     for axis in (right,) if target else (left, right):
         frame(axis, np.clip(accuracies, least_shown(trials) - 0.005, 1))

@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, ends, frame, legend_beside, new_figure, styles, with_legend
+from lab.figures.base import INTERVAL, ends, frame, legend_beside, new_figure, styles, tick, with_legend
 
 METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -20,7 +20,8 @@ def trend(axes, series, title):
         One or two horizontal axes: the label, and whether it is logarithmic, with a place for zero.
     series : dict of str to dict
         By the name of a line: "x", a float array for each axis, and "val_accuracy" and "val_loss", each (mean, half_width), all
-        float arrays of shape (n,); perhaps "published", with arrays "val_accuracy" and "val_loss".
+        float arrays of shape (n,); "interrupted", a bool array, whose points are drawn as rings; perhaps "published", with
+        arrays "val_accuracy" and "val_loss".
     title : str
     """
     if len(series) == 1:  # which needs no name
@@ -35,10 +36,12 @@ def trend(axes, series, title):
         axis.set_xlabel(label)
         if logarithmic:
             _logarithmic(axis, np.concatenate([one["x"][index] for one in series.values()]))
-        axis.xaxis.set_major_formatter(lambda value, place: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+        axis.xaxis.set_major_formatter(tick)
     for row, metric in zip(grid, METRICS):
         for index, axis in enumerate(row):
-            places = _side_by_side(axis.xaxis.get_transform(), [one["x"][index] for one in series.values()])
+            places = [one["x"][index] for one in series.values()]
+            if any(np.isfinite(one[metric][1]).any() for one in series.values()):
+                places = _side_by_side(axis.xaxis.get_transform(), places)
             for (name, one), x in zip(series.items(), places):
                 _line(axis, x, one, metric, looks[name])
             axis.grid(alpha=0.3)
@@ -69,6 +72,8 @@ def _marks(series):
     marks = {}
     if _published(series, "val_loss"):
         marks["published"] = Line2D([], [], color="k", marker="x", markersize=8, linestyle="")
+    if any(one["interrupted"].any() for one in series.values()):
+        marks["interrupted"] = Line2D([], [], color="k", marker="o", markerfacecolor="w", linestyle="")
     if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in METRICS):
         marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=14, linestyle="")
     return marks
@@ -84,6 +89,8 @@ def _line(axis, x, one, metric, look):
     mean, half_width = (values[order] for values in one[metric])
     low, high = ends(mean, half_width, metric)
     axis.errorbar(x[order], mean, [mean - low, high - mean], capsize=3, elinewidth=1, **look)
+    cut = one["interrupted"][order]
+    axis.plot(x[order][cut], mean[cut], **look | {"linestyle": "", "markerfacecolor": "w", "zorder": 3})
     if "published" in one:
         axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], markeredgewidth=1.5, zorder=3)
 
@@ -132,8 +139,8 @@ def heatmap(panels, axes, metric, more_is_better, title):
     for axis, (name, numbers) in zip(grid, values.items()):
         drawn = axis.pcolormesh(numbers, norm=norm, cmap="Blues" if more_is_better else "Blues_r")
         axis.set(title=name, xlabel=axes[1])
-        axis.set_xticks(np.arange(len(columns)) + 0.5, [f"{value:g}" for value in columns])
-        axis.set_yticks(np.arange(len(rows)) + 0.5, [f"{value:g}" for value in rows])
+        axis.set_xticks(np.arange(len(columns)) + 0.5, map(tick, columns))
+        axis.set_yticks(np.arange(len(rows)) + 0.5, map(tick, rows))
         _write_values(axis, numbers, norm, more_is_better)
     grid[0].set_ylabel(axes[0])
     figure.colorbar(drawn, ax=list(grid), label=metric)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from lab import runs
 from lab.comparison import Comparison, View, compare, tables, warnings_of, with_names
 from lab.comparison.groups import experiment_of
+from lab.comparison.naming import shared_in_words
 from lab.comparison.published import NothingPublished, read_published
 from lab.figures import interactive
 from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
@@ -57,6 +58,8 @@ def kinds_of(rows):
             groups = [row.group for row in chosen if row.counts and not row.part]
             speed = [*filter(None, [tables.speed_table(groups)])]
             columns, notes = columns_of(chosen), warnings_of(groups, counted=True)
+            if groups:
+                notes.insert(0, f"All rows: {shared_in_words(groups)}.")
             if {"label-smoothing", "regularizer-strength"} & set(columns):
                 notes.append("Losses contain weight decay and label smoothing: where these differ, losses do not compare.")
             kinds.append(Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed))

@@ -263,7 +263,8 @@ def _finish(recorder, networks, status, goes_on=False):
         (folder / runs.File.MODEL).unlink(missing_ok=True)  # of epochs that it was resumed from
     runs.remove_evaluation(folder)
     history = recorder.history(status)
-    drawn = learning_curve(intervals.curves([history]), recorder.title)
+    cut = "" if status == runs.COMPLETE else f", {status} after {history.epochs} of {recorder.params['epochs']} epochs"
+    drawn = learning_curve(intervals.curves([history]), f"{recorder.title}{cut}")
     runs.save_figures({runs.File.LEARNING_CURVE: drawn}, folder, vector=False)
     callbacks.animate(folder)
     runs.write_json(folder / runs.File.HISTORY, history)
