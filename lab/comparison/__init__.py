@@ -1,4 +1,4 @@
-"""Many runs side by side, from their JSON files alone: no TensorFlow, no data."""
+"""Many runs side by side, from their JSON files and, of GANs, their pictures: no TensorFlow, no data."""
 # ruff: noqa: F401
 
 from lab.comparison.compare import Comparison, View, compare, compare_runs, export, label_of, report_sweep, warnings_of

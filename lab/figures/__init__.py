@@ -1,4 +1,4 @@
-"""Numbers in, a matplotlib Figure out. Nothing here computes, reads or writes."""
+"""Numbers in, a matplotlib Figure out. Nothing here knows runs, reads or writes."""
 # ruff: noqa: E402, F401
 
 from lab.environment import import_matplotlib

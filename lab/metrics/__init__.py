@@ -1,1 +1,1 @@
-"""Numbers in, numbers out: NumPy and SciPy only."""
+"""Numbers in, numbers out: no files, no runs."""
