@@ -263,8 +263,9 @@ def _finish(recorder, networks, status, goes_on=False):
         (folder / runs.File.MODEL).unlink(missing_ok=True)  # of epochs that it was resumed from
     runs.remove_evaluation(folder)
     history = recorder.history(status)
-    cut = "" if status == runs.COMPLETE else f", {status} after {history.epochs} of {recorder.params['epochs']} epochs"
-    drawn = learning_curve(intervals.curves([history]), f"{recorder.title}{cut}")
+    epochs = f"{len(recorder.finished[0])} of {recorder.params['epochs']} epochs"
+    title = recorder.title if status == runs.COMPLETE else f"{recorder.title}, {status} after {epochs}"
+    drawn = learning_curve(intervals.curves([history]), title)
     runs.save_figures({runs.File.LEARNING_CURVE: drawn}, folder, vector=False)
     callbacks.animate(folder)
     runs.write_json(folder / runs.File.HISTORY, history)
