@@ -158,7 +158,7 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
     # 0.943333 ± 2.7764 * 0.012910 * sqrt(4/3), which holds what may be rounded to 0.90; for the other 0.97 ± the same.
     # The deviations of the two are pooled: to sqrt((0.015275^2 + 0.01^2) / 2) = 0.012910; t of 4 degrees of freedom is 2.7764.
     assert re.search(r" 20,20 .*40,000 equal .*0\.9000 inside 0\.9019 to 0\.9847.*0\.2000 above", done.stdout)
-    assert re.search(r" 100,20 .*1 NOT equal .*0\.9900 inside 0\.9286 to 1\.0114.*0\.0100 inside", done.stdout)
+    assert re.search(r" 100,20 .*1 NOT equal .*0\.9900 inside 0\.9286 to 1\.0000.*0\.0100 inside", done.stdout)
     assert "Published val. accuracy: 2 of 2 lie inside, where by chance 1.9 would; none outside beyond chance" in done.stdout
     assert "Published val. loss: 1 of 2 lie inside" in (sweep / "comparisons/wide/table.md").read_text()
     row = rows_of(sweep / "comparisons/wide/table.csv")[0]
@@ -213,11 +213,12 @@ def test_published_figures_by_epoch(sweep, tmp_path):
     assert done.returncode == 0, done.stderr
     table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published figures by epoch")[2]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
-    assert rows[0] == ["epoch", "val. accuracy", "published val. accuracy", "loss", "published loss"]
+    of_loss = "loss while learning", "published loss while learning"
+    assert rows[0] == ["epoch", "val. accuracy", "published val. accuracy", *of_loss]
     # Epoch 1 is 0.5 in every run; epoch 4 as in the test above. The fifth was not trained.
     assert rows[2] == ["1", "0.5000 ± 0.0000", "0.5 inside", "0.6000 ± 0.0000", "0.6 inside"]
     assert rows[3] == ["4", "0.9433 ± 0.0379", "0.99 inside", "0.1567 ± 0.0379", "0.5 above"]
-    assert len(rows) == 4 and "Published loss: 1 of 2 lie inside" in table
+    assert len(rows) == 4 and "Published loss while learning: 1 of 2 lie inside" in table
 
 
 def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
@@ -227,7 +228,8 @@ def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
     assert list(published.by_epoch) == [group.name for group in groups] and not published.final
     alone = [group for group in groups if group.folder.name == "alone"]
     _, rows, sums = tables.published_epochs_table(groups, verdicts_of(alone, published))
-    assert rows[0] == {"epoch": "1", "loss": "0.6000", "published loss": "0.6"} and "Without --repeats" in sums[0]
+    figures = {"loss while learning": "0.6000", "published loss while learning": "0.6"}
+    assert rows[0] == {"epoch": "1"} | figures and "Without --repeats" in sums[0]
 
 
 def test_published_epochs_that_their_own_run_did_not_reach(sweep, tmp_path):
@@ -249,6 +251,127 @@ def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
     assert re.search(r"\| 100,20 +\| - ", table)
 
 
+OURS = {"hidden": (20, 20), "epochs": 2, "name": "mnist", "dataset": "mnist"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "columns", "cells", "said"),
+    [
+        ({}, "epochs", "10", "epochs 10, ours 2 (1 row)"),
+        ({"epochs": 10, "status": "interrupted"}, "epochs", "10", "epochs 10, ours 4 of 10, interrupted"),
+        ({"status": "interrupted"}, "net", "dense", "epochs unknown, ours 4 of 2, interrupted"),
+        (
+            {"name": "mnist5k", "dataset": "mnist5k"},
+            "dataset,epochs",
+            "mnist,3",
+            "dataset mnist, ours mnist5k; epochs 3, ours 2",
+        ),
+        ({"holdout": 500}, "holdout", "0", "holdout 0, ours 500"),
+        ({"holdout": 500}, "holdout", "", "holdout 0, ours 500"),
+    ],
+)
+def test_figures_of_other_conditions_are_shown_without_a_verdict(ours, columns, cells, said, tmp_path):
+    for seed, last in enumerate((0.93, 0.94, 0.96)):
+        fake_run(tmp_path / f"r/seed={seed}", last, seed=seed, **OURS | ours)
+    (tmp_path / "p.csv").write_text(f'hidden,{columns},val_accuracy,loss\n"20,20",{cells},0.5,0\n')
+    done = call("evaluate", "-m", "r", "--results-dir", tmp_path, "--published", tmp_path / "p.csv")
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "comparisons/r/table.md").read_text().partition("## Published")[2]
+    assert f"No verdict on figures published with {said}" in table and "| 0.5 " in table and "below" not in table
+    row = rows_of(tmp_path / "comparisons/r/table.csv")[0]
+    assert (row["published_val_accuracy"], row["val_accuracy_place"], row["loss_place"]) == ("0.5", "", "")
+
+
+def test_a_row_of_the_same_conditions_comes_first_and_one_of_several_others_is_not_guessed(tmp_path):
+    for epochs in (2, 3):
+        fake_run(tmp_path / f"r/epochs={epochs}", **OURS | {"epochs": epochs})
+    (tmp_path / "p.csv").write_text('hidden,epochs,val_loss\n"20,20",2,0.5\n"20,20",10,0.25\n')
+    found = read_published(tmp_path / "p.csv", collect(tmp_path, "r")[0])
+    assert found.final == {"epochs=2": {"val_loss": Decimal("0.5")}} and not found.unjudged
+    assert found.notes == ["Not checked, as the published file has no such column: dataset, holdout."]
+
+
+@pytest.mark.parametrize(
+    ("settings", "columns", "cells", "said"),
+    [
+        ({"regularizer_strength": 1e-3}, "net", "dense", "with cross-entropy, ours cross-entropy + weight decay l2 0.001"),
+        ({"regularizer_strength": 1e-3}, "regularizer_strength", "1e-3", None),
+        (
+            {"regularizer_strength": 1e-3, "regularizer": "l1"},
+            "regularizer_strength",
+            "1e-3",
+            "ours cross-entropy + weight decay l1",
+        ),
+        ({"label_smoothing": 0.1}, "net", "dense", "ours cross-entropy + label smoothing 0.1"),
+        ({"regularizer": "l1", "dropout": 0.5}, "net", "dense", None),
+    ],
+)
+def test_a_published_loss_of_other_terms_has_no_verdict(settings, columns, cells, said, tmp_path):
+    for seed, last in enumerate((0.93, 0.94, 0.96)):
+        fake_run(tmp_path / f"r/seed={seed}", last, seed=seed, **settings)
+    (tmp_path / "p.csv").write_text(f"{columns},val_accuracy,val_loss,loss\n{cells},0.5,9,9\n")
+    groups, _ = collect(tmp_path, "r")
+    found = read_published(tmp_path / "p.csv", groups)
+    (places,) = [{name: one.place for name, one in row.items()} for row in verdicts_of(groups, found).values()]
+    above = None if said else "above"
+    assert places == {"val_accuracy": "below", "val_loss": above, "loss": above}
+    assert len(found.unjudged) == bool(said) and (not said or said in found.unjudged[0])
+
+
+def evaluated_gans(folder, evaluations):
+    """Repeats of a GAN, each with what evaluate.py found."""
+    for seed, evaluation in enumerate(evaluations):
+        fake_run(folder / f"seed={seed}", net="gan-dense", seed=seed, steps_per_epoch=468)
+        change_history(folder / f"seed={seed}", **dict.fromkeys(runs.records.CURVES[True], [0.5] * 4))
+        write_json(folder / f"seed={seed}/evaluation.json", evaluation)
+
+
+@pytest.mark.parametrize("values", [(0.5, 0.97, 1.0), (0.0, 0.0, 0.003), (0.0, 1.0), (0.4, 0.41, 0.42), (1.0, 1.0, 1.0)])
+def test_no_interval_leaves_what_a_measure_can_be(values, tmp_path):
+    names = [name for name, column in runs.MEASURES.items() if column.bounds == (0, 1)]
+    evaluated_gans(tmp_path / "g", [dict.fromkeys(names, value) | {"unclear": 0.5} for value in values])
+    done = call("evaluate", "-m", "g", "--results-dir", tmp_path)
+    table = (tmp_path / "comparisons/g/table.md").read_text()
+    assert done.returncode == 0 and "unclear" in table
+    ends = [(float(mean) - float(half), float(mean) + float(half)) for mean, half in re.findall(r"([\d.]+) ± ([\d.]+)", table)]
+    assert min(low for low, _ in ends) >= 0 and max(high for low, high in ends) <= 1
+    row = rows_of(tmp_path / "comparisons/g/table.csv")[0]
+    mean, half_width = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    within = mean - half_width >= 0 and mean + half_width <= 1
+    assert float(row["precision"]) == pytest.approx(mean) and (row["precision_half_width"] != "") == within
+    assert [float(value) for value in row["precision_of_runs"].split()] == [*values]
+    shown = f"{mean:.3f} ± {half_width:.3f}" if within else f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
+    assert shown in table and (tables.RANGE in table) == (not within)
+    for kind, sign in (("markdown", "±"), ("latex", r"$\pm$")):
+        exported = call("evaluate", "-m", "g", "--results-dir", tmp_path, "--export", kind)
+        assert shown.replace("±", sign) in exported.stdout and (tables.RANGE in exported.stderr) == (not within)
+
+
+def test_measures_that_say_nothing_are_blank_also_of_earlier_evaluations(tmp_path):
+    found = {"samples": 3000, "classifier": "c", "classes": ["0", "1"], "counts": [1, 0], "shares": [0.5, 0.5]}
+    found |= {"precision": 1.0, "coverage": 0.0, "unclear": 1.0, "chi_square_p": 0.5, "reverse_kl": 0.7, "frechet": 10.0}
+    evaluated_gans(tmp_path / "g", [found] * 2)
+    text = " ".join(call("evaluate", "-m", "g", "--results-dir", tmp_path).stdout.split())
+    assert "Left blank: density, precision, recall, where the classifier is unsure of over 90% of the samples." in text
+    assert "Left blank: p (chi-square), reverse KL, where fewer than 2 samples are of a class or mode." in text
+    row = rows_of(tmp_path / "comparisons/g/table.csv")[0]
+    assert (row["precision"], row["chi_square_p"], row["reverse_kl"], row["coverage"]) == ("", "", "", "0.0")
+
+
+def test_what_was_interrupted_is_marked_in_tables_and_exports(tmp_path):
+    fake_run(tmp_path / "whole", epochs=4)
+    fake_run(tmp_path / "part", epochs=30, status="interrupted", device="CPU: X, 2 threads")
+    done = call("evaluate", "-m", "whole", "part", "--results-dir", tmp_path)
+    assert "4 of 30, interrupted" in done.stdout and "part was interrupted after 4 epochs" in done.stdout
+    rows = rows_of(tmp_path / "comparisons/whole,part/table.csv")
+    assert [(row["status"], row["epochs_trained"]) for row in rows] == [("complete", "4"), ("interrupted", "4")]
+    for kind in ("markdown", "latex"):
+        exported = call("evaluate", "-m", "whole", "part", "--results-dir", tmp_path, "--export", kind).stdout
+        assert re.search(r" 30 .* 4 of 30, interrupted .*2 threads", exported) and "device=" not in exported
+    done = call("evaluate", "--diff", "whole", "part", "--results-dir", tmp_path)
+    assert re.search(r"epochs trained +│ 4 +│ 4 of 30", done.stdout)
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [("0.1135", "inside"), ("0.1136", "above"), ("0.1134", "below"), ("0.11351", "above"), ("0.1", "inside")],
@@ -263,7 +386,7 @@ def test_a_published_figure_of_zero_is_a_figure(tmp_path):
     groups, _ = collect(tmp_path, "one")
     published = Published({"one": {"loss": Decimal("0")}}, {})
     _, rows, _ = tables.published_table(groups, published.final, verdicts_of(groups, published))
-    assert rows[0]["loss"] == "0"
+    assert rows[0]["loss while learning"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -280,7 +403,20 @@ def test_a_published_figure_of_zero_is_a_figure(tmp_path):
         (b'hidden,loss\n"20,20",1\n"20,20",2\n', "lines 2 and 3 are both of hidden=20,20"),
         (b'hidden,loss\n"20,20",\n', "none of its rows"),
         (b"hidden,loss\nmany,1\n", "line 2"),
-        (b"epoch,loss\n0,1\n", "line 2: epochs must be a whole number from 1"),
+        (
+            b'hidden,val_accuracy\n"20,20",-0.1\n',
+            "published.csv, line 2, column val_accuracy: expected an accuracy from 0 to 1",
+        ),
+        (b'hidden,accuracy\n"7,7",0.9\n\n"20,20",1.01\n', "line 4, column accuracy: expected an accuracy from 0 to 1"),
+        (
+            b'hidden,val-loss\n"20,20",-1e-9\n',
+            "line 2, column val_loss: expected a number of sensible size that is not below 0",
+        ),
+        (b'hidden,parameters,loss\n"20,20",1.5,1\n', "line 2, column parameters: expected a whole number"),
+        (b'hidden,parameters,loss\n"20,20",-3,1\n', "line 2, column parameters: expected"),
+        (b'hidden,loss\n"20,20",sNaN\n', "line 2, column loss: expected a number of sensible size, got 'sNaN'"),
+        (b'hidden,loss\n"7,7",1\n"20,20",1\n"7, 7",1\n', "lines 2 and 4 have the same hidden: remove one of them"),
+        (b"epoch,loss\n0,1\n", "line 2, column epoch: epochs must be a whole number from 1"),
         (b"epoch,loss\n1.5,1\n", "line 2"),
         (b"epoch,loss\n1,1\n1,1\n", "lines 2 and 3 are both of epoch 1 of hidden=20,20"),
         (b"epoch,loss\n9,1\n", "none of its epochs"),

@@ -1,5 +1,7 @@
 """What differs between runs, at a glance: names of settings, tables in narrow terminals, --diff, --export, --sort and --top."""
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -8,11 +10,12 @@ import zlib
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt  # rich's own
 from PIL import Image
 from scipy import stats
 
 from lab import comparison, console, runs
-from lab.comparison import charts, tables
+from lab.comparison import charts, tables, text
 from lab.runs import write_json
 from lab.settings import UserError
 from tests.conftest import ROOT, assert_refused, call
@@ -75,8 +78,12 @@ def test_what_follows_from_another_setting_is_no_difference_of_its_own(tmp_path)
     assert [group.name for group in collect(tmp_path, "a", "b", "c")[0]] == ["a: usual", "b: optimizer=sgd", "c: net=conv"]
     fake_run(tmp_path / "d", device="GPU: Y")
     fake_run(tmp_path / "e", threads=1)  # the same device as that of "a", whatever was typed
-    assert [row["setting"] for row in tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows][1] == "GPU: Y"
+    assert [row["setting"] for row in tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows][1] == "GPU"
     assert [group.name for group in collect(tmp_path, "a", "e")[0]] == ["a", "e"]
+    fake_run(tmp_path / "g", device="CPU: X, 2 threads")  # as a run alone has them, and one of a sweep has not
+    _, rows, notes = tables.runs_table(collect(tmp_path, "a", "g")[0], "t", [])
+    assert [(row["run"], row["device"]) for row in rows] == [("a", "1 thread"), ("g", "2 threads")]
+    assert "Device: CPU: X." in notes
     fake_run(tmp_path / "f", sha256="another")  # of the same name
     assert [group.name for group in collect(tmp_path, "a", "f")[0]] == ["a: data=a", "f: data=another"]
 
@@ -133,14 +140,80 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
     assert re.search(r"│ regularizer-strength │ 0 +│ 0.001 ", done.stdout)
     expected = stats.ttest_ind([0.93, 0.94, 0.96], [0.96, 0.97, 0.98], equal_var=False)
     low, high = expected.confidence_interval()
-    assert re.search(r"│ val. accuracy .* 0\.9700 ± 0\.0248 │ +0\.9433 ± 0\.0379 │ +-0\.027 │ +noise │", done.stdout)
+    assert re.search(r"│ val. accuracy .* 0\.9700 ± 0\.0248 │ +0\.9433 ± 0\.0379 │", done.stdout)
     interval = re.escape(f"{low:+.2g} to {high:+.2g}")
-    assert re.search(rf"│ val. accuracy +│ +{interval} │ +{expected.pvalue:.2g} │", done.stdout)
+    assert re.search(rf"│ val. accuracy +│ +-0\.027 │ +noise │ +{interval} │ +{expected.pvalue:.2g} │", done.stdout)
     done = call("evaluate", "--diff", one, "alone", "--results-dir", pair)
     assert re.search(r"│ device +│ CPU: X, 1 thread +│ GPU: Y", done.stdout)  # whole, as there is room
-    assert re.search(r"│ val. accuracy .* -0\.07 │ differs │ 0\.0\d+ │", done.stdout) and "prediction interval" in done.stdout
+    assert re.search(r"│ val. accuracy +│ +differs │ 0\.0\d+ │", done.stdout) and "prediction interval" in done.stdout
     done = call("evaluate", "--diff", "alone", "alone", "--results-dir", pair)
     assert "Nothing differs" in done.stdout and "One run each" in done.stdout
+
+
+OF_CLASSIFIERS = {"val. loss", "loss while learning"}
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "apart"),
+    [
+        ({}, {"regularizer_strength": 1e-4}, OF_CLASSIFIERS),
+        ({"regularizer_strength": 1e-4}, {"regularizer_strength": 1e-4, "regularizer": "l1"}, OF_CLASSIFIERS),
+        ({}, {"label_smoothing": 0.1}, OF_CLASSIFIERS),
+        ({"dropout": 0.5}, {"regularizer": "l1", "batch_norm": True, "shift": 1}, set()),
+        ({"net": "gan-dense"}, {"net": "gan-dense", "generator_loss": "saturating"}, {"generator loss"}),
+        ({"net": "gan-dense"}, {"net": "gan-dense", "unroll": 5}, {"generator loss"}),
+        ({"net": "gan-dense"}, {"net": "gan-dense", "label_smoothing": 0.1}, {"discriminator loss"}),
+        ({"net": "a.py:f", "source": "add_loss"}, {"net": "a.py:f", "source": "Dense"}, OF_CLASSIFIERS),
+        ({"net": "a.py:f", "source": "Conv2D"}, {"net": "a.py:f", "source": "Dense"}, set()),
+    ],
+)
+def test_losses_of_other_terms_are_not_judged(mine, its, apart, tmp_path):
+    for name, settings in (("mine", mine), ("its", its)):
+        for seed in range(3):
+            fake_run(tmp_path / name / f"seed={seed}", 0.9 + seed / 100 - (name == "its") / 5, seed=seed, **settings)
+            loss = [seed / 100 + (name == "its")] * 4
+            losses = dict.fromkeys(("generator_loss", "discriminator_loss"), loss)
+            accuracies = dict.fromkeys(("generated_accuracy", "real_accuracy"), [0.5] * 4)
+            change_history(tmp_path / name / f"seed={seed}", **losses, **accuracies)
+    done = call("evaluate", "--diff", "mine", "its", "--results-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^│ (\S[^│]*?) +│[^│]*│[^│]*│ +- │ not the same │ +- │ +- │", done.stdout, re.M)
+    assert {*rows} == apart
+    assert ("Not the same: losses of other terms (A: cross-entropy" in " ".join(done.stdout.split())) == bool(apart)
+    warned = call("evaluate", "-m", "mine", "its", "--results-dir", tmp_path).stdout
+    assert ("where these differ, losses do not compare" in " ".join(warned.split())) == bool(apart)
+
+
+HOSTILE = ["a|b", "<script>x</script>", "`code`", "*bold*", "_x_", "[a](b)", "one\ntwo", "back\\slash", "&lt;", "a_b", "< 1"]
+
+
+def test_markdown_shows_cells_as_they_are():
+    rows = [{"name": cell, cell: cell} for cell in HOSTILE]
+    for row in rows:
+        shown = MarkdownIt("commonmark").enable("table").parse(text.as_markdown([row]))
+        cells = ["".join(part.content for part in token.children) for token in shown if token.type == "inline"]
+        assert cells == ["name", *[row["name"].replace("\n", " ")] * 3]
+        assert all(part.type in ("text", "text_special") for token in shown for part in token.children or ())
+
+
+def test_latex_holds_no_bare_special_signs():
+    exported = text.as_latex([{"name": cell, "value": "[1]"} for cell in [*HOSTILE, "50% & $x$ #1 {a}^2 ~ --b", "*"]])
+    lines = exported.splitlines()
+    assert len(lines) == 4 + len(HOSTILE) + 4 and all(line.count(" & ") == 1 and line.endswith(r" \\") for line in lines[4:-2])
+    assert r"50\% \& \$x\$ \#1 \{a\}\^{}2 \textasciitilde{} -{}-b & {[}1{]}" in exported and "\n{*} & " in exported
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        *((bad, f"'{bad}") for bad in ("=1+1", "+x", "-x", "-", "@a", "\ta", "--1", "-1 -2", "+1e", "=")),
+        *((fine, fine) for fine in ("-1.5", "+2", "-1e-3", "-.5", "a=1", "'a", "", "1 -2")),
+        *((number, str(number)) for number in (-0.5, 3)),
+    ],
+)
+def test_no_cell_of_csv_is_a_formula_and_numbers_stay_numbers(cell, written):
+    ((_, read),) = csv.reader(io.StringIO(text.as_csv([{"=a": 1, "b": cell}]).partition("\n")[2], newline=""))
+    assert read == written and text.as_written(read) == str(cell) and text.as_csv([{"=a": "\r1"}]) == "'=a\n'\r1"
 
 
 @pytest.mark.parametrize(

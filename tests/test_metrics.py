@@ -136,6 +136,23 @@ def test_reverse_kl_is_zero_on_average_for_the_datas_spread_and_the_divergence_f
     assert collapse.reverse_kl([5, 5], [1, 0]) == np.inf
 
 
+@pytest.mark.parametrize(
+    ("measured", "blank"),
+    [
+        ({"counts": [300, 300], "shares": [0.5, 0.5], "unclear": 0.4}, set()),
+        ({"unclear": 1.0}, {"precision", "recall", "density"}),
+        ({"counts": [1, 0], "shares": [0.5, 0.5]}, {"reverse_kl", "chi_square_p"}),
+        ({"counts": [0, 0], "shares": [0.5, 0.5]}, {"reverse_kl", "chi_square_p"}),
+        ({"counts": [300, 0], "shares": [1.0, 0]}, {"reverse_kl", "chi_square_p"}),
+        ({"counts": [3, 2], "shares": [0.5, 0.5]}, {"chi_square_p"}),  # 2.5 expected of each
+        ({"counts": [50] * 10, "shares": [0.1] * 10}, set()),
+        ({"counts": [10, 0]}, set()),  # evaluated by an earlier version: no shares are known
+    ],
+)
+def test_measures_that_say_nothing_have_a_reason(measured, blank):
+    assert {*collapse.meaningless(measured)} == blank
+
+
 def test_chi_square_and_band_are_scipys():
     counts, shares = np.array([310, 280, 305, 299, 306]), np.array([0.22, 0.18, 0.2, 0.2, 0.2])
     assert collapse.chi_square_p(counts, shares) == pytest.approx(stats.chisquare(counts, 1500 * shares).pvalue)

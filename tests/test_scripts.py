@@ -115,6 +115,10 @@ def test_evaluate_prints_what_training_recorded(results, data_dir):
     assert printed["Validation accuracy"] == round(history["val_accuracy"][-1], 4)
     assert evaluation["validation"]["loss"] + evaluation["penalty"] == pytest.approx(history["val_loss"][-1], rel=1e-5)
     assert printed["Validation loss"] == round(evaluation["validation"]["loss"], 4)
+    beside = f" (evaluated; in the history, while learning: {history['accuracy'][-1]:.4f})"
+    assert f"Training accuracy: {printed['Training accuracy']:.4f}{beside}" in done.stdout
+    beside = f" (evaluated; in the history, as cross-entropy + weight decay l2 0.001: {history['val_loss'][-1]:.4f})"
+    assert f"Validation loss: {printed['Validation loss']:.4f}{beside}" in done.stdout
     assert np.sum(evaluation["confusion"]) == 200
     assert "No filters.png" in done.stdout
     for file in ("mistakes.png", "confusion.png", "weights.png"):

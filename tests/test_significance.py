@@ -1,5 +1,7 @@
 """What is noise: held against SciPy's and statsmodels' own tests, and against what is known of simulated tables."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas
 import pytest
@@ -9,6 +11,7 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks import verdicts
+from lab.comparison.published import judged
 from lab.metrics import significance
 
 DRAW = np.random.default_rng(0)
@@ -77,7 +80,8 @@ def test_deviations_that_differ_stay_each_rows_own():
     low, high = noise.interval()
     assert (low[0], high[0]) == pytest.approx(prediction_interval(several[0]))
     assert np.isnan([low[2], noise.deviations[2]]).all() and significance.noise_of([np.ones(1)] * 3) is None
-    assert noise.p_of(np.array([0.0, 0.1, np.nan]))[:2].tolist() == [1, 0]
+    np.testing.assert_array_equal(noise.p_of(np.array([0.0, 0.1, 0.1])), [1, 0, np.nan])
+    np.testing.assert_array_equal(noise.p_of(np.array([0.0, np.nan, np.nan])), [1, np.nan, np.nan])
 
 
 def test_holm_is_statsmodels_and_leaves_out_what_was_not_tested():
@@ -91,6 +95,22 @@ def test_the_mean_shift_is_the_paired_t_test():
     found, expected = significance.shift(one - other), stats.ttest_rel(one, other)
     assert found.p == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
+@pytest.mark.parametrize(("published", "begins"), [(1, 2.02), (2, 2.32), (5, 2.70), (21, 3.23)])
+@pytest.mark.parametrize("unknown", [False, True])  # a run of a row without a figure has no value
+def test_beyond_chance_begins_where_holm_says_for_the_figures_that_were_published(published, begins, unknown):
+    several = [np.array([-1.0, 0, 1]) for _ in range(21)]  # whose deviation is 1
+    freedom = 42
+    if unknown and published < 21:
+        several[-1], freedom = np.array([-1, 0, np.nan]), 40
+    threshold = stats.t.ppf(1 - 0.05 / 2 / published, freedom)
+    assert unknown or round(threshold, 2) == begins
+    for factor, place in ((0.9999, "high" if published > 1 else "inside"), (1.0001, "above")):
+        far = Decimal(f"{factor * threshold * np.sqrt(4 / 3):.9f}")
+        figures = [far, *[Decimal("0.000000000")] * (published - 1), *[None] * (21 - published)]
+        verdicts = judged(figures, several)
+        assert [verdict.place for verdict in verdicts] == [place, *["inside"] * (published - 1), *[None] * (21 - published)]
 
 
 @pytest.mark.parametrize("counts", [(3, 3, 3, 3), (5, 2, 3, 4)])
@@ -151,4 +171,5 @@ def test_verdicts_call_few_tables_different_by_chance_and_find_what_differs():
     """A hundredth of the measurement in benchmarks/verdicts.py, whose figures stand in docs/measured.md."""
     by_chance, shifted = verdicts.measure(tables=60, shift=0, seed=1), verdicts.measure(tables=60, shift=3, seed=2)
     assert by_chance["settings"] <= 0.15 and by_chance["published"] <= 0.15
+    assert all(verdicts.false_alarms(published, tables=60) <= 0.15 for published in (1, 5))
     assert shifted["settings"] >= 0.75

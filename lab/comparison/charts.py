@@ -67,7 +67,10 @@ def trend_of(groups, published):
         return None
     levels, found = levels_of(groups), []
     if "epochs" in levels:  # an interrupted run is drawn where it got to
-        levels["epochs"] = [group.epochs for group in groups]
+        trained = [max(run.history.epochs for run in group.runs) for group in groups]
+        levels["epochs"] = [
+            most if group.is_interrupted else given for group, given, most in zip(groups, levels["epochs"], trained)
+        ]
     for name in levels:
         axes, series = _axes(name, levels, groups), _series(name, levels)
         apart = [places for places in series.values() if len({axes[0][-1][place] for place in places}) > 1] if axes else []
@@ -109,7 +112,7 @@ def _series(name, levels):
 def _points(axes, places, groups, published):
     """A series, as `figures.trend` takes it."""
     points = {"x": [np.array([values[place] for place in places], float) for values in axes]}
-    points["interrupted"] = np.array([bool(groups[place].interrupted) for place in places])
+    points["interrupted"] = np.array([groups[place].is_interrupted for place in places])
     for metric in ("val_accuracy", "val_loss"):
         estimates = zip(*(intervals.mean_and_half_width(groups[place].measures[metric]) for place in places))
         points[metric] = tuple(np.array(values, float) for values in estimates)

@@ -5,7 +5,7 @@ import sys
 from typing import NamedTuple
 
 from lab import console, runs
-from lab.comparison import charts, effects, tables, text
+from lab.comparison import charts, effects, losses, tables, text
 from lab.comparison.groups import GANS, by_kind, collect
 from lab.comparison.naming import naming_of, shared_in_words, usual_in_words
 from lab.comparison.published import Published, read_published, verdicts_of
@@ -93,17 +93,22 @@ def compare(groups, notes=(), view=_ALL):
     groups, cut = _ordered(groups, view)
     found = read_published(view.published, groups) if view.published else Published({}, {})
     verdicts, warnings = verdicts_of(groups, found), warnings_of(groups)
-    main = tables.runs_table(groups, "Runs", [*cut, *effects.sentences(groups), *notes, *warnings])
+    about = [*cut, *effects.sentences(groups), *notes, *warnings, *losses.sentences(groups)]
+    main = tables.runs_table(groups, "Runs", about)
+    held = []
+    if found.final:
+        held.append(tables.published_table(groups, found.final, verdicts, view.top))
+    if found.by_epoch:
+        held.append(tables.published_epochs_table(groups, verdicts, view.top))
     several = [
         tables.with_real_data(main._replace(rows=main.rows[: view.top]), groups[: view.top]),
         tables.with_real_data(tables.fidelity_table(groups, view.top), groups[: view.top]),
-        tables.published_table(groups, found.final, verdicts, view.top) if found.final else None,
-        tables.published_epochs_table(groups, verdicts, view.top) if found.by_epoch else None,
+        *(table._replace(notes=[*found.notes, *table.notes]) for table in held),
         tables.speed_table(groups),
     ]
     shown = groups[: view.top]
     several = [table._replace(notes=[f"All rows: {shared_in_words(groups)}.", *table.notes]) for table in filter(None, several)]
-    captions = [shared_in_words(shown), *usual_in_words(naming_of(groups)), *_interrupted(shown), *warnings]
+    captions = [shared_in_words(shown), *usual_in_words(naming_of(groups)), *_interrupted(shown), *warnings, *found.unjudged]
     drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
     drawn += charts.followed_of(shown), charts.heatmap_of(shown, view.sort)
     return Comparison(several, tables.numbers(groups, verdicts), captions, *drawn, found)
@@ -180,7 +185,9 @@ def _export(groups, notes, view, form):
     if form != "csv" and len(naming.names) == 1:
         rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
     console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[form](rows[: view.top]))
-    for note in [f"All rows: {shared_in_words(groups)}.", *usual_in_words(naming), *notes, *warnings_of(groups)]:
+    about = [f"All rows: {shared_in_words(groups)}.", *usual_in_words(naming)]
+    about += [*tables.about_cells(groups, groups[0].measures), *notes]
+    for note in [*about, *warnings_of(groups), *losses.sentences(groups)]:
         console.say(note, file=sys.stderr)
 
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from lab import console, runs
-from lab.comparison.groups import collect
-from lab.comparison.tables import LISTED, cell, heading, told
+from lab.comparison import losses
+from lab.comparison.groups import bounds_of, collect, heading
+from lab.comparison.tables import LISTED, about_cells, cell, told
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, flag_of, text
 
@@ -80,7 +81,7 @@ def facts_of(group):
     if group.settings.source:
         facts["network"] = group.settings.network
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")
-    facts["epochs trained"] = " ".join(dict.fromkeys(str(run.history.epochs) for run in group.runs))
+    facts["epochs trained"] = group.epochs_trained
     return facts | {f"version of {package}": version for package, version in sorted(record.versions.items())}
 
 
@@ -91,15 +92,26 @@ def _metrics(one, other):
         second = other.measures.get(name, np.array([]))
         if name != "chi_square_p" and len(first) and len(second) and not np.isnan([*first, *second]).all():
             by_ranks = one.settings.is_gan and min(len(first), len(second)) > 1 and not name.endswith("seconds")
+            row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
+            if _terms(one, name) != _terms(other, name):
+                unknown = dict.fromkeys(("B - A", "verdict", "95% interval", "p"), "-")
+                rows.append(row | unknown | {"verdict": "not the same"})
+                continue
             found = (significance.ranks if by_ranks else significance.welch)(second, first)
             unknown = np.isnan(found.p) or (name in LISTED and not by_ranks)
-            row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
             row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
             verdict = "differs" if found.p < significance.ERROR else "noise"
             row["verdict"] = "-" if unknown or (by_ranks and _least_p(first, second) > significance.ERROR) else verdict
-            row["95% interval"] = "-" if unknown or np.isnan(found.low) else f"{found.low:+.2g} to {found.high:+.2g}"
+            widest = bounds_of(name)[1] - bounds_of(name)[0]
+            low, high = np.clip([found.low, found.high], -widest, widest)
+            row["95% interval"] = "-" if unknown or np.isnan(low) else f"{low:+.2g} to {high:+.2g}"
             rows.append(row | {"p": "-" if unknown else f"{found.p:.2g}"})
     return told(rows)
+
+
+def _terms(group, metric):
+    """What a group's metric is made of, if it is a loss."""
+    return losses.terms_of(group.settings, metric)
 
 
 def _least_p(one, other):
@@ -138,6 +150,10 @@ def _note(one, other):
         note += f"(Mann and Whitney), which with so many runs cannot be below {least:.2g}; of seconds, Welch's t-test."
     else:
         note = "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be what repeats alone give."
+    pairs = [[losses.in_words(_terms(group, metric)) for group in (one, other)] for metric in one.measures]
+    for mine, its in dict.fromkeys(map(tuple, pairs)):
+        if mine != its:
+            note += f" Not the same: losses of other terms (A: {mine}; B: {its}) do not compare."
     if one.record.dataset.sha256 != other.record.dataset.sha256:
         note += " Their data differ, so the metrics are not of the same images."
-    return note
+    return " ".join([note, *about_cells([one, other], one.measures)])

@@ -12,6 +12,7 @@ from lab import runs
 from lab.comparison.naming import with_names
 from lab.inputs import visible
 from lab.metrics import intervals
+from lab.metrics.collapse import meaningless
 from lab.settings import UserError
 
 # What a table shows of a history: of a classifier, and of a GAN.
@@ -22,6 +23,24 @@ LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 # Of these, more is better.
 HIGHER = ("val_accuracy", "accuracy", "modes", "seen", "near", "present", "confidence", "chi_square_p", "distance", "speed_up")
 HIGHER += ("precision", "recall", "density", "coverage")
+_HEADINGS = {name: column.heading for name, column in runs.MEASURES.items()}
+_HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
+# Means over the epoch, with dropout, while the weights changed: evaluate.py finds others.
+_HEADINGS |= {"accuracy": "accuracy while learning", "loss": "loss while learning"}
+
+
+def heading(name):
+    """What a column of a measure is called."""
+    return _HEADINGS.get(name, name.replace("val_", "val. ").replace("_", " "))
+
+
+def bounds_of(name):
+    """The least and the most that a measure can be, whatever a run does."""
+    if name in runs.MEASURES:
+        return runs.MEASURES[name].bounds
+    if name == "generator_loss":  # less than 0, if saturating
+        return -np.inf, np.inf
+    return 0, 1 if name.endswith("accuracy") else np.inf
 
 
 class Group(NamedTuple):
@@ -52,17 +71,19 @@ class Group(NamedTuple):
         return [run.settings.seed for run in self.runs]
 
     @property
-    def epochs(self):
-        """The epochs that were trained, at most; of complete runs those that were asked for, early stopping or not."""
-        return max(run.history.epochs for run in self.runs) if self.interrupted else self.settings.epochs
+    def is_interrupted(self):
+        return any(run.history.status == runs.INTERRUPTED for run in self.runs)
+
+    @property
+    def epochs_trained(self):
+        """As text: "10", of repeats "8 10", of what was interrupted "3 of 30"."""
+        trained = " ".join(dict.fromkeys(str(run.history.epochs) for run in self.runs))
+        return f"{trained} of {self.settings.epochs}" if self.is_interrupted else trained
 
     @property
     def interrupted(self):
         """How far its runs got, if they were interrupted: "3 of 30 epochs"; else an empty text."""
-        if self.runs[0].history.status != runs.INTERRUPTED:
-            return ""
-        got = sorted({run.history.epochs for run in self.runs})
-        return f"{' to '.join(map(str, dict.fromkeys([got[0], got[-1]])))} of {self.settings.epochs} epochs"
+        return f"{self.epochs_trained} epochs" if self.is_interrupted else ""
 
     def curves(self):
         """Learning curves of the repeats: as `intervals.curves`."""
@@ -221,7 +242,8 @@ def measure(members, evaluations):
     compiled = [one for one in histories if one.compiled] or histories
     measures["first_epoch_seconds"] = [one.epoch_seconds[0] for one in compiled]
     if of_gans:
-        measures |= {name: [one.get(name) for one in evaluations] for name in runs.MEASURES}
+        known = [one | dict.fromkeys(meaningless(one)) for one in evaluations]
+        measures |= {name: [one.get(name) for one in known] for name in runs.MEASURES}
     else:
         curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
         measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves] for level in LEVELS}

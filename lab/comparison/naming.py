@@ -48,7 +48,8 @@ def _are_pairs(hidden):
 def naming_of(groups):
     """What tells groups apart; of a single one, nothing does."""
     given = {flag_of(name): [value_in_words(group.settings, name) for group in groups] for name in varying(groups)}
-    given.setdefault("device", [group.device for group in groups])
+    # Its kind alone: how many threads is no setting.
+    given.setdefault("device", [group.device.partition(":")[0] for group in groups])
     given["seed"] = [seeds_in_words(group) for group in groups]
     if not {"dataset", "holdout"} & set(given):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]

@@ -3,16 +3,24 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from lab import console
-from lab.comparison.groups import METRICS
+from lab.comparison import losses
+from lab.comparison.groups import METRICS, bounds_of, heading
+from lab.comparison.text import as_written
 from lab.inputs import read
 from lab.metrics import significance
-from lab.settings import FLAGS, UserError, parse
+from lab.settings import FLAGS, UserError, flag_of, parse, text
+
+# Settings that say what was trained on and for how long. Figures that differ from ours in these
+# alone are shown, but not judged.
+CONDITIONS = ("dataset", "holdout", "epochs")
 
 
 class Published(NamedTuple):
@@ -20,6 +28,27 @@ class Published(NamedTuple):
 
     final: dict  # group's name -> column -> Decimal
     by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
+    conditions: Mapping = MappingProxyType({})  # group's name -> what differs: "epochs 10, ours 2"
+    losses: Mapping = MappingProxyType({})  # likewise, of their losses alone
+    unsaid: tuple = ()  # those of `CONDITIONS` that the file does not name
+
+    @property
+    def unjudged(self):
+        """Sentences: on which figures there is no verdict, and why."""
+        found = []
+        for what, by_group in (("figures", self.conditions), ("losses", self.losses)):
+            for words, count in Counter(by_group.values()).items():
+                rows = f"{count} row{'s' * (count > 1)}"
+                found.append(f"No verdict on {what} published with {words} ({rows}).")
+        return found
+
+    @property
+    def notes(self):
+        """As `unjudged`, and what could not be checked."""
+        if not (self.final and self.unsaid):
+            return self.unjudged
+        columns = ", ".join(self.unsaid)
+        return [*self.unjudged, f"Not checked, as the published file has no such column: {columns}."]
 
 
 class Verdict(NamedTuple):
@@ -53,7 +82,7 @@ def read_published(path, groups):
     path : path of a CSV file
         Columns that are settings say which row belongs to which group; of the others, "parameters" and `METRICS` are read. A
         table.csv of ours is such a file. With a column "epoch" there is a row for each epoch, and without settings all of them
-        belong to every group.
+        belong to every group. A row that differs in `CONDITIONS` alone is taken where there is none that does not.
     groups : list of Group
 
     Returns
@@ -67,6 +96,7 @@ def read_published(path, groups):
     """
     rows = _parsed(path, *_read(path))
     published = _matched(path, rows, groups)
+    _check_each_is_there_once(path, rows)
     if not (published.final or published.by_epoch):
         keys = list(rows[0].settings) if rows else []
         what = f"the settings ({', '.join(keys)})" if keys else "figures"
@@ -104,18 +134,22 @@ def verdicts_of(groups, published):
     for name in METRICS:
         figures, several = [figures.get(name) for figures, _ in rows.values()], [ours[name] for _, ours in rows.values()]
         if any(figure is not None for figure in figures):
-            for place, verdict in zip(rows, judged(figures, several, pool=not published.by_epoch)):
-                verdicts[place][name] = verdict
+            apart = {*published.conditions, *(published.losses if name.endswith("loss") else ())}
+            alike = [None if group in apart else one for (group, _), one in zip(rows, figures)]
+            found = judged(alike, several, not published.by_epoch, bounds_of(name))
+            for place, figure, verdict in zip(rows, figures, found):
+                verdicts[place][name] = verdict._replace(figure=figure)
     return verdicts
 
 
-def judged(figures, several, pool=True):
+def judged(figures, several, pool=True, bounds=(-np.inf, np.inf)):
     """Verdicts on the figures of one metric, row by row: by one deviation for all rows, where theirs are equal, and so strict
-    that in no more than 5% of such tables any row is called below or above by chance."""
+    that in no more than 5% of such tables any row is called below or above by chance. No run lies beyond the metric's bounds,
+    so that an interval that ends there holds as many."""
     noise = significance.noise_of(several, pool)
     if not noise:
         return [Verdict(figure, ours, np.nan, np.nan, None, False) for figure, ours in zip(figures, several)]
-    low, high = noise.interval()
+    low, high = np.clip(noise.interval(), *bounds)
     places = [place_of(*row) for row in zip(figures, low, high)]
     distances = [abs(_outside(figure, mean, mean)) for figure, mean in zip(figures, noise.means)]
     beyond = significance.holm(noise.p_of(np.array(distances))) < significance.ERROR
@@ -142,9 +176,12 @@ def judgements(verdicts):
         As `verdicts_of` gives it.
     """
     by_epoch = any(epoch for _, epoch in verdicts)
-    placed = {name: [row[name] for row in verdicts.values() if name in row and row[name].place] for name in METRICS}
-    sentences = [_judgement(name.replace("val_", "val. "), some, by_epoch) for name, some in placed.items() if some]
+    every = {name: [row[name] for row in verdicts.values() if name in row] for name in METRICS}
+    placed = {name: [verdict for verdict in some if verdict.place] for name, some in every.items()}
+    sentences = [_judgement(heading(name), some, by_epoch) for name, some in placed.items() if some]
     if not sentences:
+        if any(np.isfinite(verdict.low) for some in every.values() for verdict in some):
+            return []
         return ["Without --repeats there is no interval to hold the published figures against."]
     return [*sentences, _legend({one.pooled for some in placed.values() for one in some})]
 
@@ -188,18 +225,18 @@ def place_of(figure, low, high):
 
 
 def _read(path):
-    """The names of the columns, and the rows as dicts of text."""
+    """The names of the columns, and the rows as dicts of text, each with its line in the file."""
     try:
-        text = read(path, "csv").decode("utf-8-sig")  # spreadsheets begin it with a byte order mark
-        reader = csv.DictReader(io.StringIO(text, newline=""))
+        content = read(path, "csv").decode("utf-8-sig")  # spreadsheets begin it with a byte order mark
+        reader = csv.DictReader(io.StringIO(content, newline=""))
         reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
-        rows = list(reader)
+        rows = [(reader.line_num, row) for row in reader]
         twice = next((name for name, count in Counter(reader.fieldnames).items() if name and count > 1), None)
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
     if twice:
         raise UserError(f"{path}: the column {twice} is there twice")
-    return [name for name in rows[0] if name] if rows else [], rows
+    return [name for name in rows[0][1] if name] if rows else [], rows
 
 
 def _parsed(path, columns, rows):
@@ -211,49 +248,119 @@ def _parsed(path, columns, rows):
             f"of parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
         )
     parsed = []
-    for line, row in enumerate(rows, 2):
-        try:
-            settings = {name: parse(name, row[name]) if row[name] else None for name in keys}
-            figures = {name: _decimal(row[name], most=1 if "accuracy" in name else 10**12) for name in values if row[name]}
-            epoch = parse("epochs", row["epoch"]) if "epoch" in columns else None
-        except (UserError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}, line {line}: {error}") from error
-        if row.get(None):
+    for line, row in rows:
+        if None in row:
             raise UserError(f"{path}, line {line}: it has more cells than there are columns")
+        cells = {}
+        for name in (*keys, *values, *({"epoch"} & {*columns})):
+            try:
+                cells[name] = _parse(name, as_written((row[name] or "").strip()))
+            except UserError as error:
+                raise UserError(f"{path}, line {line}, column {name}: {error}") from error
+        settings, epoch = {name: cells[name] for name in keys}, cells.get("epoch")
+        figures = {name: cells[name] for name in values if cells[name] is not None}
         if figures:
             parsed.append(_Row(line, settings, epoch, figures))
     return parsed
 
 
-def _matched(path, rows, groups):
-    published, lines = Published({}, {}), {}
+def _check_each_is_there_once(path, rows):
+    """Raise UserError for a row that says of the same as another, whether or not a run is of it."""
+    lines = {}
     for row in rows:
-        meant = [group for group in groups if _is_of(row, group.settings)]
-        for group in meant:
-            what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
-            if what in lines:
-                raise UserError(f"{path}: lines {lines[what]} and {row.line} are both of {what}")
-            lines[what] = row.line
+        first = lines.setdefault((*row.settings.values(), row.epoch), row.line)
+        if first != row.line:
+            columns = ", ".join([*row.settings, *(["epoch"] if row.epoch else [])])
+            lines_of = f"lines {first} and {row.line}"
+            raise UserError(f"{path}: {lines_of} have the same {columns}: remove one of them")
+
+
+def _parse(name, cell):
+    """What a cell of a column says; None if it is empty."""
+    if name == "epoch":
+        return parse("epochs", cell)
+    if not cell:
+        return None
+    return parse(name, cell) if name in FLAGS else _figure(name, cell)
+
+
+def _matched(path, rows, groups):
+    unsaid = tuple(name for name in CONDITIONS if rows and name not in rows[0].settings)
+    published = Published({}, {}, {}, {}, unsaid)
+    for group in groups:
+        lines = {}
+        for row in _rows_of(group, rows):
+            if row.epoch in lines:
+                what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
+                raise UserError(f"{path}: lines {lines[row.epoch]} and {row.line} are both of {what}")
+            lines[row.epoch] = row.line
             if row.epoch is None:
                 published.final[group.name] = row.figures
             else:
                 published.by_epoch.setdefault(group.name, {})[row.epoch] = row.figures
+            if words := _other_conditions(row, group):
+                published.conditions[group.name] = words
+            if words := _other_loss(row, group.settings):
+                published.losses[group.name] = words
     return published
 
 
-def _is_of(row, settings):
+def _rows_of(group, rows):
+    """The rows of a group; where there is none, those of other conditions, if they are all of the same."""
+    exact = [row for row in rows if _is_of(row, group.settings)]
+    if exact:
+        return exact
+    near = [row for row in rows if _is_of(row, group.settings, but_for=CONDITIONS)]
+    conditions = {tuple(row.settings.get(name) for name in CONDITIONS) for row in near}
+    return near if len(conditions) == 1 else []
+
+
+def _is_of(row, settings, but_for=()):
     # Whatever device trained them, the same is the same.
-    given = {name: value for name, value in row.settings.items() if name not in ("device", "threads")}
-    wanted = {name: settings.default(name) if value is None else value for name, value in given.items()}
-    return all(getattr(settings, name) == value for name, value in wanted.items())
+    names = row.settings.keys() - {"device", "threads", *but_for}
+    return all(getattr(settings, name) == _meant(row, settings, name) for name in names)
 
 
-def _decimal(text, most):
+def _meant(row, settings, name):
+    value = row.settings[name]
+    return settings.default(name) if value is None else value
+
+
+def _other_conditions(row, group):
+    """In what a row's figures were made otherwise than a group: "epochs 10, ours 2"; or nothing."""
+    settings = group.settings
+    ours = {name: getattr(settings, name) for name in CONDITIONS}
+    theirs = {name: _meant(row, settings, name) for name in CONDITIONS if name in row.settings}
+    if row.epoch is None and group.is_interrupted:
+        ours["epochs"] = f"{group.epochs_trained}, interrupted"
+        theirs.setdefault("epochs", "unknown")
+    elif row.epoch is not None and settings.schedule == "constant":
+        theirs.pop("epochs", None)  # an epoch is the same, however many follow
+    apart = [name for name, value in theirs.items() if value not in (None, ours[name])]
+    words = [f"{flag_of(name)} {text(theirs[name])}, ours {text(ours[name])}" for name in apart]
+    return "; ".join(words)
+
+
+def _other_loss(row, settings):
+    """The terms of a group's loss that a row's file does not name, if there are any."""
+    unsaid = {name: settings.default(name) for name in losses.SETTINGS if name not in row.settings}
+    theirs, ours = (losses.terms_of(one, "loss") for one in (settings.replace(**unsaid), settings))
+    return "" if theirs == ours else f"{losses.in_words(theirs)}, ours {losses.in_words(ours)}"
+
+
+def _figure(name, cell):
+    """A published number; UserError if it is none that its column can have."""
     try:
-        number = Decimal(text)
+        number = Decimal(cell)
     except InvalidOperation:
-        raise UserError(f"expected a number, got {text!r}") from None
+        raise UserError(f"expected a number, got {cell!r}") from None
     # The exponent first: to compare what has a huge one is an error of its own.
-    if not number.is_finite() or abs(number.as_tuple().exponent) > 30 or abs(number) > most:
-        raise UserError(f"expected a number of sensible size{', an accuracy of at most 1' * (most == 1)}, got {text!r}")
+    if not number.is_finite() or abs(number.as_tuple().exponent) > 30:
+        raise UserError(f"expected a number of sensible size, got {cell!r}")
+    if "accuracy" in name and not 0 <= number <= 1:
+        raise UserError(f"expected an accuracy from 0 to 1, got {cell!r}")
+    if not 0 <= number <= 10**12:
+        raise UserError(f"expected a number of sensible size that is not below 0, got {cell!r}")
+    if name == "parameters" and number != number.to_integral_value():
+        raise UserError(f"expected a whole number of parameters, got {cell!r}")
     return number

@@ -25,16 +25,18 @@ def write(comparison, folder):
     -------
     list of Path
     """
-    tables = [f"## {table.title}\n\n{text.as_markdown(table.rows)}\n\n{_as_list(table.notes)}" for table in comparison.tables]
-    written = {"table.md": "\n\n".join(map(str.rstrip, tables)), "table.csv": text.as_csv(comparison.numbers)}
+    tables = "\n\n".join(map(_in_markdown, comparison.tables))
+    written = {"table.md": tables, "table.csv": text.as_csv(comparison.numbers)}
     for name, content in written.items():
         with runs.atomic(folder / name) as temporary:
             temporary.write_text(f"{visible(content)}\n", "utf-8")
     return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder)]
 
 
-def _as_list(notes):
-    return "\n".join(f"- {note}" for note in notes)
+def _in_markdown(table):
+    title, *notes = map(text.in_markdown, [table.title, *table.notes])
+    listed = "\n".join(f"- {note}" for note in notes)
+    return f"## {title}\n\n{text.as_markdown(table.rows)}\n\n{listed}".rstrip()
 
 
 def _drawn(comparison, name):

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import runs
-from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, of_real_data
+from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, bounds_of, heading, of_real_data
 from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
 from lab.inputs import suggestion
 from lab.metrics import intervals
+from lab.metrics.collapse import meaningless
 from lab.settings import UserError, text
 
 # The measures that the main table shows first, and those behind the number of parameters, as far as a group has them.
@@ -22,8 +23,7 @@ _FIRST = (*_COLLAPSE, *GAN_METRICS, "val_accuracy", "val_loss")
 _LATER = ("accuracy", "loss", *_EPOCHS_TO)
 # Small counts and shares, often at their bound, of which Student's t knows nothing: each run's is told.
 LISTED = ("modes", "seen", "near", "present", "chi_square_p", "collapsed", *_EPOCHS_TO)
-_HEADINGS = {name: words for name, (words, _) in runs.MEASURES.items()}
-_HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
+RANGE = "Mean (least to most of the runs) where an interval would leave what a measure can be."
 DEVICES, REAL = "Seconds by device", "(real data)"
 _TOLD = ("seed", "source")  # settings that a row tells otherwise
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
@@ -41,12 +41,16 @@ class Table(NamedTuple):
 def runs_table(groups, title, notes):
     """The main table: what differs first, then the metrics; columns that would tell nothing are left out."""
     naming, rows = naming_of(groups), []
-    for group, row in zip(groups, first_cells(groups, naming)):
+    _, devices = _short([group.device for group in groups])
+    for group, row, device in zip(groups, first_cells(groups, naming), devices):
         row |= _cells(group, _FIRST) | {"parameters": f"{group.record.parameters:,}"} | _cells(group, _LATER)
         seconds = f"{group.measures['epoch_seconds'].mean():.3g}"
-        rows.append(row | {heading("epoch_seconds"): seconds, "runs": str(len(group.runs)), "device": group.device})
-    same = [name for name in ("runs", "device") if name in naming.names or len({row[name] for row in rows}) == 1]
-    return Table(titled(title, naming), told(_without(rows, same)), [*_in_common(groups, naming), *notes])
+        epochs = group.epochs_trained + ", interrupted" * group.is_interrupted
+        row |= {heading("epoch_seconds"): seconds, "epochs trained": epochs, "runs": str(len(group.runs))}
+        rows.append(row | {"device": device})
+    same = [name for name in ("runs", "device") if len({row[name] for row in rows}) == 1]
+    same += [] if any(group.is_interrupted for group in groups) else ["epochs trained"]
+    return Table(titled(title, naming), told(_without(rows, same)), [*_about(groups, naming), *notes])
 
 
 def fidelity_table(groups, top=None):
@@ -58,6 +62,7 @@ def fidelity_table(groups, top=None):
     rows = [row | _cells(group, names) for group, row in zip(groups[:top], first_cells(groups, naming))]
     notes = ["Unclear: the share of samples of which the classifier is less than 50% sure."]
     notes += ["The rest in the features of the classifier: its last hidden layer (docs/gans.md)."]
+    notes += about_cells(groups[:top], FIDELITY)
     return Table(titled("Samples against the validation images", naming), rows, notes)
 
 
@@ -89,16 +94,33 @@ def _cells(group, names):
     return {heading(name): cell(name, group.measures[name]) for name in names if name in group.measures}
 
 
-def _in_common(groups, naming):
-    """What the rows have in common, in sentences."""
-    counts = {len(group.runs) for group in groups}
-    each = f"{'up to ' * (len(counts) > 1)}{max(counts)} runs each"
-    mean = f"Mean ± half-width of its 95% confidence interval (Student's t), {each}; of the epoch that was saved."
-    sentences = [*usual_in_words(naming), mean if max(counts) > 1 else "Values of the epoch whose weights were saved."]
+def _about(groups, naming):
+    """How the main table is to be read, in sentences."""
+    mean = "Mean ± half-width of its 95% confidence interval (Student's t), of the epoch that was saved."
+    repeated = any(len(group.runs) > 1 for group in groups)
+    sentences = [*usual_in_words(naming), mean if repeated else "Values of the epoch whose weights were saved."]
     if groups[0].settings.is_gan and not any(any(group.evaluations) for group in groups):
         sentences.append("With --classifier RUN, or --samples 2500 for points, the measures of mode collapse come in.")
-    several = {"Device": {group.device for group in groups}, "Data set": {group.record.dataset.name for group in groups}}
-    return sentences + [f"{what}: {values.pop()}." for what, values in several.items() if len(values) == 1]
+    return sentences + about_cells(groups, (*_FIRST, *_LATER))
+
+
+def about_cells(groups, names):
+    """Where an interval or a value of these measures would say nothing, in sentences."""
+    shown = [(name, group.measures[name]) for group in groups for name in {*names} & {*group.measures}]
+    has_range = any(_interval(name, values).leaves for name, values in shown)
+    evaluations = [evaluation for group in groups for evaluation in group.evaluations]
+    return [*([RANGE] if has_range else []), *blanks(evaluations, names)]
+
+
+def blanks(evaluations, names):
+    """Which of these measures are left blank for their saying nothing, and why, in sentences."""
+    blank = {}
+    for evaluation in evaluations:
+        for name, reason in meaningless(evaluation).items():
+            if name in names:
+                blank.setdefault(reason, {})[heading(name)] = None
+    listed = [(", ".join(sorted(headings)), reason) for reason, headings in sorted(blank.items())]
+    return [f"Left blank: {headings}, where {reason}." for headings, reason in listed]
 
 
 def published_table(groups, published, verdicts, top=None):
@@ -135,7 +157,7 @@ def _held_against(verdict):
 def published_epochs_table(groups, verdicts, top=None):
     """Published learning curves against ours, epoch by epoch: as `published_table`."""
     shown = [group.name for group in groups[:top]]
-    cells, rows = dict(zip(shown, first_cells(groups, naming_of(groups)))), []
+    cells, rows, ranges = dict(zip(shown, first_cells(groups, naming_of(groups)))), [], []
     alone = len({name for name, _ in verdicts}) == 1
     for (name, epoch), of_metrics in verdicts.items():
         if name in cells:
@@ -144,8 +166,9 @@ def published_epochs_table(groups, verdicts, top=None):
                 figure = "-" if verdict.figure is None else str(verdict.figure)
                 row[heading(metric)] = cell(metric, verdict.ours)
                 row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
+                ranges.append(_interval(metric, verdict.ours).leaves)
             rows.append(row)
-    return Table("Published figures by epoch", rows, judgements(verdicts))
+    return Table("Published figures by epoch", rows, [RANGE] * any(ranges) + judgements(verdicts))
 
 
 def speed_table(groups):
@@ -229,16 +252,18 @@ def numbers(groups, verdicts):
         row |= {f"{name}_setting" if name in group.measures else name: value for name, value in settings.items()}
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
-            mean, half_width = intervals.mean_and_half_width(values)
+            mean, half_width, _ = _interval(name, values)
+            scatter = {} if name in LISTED else {f"{name}_half_width": half_width}
             of_runs = " ".join(f"{value:g}" for value in values)
-            scatter = {f"{name}_of_runs": of_runs} if name in LISTED else {f"{name}_half_width": float(half_width)}
-            row |= {name: float(mean)} | scatter
+            row |= {name: mean} | scatter | {f"{name}_of_runs": of_runs}
             if name in compared:
                 verdict = verdicts.get((group.name, None), {}).get(name)
                 row |= {f"published_{name}": verdict and verdict.figure, f"{name}_place": verdict and verdict.place}
                 row |= {f"{name}_low": verdict and verdict.low, f"{name}_high": verdict and verdict.high}
         row |= _of_speed(speeds.get(group.path)) if speeds else {}
         # Not "device" and "dataset", which are settings: the device may be "auto".
+        row["status"] = runs.INTERRUPTED if group.is_interrupted else runs.COMPLETE
+        row["epochs_trained"] = " ".join(str(run.history.epochs) for run in group.runs)
         row |= {"device_name": group.device, "data_sha256": group.record.dataset.sha256}
         rows.append({key: "" if value is None or value != value else value for key, value in row.items()})  # of NaN, too
     return rows
@@ -261,20 +286,32 @@ def _without(rows, columns):
     return [{name: cell for name, cell in row.items() if name not in columns} for row in rows]
 
 
-def heading(name):
-    """What a column of a measure is called."""
-    return _HEADINGS.get(name, name.replace("val_", "val. ").replace("_", " "))
-
-
 def cell(name, values):
-    """A measure of some repeats as text: mean ± half-width, or each run's where a mean would say little."""
+    """A measure of some repeats as text: mean ± half-width, or the runs' range or each run's where that would say little."""
     if name in LISTED:
         return _list(name, values)
-    _, digits = runs.MEASURES.get(name, ("", 4))
-    mean, half_width = intervals.mean_and_half_width(values)
+    digits = runs.MEASURES[name].digits if name in runs.MEASURES else 4
+    mean, half_width, leaves = _interval(name, values)
     if np.isnan(mean):
         return "-"
+    if leaves:
+        return f"{mean:.{digits}f} ({np.min(values):.{digits}f} to {np.max(values):.{digits}f})"
     return f"{mean:.{digits}f}" + ("" if np.isnan(half_width) else f" ± {half_width:.{digits}f}")
+
+
+class _Interval(NamedTuple):
+    mean: float
+    half_width: float  # NaN where there is none
+    leaves: bool  # whether there is none as it would leave what the measure can be
+
+
+def _interval(name, values):
+    """The interval of a measure's mean. Where that would leave what the measure can be, runs are far from normally distributed,
+    and Student's t says nothing of them."""
+    mean, half_width = map(float, intervals.mean_and_half_width(values))
+    least, most = bounds_of(name)
+    leaves = name not in LISTED and (mean - half_width < least or mean + half_width > most)
+    return _Interval(mean, np.nan if leaves else half_width, leaves)
 
 
 def _list(name, values):

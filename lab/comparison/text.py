@@ -1,11 +1,22 @@
-"""A table as text that can be pasted elsewhere."""
+"""A table as text that can be pasted elsewhere, in which nothing that a cell holds acts as markup or as a formula."""
 
 import csv
 import io
+import re
 
 _IN_LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "λ": r"$\lambda$", "≤": r"$\leq$", "~": r"\textasciitilde{}"}
-_IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"^": r"\^{}", "<": "$<$", ">": "$>$"}
+_IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"^": r"\^{}", "<": "$<$", ">": "$>$", "|": "$|$"}
+_IN_LATEX |= {sign: f"{{{sign}}}" for sign in "[]*"}  # after the end of a row they would be its options
 _IN_LATEX = str.maketrans(_IN_LATEX)
+# An underscore within a word, and a sign "less than" before a number, mean nothing in Markdown.
+_OF_MARKDOWN = re.compile(r"[\\|`*\[\]&]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)")
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")  # how a cell begins that a spreadsheet runs
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def in_markdown(text):
+    """Text as Markdown that shows it as it is."""
+    return _OF_MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def as_markdown(rows):
@@ -20,25 +31,48 @@ def as_markdown(rows):
     -------
     str
     """
-    columns = list(rows[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
-    lines = [{name: name for name in columns}, {name: "-" * widths[name] for name in columns}, *rows]
-    return "\n".join("| " + " | ".join(line[name].ljust(widths[name]) for name in columns) + " |" for line in lines)
+    columns, *lines = [[in_markdown(_in_a_line(cell)) for cell in line] for line in _lines(rows)]
+    widths = [max(map(len, cells)) for cells in zip(columns, *lines)]
+    lines = [columns, ["-" * width for width in widths], *lines]
+    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
 
 
 def as_latex(rows):
     """A table of LaTeX, as `as_markdown`; it needs no package."""
     columns = list(rows[0])
-    cells = [[cell.translate(_IN_LATEX) for cell in line] for line in (columns, *(row.values() for row in rows))]
-    lines = [" & ".join(line) + r" \\" for line in cells]
+    lines = [" & ".join(map(_in_latex, line)) + r" \\" for line in _lines(rows)]
     head = rf"\begin{{tabular}}{{{''.join('l' if name in ('run', columns[0], 'setting') else 'r' for name in columns)}}}"
     return "\n".join([head, r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"])
+
+
+def _in_latex(cell):
+    return re.sub("-(?=-)", "-{}", _in_a_line(cell).translate(_IN_LATEX))  # two hyphens would be a dash
+
+
+def _lines(rows):
+    """The names of the columns, and the cells of each row."""
+    columns = list(rows[0])
+    return [columns, *([row[name] for name in columns] for row in rows)]
+
+
+def _in_a_line(cell):
+    return " ".join(cell.splitlines())
 
 
 def as_csv(rows):
     """Comma-separated values, as `as_markdown`; cells may be numbers."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(map(_harmless, line) for line in _lines(rows))
     return text.getvalue().rstrip("\n")
+
+
+def _harmless(cell):
+    """A cell that no spreadsheet takes for a formula: ``'`` stands before what would be one."""
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
+
+
+def as_written(cell):
+    """A cell of a file of ours, without the ``'`` that made it harmless."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell

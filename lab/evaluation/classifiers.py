@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from lab import console, figures, runs
+from lab.comparison import losses
 from lab.comparison.text import as_csv
 from lab.data import decode_picture
 from lab.inputs import visible
@@ -42,7 +43,7 @@ def evaluate_classifier(run, model, arrays):
         logits, _ = inference.logits_and_features(model, images)
         results[part] = classification.loss_and_accuracy(logits, labels)
         for metric, value in results[part].items():
-            console.say(f"{part.capitalize()} {metric}: {value:.4f}")
+            console.say(f"{part.capitalize()} {metric}: {value:.4f}{_beside_history(run, part, metric)}")
     results["penalty"] = inference.penalty(model)
     if results["penalty"]:
         console.say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
@@ -64,6 +65,17 @@ def evaluate_classifier(run, model, arrays):
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
     drawn[runs.File.CONFUSION] = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
+
+
+def _beside_history(run, part, metric):
+    """What tells a metric of the trained network from that of the history, where they are not the same quantity."""
+    name = metric if part == "training" else f"val_{metric}"
+    terms, recorded = losses.terms_of(run.settings, name), run.history.final[name]
+    if recorded is None or (part == "validation" and not terms):
+        return ""
+    words = [f"as {losses.in_words(terms)}"] if terms else []
+    words += ["while learning"] if part == "training" else []
+    return f" (evaluated; in the history, {' and '.join(words)}: {recorded:.4f})"
 
 
 def _weights_that_matter(model, arrays, accuracy):
@@ -182,11 +194,9 @@ def _print_predictions(rows):
 
 
 def _cell(value):
-    """A cell of CSV in which a spreadsheet sees no formula."""
     if isinstance(value, float):
         return f"{value:.6f}"
-    text = visible(str(value)).replace("\n", r"\n")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return visible(str(value)).replace("\n", r"\n")
 
 
 def _seen(readings, rows):

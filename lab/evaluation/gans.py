@@ -3,7 +3,7 @@
 import numpy as np
 
 from lab import figures, runs
-from lab.comparison.tables import cell
+from lab.comparison.tables import blanks, cell
 from lab.console import say, table
 from lab.evaluation import measures
 from lab.metrics import collapse
@@ -112,11 +112,13 @@ def evaluate_gan(run, model, against, count=None):
 def _print(results):
     """Print the measures, and beside them those of real data in place of samples."""
     rows, of_data = [], results["of_data"]
-    for name, (words, _) in runs.MEASURES.items():
+    for name, column in runs.MEASURES.items():
         if name in results:
             pair = (cell(name, np.array([one.get(name, np.nan)], float)) for one in (results, of_data))
-            rows.append({"measure": words} | dict(zip(("samples", "real data"), pair)))
+            rows.append({"measure": column.heading} | dict(zip(("samples", "real data"), pair)))
     table(rows, f"{results['samples']:,} samples, and as many real ones", left=("measure",))
+    for sentence in blanks([results], runs.MEASURES):
+        say(sentence)
 
 
 def _against_copies(generated, arrays):

@@ -102,10 +102,16 @@ def measure(generated, against):
         Of `runs.MEASURES` to float; with "of_data", a dict of the same; and with "counts" and "shares", lists by class or mode,
         if these are known.
     """
-    found = _measures(generated, against)
+    found = _with_meaning(_measures(generated, against), against)
     if "counts" in found:
         found |= {"counts": found["counts"].tolist(), "shares": against.shares.tolist()}
     return found | {"of_data": _of_data(_measures, len(generated), against)}
+
+
+def _with_meaning(found, against):
+    """Measures, NaN those that say nothing."""
+    reasons = collapse.meaningless(found | {"shares": against.shares})
+    return {name: float("nan") if name in reasons else value for name, value in found.items()}
 
 
 def _of_data(measures, count, against):
@@ -121,6 +127,7 @@ def _of_data(measures, count, against):
             labelled = Labelled(*(part[chosen] for part in against.validation))
             of_labels = _of_labels(labelled, against)
             known[key] |= {name: value for name, value in of_labels.items() if name in known[key]}
+        known[key] = _with_meaning(known[key], against)
         known[key].pop("counts", None)
     return known[key]
 
@@ -199,5 +206,6 @@ def _followed(samples, against):
         found |= _of_points(samples, against)
     elif against.classifier:
         found |= _of_labels(label(samples, against.classifier.model), against)
+    found = _with_meaning(found, against)
     kept = "distance", "modes" if "modes" in found else "present" if "present" in found else "seen", "reverse_kl"
     return {name: found[name] for name in kept if name in found}

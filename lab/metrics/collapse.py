@@ -6,6 +6,7 @@ from scipy.special import chdtrc, ndtri, rel_entr  # scipy.stats would take a se
 PRESENT = 0.01  # share of the samples over which a class counts as present
 COVERED = 20 / 2_500  # share from which on a mode of known place counts as covered
 UNCLEAR = 0.5  # confidence below which a sample looks like nothing
+UNKNOWN = 0.9  # share of such samples over which the classifier's features say nothing of how near they come to the data
 
 
 def reverse_kl(counts, shares):
@@ -40,6 +41,38 @@ def chi_square_p(counts, shares):
     with np.errstate(divide="ignore", invalid="ignore"):  # a class that neither has says nothing
         distances = np.where(expected == counts, 0, (counts - expected) ** 2 / expected)
     return float(chdtrc(np.count_nonzero(shares) - 1, distances.sum()))
+
+
+def meaningless(measured):
+    """Which measures of samples say nothing, and why.
+
+    Pearson's test needs 5 samples expected of four classes in five, and 1 of each (Cochran 1954, Biometrics 10).
+
+    Parameters
+    ----------
+    measured : dict
+        Of an evaluation, what is known of "unclear", "counts", and "shares" of the classes in the data.
+
+    Returns
+    -------
+    dict of str to str
+        By measure, the reason.
+    """
+    reasons = {}
+    if measured.get("unclear", 0) > UNKNOWN:
+        near = "precision", "recall", "density"  # coverage is 0 of what is like nothing, whatever lies near its features
+        reasons |= dict.fromkeys(near, f"the classifier is unsure of over {UNKNOWN:.0%} of the samples")
+    counts, shares = measured.get("counts"), measured.get("shares")
+    if counts is None or shares is None:
+        return reasons
+    expected = np.sum(counts) * np.array(shares)[np.array(shares) > 0]
+    if len(expected) < 2:
+        return reasons | dict.fromkeys(("reverse_kl", "chi_square_p"), "the data have a single class")
+    if np.sum(counts) < 2:
+        return reasons | dict.fromkeys(("reverse_kl", "chi_square_p"), "fewer than 2 samples are of a class or mode")
+    if expected.min() < 1 or np.mean(expected >= 5) < 0.8:
+        reasons["chi_square_p"] = "too few samples for the number of classes or modes"
+    return reasons
 
 
 def data_spread(samples, shares):

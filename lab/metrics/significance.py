@@ -47,10 +47,12 @@ class Noise(NamedTuple):
         return self.means - quantile * self.deviations / np.sqrt(self.counts)
 
     def p_of(self, distances):
-        """Probability of one more run of each setting lying at least so far from the mean: float array, shape (settings,)."""
+        """Probability of one more run of each setting lying at least so far from the mean: float array, shape (settings,); NaN
+        where the distance or the deviation is unknown."""
+        scale = self.deviations * np.sqrt(1 + 1 / self.counts)
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = distances / (self.deviations * np.sqrt(1 + 1 / self.counts))
-        return 2 * stdtr(self.freedoms, -np.where(distances > 0, t, 0.0))
+            t = np.where((distances == 0) & (scale == 0), 0.0, distances / scale)
+        return 2 * stdtr(self.freedoms, -t)
 
 
 def welch(one, other):
@@ -155,7 +157,7 @@ def noise_of(several, pool=True):
     Parameters
     ----------
     several : list of float array, shape (n,)
-        Runs of each setting. A setting of one run has the common deviation, or none.
+        Runs of each setting. A setting of one run, or of one whose value is unknown, has the common deviation, or none.
     pool : bool
         False: each has its own, as where the same runs are looked at in several epochs.
 
@@ -164,16 +166,19 @@ def noise_of(several, pool=True):
     Noise or None
     """
     counts = np.array([len(values) for values in several])
-    repeated = [values for values in several if len(values) > 1]
+    known = np.array([len(values) > 1 and np.isfinite(values).all() for values in several])
+    repeated = [values for values, is_known in zip(several, known) if is_known]
     if not repeated:
         return None
-    own = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in several])
+    own = np.full(len(several), np.nan)
+    own[known] = [np.var(values, ddof=1) for values in repeated]
     freedoms = np.maximum(counts - 1, 1)
     # The p is NaN where all runs of each setting end alike, which is equal enough.
     pooled = len(repeated) == 1 or (pool and not _p_of_equal_deviations(repeated) < UNEQUAL)
     if pooled:
-        common = np.nansum(own * (counts - 1)) / (counts - 1).sum()
-        own, freedoms = np.full(len(several), common), np.full(len(several), (counts - 1).sum())
+        freedom = (counts - 1)[known].sum()
+        common = (own * (counts - 1))[known].sum() / freedom
+        own, freedoms = np.full(len(several), common), np.full(len(several), freedom)
     return Noise(counts, np.array([np.mean(values) for values in several]), np.sqrt(own), freedoms, pooled)
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from lab import runs
-from lab.comparison import Comparison, View, compare, tables, warnings_of, with_names
+from lab.comparison import Comparison, View, compare, losses, tables, warnings_of, with_names
 from lab.comparison.groups import experiment_of
 from lab.comparison.naming import shared_in_words
 from lab.comparison.published import NothingPublished, read_published
@@ -57,11 +57,9 @@ def kinds_of(rows):
         if chosen:
             groups = [row.group for row in chosen if row.counts and not row.part]
             speed = [*filter(None, [tables.speed_table(groups)])]
-            columns, notes = columns_of(chosen), warnings_of(groups, counted=True)
+            columns, notes = columns_of(chosen), [*warnings_of(groups, counted=True), *losses.sentences(groups)]
             if groups:
                 notes.insert(0, f"All rows: {shared_in_words(groups)}.")
-            if {"label-smoothing", "regularizer-strength"} & set(columns):
-                notes.append("Losses contain weight decay and label smoothing: where these differ, losses do not compare.")
             kinds.append(Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed))
     return kinds
 
@@ -99,7 +97,7 @@ def experiments_of(kind, searches, published):
     matches = {name: _matches(groups, published) for name, groups in several.items()}
     found = []
     for name, groups in several.items():
-        matching = matches[name] and matches[name] == max(matches.values())
+        matching = any(matches[name]) and matches[name] == max(matches.values())
         comparison = compare(groups, view=View(published if matching else None))
         if len(groups) > 1 or matching or (comparison.labels and len(groups[0].runs) > 1):
             found.append(Experiment(name, groups, comparison, _charts(comparison)))
@@ -107,14 +105,18 @@ def experiments_of(kind, searches, published):
 
 
 def _matches(groups, path):
-    """How many rows of published figures are of these groups."""
+    """How many rows of published figures are of these groups, and how many of them under other conditions."""
     if path is None or groups[0].settings.is_gan:
-        return 0
+        return 0, 0
     try:
-        final, by_epoch = read_published(path, groups)
+        published = read_published(path, groups)
     except NothingPublished:
-        return 0
-    return len({id(row) for row in final.values()} | {id(row) for curve in by_epoch.values() for row in curve.values()})
+        return 0, 0
+    of_these, of_others = set(), set()
+    for name, curve in (published.by_epoch | {name: {0: row} for name, row in published.final.items()}).items():
+        of_kind = of_others if published.conditions.get(name) else of_these
+        of_kind.update(map(id, curve.values()))
+    return len(of_these), len(of_others)
 
 
 def _charts(comparison):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import itertools
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -175,31 +176,41 @@ class History(BaseModel):
         return {name: values[(self.saved_epoch or self.epochs) - 1] for name, values in self.curves.items()}
 
 
-def _measure(words, digits):
-    """A measure of a GAN's samples: what its column is called, and its decimal places."""
-    return Field(None, json_schema_extra={"column": (words, digits)})
+class Column(NamedTuple):
+    """A measure of a GAN's samples in a table."""
+
+    heading: str
+    digits: int  # decimal places
+    bounds: tuple[float, float]  # what it can be at least and at most; an interval that would leave them is none
+
+
+_ANY, _POSITIVE, _FRACTION = (-math.inf, math.inf), (0, math.inf), (0, 1)
+
+
+def _measure(*column):
+    return Field(None, json_schema_extra={"column": Column(*column)})
 
 
 class Evaluation(BaseModel):
     """What evaluate.py found out about a GAN, as far as comparisons want to know."""
 
     model_config = _CHECKS
-    modes: Number = _measure("modes covered", 0)
-    seen: Number = _measure("modes seen", 0)
-    near: Number = _measure("samples near a mode", 3)
-    present: Number = _measure("classes over 1%", 0)
-    reverse_kl: Number = _measure("reverse KL", 4)
-    chi_square_p: Number = _measure("p (chi-square)", 3)
-    collapsed: Number = _measure("epochs in collapse", 2)
-    distance: Number = _measure("distance", 2)
-    confidence: Number = _measure("confidence", 3)
-    unclear: Number = _measure("unclear", 3)
-    frechet: Number = _measure("Fréchet distance", 1)
-    kernel: Number = _measure("kernel distance", 4)
-    precision: Number = _measure("precision", 3)
-    recall: Number = _measure("recall", 3)
-    density: Number = _measure("density", 3)
-    coverage: Number = _measure("coverage", 3)
+    modes: Number = _measure("modes covered", 0, _POSITIVE)
+    seen: Number = _measure("modes seen", 0, _POSITIVE)
+    near: Number = _measure("samples near a mode", 3, _FRACTION)
+    present: Number = _measure("classes over 1%", 0, _POSITIVE)
+    reverse_kl: Number = _measure("reverse KL", 4, _ANY)
+    chi_square_p: Number = _measure("p (chi-square)", 3, _FRACTION)
+    collapsed: Number = _measure("epochs in collapse", 2, _FRACTION)
+    distance: Number = _measure("distance", 2, _POSITIVE)
+    confidence: Number = _measure("confidence", 3, _FRACTION)
+    unclear: Number = _measure("unclear", 3, _FRACTION)
+    frechet: Number = _measure("Fréchet distance", 1, _POSITIVE)
+    kernel: Number = _measure("kernel distance", 4, _ANY)
+    precision: Number = _measure("precision", 3, _FRACTION)
+    recall: Number = _measure("recall", 3, _FRACTION)
+    density: Number = _measure("density", 3, _POSITIVE)
+    coverage: Number = _measure("coverage", 3, _FRACTION)
     of_data: Annotated[dict[Line, Number], Field(max_length=100)] = {}  # the same measures of real data in place of samples
     by_epoch: Annotated[dict[Line, list[Number]], Field(max_length=100)] = {}  # "epoch", and some of the measures
     by_epoch_of_data: Annotated[dict[Line, Number], Field(max_length=100)] = {}
@@ -220,7 +231,7 @@ class Evaluation(BaseModel):
         return self
 
 
-# The measures of a GAN's samples: what a column is called, and its decimal places.
+# The measures of a GAN's samples: a `Column` each.
 MEASURES = {
     name: field.json_schema_extra["column"] for name, field in Evaluation.model_fields.items() if field.json_schema_extra
 }
