@@ -81,9 +81,9 @@ def test_what_follows_from_another_setting_is_no_difference_of_its_own(tmp_path)
     assert [row["setting"] for row in tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows][1] == "GPU"
     assert [group.name for group in collect(tmp_path, "a", "e")[0]] == ["a", "e"]
     fake_run(tmp_path / "g", device="CPU: X, 2 threads")  # as a run alone has them, and one of a sweep has not
-    _, rows, notes = tables.runs_table(collect(tmp_path, "a", "g")[0], "t", [])
+    _, rows, notes = comparison.compare(*collect(tmp_path, "a", "g")).tables[0]
     assert [(row["run"], row["device"]) for row in rows] == [("a", "1 thread"), ("g", "2 threads")]
-    assert "Device: CPU: X." in notes
+    assert "CPU: X, 1 thread or 2 threads." in notes[0]
     fake_run(tmp_path / "f", sha256="another")  # of the same name
     assert [group.name for group in collect(tmp_path, "a", "f")[0]] == ["a: data=a", "f: data=another"]
 
