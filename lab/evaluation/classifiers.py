@@ -160,7 +160,7 @@ def predict_pictures(run, model, readings):
     csv = run.folder / runs.File.PREDICTIONS
     with runs.atomic(csv) as temporary:
         temporary.write_text(as_csv([{name: _cell(value) for name, value in row.items()} for row in rows]) + "\n", "utf-8")
-    drawn = {runs.File.PICTURES: figures.predictions(_seen(readings, rows), _title(run, len(readings)))}
+    drawn = {runs.File.PICTURES: figures.predictions(_seen(run, readings, rows), _title(run, len(readings)))}
     return [csv, *runs.save_figures(drawn, run.folder)]
 
 
@@ -189,11 +189,11 @@ def _cell(value):
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def _seen(readings, rows):
+def _seen(run, readings, rows):
     """The first pictures, for `figures.predictions`."""
     rows, several = iter(rows), []
     for path, boxes, images in readings[:_DRAWN]:
-        picture, factor = decode_picture(path)
+        picture, factor = decode_picture(path, run.record.dataset.pictures, run.record.dataset.divisor)
         of_this = itertools.islice(rows, len(boxes))
         captions = [f"{figures.shortened(row['prediction'], 14)}\n{_percent(row['probability'])}" for row in of_this]
         name = figures.shortened(visible(path.name).replace("\n", " "))

@@ -67,7 +67,7 @@ class Plan(NamedTuple):
 
 def with_holdout(settings, data):
     """The settings with the default of a search for the images that are held out."""
-    default = min(HOLDOUT, len(data[settings.dataset].train_images) // LEAST_SHARE)
+    default = min(HOLDOUT, len(data[settings.data].train_images) // LEAST_SHARE)
     return settings.replace(holdout=settings.holdout or default)
 
 
@@ -217,7 +217,7 @@ def _study(path, settings, goal, data):
     # Where it is trained may change.
     same = {name: value for name, value in settings if name not in {"device", "threads", *searched(settings)}}
     about = {flag_of(name): text(value) for name, value in (goal._asdict() | same).items() if value is not None}
-    about["data"] = fingerprint(data[settings.dataset])
+    about["data"] = fingerprint(data[settings.data])
     with _reading(path):
         if not path.exists():
             _make(path, FIRST.get(settings.net, [USUAL]), about)

@@ -52,7 +52,7 @@ _CHECKS = ConfigDict(frozen=True, strict=True)
 
 
 def _without_folders(name):
-    if is_own_data(name) and not re.fullmatch(r"[^/]+(\.npz|/)", name):
+    if is_own_data(name) and not re.fullmatch(r"[^/]+(\.npz|/)", name, re.IGNORECASE):
         raise ValueError("Input should be the name of a data set, of a file or of a folder")
     return visible(name)
 
@@ -74,6 +74,18 @@ class DataSet(BaseModel):
     path: Line | None = None  # where they were
     classes: Annotated[tuple[Line, ...], Field(strict=False, min_length=2, max_length=1_000)] = ()
     shape: Annotated[tuple[Side, Side, Channels], Field(strict=False)] | Annotated[tuple[Whole], Field(strict=False)] = ()
+    divisor: Literal[255, 4_095, 65_535] | None = None  # of pictures with 16 bits a pixel
+    ignored: Annotated[dict[Line, Whole], Field(max_length=100)] = {}  # files of a folder that are no pictures, by ending
+
+    def __hash__(self):
+        return hash(self.sha256)
+
+    @property
+    def pictures(self):
+        """What a user's own pictures are taken for: "digits", "object" or "whole", as of `data.read_pictures`."""
+        if (self.classes, self.shape) == (CLASSES["mnist"], IMAGE_SHAPES["mnist"]):  # also of data of the user's own
+            return "digits"
+        return "object" if self.name == "fashion_mnist" else "whole"
 
     @model_validator(mode="before")
     @classmethod
