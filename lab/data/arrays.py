@@ -26,7 +26,7 @@ class Arrays(NamedTuple):
     # Of data of the user's own.
     path: str | None = None
     divisor: int | None = None  # of pictures with 16 bits a pixel, as of `pictures.divisor_for`
-    ignored: dict[str, int] = {}  # files of a folder that are no pictures: how many, by the ending of their names
+    ignored: dict[str, int] | None = None  # files of a folder that are no pictures: counts by ending
 
     @property
     def train(self):

@@ -18,6 +18,7 @@ from lab.settings import UserError
 MOST_PICTURES = 10_000
 
 MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
+MOST_OF_SAMPLES = 4_000_000  # pixels of a sheet of a GAN's samples, of which ours have 1.7 million at most
 _SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
 # The formats that are read, in Pillow's words, and the endings of files that are taken for pictures. A file's content decides
 # which format it is read as; of several pages or frames, the first is read.
@@ -62,9 +63,9 @@ def users_picture(path):
 
 
 def contents(folder):
-    """What a user keeps in a folder, 2 before 10, without hidden files and folders and those of other programs: a list of Path."""
-    found = [path for path in folder.iterdir() if not path.name.startswith(".") and path.name.lower() not in _CLUTTER]
-    return sorted(found, key=lambda path: in_natural_order(path.name))
+    """What a user keeps in a folder, 2 before 10: neither hidden nor left by other programs; a list of Path."""
+    paths = sorted(folder.iterdir(), key=lambda path: in_natural_order(path.name))
+    return [path for path in paths if path.name[0] != "." and path.name.lower() not in _CLUTTER]
 
 
 def is_picture(path):
@@ -87,7 +88,9 @@ def _deep_values(picture):
     if "transparency" in picture.info:
         raise ValueError("16 bits a pixel and a transparent value: save it with 8 bits, or without transparency")
     if values.min() < 0 or values.max() > _DEPTHS[-1]:
-        raise ValueError(f"values from {values.min()} to {values.max()}: expected 0 to {_DEPTHS[-1]:,}; save it with 8 or 16 bits")
+        raise ValueError(
+            f"values from {values.min()} to {values.max()}: expected 0 to {_DEPTHS[-1]:,}; save it with 8 or 16 bits"
+        )
     return values
 
 

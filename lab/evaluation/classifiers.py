@@ -62,7 +62,8 @@ def evaluate_classifier(run, model, arrays):
     console.table(rows, heading)
     runs.write_json(run.folder / runs.File.EVALUATION, results)
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
-    drawn[runs.File.CONFUSION] = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
+    title = f"{runs.display_name(run.folder)}: validation images"
+    drawn[runs.File.CONFUSION] = figures.confusion(counts, figures.class_names(classes), title)
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
@@ -101,7 +102,7 @@ def _percent(probability):
 
 def _mistakes(run, arrays, logits):
     """A figure of what the network gets wrong."""
-    classes, labels = run.record.dataset.classes, arrays.validation_labels
+    classes, labels = figures.class_names(run.record.dataset.classes), arrays.validation_labels
     worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
     captions = [
         f"Pred {figures.shortened(classes[row.argmax()])} ({_percent(row.max())})\nTrue {figures.shortened(classes[true])}"
@@ -191,11 +192,12 @@ def _cell(value):
 
 def _seen(run, readings, rows):
     """The first pictures, for `figures.predictions`."""
-    rows, several = iter(rows), []
+    rows, several, about = iter(rows), [], run.record.dataset
+    names = dict(zip(about.classes, figures.class_names(about.classes)))
     for path, boxes, images in readings[:_DRAWN]:
-        picture, factor = decode_picture(path, run.record.dataset.pictures, run.record.dataset.divisor)
+        picture, factor = decode_picture(path, about.pictures, about.divisor)
         of_this = itertools.islice(rows, len(boxes))
-        captions = [f"{figures.shortened(row['prediction'], 14)}\n{_percent(row['probability'])}" for row in of_this]
+        captions = [f"{figures.shortened(names[row['prediction']], 14)}\n{_percent(row['probability'])}" for row in of_this]
         name = figures.shortened(visible(path.name).replace("\n", " "))
         boxes = [[side / factor for side in box] for box in boxes]
         several.append(figures.Seen(name, np.asarray(picture), boxes, images, captions))
