@@ -50,6 +50,7 @@ class Plan(NamedTuple):
     goal: Goal
     trials: int  # in all, with those of earlier commands
     repeats: int  # of the best
+    examples: int | None = None  # training images, which a batch has at most
 
     @property
     def finalists(self):
@@ -252,9 +253,12 @@ def settings_of(trial, plan, folder):
     """The settings of a trial, in Optuna's own words in a search's folder; UserError if they cannot be those of this search."""
     with _reading(folder / DATABASE):
         try:
-            return suggest(trial, plan.settings, plan.goal)
+            settings = suggest(trial, plan.settings, plan.goal)
         except optuna.exceptions.StorageInternalError as error:  # it cannot be written to, as on a full disk
             raise _not_written(folder, error) from error
+    if plan.examples and settings.batch_size > plan.examples:
+        return settings.replace(batch_size=plan.examples)
+    return settings
 
 
 def _make(path, first, about):

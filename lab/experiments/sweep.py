@@ -51,7 +51,19 @@ def load_data(planned, data_dir=None):
     if len(data) < len(found):
         raise UserError("two of the data sets have the same name: give your files different ones")
     say_batches([(one, resolved[name]) for name, one in planned.items()])
-    return resolved, data
+    return _without_equal(resolved), data
+
+
+def _without_equal(planned):
+    """Runs without those whose settings are those of an earlier one, once the data have told them; says so."""
+    first = {}
+    for name, settings in planned.items():
+        first.setdefault(settings, name)
+    left_out = [name for name, settings in planned.items() if first[settings] != name]
+    if left_out:
+        why = "their settings and seeds are those of other runs"
+        say(f"{len(left_out)} of {len(planned)} runs are left out, since {why}: {', '.join(left_out[:3])} ...")
+    return {name: settings for settings, name in first.items()}
 
 
 def train_missing(planned, data, output, machines, advice=_AGAIN):
