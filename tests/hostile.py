@@ -623,7 +623,8 @@ def add_own_data(corpus):
         "a huge header": zipped({f"{name}.npy": header((10**12, 9, 9)) for name in good}),
     }
     for name, content in files.items():
-        folder = corpus.case(f"own data: {name}", "train", REFUSED, ["-m", "x", "--dataset", "HERE/x.npz"])
+        flags = ["-m", "x", "--dataset", "HERE/x.npz", "--holdout", "6"]  # of 6: what can be read is not trained on
+        folder = corpus.case(f"own data: {name}", "train", REFUSED, flags)
         write(folder / "x.npz", content)
     for name, content in (SPECIAL | {"bomb": png(10**6, 10**6), "text": b"no", "empty": b""}).items():
         if name == "directory":  # which is no picture, whatever its name

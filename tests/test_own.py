@@ -271,7 +271,11 @@ def test_pictures_of_several_sizes_become_squares(tmp_path):
     for name, side in (("a", 12), ("b", 9)):
         assert call("train", "-m", name, *flags, "--resize", side, "--epochs", "1").returncode == 0
     one, other = (runs.load(tmp_path / "r" / name) for name in "ab")
-    assert one.record.dataset.shape == (12, 12, 1) and one.settings.resize == 12 and "--resize 12" in one.record.command
+    assert (
+        one.record.dataset.shape == (12, 12, 1)
+        and one.settings.resize == one.record.dataset.resize == 12
+        and "--resize 12" in one.record.command
+    )
     assert set(runs.differences([one, other])) == {"resize", "data"}
     assert_refused(call("train", "-m", "a", *flags, "--resize", "9", "--epochs", "1"), "resize 12, not 9")
     assert call("evaluate", "-m", "b", "--results-dir", tmp_path / "r").returncode == 0
@@ -357,6 +361,7 @@ def bomb(folder):
 
 
 GREY, LABELS = images(30, (8, 8))
+DEEP = Image.new("I;16", (8, 8))
 
 
 def with_classes(folder, classes):
@@ -404,10 +409,10 @@ FAULTS = {
                                "test/cat: no picture in this"),
     "only hidden": (lambda at: (at / "x/.git/a").mkdir(parents=True) or "x/", "no pictures for training"),
     "a folder as a picture": (lambda at: one_more(at, "train/owl/1.png", Path.mkdir), "owl/1.png: a directory"),
-    "floating point": (lambda at: one_more(at, "train/cat/1.tif", Image.new("F", (8, 8)).save), "1.tif: pixels that are floating"),
+    "floating point": (lambda at: one_more(at, "train/cat/1.tif", Image.new("F", (8, 8)).save), "1.tif: pixels that are"),
     "32 bits": (lambda at: one_more(at, "train/cat/1.tif", Image.new("I", (8, 8), 65_536).save),
                 "cat/1.tif: values from 65536 to 65536: expected 0 to 65,535"),
-    "transparent 16 bits": (lambda at: one_more(at, "train/cat/1.png", lambda to: Image.new("I;16", (8, 8)).save(to, transparency=0)),
+    "transparent 16 bits": (lambda at: one_more(at, "train/cat/1.png", lambda to: DEEP.save(to, transparency=0)),
                             "cat/1.png: 16 bits a pixel and a transparent value"),
     "dark 16 bits in colour": (lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000))),
                                "cat/1.png: 16 bits a channel in colour, but no value above 4,095"),

@@ -213,7 +213,7 @@ def data_of(run, data_dir=None):
     data.Arrays
     """
     about = run.record.dataset
-    arrays = hold_out(load_dataset(about.name, data_dir, about.path, run.settings.resize), run.settings.holdout)
+    arrays = hold_out(load_dataset(about.name, data_dir, about.path, about.resize), run.settings.holdout)
     if (arrays.train_images.shape[1:], arrays.classes) != (about.shape, about.classes):
         raise UserError(f"{arrays.path}: other images or classes than the run {run.folder} was trained on")
     if fingerprint(arrays) != about.sha256:

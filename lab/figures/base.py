@@ -85,7 +85,7 @@ def _signs_of(family):
     """What a font has a shape for, as numbers; empty of matplotlib's own fonts for formulas, and of those of coloured pictures,
     which it cannot draw."""
     try:
-        path = font_manager.findfont(font_manager.FontProperties(family=family), fallback_to_default=False)
+        path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
         font = font_manager.get_font(path)
     except (ValueError, OSError, RuntimeError):  # a broken one, or it is gone
         return frozenset()

@@ -74,8 +74,10 @@ class DataSet(BaseModel):
     path: Line | None = None  # where they were
     classes: Annotated[tuple[Line, ...], Field(strict=False, min_length=2, max_length=1_000)] = ()
     shape: Annotated[tuple[Side, Side, Channels], Field(strict=False)] | Annotated[tuple[Whole], Field(strict=False)] = ()
-    divisor: Literal[255, 4_095, 65_535] | None = None  # of pictures with 16 bits a pixel
-    ignored: Annotated[dict[Line, Whole], Field(max_length=100)] = {}  # files of a folder that are no pictures, by ending
+    # Of a folder of pictures: their size in pixels a side, what 16 bits were divided by, other files by their endings.
+    resize: Side | None = None
+    divisor: Literal[255, 4_095, 65_535] | None = None
+    ignored: Annotated[dict[Line, Whole], Field(max_length=100)] = {}
 
     def __hash__(self):
         return hash(self.sha256)
