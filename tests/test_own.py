@@ -21,6 +21,7 @@ from lab import data, runs
 from lab.backend import inference
 from lab.data import own
 from lab.evaluation.evaluate import data_of
+from lab.experiments import sweep
 from lab.settings import Settings, UserError, with_source
 from lab.training import engine
 from lab.training.run import train_run
@@ -221,6 +222,23 @@ def test_sixteen_bits_are_scaled_by_what_the_training_set_reaches(most, divisor,
     assert data.load_dataset(f"{tmp_path}/x/").divisor == divisor
 
 
+def test_a_runs_divisor_is_that_of_the_pictures_that_it_predicts(tmp_path):
+    values = [np.full((8, 8), value, np.uint16) for value in (0, 200, 2000, 4000)]
+    folder_of(tmp_path / "x", [Image.fromarray(one) for one in values])
+    flags = ["-m", "x", "--results-dir", tmp_path / "r"]
+    done = call("train", *flags, "--dataset", tmp_path / "x", "--hidden", "8", "--epochs", "2", "--batch-size", "4")
+    assert done.returncode == 0, done.stderr
+    run = runs.load(tmp_path / "r" / "x")
+    assert run.record.dataset.divisor == 4095
+    assert call("evaluate", *flags, "--images", tmp_path / "x" / "train" / "cat").returncode == 0
+    lines = (tmp_path / "r" / "x" / "predictions.csv").read_text().splitlines()[1:]
+    found = np.stack([np.full((8, 8, 1), value * 255 // 4095) for value in (0, 200, 2000, 4000)]).astype(np.uint8)
+    logits, _ = inference.logits_and_features(runs.load_model(run), found)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = probabilities.max(axis=1) / probabilities.sum(axis=1)
+    np.testing.assert_allclose([float(line.split(",")[7]) for line in lines], expected, atol=1e-5)
+
+
 PICTURES = {
     "grey": lambda grey: grey,
     "alpha": lambda grey: grey.convert("LA"),
@@ -279,6 +297,8 @@ def test_pictures_of_several_sizes_become_squares(tmp_path):
     assert set(runs.differences([one, other])) == {"resize", "data"}
     assert_refused(call("train", "-m", "a", *flags, "--resize", "9", "--epochs", "1"), "resize 12, not 9")
     assert call("evaluate", "-m", "b", "--results-dir", tmp_path / "r").returncode == 0
+    _, arrays = sweep.load_data({f"{side}": Settings(dataset=top, resize=side, batch_size=8) for side in (8, 16)})
+    assert sorted(one.train_images.shape for one in arrays.values()) == [(12, 8, 8, 1), (12, 16, 16, 1)]
     # A square that has the size already stays as it is.
     assert (
         data.load_dataset(top, resize=28).train_images[0] == np.asarray(Image.open(f"{top}train/cat/0.png"))[..., None]

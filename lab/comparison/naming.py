@@ -50,7 +50,7 @@ def naming_of(groups):
     given = {flag_of(name): [value_in_words(group.settings, name) for group in groups] for name in varying(groups)}
     given.setdefault("device", [group.device for group in groups])
     given["seed"] = [seeds_in_words(group) for group in groups]
-    if not {"dataset", "holdout"} & set(given):  # other data for a reason that is not said
+    if not {"dataset", "holdout", "resize"} & set(given):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]
     given["network"] = [group.settings.network for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}
