@@ -210,7 +210,7 @@ def _expanded(args, files):
 
 
 def _with_home(arg):
-    """An argument with the home folder in place of a ~ that a shell leaves: in a file, and behind the = of a flag."""
+    """An argument with the home folder for a ~ that a shell leaves: in a file, behind the = of a flag."""
     flag, equals, value = re.fullmatch(r"(--[\w-]+)?(=)?(.*)", arg, re.DOTALL).groups("")
     return f"{flag}{equals}{os.path.expanduser(value)}"
 

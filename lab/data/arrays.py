@@ -135,7 +135,7 @@ def with_axes(parts):
 
 
 def check_layout(parts):
-    """Raise ValueError if arrays cannot be a data set by their shapes and types, which is known before they are read.
+    """Raise ValueError if arrays of these shapes and types are no data set: known before they are read.
 
     Parameters
     ----------

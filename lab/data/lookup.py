@@ -123,11 +123,17 @@ def for_run(settings, data_dir=None):
 
 
 def say_batches(pairs):
-    """Say which batches were larger than the training data, and how large they are now; of pairs of `Settings`, as they were
-    given and as `resolve` gives them."""
+    """Say which batches were larger than the training data, and how large they are now.
+
+    Parameters
+    ----------
+    pairs : list of (Settings, Settings)
+        As they were given, and as `resolve` gives them.
+    """
     for given, used in dict.fromkeys((given.batch_size, used.batch_size) for given, used in pairs):
         if given != used:
-            say(f"Batch size {given} is more than the {used} training images: all of them make one batch, --batch-size {used}.")
+            few = f"more than the {used} training images"
+            say(f"Batch size {given} is {few}: all of them make one batch, --batch-size {used}.")
 
 
 def resolve(settings, name, arrays):

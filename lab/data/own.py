@@ -25,8 +25,9 @@ _LONGEST = 255  # letters of a name
 TESTED = 5  # of so many images of a class one is for testing, where the folder does not say which
 _SEVERAL = 2_000  # pictures are read by several processes
 _NAMED = 20  # endings of files that are left out, or classes in a warning
-# Copies of decoded folders in the cache: how many are kept, the names of all of them, also of those half-written and of those
-# of earlier versions, and how pictures become arrays: another way, another copy.
+_TO_RESIZE = "--resize 28 makes squares of 28 pixels of all pictures"
+# Copies of decoded folders in the cache: how many are kept; all their names, those of earlier versions and of half-written
+# files among them; and how pictures become arrays: another way, another copy.
 _COPIES = 8
 _COPY = re.compile(r"\.?own-([0-9a-f]{8}-)?[0-9a-f]{32}(\.\d+)?\.npz")
 _WAY = "transparent is white; 16 bits are scaled as one set"
@@ -40,7 +41,8 @@ def load_own(path, side=None):
     path : Path
         An .npz file of ``x_train, y_train, x_test, y_test``, and perhaps ``classes``, their names; or a folder with
         ``train/CLASS/*.png`` and ``test/CLASS/*.png``, or with ``CLASS/*.png``, of which a fifth is for testing then: always
-        the same, and of each class. Any of `pictures.FORMATS` will do. Pictures come in the order of their file names.
+        the same, and of each class. Any of `pictures.FORMATS` will do. Pictures come in the order of
+        their file names.
     side : int, optional
         Pixels, to whose square the pictures of a folder are cropped and resized.
 
@@ -59,7 +61,7 @@ def load_own(path, side=None):
         elif path.suffix.lower() != ".npz":
             raise ValueError("neither a folder nor an .npz file")
         elif side:
-            raise ValueError("--resize is for folders of pictures: resize the images before you save them as an .npz file")
+            raise ValueError("--resize is for folders of pictures: an .npz file has to hold images of the size that you want")
         else:
             parts, classes, *more = _from_npz(path)
         parts = with_axes(parts)
@@ -77,7 +79,7 @@ def load_own(path, side=None):
 
 
 def _check_classes(parts, classes):
-    """Raise ValueError if classes are not what a network can learn from these parts of a data set."""
+    """Raise ValueError if a network cannot learn classes of these names from these parts."""
     count = len(classes)
     if not 2 <= count <= MOST_CLASSES:
         raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {count}")
@@ -93,7 +95,7 @@ def _check_classes(parts, classes):
 
 
 def _warn_of_blank(path, parts, classes):
-    """Say so if all training images, or all of a class, are equal: nothing can be learned from them."""
+    """Say so if all training images, or all of a class, are equal: they teach nothing."""
     images, labels = parts[:2]
     of_class = [images[labels == label] for label in range(len(classes))]
     blank = [name for name, several in zip(classes, of_class) if len(several) > 1 and (several == several[0]).all()]
@@ -111,10 +113,13 @@ def _from_npz(path):
     if classes.ndim != 1 or classes.dtype.kind not in "US" or not 0 < len({*classes.tolist()}) == len(classes):
         expected = "expected classes to be different names, an array of text of shape (classes,)"
         raise ValueError(f"{expected}; found {classes.dtype}, {classes.shape}")
-    try:
-        return parts, np.char.decode(classes, "utf-8").tolist() if classes.dtype.kind == "S" else classes.tolist()
-    except UnicodeDecodeError as error:
-        raise ValueError("the names in classes are bytes, but not UTF-8: save them as text, numpy.array(NAMES, str)") from error
+    if classes.dtype.kind == "S":
+        try:
+            classes = np.char.decode(classes, "utf-8")
+        except UnicodeDecodeError as error:
+            advice = "save them as text, numpy.array(NAMES, str)"
+            raise ValueError(f"the names in classes are bytes, but not UTF-8: {advice}") from error
+    return parts, classes.tolist()
 
 
 class _Picture(NamedTuple):
@@ -130,7 +135,7 @@ class _Picture(NamedTuple):
 
 
 def _from_folder(path, side):
-    """The parts of a data set from a folder of pictures, their classes, the divisor of 16 bits, and what was left out."""
+    """The parts of a data set from a folder, their classes, the divisor of 16 bits, and what is left out."""
     pictures, classes, ignored = _listed(path)
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {len(classes)}")
@@ -152,7 +157,10 @@ def _from_folder(path, side):
 
 
 def _keep(copy, parts, divisor):
-    """Write a copy of a decoded folder into the cache; those of what the folder held before go, and the oldest of all."""
+    """Write a copy of a decoded folder into the cache.
+
+    Copies of what the folder held before go, and the oldest of all. Other processes may do the same.
+    """
     copy.parent.mkdir(parents=True, exist_ok=True)
     about = [str(divisor or 0), fingerprint(Arrays(*parts))]
     with atomic(copy, sync=False) as temporary:
@@ -170,7 +178,7 @@ def _keep(copy, parts, divisor):
 
 
 def _listed(folder):
-    """The pictures of a folder, in order; the names of their classes; and how many other files there are, by ending."""
+    """The pictures of a folder, in order; the names of their classes; counts of other files, by ending."""
     parts, others = (folder / "train", folder / "test"), []
     if any(part.is_dir() for part in parts):
         train, test = (_by_class(part, others) if part.is_dir() else {} for part in parts)
@@ -196,13 +204,13 @@ def _listed(folder):
 
 def _counted(folder, others):
     """How many files are left out, by the ending of their names, the most frequent first; says so."""
-    endings = Counter("folder" if path.is_dir() else path.suffix.lower() or "no ending" for path in others)
-    counts = {visible(ending): count for ending, count in endings.most_common(_NAMED)}
+    endings = ["folder" if path.is_dir() else path.suffix.lower() or "no ending" for path in others]
+    counts = {visible(ending): count for ending, count in Counter(endings).most_common(_NAMED)}
     rest = len(others) - sum(counts.values())
     counts |= {"others": rest} if rest else {}
     if counts:
         told = ", ".join(f"{count:,} {ending}" for ending, count in counts.items())
-        say(f"{folder}: left out, since they are not pictures in folders of classes ({IN_WORDS}): {told}.")
+        say(f"{folder}: left out, as no pictures in folders of classes ({IN_WORDS}): {told}.")
     return counts
 
 
@@ -215,7 +223,8 @@ def _by_class(folder, others):
         if inner.is_dir() and not pictures:
             if held and all(path.is_dir() for path in held):
                 raise ValueError(f"{inner.name}/ holds folders, where the pictures of a class are expected")
-            raise UserError(f"{inner}: no picture in this folder of a class: expected {IN_WORDS} files, or remove the folder")
+            expected = f"expected {IN_WORDS} files; or remove the folder"
+            raise UserError(f"{inner}: no picture in this folder of a class: {expected}")
         found |= {inner.name: pictures} if pictures else {}
         others += [path for path in held if not is_picture(path)] if pictures else [inner]
     return found
@@ -250,15 +259,16 @@ def _hash(pictures, side):
 
 
 def _decode(folder, pictures, side):
-    """The images of a data set of pictures, for training and for testing, and the divisor of those of 16 bits."""
+    """The images of a folder, for training and for testing, and the divisor of those of 16 bits."""
     paths = [one.path for one in pictures]
     with Bar("looking at pictures", len(pictures)) as bar:
         looks = in_parallel(functools.partial(_look, resized=bool(side)), paths, _SEVERAL, bar.advance)
     colour = sum(look.colour for look in looks)
     if 0 < colour < len(looks):
         say(f"{folder}: {colour:,} of {len(looks):,} pictures are in colour: the grey ones are read as colour, too.")
-    deepest = [look.deepest for one, look in zip(pictures, looks) if not one.tested and look.deepest is not None]
-    divisor = divisor_for(max(deepest)) if deepest else None
+    trained_on = [look.deepest for one, look in zip(pictures, looks) if not one.tested]
+    deepest = max((value for value in trained_on if value is not None), default=None)
+    divisor = None if deepest is None else divisor_for(deepest)
     one_image = functools.partial(whole_picture, channels=3 if colour else 1, side=side, divisor=divisor)
     with Bar("decoding pictures", len(pictures)) as bar:
         decoded = in_parallel(one_image, paths, _SEVERAL, bar.advance)
@@ -266,9 +276,11 @@ def _decode(folder, pictures, side):
         if image.shape != decoded[0].shape:
             pairs = (paths[0], decoded[0]), (path, image)
             first, other = (f"{path.relative_to(folder)} is {in_words(image.shape)}" for path, image in pairs)
-            raise ValueError(f"expected pictures of one shape; {first}, {other}: --resize 28 makes squares of 28 pixels of all")
-    images = [np.stack([image for one, image in zip(pictures, decoded) if one.tested == tested]) for tested in (False, True)]
-    return images, divisor
+            raise ValueError(f"expected pictures of one shape; {first}, {other}: {_TO_RESIZE}")
+    images = [[], []]
+    for one, image in zip(pictures, decoded):
+        images[one.tested].append(image)
+    return [np.stack(part) for part in images], divisor
 
 
 class _Look(NamedTuple):
@@ -279,10 +291,11 @@ class _Look(NamedTuple):
 
 
 def _look(path, resized):
-    """The _Look of a picture, by its header, as far as that tells; UserError if it cannot be one of a data set."""
+    """The _Look of a picture, by its header where that tells; UserError if a data set cannot have it."""
     with users_picture(path) as file:
         if not resized and not all(LEAST_SIDE <= side <= MOST_SIDE for side in file.size):
             found = "x".join(map(str, file.size))
             expected = f"expected {LEAST_SIDE} to {MOST_SIDE} pixels a side"
-            raise ValueError(f"{expected}, found {found}: --resize 28 makes squares of 28 pixels of all pictures")
-        return _Look(file.mode not in ("1", "L", "LA") and not file.mode.startswith("I"), deepest_value(file))
+            raise ValueError(f"{expected}, found {found}: {_TO_RESIZE}")
+        grey = file.mode in ("1", "L", "LA") or file.mode.startswith("I")
+        return _Look(not grey, deepest_value(file))

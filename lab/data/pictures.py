@@ -18,10 +18,10 @@ from lab.settings import UserError
 MOST_PICTURES = 10_000
 
 MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
-MOST_OF_SAMPLES = 4_000_000  # pixels of a sheet of a GAN's samples, of which ours have 1.7 million at most
+MOST_OF_SAMPLES = 4_000_000  # pixels of a sheet of a GAN's samples; ours have 1.7 million at most
 _SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
-# The formats that are read, in Pillow's words, and the endings of files that are taken for pictures. A file's content decides
-# which format it is read as; of several pages or frames, the first is read.
+# The formats that are read, in Pillow's words, and the endings of files that are taken for pictures. Which of
+# the formats a file has, its content decides; of several pages or frames, the first is read.
 FORMATS = {
     "PNG": (".png",),
     "JPEG": (".jpg", ".jpeg"),
@@ -74,12 +74,12 @@ def is_picture(path):
 
 
 def deepest_value(picture):
-    """The largest value of a picture with 16 bits a pixel, which has to be scaled; None of any other."""
+    """The largest value of a picture with 16 bits a pixel, to be scaled; None of any other."""
     return int(_deep_values(picture).max()) if picture.mode.startswith("I") else None
 
 
 def divisor_for(most):
-    """What values of 16 bits are divided by, such that the largest of them becomes at most 1: that of 8, 12 or 16 bits."""
+    """What 16-bit values are divided by: the largest value of 8, 12 or 16 bits, the first that holds them all."""
     return next(depth for depth in _DEPTHS if most <= depth)
 
 
@@ -105,7 +105,8 @@ def _with_eight_bits(picture, divisor):
         return Image.fromarray(scaled[_deep_values(picture)])
     # Of 16 bits in colour, Pillow keeps the upper 8.
     if ";16" in str([tile[3] for tile in picture.tile]) and np.max(picture.getextrema()) <= _DEPTHS[1] >> 8:
-        raise ValueError("16 bits a channel in colour, but no value above 4,095, of which little is kept: save it with 8 bits")
+        kept = "no value above 4,095, of which little is kept"
+        raise ValueError(f"16 bits a channel in colour, but {kept}: save it with 8 bits")
     return picture
 
 
@@ -222,10 +223,11 @@ def decode_picture(path, kind="digits", divisor=None):
     ----------
     path : path of a file in one of `FORMATS`
     kind : str
-        As of `read_pictures`: a whole picture lies on white, as in training; digits and objects on what they stand out from.
+        As of `read_pictures`. A whole picture lies on white, as in training; digits and objects lie on
+        what they stand out from.
     divisor : int, optional
-        What values of 16 bits a pixel are divided by, as of `divisor_for`: that of the images that a network was trained on. By
-        default the picture's own.
+        What values of 16 bits a pixel are divided by, as `divisor_for` gives it of the images that a
+        network was trained on; by default, of the picture itself.
 
     Returns
     -------

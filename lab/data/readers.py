@@ -60,9 +60,9 @@ def read_npz(path, more="classes"):
     """
     try:
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
-            headers = {name: _header(file.zip, file.zip.getinfo(f"{name}.npy")) for name in (*NPZ, more) if name in file}
-            _check_headers(path, headers)
-            return [file[name] if name in headers else None for name in (*NPZ, more)]
+            members = {name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file}
+            _check_headers(path, {name: _header(file.zip, member) for name, member in members.items()})
+            return [file[name] if name in members else None for name in (*NPZ, more)]
     except UserError:
         raise
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
@@ -79,7 +79,8 @@ def _check_headers(path, headers):
             plain = "save it as plain numbers or text, as numpy.array(NAMES, str)"
             raise UserError(f"{path}: {name} holds Python objects, which are not read: {plain}")
     try:
-        check_layout([np.broadcast_to(np.empty((), dtype), shape) for shape, dtype in map(headers.get, NPZ)])
+        # Of one value each, which takes no memory.
+        check_layout([np.broadcast_to(np.empty((), headers[name][1]), headers[name][0]) for name in NPZ])
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 

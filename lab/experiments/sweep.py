@@ -55,7 +55,7 @@ def load_data(planned, data_dir=None):
 
 
 def _without_equal(planned):
-    """Runs without those whose settings are those of an earlier one, once the data have told them; says so."""
+    """Runs without those whose settings, now that they are resolved, are those of an earlier one; says so."""
     first = {}
     for name, settings in planned.items():
         first.setdefault(settings, name)

@@ -37,7 +37,7 @@ def new_figure(width, height, title=None, **options):
 
 
 def literal(text):
-    """Text that matplotlib does not take for a formula, which it may not be able to read; what no font has is written out."""
+    """Text as matplotlib can draw it: no formula, which it may not be able to read, and `drawable`."""
     return drawable(text).replace("$", r"\$")
 
 
@@ -48,8 +48,9 @@ def drawable(text):
 
 @functools.cache
 def class_names(classes):
-    """Names of classes as figures show them: "class 3" where no font of this machine has what a name is written in; says so,
-    once.
+    """Names of classes as figures show them: "class 3" for a name that no font of this machine can write.
+
+    Says so, once.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def class_names(classes):
 
 @functools.cache
 def _has_font(sign):
-    """Whether figures can show a sign; the first font of this machine that has it is added to theirs, where theirs have not."""
+    """Whether figures can show a sign; a font of this machine that has it is added to theirs, if need be."""
     if any(ord(sign) in _signs_of(font) for font in rcParams["font.family"]):
         return True
     for font in sorted({entry.name for entry in font_manager.fontManager.ttflist}):
@@ -82,15 +83,16 @@ def _has_font(sign):
 
 @functools.cache
 def _signs_of(family):
-    """What a font has a shape for, as numbers; empty of matplotlib's own fonts for formulas, and of those of coloured pictures,
-    which it cannot draw."""
+    """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could be drawn."""
     try:
         path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
         font = font_manager.get_font(path)
     except (ValueError, OSError, RuntimeError):  # a broken one, or it is gone
         return frozenset()
-    unfit = str(path).startswith(get_data_path()) and "DejaVu" not in font.family_name
-    return frozenset() if unfit or not font.scalable or FaceFlags.COLOR in font.face_flags else frozenset(font.get_charmap())
+    for_formulas = str(path).startswith(get_data_path()) and "DejaVu" not in font.family_name
+    if for_formulas or not font.scalable or FaceFlags.COLOR in font.face_flags:
+        return frozenset()
+    return frozenset(font.get_charmap())
 
 
 def letters_in(text):

@@ -84,7 +84,7 @@ class DataSet(BaseModel):
 
     @property
     def pictures(self):
-        """What a user's own pictures are taken for: "digits", "object" or "whole", as of `data.read_pictures`."""
+        """What a user's own pictures are taken for, as of `data.read_pictures`: "digits", "object" or "whole"."""
         if (self.classes, self.shape) == (CLASSES["mnist"], IMAGE_SHAPES["mnist"]):  # also of data of the user's own
             return "digits"
         return "object" if self.name == "fashion_mnist" else "whole"
