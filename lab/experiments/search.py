@@ -74,7 +74,7 @@ def with_holdout(settings, data):
 
 def _announce(plan, done, output, workers):
     """Say how many trainings a search is, and about how long it will take, if there are runs like its own to tell."""
-    settings, _, trials, repeats = plan
+    settings, _, trials, repeats, _ = plan
     parts = f"{trials} trials; the best {plan.finalists} again, and {plan.tested} of these on all images, {seeds(repeats)} each"
     seconds = _seconds_of_a_run(settings, output.results_dir)
     if seconds is None:
@@ -122,7 +122,7 @@ def search(plan, output, work_on):
     UserError
         If the folder holds something else, or the cluster cannot be reached.
     """
-    settings, goal, trials, _ = plan
+    settings, goal, trials, *_ = plan
     data, machines = work_on
     workers, folder, failed = sweep.worker_count(machines), output.folder, {}
     runs.check_free(folder / "trial=0", overwrite=True)
