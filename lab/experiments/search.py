@@ -159,7 +159,7 @@ def _not_written(folder, error):
 
 def _train(study, plan, cluster_work, folder):
     """Train trials until there are so many in all; give back those that failed, and why."""
-    (settings, goal, trials, _), (client, data, work) = plan, cluster_work
+    (settings, goal, trials, *_), (client, data, work) = plan, cluster_work
     asked, failed = {}, {}  # by the run's name: Optuna's trial, and what its run takes the place of
 
     def watch(name, *epoch):
