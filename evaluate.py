@@ -32,7 +32,7 @@ def parse_args():
     names.add_argument("--diff", nargs="+", type=cli.run_name, metavar=("A", "B"), help=diff)
     report = "write these runs, or without names all, as one page for a browser: results/report.html"
     names.add_argument("--report", nargs="*", type=cli.run_name, metavar="NAME", help=report)
-    images = "predict these PNG or JPEG files instead, or all of a folder"
+    images = "predict these pictures instead, or all of a folder (PNG, JPEG, WebP, TIFF, BMP, GIF)"
     parser.add_argument("--images", nargs="+", metavar="FILE|FOLDER", help=images)
     several = parser.add_argument_group("comparison", "from the saved histories: no data and no TensorFlow needed")
     several.add_argument("--published", metavar="FILE.csv", help="set published figures beside ours (see recipes/*.csv)")

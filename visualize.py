@@ -22,7 +22,7 @@ from lab.settings import THEORY
 
 def parse_args():
     parser = cli.Parser(__doc__)
-    cli.add_setting_flags(parser, ("dataset",))
+    cli.add_setting_flags(parser, ("dataset", "resize"))
     parser.add_argument("--theory", choices=THEORY, metavar="TOPIC", help=f"{', '.join(THEORY)}: draw this instead")
     cli.add_place_flags(parser)
     return parser.parse_args()
@@ -33,7 +33,7 @@ def main():
     cli.check_display(args.show)
     from lab import explore  # with NumPy and matplotlib, for which -h does not wait
 
-    paths = explore.visualize(args.dataset, args.theory, args.data_dir, args.results_dir)
+    paths = explore.visualize(args.dataset, args.theory, args.data_dir, args.results_dir, args.resize)
     cli.finish(paths, args.show)
 
 

@@ -188,21 +188,31 @@ def _hint_of_other_scripts(flag, prog):
 
 def _expanded(args, files):
     """Flags, and in place of each @FILE those that it holds; ``files`` were read before."""
-    for arg in args:
+    for arg in map(_with_home, args):
         if not arg.startswith("@"):
             yield arg
             continue
         files.append(arg)
+        path = os.path.expanduser(arg[1:])
         try:
-            text = os.fsdecode(read(arg[1:], "flags").removeprefix(codecs.BOM_UTF8))
+            content = read(path, "flags")
+            if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise ValueError("its text is UTF-16: save it as UTF-8")
+            text = os.fsdecode(content.removeprefix(codecs.BOM_UTF8))
             if "\0" in text or len(files) > _MOST_FILES:
                 raise ValueError("no text, or it names itself")
             lines = [shlex.split(line, comments=True) for line in text.splitlines()]
         except (ValueError, OSError) as error:
             fault = getattr(error, "strerror", None) or error
-            raise UserError(f"cannot read the flags from the @FILE {arg[1:]}: {fault}") from error
+            raise UserError(f"cannot read the flags from the @FILE {path}: {fault}") from error
         for line in lines:
             yield from _expanded(line, files)
+
+
+def _with_home(arg):
+    """An argument with the home folder for a ~ that a shell leaves: in a file, behind the = of a flag."""
+    flag, equals, value = re.fullmatch(r"(--[\w-]+)?(=)?(.*)", arg, re.DOTALL).groups("")
+    return f"{flag}{equals}{os.path.expanduser(value)}"
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -623,7 +623,8 @@ def add_own_data(corpus):
         "a huge header": zipped({f"{name}.npy": header((10**12, 9, 9)) for name in good}),
     }
     for name, content in files.items():
-        folder = corpus.case(f"own data: {name}", "train", REFUSED, ["-m", "x", "--dataset", "HERE/x.npz"])
+        flags = ["-m", "x", "--dataset", "HERE/x.npz", "--holdout", "6"]  # of 6: what can be read is not trained on
+        folder = corpus.case(f"own data: {name}", "train", REFUSED, flags)
         write(folder / "x.npz", content)
     for name, content in (SPECIAL | {"bomb": png(10**6, 10**6), "text": b"no", "empty": b""}).items():
         if name == "directory":  # which is no picture, whatever its name
@@ -658,8 +659,17 @@ def add_pictures(corpus):
     line = Image.new("L", (40, 40), 255)
     line.paste(0, (15, 8, 22, 32))
     colour, clean = line.convert("RGB"), encoded(line, "PNG")
-    for kind in ("GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "EPS", "PDF", "PCX", "TGA"):
+    for kind in ("PPM", "ICO", "EPS", "PDF", "PCX", "TGA"):
         corpus.of_picture(kind, encoded(colour, kind))
+    for kind in ("GIF", "BMP", "TIFF", "WEBP"):
+        whole = encoded(colour, kind)
+        for length in (8, 30, len(whole) // 2, len(whole) - 5):
+            corpus.of_picture(f"{kind} cut at {length}", whole[:length], EITHER)
+    huge = struct.pack("<HH", 65_535, 65_535)
+    corpus.of_picture("huge GIF", b"GIF89a" + huge + encoded(colour, "GIF")[10:], EITHER)
+    corpus.of_picture("huge BMP", encoded(colour, "BMP")[:18] + struct.pack("<ll", 2**30, 2**30) + bytes(99))
+    tags = struct.pack("<HHLLHHLLHHLLHHLL", 256, 4, 1, 2**31, 257, 4, 1, 2**31, 258, 3, 1, 8, 262, 3, 1, 1)
+    corpus.of_picture("huge TIFF", b"II*\0" + struct.pack("<LH", 8, 4) + tags + bytes(4))
     for name, content in {
         "bomb": png(60_000, 60_000),
         "smaller bomb": png(8_000, 8_000),

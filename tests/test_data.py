@@ -7,6 +7,7 @@ import io
 import os
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from lab import data
 from lab.data import download
+from lab.experiments import sweep
 from lab.settings import Settings, UserError
 from tests.conftest import write_npz
 
@@ -82,6 +84,47 @@ BROKEN = {
     "no arrays inside": text_members,
     "a folder": lambda path: path.mkdir(),
 }
+
+
+def promising(shape, kind="|u1", content=b"", labels=LABELS):
+    """A data set whose images' header promises this shape and type."""
+
+    def write(path):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": kind, "fortran_order": False, "shape": shape})
+        write_npz(path, IMAGES, labels, IMAGES, LABELS)
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, old in members.items():
+                archive.writestr(name, header.getvalue() + content if name == "x_train.npy" else old)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (promising((10**12, 28, 28)), "x_train.npy is shorter than its header says"),
+        (promising((12_000_000, 1, 1), content=bytes(12_000_000)), "found 1x1, grey"),
+        (promising((3, 2000, 2000), content=bytes(3 * 2000**2)), "found 2000x2000, grey"),
+        (promising((3, 28, 28), "<f8", content=bytes(8 * 3 * 28 * 28)), "found float64"),
+        (promising((3, 28, 28), "<M8[s]", content=bytes(8 * 3 * 28 * 28)), "found datetime64"),
+        (promising((3, 28, 28), content=bytes(3 * 28 * 28), labels=[0, 1, 2_000_000_000]), "found 0 to 2000000000"),
+        (promising((3, 28, 28), content=bytes(3 * 28 * 28), labels=[0, 1, -1]), "found -1 to 1"),
+        (promising((3, 28, 28), content=bytes(3 * 28 * 28), labels=[[0, 1, 1]]), r"found int64, \(1, 3\)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["mnist", "own.npz"])
+def test_sizes_are_checked_before_memory_is_taken(write, said, name, tmp_path):
+    write(tmp_path / f"{name.removesuffix('.npz')}.npz")
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=said):
+            data.load_dataset(name, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("fault", BROKEN)
@@ -208,15 +251,27 @@ def test_holdout_takes_training_images_and_no_test_images(mnist5k):
         data.hold_out(mnist5k, 4000)
 
 
-def test_data_smaller_than_the_batch_or_the_steps(data_dir):
+def test_data_smaller_than_the_steps_or_what_is_held_out(data_dir):
     for settings, said in (
-        (Settings(batch_size=641), "640"),
-        (Settings(batch_size=601, holdout=40), "600"),
         (Settings(net="gan-dense", batch_size=64, steps_per_epoch=11), "11 steps .* 10 batches of 64 images"),
         (Settings(holdout=640), "cannot hold out 640 images: there are 640"),
     ):
         with pytest.raises(UserError, match=said):
             data.for_run(settings, data_dir)
+
+
+@pytest.mark.parametrize("net", ["dense", "gan-dense"])
+def test_a_batch_is_no_larger_than_the_training_images_and_equal_runs_are_trained_once(net, data_dir, capsys):
+    settings, arrays = data.for_run(Settings(net=net, batch_size=601, holdout=40), data_dir)
+    assert settings == data.for_run(Settings(net=net, batch_size=600, holdout=40), data_dir)[0]
+    assert settings.batch_size == len(arrays.train_images) == 600 and settings.steps_per_epoch in (None, 1)
+    assert capsys.readouterr().out.count("Batch size 601 is more than the 600 training images") == 1
+    sizes = {f"batch-size={size}/seed={seed}": (size, seed) for size in (64, 641, 900) for seed in (0, 1)}
+    planned = {name: Settings(net=net, batch_size=size, seed=seed) for name, (size, seed) in sizes.items()}
+    found, _ = sweep.load_data(planned, data_dir)
+    assert [(one.batch_size, one.seed) for one in found.values()] == [(64, 0), (64, 1), (640, 0), (640, 1)]
+    said = capsys.readouterr().out
+    assert said.count("Batch size") == 2 and "2 of 6 runs are left out" in said and "batch-size=900/seed=1" in said
 
 
 def test_what_only_the_data_tell_is_filled_in(data_dir):

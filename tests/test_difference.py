@@ -237,13 +237,17 @@ def test_no_cell_of_csv_is_a_formula_and_numbers_stay_numbers(cell, written):
         (["-m", "decay", "--export", "csv", "--label", "x"], "--export does one thing, and goes without --label"),
         (["-m", "decay", "--export", "html"], "invalid choice"),
         (["-m", "decay", "--strip", "0"], "seed=0 is a classifier; only GANs have samples to show"),
-        (["-m", "gan", "--strip", "0", "7"], "gan has no picture of epoch 7; it has those of 0, 2, 10"),
+        (["-m", "gan", "--strip", "0", "7"], "gan has no picture of epoch 7; it has those of 0, 2, 4, 10"),
         (["-m", "gan", "--strip", "2"], "cannot be read"),
         (["-m", "gan", "--strip", "10"], "cannot be read"),
+        (["-m", "gan", "--strip", "4"], "a picture of more than 4 million pixels"),
     ],
 )
 def test_bad_flags(flags, said, pair):
     (pair / "gan/samples").mkdir()
+    huge = b"IHDR" + (7000).to_bytes(4, "big") * 2 + b"\x08\0\0\0\0"
+    chunks = b"\0\0\0\r" + huge + zlib.crc32(huge).to_bytes(4, "big") + bytes(4) + b"IDAT"
+    (pair / "gan/samples/epoch_0004.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
     for epoch in (10, 0, 2):
         (pair / f"gan/samples/epoch_{epoch:04}.png").write_bytes(b"")
     header = b"\x89PNG\r\n\x1a\n" + (4).to_bytes(4, "big") + b"IHDR\0\0\0\1"  # too short for a width and a height

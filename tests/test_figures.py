@@ -4,13 +4,18 @@ import itertools
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager, get_data_path, rcParams
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from lab import figures
 from lab.data import GAUSSIANS
+from lab.figures import base
 from lab.metrics import collapse, intervals
 from lab.runs import save_figures
 
@@ -574,3 +579,85 @@ def test_a_heat_map_frames_the_best_of_each_panel_and_every_run_has_its_line(tmp
     save(figure, tmp_path)
     assert [len(axis.lines) for axis in figure.axes] == [4, 3] and legend_texts(figure) == ["a", "b", "real data"]
     assert len({line.get_color() for line in figure.axes[1].lines}) == 2
+
+
+@pytest.fixture
+def fonts(monkeypatch):
+    """A machine with no fonts but those of matplotlib; gives a function that installs one, of square signs, for these."""
+    manager = font_manager.fontManager
+    ours = [entry for entry in manager.ttflist if entry.fname.startswith(get_data_path())]
+    monkeypatch.setattr(manager, "ttflist", ours)
+    monkeypatch.setitem(rcParams, "font.family", ["sans-serif"])
+    caches = base._has_font, base._signs_of, figures.class_names
+
+    def install(signs, path):
+        names = {ord(sign): f"u{ord(sign):x}" for sign in signs}
+        pen = TTGlyphPen(None)
+        for corner, move in zip(((100, 0), (100, 700), (900, 700), (900, 0)), (pen.moveTo, *[pen.lineTo] * 3)):
+            move(corner)
+        pen.closePath()
+        shape, glyphs = pen.glyph(), [".notdef", *names.values()]
+        font = FontBuilder(1000)
+        font.setupGlyphOrder(glyphs)
+        font.setupCharacterMap(names)
+        font.setupGlyf(dict.fromkeys(glyphs, shape))
+        font.setupHorizontalMetrics(dict.fromkeys(glyphs, (1000, 100)))
+        font.setupHorizontalHeader(ascent=800, descent=-200)
+        font.setupNameTable({"familyName": "Squares", "styleName": "Regular"})
+        font.setupOS2(sTypoAscender=800, usWinAscent=800, usWinDescent=200)
+        font.setupPost()
+        font.save(path)
+        manager.addfont(path)
+
+    for one in caches:
+        one.cache_clear()
+    yield install
+    for one in caches:
+        one.cache_clear()
+
+
+def texts_of(figure):
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
+@pytest.mark.filterwarnings("error")
+def test_text_that_no_font_has_is_written_out_and_classes_are_shown_by_their_numbers(fonts, tmp_path, capsys):
+    classes = ("cat", "\u732b", "\u0642\u0637", "owl \U0001f989", "K\xe4se $x$")
+    names = figures.class_names(classes)
+    assert names == ("cat", "class 1", "\u0642\u0637", "class 3", "K\xe4se $x$") == figures.class_names(classes)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "no font of this machine can write \u732b, owl \U0001f989" in said
+    # Names of files and data sets in every kind of figure.
+    odd, images = "\u732b \U0001f989", IMAGES[:5]
+    history = {name: np.array([[0.5, 0.6]]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    curves = intervals.curves([{name: values[0].tolist() for name, values in history.items()}])
+    series = {odd: {"x": [np.arange(2.0)]} | {name: (np.arange(2.0), np.full(2, 0.1)) for name in ("val_accuracy", "val_loss")}}
+    counts = np.arange(25).reshape(5, 5)
+    drawn = [
+        figures.examples(images, [odd] * 5, odd),
+        figures.predictions([figures.Seen(odd, np.zeros((9, 9, 3), np.uint8), [[1, 1, 5, 5]], images[:1], [odd])], odd),
+        figures.class_means(images.astype(float), [odd] * 5, odd),
+        figures.class_counts({"training": counts[0], "validation": counts[1]}, [odd] * 5, odd),
+        figures.label_counts({odd: (counts[0] * 1.0, counts[1] * 0.1)}, (1, 0, 2), [odd] * 5, odd),
+        figures.confusion(counts, [odd] * 5, odd),
+        figures.embedding(np.zeros((5, 2)), np.arange(5), [odd] * 5, (0.5, 0.2), odd),
+        figures.learning_curves({odd: {odd: (curves, {})}, "": {odd: (curves, {})}}, odd),
+        figures.trend([("x", False)], series | {"other": series[odd]}, odd),
+        figures.heatmap({odd: {(0, 0): 1.0, (1, 1): 2.0}}, ("a", "b"), "accuracy", True, odd),
+        figures.strip({odd: [np.zeros((9, 9, 3), np.uint8)] * 2, "b": [np.zeros((9, 9, 3), np.uint8)] * 2}, (0, 1), odd),
+    ]
+    for number, figure in enumerate(drawn):
+        save_figures({f"{number}.png": figure}, tmp_path)
+        assert any(r"\u732b" in text for text in texts_of(figure))
+        assert not any("\u732b" in text for text in texts_of(figure))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_font_of_the_machine_that_has_the_names_of_classes_is_used(fonts, tmp_path, capsys):
+    fonts("\u732b\u9ce5", tmp_path / "squares.ttf")
+    classes = ("\u732b", "\u9ce5 2", "\u72d7")
+    assert figures.class_names(classes) == ("\u732b", "\u9ce5 2", "class 2")
+    assert "can write \u72d7." in capsys.readouterr().out
+    figure = figures.examples(IMAGES[:3], list(figures.class_names(classes)), "\u732b")
+    save_figures({"x.png": figure}, tmp_path)
+    assert texts_of(figure) >= {"\u732b", "\u9ce5 2", "class 2"}

@@ -1,14 +1,19 @@
 """Data and networks of the user's own, through the scripts' own doors."""
 
 import json
+import os
 import re
 import shutil
+import struct
+import time
 import zipfile
+import zlib
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
 import models
@@ -16,6 +21,7 @@ from lab import data, runs
 from lab.backend import inference
 from lab.data import own
 from lab.evaluation.evaluate import data_of
+from lab.experiments import sweep
 from lab.settings import Settings, UserError, with_source
 from lab.training import engine
 from lab.training.run import train_run
@@ -134,15 +140,216 @@ def test_a_folder_that_does_not_say_which_are_for_testing_is_split_always_alike_
     assert {image.tobytes() for image in pictures[:60]} <= {image.tobytes() for image in together}
 
 
-def test_kinds_of_pictures_that_mean_the_same(tmp_path):
-    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    flat = Image.fromarray(grey)
-    kinds = {"plain": flat, "alpha": flat.convert("LA"), "deep": Image.fromarray(grey.astype(np.uint16) * 257)}
-    for name, picture in kinds.items():
-        picture.save(tmp_path / f"{name}.png")
-        np.testing.assert_array_equal(own._decoded(tmp_path / f"{name}.png")[..., 0], grey)
-    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert (own._decoded(tmp_path / "clear.png") == 255).all()
+def folder_of(top, pictures, ending="png", **options):
+    """A folder of three classes of these pictures, for training and testing alike: its name for `data.load_dataset`."""
+    for place in [top / part / name for part in ("train", "test") for name in CLASSES]:
+        place.mkdir(parents=True, exist_ok=True)
+        for number, picture in enumerate(pictures):
+            picture.save(place / f"{number}.{ending}", **options)
+    return f"{top}/"
+
+
+@pytest.mark.parametrize(
+    ("ending", "options"),
+    [("png", {}), ("bmp", {}), ("tif", {}), ("TIFF", {"compression": "tiff_lzw"}), ("BMP", {}), ("webp", {"lossless": True})],
+)
+def test_formats_without_loss_give_the_same_data_set(ending, options, tmp_path):
+    pictures = [Image.fromarray(one) for one in images(4, (9, 8, 3))[0]]
+    if ending == "tif":  # the first page counts, as the first frame of a GIF
+        options = {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]}
+    found = data.load_dataset(folder_of(tmp_path / "x", pictures, ending, **options))
+    assert data.fingerprint(found) == data.fingerprint(data.load_dataset(folder_of(tmp_path / "y", pictures)))
+
+
+def test_a_files_content_decides_what_it_is_and_a_gif_is_its_first_frame(tmp_path):
+    frames = [Image.new("P", (9, 8), colour) for colour in (1, 2)]
+    folder_of(tmp_path / "x", frames[:1], "gif", save_all=True, append_images=frames[1:])
+    for path in (tmp_path / "x").rglob("*.gif"):
+        path.rename(path.with_suffix(".png"))
+    assert len({*data.load_dataset(f"{tmp_path}/x/").train_images.ravel().tolist()}) == 1
+
+
+def test_what_is_left_out_of_a_folder_is_said_and_recorded_and_clutter_is_not(tmp_path):
+    top = tmp_path / "birds"
+    folder_of(top, [Image.fromarray(one) for one in images(5, (8, 8))[0]])
+    plain = data.fingerprint(data.load_dataset(f"{top}/"))
+    for name in (
+        "train/cat/a.heic",
+        "train/cat/b.HEIC",
+        "test/owl/README",
+        "labels.csv",
+        "val/cat/1.png",
+        "train/dog/more/2.png",
+    ):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text("no picture of this data set")
+    for name in (
+        ".ipynb_checkpoints/0.png",
+        "__MACOSX/cat/._0.png",
+        "__pycache__/x.pyc",
+        "cat/._0.png",
+        "cat/Thumbs.db",
+        ".DS_Store",
+    ):
+        (top / "train" / name).parent.mkdir(exist_ok=True, parents=True)
+        (top / "train" / name).write_text("clutter")
+    flags = ["--dataset", "birds", "--data-dir", tmp_path, "--epochs", "1", "--results-dir", tmp_path / "r"]
+    done = call("train", "-m", "x", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "2 .heic, 2 folder, 1 no ending, 1 .csv" in done.stdout and "Batch size 128 is more than the 15" in done.stdout
+    about = json.loads((tmp_path / "r" / "x" / "config.json").read_text())["dataset"]
+    assert about["ignored"] == {".heic": 2, "folder": 2, "no ending": 1, ".csv": 1}
+    assert (about["name"], about["classes"], about["sha256"]) == ("birds/", CLASSES, plain)
+    assert runs.load(tmp_path / "r" / "x").settings.batch_size == 15
+    assert call("evaluate", "-m", "x", "--results-dir", tmp_path / "r").returncode == 0
+
+
+@pytest.mark.parametrize(("most", "divisor"), [(7, 255), (255, 255), (256, 4095), (4095, 4095), (4096, 65535), (65535, 65535)])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_are_scaled_by_what_the_training_set_reaches(most, divisor, ending, tmp_path):
+    values = np.linspace(0, most, 64).astype(np.uint16).reshape(8, 8)
+    dark, bright = (Image.fromarray(one.astype(np.uint16)) for one in (values // 2, values))
+    eight = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))  # beside them
+    found = data.load_dataset(folder_of(tmp_path / "x", [bright, dark, eight], ending))
+    scaled = values.astype(int) * 255 // divisor
+    assert found.divisor == divisor and (divisor < 65535 or (scaled == values // 257).all())
+    np.testing.assert_array_equal(found.train_images[0, ..., 0], scaled)
+    np.testing.assert_array_equal(found.train_images[3, ..., 0], (values // 2).astype(int) * 255 // divisor)
+    np.testing.assert_array_equal(found.train_images[6, ..., 0], np.asarray(eight))
+    # The same once more, from the cache; and a picture that is brighter than all that was trained on is cut off.
+    assert data.load_dataset(f"{tmp_path}/x/").divisor == divisor
+    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "x" / "test" / "cat" / f"9.{ending}")
+    assert data.load_dataset(f"{tmp_path}/x/").divisor == divisor
+
+
+def test_a_runs_divisor_is_that_of_the_pictures_that_it_predicts(tmp_path):
+    values = [np.full((8, 8), value, np.uint16) for value in (0, 200, 2000, 4000)]
+    folder_of(tmp_path / "x", [Image.fromarray(one) for one in values])
+    flags = ["-m", "x", "--results-dir", tmp_path / "r"]
+    done = call("train", *flags, "--dataset", tmp_path / "x", "--hidden", "8", "--epochs", "2", "--batch-size", "4")
+    assert done.returncode == 0, done.stderr
+    run = runs.load(tmp_path / "r" / "x")
+    assert run.record.dataset.divisor == 4095
+    assert call("evaluate", *flags, "--images", tmp_path / "x" / "train" / "cat").returncode == 0
+    lines = (tmp_path / "r" / "x" / "predictions.csv").read_text().splitlines()[1:]
+    found = np.stack([np.full((8, 8, 1), value * 255 // 4095) for value in (0, 200, 2000, 4000)]).astype(np.uint8)
+    logits, _ = inference.logits_and_features(runs.load_model(run), found)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = probabilities.max(axis=1) / probabilities.sum(axis=1)
+    np.testing.assert_allclose([float(line.split(",")[7]) for line in lines], expected, atol=1e-5)
+
+
+PICTURES = {
+    "grey": lambda grey: grey,
+    "alpha": lambda grey: grey.convert("LA"),
+    "16 bits": lambda grey: Image.fromarray(np.asarray(grey).astype(np.uint16) * 257),
+    "12 bits": lambda grey: Image.fromarray(np.asarray(grey).astype(np.uint16) * 16),
+    "one bit": lambda grey: grey.convert("1"),
+    "palette": lambda grey: grey.convert("RGB").quantize(16),
+    "white on nothing": lambda grey: Image.merge("LA", (Image.new("L", grey.size, 255), grey)),
+    "half transparent": lambda grey: Image.merge("RGBA", (grey, grey, Image.new("L", grey.size, 9), grey)),
+    "CMYK": lambda grey: grey.convert("RGB").convert("CMYK"),
+}
+
+
+@pytest.mark.parametrize("resize", [None, 10])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_is_predicted_as_it_was_trained_on(kind, resize, tmp_path):
+    size = (40, 30) if resize else (12, 9)
+    grey = Image.linear_gradient("L").resize(size)
+    folder_of(tmp_path / "x", [PICTURES[kind](grey)], "tif" if kind == "CMYK" else "png")
+    found = data.load_dataset(f"{tmp_path}/x/", resize=resize)
+    path = next((tmp_path / "x" / "train").rglob("*.*"))
+    (reading,), _ = data.read_pictures([path], found.train_images.shape[1:], "whole", found.divisor)
+    np.testing.assert_array_equal(reading.images[0], found.train_images[0])
+    assert np.ptp(found.train_images) > 0 or kind == "white on nothing"  # of which white paper shows nothing
+
+
+def test_images_that_are_all_equal_are_warned_of(tmp_path, capsys):
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    drawing = clear.copy()
+    ImageDraw.Draw(drawing).line([(1, 1), (6, 6)], "white")
+    assert (data.load_dataset(folder_of(tmp_path / "x", [clear, drawing])).train_images == 255).all()
+    assert "all 6 training images are equal" in capsys.readouterr().out
+    Image.new("RGB", (8, 8)).save(tmp_path / "x" / "train" / "cat" / "2.png")
+    data.load_dataset(f"{tmp_path}/x/")
+    assert "all training images of a class are equal: dog, owl" in capsys.readouterr().out
+    np.savez(tmp_path / "x.npz", x_train=GREY * 0, y_train=LABELS, x_test=GREY, y_test=LABELS)
+    data.load_dataset(f"{tmp_path}/x.npz")
+    assert "all 30 training images are equal" in capsys.readouterr().out
+
+
+def test_pictures_of_several_sizes_become_squares(tmp_path):
+    sizes = [(28, 28), (300, 200), (20, 31), (9, 700)]
+    top = folder_of(tmp_path / "birds", [Image.effect_noise(size, 60 + size[0]) for size in sizes])
+    flags = ["--dataset", tmp_path / "birds", "--results-dir", tmp_path / "r"]
+    assert_refused(call("visualize", *flags), "300x200: --resize 28 makes squares")
+    done = call("visualize", *flags, "--resize", "16")
+    assert done.returncode == 0 and "(12, 16, 16, 1)" in done.stdout, done.stderr
+    for name, side in (("a", 12), ("b", 9)):
+        assert call("train", "-m", name, *flags, "--resize", side, "--epochs", "1").returncode == 0
+    one, other = (runs.load(tmp_path / "r" / name) for name in "ab")
+    assert (
+        one.record.dataset.shape == (12, 12, 1)
+        and one.settings.resize == one.record.dataset.resize == 12
+        and "--resize 12" in one.record.command
+    )
+    assert set(runs.differences([one, other])) == {"resize", "data"}
+    assert_refused(call("train", "-m", "a", *flags, "--resize", "9", "--epochs", "1"), "resize 12, not 9")
+    assert call("evaluate", "-m", "b", "--results-dir", tmp_path / "r").returncode == 0
+    _, arrays = sweep.load_data({f"{side}": Settings(dataset=top, resize=side, batch_size=8) for side in (8, 16)})
+    assert sorted(one.train_images.shape for one in arrays.values()) == [(12, 8, 8, 1), (12, 16, 16, 1)]
+    # A square that has the size already stays as it is.
+    assert (
+        data.load_dataset(top, resize=28).train_images[0] == np.asarray(Image.open(f"{top}train/cat/0.png"))[..., None]
+    ).all()
+    for name in ("mnist", "mnist5k", "grid", f"{tmp_path}/x.npz"):
+        np.savez(tmp_path / "x.npz")
+        with pytest.raises(UserError, match="--resize is for folders"):
+            data.load_dataset(name, resize=28)
+
+
+def test_grey_pictures_among_coloured_ones_are_read_as_colour(tmp_path, capsys):
+    grey, colour = Image.effect_noise((8, 8), 50), Image.new("RGB", (8, 8), "red")
+    found = data.load_dataset(folder_of(tmp_path / "x", [grey, colour]))
+    assert "3 of 6" not in capsys.readouterr().out.replace("6 of 12 pictures are in colour", "")
+    assert found.train_images.shape == (6, 8, 8, 3)
+    assert (found.train_images[0] == np.asarray(grey)[..., None]).all() and (found.train_images[3] == [255, 0, 0]).all()
+
+
+def test_copies_of_decoded_folders_are_few_and_believed_only_as_they_were_written(tmp_path, monkeypatch):
+    cache = Path(os.environ["KERAS_HOME"], "datasets")
+    cache.mkdir()
+    others = ["own-notes.npz", f"own-{'0' * 32}.npz.bak", "mnist.npz", f"x-own-{'0' * 32}.npz"]
+    for name in [*others, *(f"own-{number:032x}.npz" for number in range(20))]:
+        (cache / name).write_text("no copy of ours, or an earlier version's")
+        os.utime(cache / name, (0, 0))
+    folder_of(tmp_path / "x", [Image.fromarray(one) for one in images(3, (8, 8))[0]])
+    for change in range(4):  # of each, the copy of what the folder held before goes
+        Image.new("L", (8, 8), change).save(tmp_path / "x" / "train" / "cat" / "0.png")
+        found = data.load_dataset(f"{tmp_path}/x/")
+    ours = [path for path in cache.iterdir() if path.name not in others]
+    (copy,) = [path for path in ours if path.stat().st_mtime > 0]
+    assert len(ours) <= own._COPIES and {path.name for path in cache.iterdir()} > {*others}
+    before, content = dict(np.load(copy)), copy.read_bytes()
+    for harm in (
+        lambda: copy.write_bytes(content[:-100]),
+        lambda: np.savez(copy, **before | {"x_train": before["x_train"] ^ 1}),
+        lambda: np.savez(copy, **before | {"x_train": before["x_train"][:, :4]}),
+        lambda: np.savez(copy, **before | {"about": "no"}),
+        lambda: copy.unlink(),
+    ):
+        harm()
+        again = data.load_dataset(f"{tmp_path}/x/")
+        assert data.fingerprint(again) == data.fingerprint(found)
+    # Of many folders, those that were used last are kept.
+    for number in range(own._COPIES + 2):
+        shutil.copytree(tmp_path / "x", tmp_path / f"{number}")
+        data.load_dataset(f"{tmp_path}/{number}/")
+        time.sleep(0.01)
+    assert len([path for path in cache.iterdir() if path.name not in others]) == own._COPIES
+    monkeypatch.setattr(own, "_decode", None)
+    data.load_dataset(f"{tmp_path}/{number}/")
 
 
 def broken(write):
@@ -157,6 +364,13 @@ def one_folder(folder, shapes=((8, 8), (8, 8), (8, 8)), parts=("train", "test"))
     return "x/"
 
 
+def one_more(folder, name, write):
+    """A folder of pictures with one more file."""
+    one_folder(folder)
+    write(folder / "x" / name)
+    return "x/"
+
+
 def bomb(folder):
     one_folder(folder)
     size = (10**6).to_bytes(4, "big")
@@ -167,6 +381,24 @@ def bomb(folder):
 
 
 GREY, LABELS = images(30, (8, 8))
+DEEP = Image.new("I;16", (8, 8))
+
+
+def with_classes(folder, classes):
+    np.savez(folder / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS, classes=classes)
+
+
+def colour16(value):
+    """A PNG file of 8x8 pixels with 16 bits a channel, which Pillow does not write."""
+
+    def chunk(kind, content):
+        return struct.pack(">L", len(content)) + kind + content + struct.pack(">L", zlib.crc32(kind + content))
+
+    rows = 8 * (b"\0" + 24 * struct.pack(">H", value))
+    head = chunk(b"IHDR", struct.pack(">LLBBBBB", 8, 8, 16, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 FAULTS = {
     "too small": (broken(lambda at: write_npz(at / "x.npz", GREY[:, 1:], LABELS, GREY[:, 1:], LABELS)), "8 to 256 pixels"),
     "four channels": (broken(lambda at: write_npz(at / "x.npz", *images(9, (8, 8, 4)), *images(9, (8, 8, 4)))), "or colour"),
@@ -178,14 +410,32 @@ FAULTS = {
     "labels of letters": (broken(lambda at: write_npz(at / "x.npz", GREY, ["a"] * 30, GREY, LABELS)), "whole-number labels"),
     "labels of fractions": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 0.5, GREY, LABELS)), "whole-number"),
     "below zero": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS - 1, GREY, LABELS)), "whole numbers from 0"),
-    "names too few": (broken(lambda at: np.savez(at / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS,
-                                                 classes=["a", "b"])), "label 2 has no name"),
-    "names no text": (broken(lambda at: np.savez(at / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS,
-                                                 classes=[1, 2, 3])), "different names"),
+    "labels of durations": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.astype("m8"), GREY, LABELS)), "timedelta64"),
+    "labels in rows": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.reshape(10, 3), GREY, LABELS)), "int64, (10, 3)"),
+    "labels of structures": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.astype([("a", "i8")]), GREY, LABELS)), "a"),
+    "many classes": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 10**9, GREY, LABELS)), "from 0 to 999"),
+    "names too few": (broken(lambda at: with_classes(at, ["a", "b"])), "label 2 has no name"),
+    "names no text": (broken(lambda at: with_classes(at, [1, 2, 3])), "different names"),
+    "no names": (broken(lambda at: with_classes(at, [])), "different names, an array of text of shape (classes,); found"),
+    "names in rows": (broken(lambda at: with_classes(at, [["a", "b", "c"]])), "different names"),
+    "names that are objects": (broken(lambda at: with_classes(at, np.array([*"abc"], object))), "classes holds Python objects"),
+    "names in Latin 1": (broken(lambda at: with_classes(at, ["\xe4".encode("latin-1"), b"b", b"c"])), "bytes, but not UTF-8"),
     "nothing": (lambda at: (at / "x").mkdir() or "x/", "no pictures for training"),
     "no test": (lambda at: one_folder(at, parts=("train",)), "no pictures for testing"),
-    "mixed sizes": (lambda at: one_folder(at, ((8, 8), (8, 9), (8, 8))), "is 8x8, grey, 0.png 8x9, grey"),
-    "mixed colours": (lambda at: one_folder(at, ((8, 8), (8, 8, 3), (8, 8))), "grey, 0.png 8x8, colour"),
+    "mixed sizes": (lambda at: one_folder(at, ((8, 8), (8, 9), (8, 8))), "8x8, grey, train/dog/0.png is 8x9, grey: --resize"),
+    "photographs": (lambda at: one_folder(at, ((300, 400),) * 3), "0.png: expected 8 to 256 pixels a side, found 400x300: --r"),
+    "a class without pictures": (lambda at: one_more(at, "train/ant", Path.mkdir), "train/ant: no picture in this"),
+    "a class of other files": (lambda at: one_more(at, "test/cat", lambda cat: (cat / "0.png").rename(cat / "0.heic")),
+                               "test/cat: no picture in this"),
+    "only hidden": (lambda at: (at / "x/.git/a").mkdir(parents=True) or "x/", "no pictures for training"),
+    "a folder as a picture": (lambda at: one_more(at, "train/owl/1.png", Path.mkdir), "owl/1.png: a directory"),
+    "floating point": (lambda at: one_more(at, "train/cat/1.tif", Image.new("F", (8, 8)).save), "1.tif: pixels that are"),
+    "32 bits": (lambda at: one_more(at, "train/cat/1.tif", Image.new("I", (8, 8), 65_536).save),
+                "cat/1.tif: values from 65536 to 65536: expected 0 to 65,535"),
+    "transparent 16 bits": (lambda at: one_more(at, "train/cat/1.png", lambda to: DEEP.save(to, transparency=0)),
+                            "cat/1.png: 16 bits a pixel and a transparent value"),
+    "dark 16 bits in colour": (lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000))),
+                               "cat/1.png: 16 bits a channel in colour, but no value above 4,095"),
     "a million pixels a side": (bomb, "0.png: "),
     "a broken picture": (lambda at: one_folder(at) and (at / "x/test/owl/0.png").write_bytes(b"no") and "x/", "not a readable"),
     "a picture": (lambda at: one_folder(at) and "x/train/cat/0.png", "neither a folder nor an .npz file"),
@@ -423,10 +673,39 @@ def test_an_archive_that_names_anything_but_reviewed_layers_is_refused_before_it
         models.from_config({"layers": [LAYER, layer]}, (28, 28, 1), 10)
 
 
-def test_a_name_alone_is_read_as_a_folder_only_where_there_is_one(tmp_path, monkeypatch):
-    (tmp_path / "birds").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert Settings(dataset="birds").dataset == "birds/" == Settings(dataset="birds/").dataset
-    for name in ("bird", "..", "/", "a\x1b/", ""):
+def test_a_word_is_a_folder_or_a_file_in_the_data_folder_or_here(tmp_path, monkeypatch):
+    folder_of(tmp_path / "data" / "birds", [Image.fromarray(one) for one in images(3, (8, 8))[0]])
+    write_npz(tmp_path / "data" / "cells.NPZ", GREY, LABELS, GREY, LABELS)
+    (tmp_path / "data" / "cells.NPZ.npz").rename(tmp_path / "data" / "cells.npz")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here" / "birds.txt").touch()
+    for word, name in (("birds", "birds/"), ("birds/", "birds/"), ("cells", "cells.npz"), ("cells.npz", "cells.npz")):
+        assert data.find(Settings(dataset=word).dataset, tmp_path / "data")[0] == name
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAB_DATA_DIR", "~/data")
+    assert data.find("birds")[0] == data.find("~/data/birds/")[0] == "birds/"
+    with pytest.raises(UserError, match=r"'bird': choose from mnist, .* no folder bird and no bird\.npz in .*/data and the"):
+        data.find("bird")
+    monkeypatch.delenv("LAB_DATA_DIR")
+    with pytest.raises(UserError, match=r"unknown data set 'Mnist' \(did you mean mnist\?\): choose from mnist, fashion_mnist"):
+        data.find("Mnist")
+    (tmp_path / "data" / "birds").rename(tmp_path / "here" / "birds")
+    assert data.find("birds")[0] == "birds/"
+    for name in ("..", "/", "a\x1b/", ""):
         with pytest.raises(UserError, match="unknown data set"):
             Settings(dataset=name)
+
+
+def test_names_of_files_in_capitals_names_in_bytes_and_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with_classes(tmp_path, np.char.encode(["\xe4", "\u732b", "c"], "utf-8"))
+    (tmp_path / "x.npz").rename(tmp_path / "X.NPZ")
+    flags = ["--epochs", "1", "--batch-size", "30", "--results-dir", tmp_path / "r"]
+    (tmp_path / "my.args").write_bytes(b"\xef\xbb\xbf--dataset ~/X.NPZ\n")
+    for name, more in (("a", ["--dataset=~/X.NPZ"]), ("b", [f"@{tmp_path}/my.args"]), ("c", ["@~/my.args"])):
+        done = call("train", "-m", name, *more, *flags)
+        assert done.returncode == 0, done.stderr
+        assert runs.load(tmp_path / "r" / name).record.dataset.classes == ("\xe4", "\u732b", "c")
+    (tmp_path / "my.args").write_text("--dataset ~/X.NPZ\n", "utf-16")
+    assert_refused(call("train", "-m", "d", f"@{tmp_path}/my.args"), "my.args: its text is UTF-16: save it as UTF-8")

@@ -226,7 +226,7 @@ def test_offline_without_data_the_default_is_mnist5k_with_the_conv_net_and_holdo
         (["-m", "x", "-r", "nan"], "regularizer strength"),
         (["-m", "x", "--epochs", "0"], "epochs"),
         (["-m", "x", "--batch-size", "0"], "batch size"),
-        (["-m", "x", "--batch-size", "641"], "larger than the data"),
+        (["-m", "x", "--net", "gan-dense", "--batch-size", "64", "--steps-per-epoch", "11"], "more than the data have"),
         (["-m", "x", "--epochs", "many"], "epochs must be a whole number"),
         (["-m", "x", "--holdout", "640"], "cannot hold out"),
         (["-m", "x", "--unroll", "5"], "--unroll is for GANs"),

@@ -235,6 +235,8 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     assert len(search.ended_trials(study, BUDGET)) == 7
     plan = search.Plan(settings, BUDGET, 13, 2)
     assert [name for name, *_ in search._asked(study, plan, tmp_path, {})] == ["trial=11", "trial=12"]
+    few = search.Plan(settings, BUDGET, 15, 2, examples=20)  # which are less than any batch that a trial chooses
+    assert [one.batch_size for _, one, _ in search._asked(study, few, tmp_path, {})] == [20] * 4
 
 
 def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(tmp_path, mnist5k):

@@ -110,7 +110,10 @@ def test_only_some_nets_have_hidden_units_to_choose():
     ("setting", "value"),
     [
         ("net", "cubist"),
-        ("dataset", "imagenet"),
+        ("dataset", "image\x1bnet"),
+        ("dataset", ""),
+        ("resize", 7),
+        ("resize", 257),
         ("activation", "step"),
         ("regularizer", "l3"),
         ("optimizer", "luck"),

@@ -51,7 +51,7 @@ def naming_of(groups):
     # Its kind alone: how many threads is no setting.
     given.setdefault("device", [group.device.partition(":")[0] for group in groups])
     given["seed"] = [seeds_in_words(group) for group in groups]
-    if not {"dataset", "holdout"} & set(given):  # other data for a reason that is not said
+    if not {"dataset", "holdout", "resize"} & set(given):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]
     given["network"] = [group.settings.network for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}

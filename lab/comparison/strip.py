@@ -5,7 +5,7 @@ import numpy as np
 from lab import console, runs
 from lab.comparison.groups import collect
 from lab.comparison.naming import naming_of, usual_in_words
-from lab.data import picture_in
+from lab.data import MOST_OF_SAMPLES, picture_in
 from lab.settings import UserError
 
 
@@ -59,7 +59,7 @@ def _pictures(folder, epochs):
     pictures = []
     try:
         for epoch in epochs:
-            with picture_in(paths[epoch]) as picture:
+            with picture_in(paths[epoch], most=MOST_OF_SAMPLES) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
     except Exception as error:
         raise UserError(f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})") from error

@@ -7,6 +7,8 @@ import numpy as np
 
 from lab.settings import CLASSES, IMAGE_SHAPES, UserError
 
+LEAST_SIDE, MOST_SIDE = 8, 256
+MOST_CLASSES = 1_000
 _FEW = 100  # images
 
 
@@ -21,7 +23,10 @@ class Arrays(NamedTuple):
     validation_images: np.ndarray
     validation_labels: np.ndarray
     classes: tuple[str, ...] = CLASSES["mnist"]
-    path: str | None = None  # of data of the user's own
+    # Of data of the user's own.
+    path: str | None = None
+    divisor: int | None = None  # of pictures with 16 bits a pixel, as of `pictures.divisor_for`
+    ignored: dict[str, int] | None = None  # files of a folder that are no pictures: counts by ending
 
     @property
     def train(self):
@@ -115,25 +120,44 @@ def with_axes(parts):
     Parameters
     ----------
     parts : list of arrays
+        As of `check_layout`.
+    """
+    check_layout(parts)
+    found = []
+    for images, labels in (parts[:2], parts[2:]):
+        if labels.min() < 0 or labels.max() >= MOST_CLASSES:
+            expected = f"labels must be whole numbers from 0 to {MOST_CLASSES - 1}"
+            raise ValueError(f"{expected}, found {labels.min()} to {labels.max()}")
+        found += [images.reshape(*images.shape[:3], -1), labels.astype(np.int64).reshape(-1)]
+    if found[3].max() > found[1].max():
+        raise ValueError(f"class {found[3].max()} has test images, but none for training")
+    return found
+
+
+def check_layout(parts):
+    """Raise ValueError if arrays of these shapes and types are no data set: known before they are read.
+
+    Parameters
+    ----------
+    parts : list of arrays
         Images of shape (n, height, width) or (n, height, width, channels), whole-number labels of shape (n,) or (n, 1); of
         training and validation.
     """
-    found = []
     for images, labels in (parts[:2], parts[2:]):
         if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
             expected = "uint8 images from 0 to 255, shape (n, height, width) or (n, height, width, channels)"
             raise ValueError(f"expected {expected}; found {images.dtype}, {images.shape}")
-        if labels.size != len(images) or not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(f"expected {len(images)} whole-number labels, one an image; found {labels.size} of {labels.dtype}")
-        if labels.min() < 0 or labels.max() >= 2**31:
-            raise ValueError(f"labels must be whole numbers from 0, found {labels.min()} to {labels.max()}")
-        found += [images.reshape(*images.shape[:3], -1), labels.astype(np.int64).reshape(-1)]
-    if found[0].shape[1:] != found[2].shape[1:]:
-        ours = [in_words(images.shape[1:]) for images in found[::2]]
-        raise ValueError(f"expected one shape of all images; found {ours[0]} for training, {ours[1]} for testing")
-    if found[3].max() > found[1].max():
-        raise ValueError(f"class {found[3].max()} has test images, but none for training")
-    return found
+        height, width, channels = (*images.shape[1:], 1)[:3]
+        if not all(LEAST_SIDE <= side <= MOST_SIDE for side in (height, width)) or channels not in (1, 3):
+            expected = f"grey or colour images of {LEAST_SIDE} to {MOST_SIDE} pixels a side"
+            raise ValueError(f"expected {expected}; found {in_words((height, width, channels))}")
+        count = len(images)
+        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
+            expected = f"{count:,} whole-number labels, one an image, shape ({count},)"
+            raise ValueError(f"expected {expected}; found {labels.dtype}, {labels.shape}")
+    train, test = (in_words((*images.shape[1:], 1)[:3]) for images in parts[::2])
+    if train != test:
+        raise ValueError(f"expected one shape of all images; found {train} for training, {test} for testing")
 
 
 def in_words(shape):

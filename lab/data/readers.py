@@ -4,10 +4,12 @@ import contextlib
 import gzip
 import importlib.resources
 import io
+import math
 import tarfile
 
 import numpy as np
 
+from lab.data.arrays import check_layout
 from lab.inputs import MOST_BYTES, check_zip, opened
 from lab.settings import UserError
 
@@ -29,23 +31,58 @@ def npz_in(path, kind, most):
     with opened(path, kind) as packed:
         check_zip(packed)
         with np.load(packed, allow_pickle=False) as file:
-            if sum(member.file_size for member in file.zip.infolist()) > most:
+            members = file.zip.infolist()
+            if sum(member.file_size for member in members) > most:
                 raise ValueError("larger unpacked than its arrays can be")
+            for member in members:  # NumPy would allocate what a header promises
+                shape, dtype = _header(file.zip, member)
+                if math.prod(shape) * dtype.itemsize > member.file_size and not dtype.hasobject:
+                    raise ValueError(f"{member.filename} is shorter than its header says")
             yield file
 
 
-def read_npz(path):
-    """The four arrays of a file as Keras writes it; as a fifth what it has for the names of its classes, or None."""
+def _header(archive, member):
+    """Shape and type of an array in an .npz file, without reading it."""
+    with archive.open(member) as file:
+        if np.lib.format.read_magic(file) != (1, 0):  # whose header has 64 KB at most
+            raise ValueError(f"{member.filename} is no plain array")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return shape, dtype
+
+
+def read_npz(path, more="classes"):
+    """The four arrays of a file as Keras writes it, and as a fifth one of another name, perhaps: else None.
+
+    Raises
+    ------
+    UserError
+        If they are none, or cannot be a data set, as of `check_layout`: this is known before they are read.
+    """
     try:
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
-            missing = [name for name in NPZ if name not in file]
-            arrays = [file[name] for name in NPZ if name in file]
-            classes = file.get("classes")
+            members = {name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file}
+            _check_headers(path, {name: _header(file.zip, member) for name, member in members.items()})
+            return [file[name] if name in members else None for name in (*NPZ, more)]
+    except UserError:
+        raise
     except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
         raise UserError(f"{path}: not a readable .npz file of plain arrays ({error}); get it again") from error
-    if missing or not all(isinstance(array, np.ndarray) for array in arrays):
-        raise UserError(f"{path}: lacks {', '.join(missing) or 'plain arrays'}; expected {', '.join(NPZ)}")
-    return [*arrays, classes]
+
+
+def _check_headers(path, headers):
+    """Raise UserError if arrays of these shapes and types are no data set."""
+    missing = [name for name in NPZ if name not in headers]
+    if missing:
+        raise UserError(f"{path}: lacks {', '.join(missing)}; expected {', '.join(NPZ)}")
+    for name, (_, dtype) in headers.items():
+        if dtype.hasobject:
+            plain = "save it as plain numbers or text, as numpy.array(NAMES, str)"
+            raise UserError(f"{path}: {name} holds Python objects, which are not read: {plain}")
+    try:
+        # Of one value each, which takes no memory.
+        check_layout([np.broadcast_to(np.empty((), headers[name][1]), headers[name][0]) for name in NPZ])
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def read_idx(*paths):

@@ -63,7 +63,8 @@ def evaluate_classifier(run, model, arrays):
     console.table(rows, heading)
     runs.write_json(run.folder / runs.File.EVALUATION, results)
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
-    drawn[runs.File.CONFUSION] = figures.confusion(counts, classes, f"{runs.display_name(run.folder)}: validation images")
+    title = f"{runs.display_name(run.folder)}: validation images"
+    drawn[runs.File.CONFUSION] = figures.confusion(counts, figures.class_names(classes), title)
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
 
@@ -113,7 +114,7 @@ def _percent(probability):
 
 def _mistakes(run, arrays, logits):
     """A figure of what the network gets wrong."""
-    classes, labels = run.record.dataset.classes, arrays.validation_labels
+    classes, labels = figures.class_names(run.record.dataset.classes), arrays.validation_labels
     worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
     captions = [
         f"Pred {figures.shortened(classes[row.argmax()])} ({_percent(row.max())})\nTrue {figures.shortened(classes[true])}"
@@ -172,7 +173,7 @@ def predict_pictures(run, model, readings):
     csv = run.folder / runs.File.PREDICTIONS
     with runs.atomic(csv) as temporary:
         temporary.write_text(as_csv([{name: _cell(value) for name, value in row.items()} for row in rows]) + "\n", "utf-8")
-    drawn = {runs.File.PICTURES: figures.predictions(_seen(readings, rows), _title(run, len(readings)))}
+    drawn = {runs.File.PICTURES: figures.predictions(_seen(run, readings, rows), _title(run, len(readings)))}
     return [csv, *runs.save_figures(drawn, run.folder)]
 
 
@@ -199,13 +200,14 @@ def _cell(value):
     return visible(str(value)).replace("\n", r"\n")
 
 
-def _seen(readings, rows):
+def _seen(run, readings, rows):
     """The first pictures, for `figures.predictions`."""
-    rows, several = iter(rows), []
+    rows, several, about = iter(rows), [], run.record.dataset
+    names = dict(zip(about.classes, figures.class_names(about.classes)))
     for path, boxes, images in readings[:_DRAWN]:
-        picture, factor = decode_picture(path)
+        picture, factor = decode_picture(path, about.pictures, about.divisor)
         of_this = itertools.islice(rows, len(boxes))
-        captions = [f"{figures.shortened(row['prediction'], 14)}\n{_percent(row['probability'])}" for row in of_this]
+        captions = [f"{figures.shortened(names[row['prediction']], 14)}\n{_percent(row['probability'])}" for row in of_this]
         name = figures.shortened(visible(path.name).replace("\n", " "))
         boxes = [[side / factor for side in box] for box in boxes]
         several.append(figures.Seen(name, np.asarray(picture), boxes, images, captions))

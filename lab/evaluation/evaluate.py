@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lab import comparison, console, runs
 from lab.backend import devices
 from lab.data import fingerprint, hold_out, load_dataset, read_pictures
-from lab.settings import CLASSES, IMAGE_SHAPES, Settings, UserError, flag_of, with_source
+from lab.settings import Settings, UserError, flag_of, with_source
 
 
 class Request(NamedTuple):
@@ -182,17 +182,13 @@ def _check(run, request, labeller):
         raise UserError(f"--classifier and --samples are for GANs, but {run.folder} is a classifier")
 
 
-_DIGITS = CLASSES["mnist"], IMAGE_SHAPES["mnist"]  # of data sets of written digits, the user's own too
-
-
 def _predict(run, request):
     """Predict a user's own pictures; those that cannot be read are raised in the end, as an ExceptionGroup of UserError."""
     from lab.evaluation import classifiers
 
     _check(run, request, None)
     about = run.record.dataset
-    kind = "digits" if (about.classes, about.shape) == _DIGITS else "object" if about.name == "fashion_mnist" else "whole"
-    readings, faults = read_pictures(request.images, about.shape, kind)
+    readings, faults = read_pictures(request.images, about.shape, about.pictures, about.divisor)
     paths = []
     if readings:
         devices.start(devices.Setup(request.device, request.threads))
@@ -218,7 +214,7 @@ def data_of(run, data_dir=None):
     data.Arrays
     """
     about = run.record.dataset
-    arrays = hold_out(load_dataset(about.name, data_dir, about.path), run.settings.holdout)
+    arrays = hold_out(load_dataset(about.name, data_dir, about.path, about.resize), run.settings.holdout)
     if (arrays.train_images.shape[1:], arrays.classes) != (about.shape, about.classes):
         raise UserError(f"{arrays.path}: other images or classes than the run {run.folder} was trained on")
     if fingerprint(arrays) != about.sha256:

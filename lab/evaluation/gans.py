@@ -145,4 +145,4 @@ def _labels(results, name):
     table(rows, heading)
     group = np.array(counts, float), np.full(len(counts), np.nan)
     spread = collapse.data_spread(total, results["shares"])
-    return figures.label_counts({name: group}, spread, classes, f"{name}: {counted}", kind)
+    return figures.label_counts({name: group}, spread, figures.class_names(tuple(classes)), f"{name}: {counted}", kind)

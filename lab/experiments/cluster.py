@@ -138,7 +138,7 @@ def train_on_workers(client, planned, data, work, report):
         The runs' names and settings, of which no more are asked for than can be trained soon; and which run each is to take the
         place of, as of `runs.stamp`.
     data : dict of str to Arrays
-        By the data set's name, holdout not applied.
+        As of `Settings.data`, holdout not applied.
     work : Work
     report : function
         Called at least every second with the number of runs in training, and the Progress, by name, of those whose workers have
@@ -229,7 +229,7 @@ class _Submitted:
     def add(self, task):
         """Ask for a run."""
         fit = [one for one in self.workers() if one not in self.left_out] if self.left_out else None
-        arrays = self.data[task.settings.dataset]
+        arrays = self.data[task.settings.data]
         call = _task(), runs.code_hash(), pickle.dumps(task), arrays
         future = self.client.submit(*call, pure=False, workers=fit, fifo_timeout=0)
         self.pending[future] = task, fit

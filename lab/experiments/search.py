@@ -50,6 +50,7 @@ class Plan(NamedTuple):
     goal: Goal
     trials: int  # in all, with those of earlier commands
     repeats: int  # of the best
+    examples: int | None = None  # training images, which a batch has at most
 
     @property
     def finalists(self):
@@ -67,13 +68,13 @@ class Plan(NamedTuple):
 
 def with_holdout(settings, data):
     """The settings with the default of a search for the images that are held out."""
-    default = min(HOLDOUT, len(data[settings.dataset].train_images) // LEAST_SHARE)
+    default = min(HOLDOUT, len(data[settings.data].train_images) // LEAST_SHARE)
     return settings.replace(holdout=settings.holdout or default)
 
 
 def _announce(plan, done, output, workers):
     """Say how many trainings a search is, and about how long it will take, if there are runs like its own to tell."""
-    settings, _, trials, repeats = plan
+    settings, _, trials, repeats, _ = plan
     parts = f"{trials} trials; the best {plan.finalists} again, and {plan.tested} of these on all images, {seeds(repeats)} each"
     seconds = _seconds_of_a_run(settings, output.results_dir)
     if seconds is None:
@@ -121,7 +122,7 @@ def search(plan, output, work_on):
     UserError
         If the folder holds something else, or the cluster cannot be reached.
     """
-    settings, goal, trials, _ = plan
+    settings, goal, trials, *_ = plan
     data, machines = work_on
     workers, folder, failed = sweep.worker_count(machines), output.folder, {}
     runs.check_free(folder / "trial=0", overwrite=True)
@@ -158,7 +159,7 @@ def _not_written(folder, error):
 
 def _train(study, plan, cluster_work, folder):
     """Train trials until there are so many in all; give back those that failed, and why."""
-    (settings, goal, trials, _), (client, data, work) = plan, cluster_work
+    (settings, goal, trials, *_), (client, data, work) = plan, cluster_work
     asked, failed = {}, {}  # by the run's name: Optuna's trial, and what its run takes the place of
 
     def watch(name, *epoch):
@@ -217,7 +218,7 @@ def _study(path, settings, goal, data):
     # Where it is trained may change.
     same = {name: value for name, value in settings if name not in {"device", "threads", *searched(settings)}}
     about = {flag_of(name): text(value) for name, value in (goal._asdict() | same).items() if value is not None}
-    about["data"] = fingerprint(data[settings.dataset])
+    about["data"] = fingerprint(data[settings.data])
     with _reading(path):
         if not path.exists():
             _make(path, FIRST.get(settings.net, [USUAL]), about)
@@ -252,9 +253,12 @@ def settings_of(trial, plan, folder):
     """The settings of a trial, in Optuna's own words in a search's folder; UserError if they cannot be those of this search."""
     with _reading(folder / DATABASE):
         try:
-            return suggest(trial, plan.settings, plan.goal)
+            settings = suggest(trial, plan.settings, plan.goal)
         except optuna.exceptions.StorageInternalError as error:  # it cannot be written to, as on a full disk
             raise _not_written(folder, error) from error
+    if plan.examples and settings.batch_size > plan.examples:
+        return settings.replace(batch_size=plan.examples)
+    return settings
 
 
 def _make(path, first, about):

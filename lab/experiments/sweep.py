@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lab import runs
 from lab.backend import devices
 from lab.console import say
-from lab.data import find, fingerprint, hold_out, resolve
+from lab.data import find, fingerprint, hold_out, resolve, say_batches
 from lab.experiments import cluster
 from lab.experiments.display import Display
 from lab.settings import UserError
@@ -37,18 +37,33 @@ def load_data(planned, data_dir=None):
     -------
     planned : dict of str to Settings
     data : dict of str to Arrays
-        By the data set's name, holdout not applied.
+        As of `Settings.data`, holdout not applied.
 
     Raises
     ------
     UserError
         If a data set cannot be had, or is too small for a run.
     """
-    found = {dataset: find(dataset, data_dir) for dataset in dict.fromkeys(one.dataset for one in planned.values())}
-    data = dict(found.values())
+    wanted = dict.fromkeys((one.dataset, one.resize) for one in planned.values())
+    found = {(dataset, resize): find(dataset, data_dir, resize) for dataset, resize in wanted}
+    resolved = {name: resolve(one, *found[one.dataset, one.resize]) for name, one in planned.items()}
+    data = {resolved[name].data: found[one.dataset, one.resize][1] for name, one in planned.items()}
     if len(data) < len(found):
         raise UserError("two of the data sets have the same name: give your files different ones")
-    return {name: resolve(one, *found[one.dataset]) for name, one in planned.items()}, data
+    say_batches([(one, resolved[name]) for name, one in planned.items()])
+    return _without_equal(resolved), data
+
+
+def _without_equal(planned):
+    """Runs without those whose settings, now that they are resolved, are those of an earlier one; says so."""
+    first = {}
+    for name, settings in planned.items():
+        first.setdefault(settings, name)
+    left_out = [name for name, settings in planned.items() if first[settings] != name]
+    if left_out:
+        why = "their settings and seeds are those of other runs"
+        say(f"{len(left_out)} of {len(planned)} runs are left out, since {why}: {', '.join(left_out[:3])} ...")
+    return {name: settings for settings, name in first.items()}
 
 
 def train_missing(planned, data, output, machines, advice=_AGAIN):
@@ -261,7 +276,7 @@ def _is_done(folder, settings, sha256, advice):
     record, status = runs.state(folder)
     if not record:
         return False
-    _check_same(folder, record, settings, sha256(settings.dataset, settings.holdout), advice)
+    _check_same(folder, record, settings, sha256(settings.data, settings.holdout), advice)
     if status == runs.INTERRUPTED or (status == runs.TRAINING and not record.command):
         raise UserError(f"{folder} holds a run of its own that did not finish: {advice}")
     return status == runs.COMPLETE

@@ -106,7 +106,9 @@ def _search(settings, request, output):
     goal = search.Goal(request.unit_budget, request.target_accuracy)
     machines = sweep.Machines(request.scheduler, request.workers)
     planned, data = sweep.load_data({"": settings}, request.data_dir)
-    plan = search.Plan(search.with_holdout(planned[""], data), goal, request.search, repeats)
+    of_trials = search.with_holdout(planned[""], data)
+    examples = len(data[of_trials.data].train_images) - of_trials.holdout
+    plan = search.Plan(of_trials, goal, request.search, repeats, examples)
     if plan.trainings > search.MOST:
         raise UserError(f"a search does at most {search.MOST:,} trainings, not {plan.trainings:,}: fewer trials or repeats")
     for part in confirm.PARTS:  # not only once the trials are trained

@@ -198,7 +198,7 @@ def _unfit(code):
 
 def _trained(place, task, arrays, heard):
     """What `run` returns, by a process that is started if there is none that suits, and again if the run ends it."""
-    data = task.settings.dataset, task.client
+    data = task.settings.data, task.client
     here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
     for _ in range(TRIES):
         output = task.output._replace(overwrite=here and runs.stamp(task.output.folder) == task.older)

@@ -77,7 +77,7 @@ def draw_dataset(name, arrays):
     dict of str to matplotlib.figure.Figure
         By the file's name.
     """
-    classes = arrays.classes
+    classes = figures.class_names(arrays.classes)
     parts = {"training": arrays.train, "validation": arrays.validation}
     drawn = {}
     for part, (images, labels) in parts.items():

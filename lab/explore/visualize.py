@@ -6,7 +6,7 @@ from lab.explore import dataset, theory
 from lab.settings import CLASSES, POINTS, UserError
 
 
-def visualize(name, topic, data_dir, results_dir):
+def visualize(name, topic, data_dir, results_dir, resize=None):
     """Print the numbers of a data set or a topic, and draw its figures.
 
     Parameters
@@ -16,6 +16,8 @@ def visualize(name, topic, data_dir, results_dir):
     topic : str or None
         Of the theory: that instead.
     data_dir, results_dir : path
+    resize : int, optional
+        As of `Settings`.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def visualize(name, topic, data_dir, results_dir):
         return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
     if name in POINTS:
         raise UserError(f"the data set {name} has points, not images, to look at")
-    name, arrays = find(name, data_dir)
+    name, arrays = find(name, data_dir, resize)
     place = runs.plain(name) + "-own" * (arrays.path is not None and runs.plain(name) in CLASSES)
     folder = _free(results_dir, f"{runs.Beside.DATASETS}/{place}")
     dataset.print_table(name, arrays)

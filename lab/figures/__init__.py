@@ -6,7 +6,7 @@ from lab.environment import import_matplotlib
 import_matplotlib()
 
 # isort: split
-from lab.figures.base import MANY, shortened
+from lab.figures.base import MANY, class_names, shortened
 from lab.figures.curves import learning_curve, learning_curves
 from lab.figures.gans import captioned, over_time, sample_grid, samples, strip
 from lab.figures.images import COLUMNS, MEANS, ROWS, Seen, class_means, examples, filters, first_layer, neighbours, predictions

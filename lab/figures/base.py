@@ -1,13 +1,18 @@
 """What figures have in common: size, titles, looks, legends."""
 
+import functools
 import math
 import textwrap
+import unicodedata
 
 import numpy as np
 from cycler import cycler
-from matplotlib import color_sequences, rcParams
+from matplotlib import color_sequences, font_manager, get_data_path, rcParams
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FaceFlags
 from matplotlib.patches import Patch
+
+from lab.console import say
 
 # Petroff's ten colours (arXiv 2107.02270) differ also for the colour-blind; "C0" is the first of them. An SVG keeps its text as
 # text, and is the same file whenever it is drawn.
@@ -37,14 +42,74 @@ def tick(value, position=None):
 
 
 def literal(text):
-    """Text that matplotlib does not take for a formula, which it may not be able to read."""
-    return text.replace("$", r"\$")
+    """Text as matplotlib can draw it: no formula, which it may not be able to read, and `drawable`."""
+    return drawable(text).replace("$", r"\$")
+
+
+def drawable(text):
+    """Text in which all that no font of this machine has stands as Python would write it: "\\u732b"."""
+    return "".join(sign if sign == "\n" or _has_font(sign) else ascii(sign)[1:-1] for sign in text)
+
+
+@functools.cache
+def class_names(classes):
+    """Names of classes as figures show them: "class 3" for a name that no font of this machine can write.
+
+    Says so, once.
+
+    Parameters
+    ----------
+    classes : tuple of str
+
+    Returns
+    -------
+    tuple of str
+    """
+    names = tuple(name if drawable(name) == name else f"class {label}" for label, name in enumerate(classes))
+    lacking = [name for name, shown in zip(classes, names) if name != shown]
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        why = f"no font of this machine can write {', '.join(lacking[:3])}{more}"
+        say(f"Figures show the numbers of some classes, from 0, not their names: {why}.")
+    return names
+
+
+@functools.cache
+def _has_font(sign):
+    """Whether figures can show a sign; a font of this machine that has it is added to theirs, if need be."""
+    if any(ord(sign) in _signs_of(font) for font in rcParams["font.family"]):
+        return True
+    for font in sorted({entry.name for entry in font_manager.fontManager.ttflist}):
+        if ord(sign) in _signs_of(font):
+            rcParams["font.family"] = [*rcParams["font.family"], font]
+            return True
+    return False
+
+
+@functools.cache
+def _signs_of(family):
+    """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could be drawn."""
+    try:
+        path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
+        font = font_manager.get_font(path)
+    except (ValueError, OSError, RuntimeError):  # a broken one, or it is gone
+        return frozenset()
+    for_formulas = str(path).startswith(get_data_path()) and "DejaVu" not in font.family_name
+    if for_formulas or not font.scalable or FaceFlags.COLOR in font.face_flags:
+        return frozenset()
+    return frozenset(font.get_charmap())
+
+
+def letters_in(text):
+    """The width of text in letters: signs of Chinese, Japanese and Korean count twice."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def wrapped(title, inches):
     """A title in lines of so many inches."""
     # A character of 12 points is about 7 points wide.
-    return literal("\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in title.split("\n")))
+    lines = drawable(title).split("\n")
+    return literal("\n".join(textwrap.fill(line, int(inches * 72 / 7)) for line in lines))
 
 
 def shortened(name, most=22):
@@ -54,7 +119,7 @@ def shortened(name, most=22):
 
 def short_lines(name, letters=28):
     """A name in lines of so many letters; ``weight-decay=0`` stays in one, if it can."""
-    return literal(textwrap.fill(name, letters, break_on_hyphens=False))
+    return literal(textwrap.fill(drawable(name), letters, break_on_hyphens=False))
 
 
 def with_legend(names, title, width=8, height=8):
@@ -88,7 +153,7 @@ def _draw_legend(figure, handles, **options):
 def _legend(names, height):
     """Columns of a legend so many inches high, letters in its longest line, and lines of all its names."""
     lines = [line for name in names for line in short_lines(name).split("\n")]
-    return 1 if len(lines) <= _LINES * height else 2, max(map(len, lines)), len(lines)
+    return 1 if len(lines) <= _LINES * height else 2, max(map(letters_in, lines)), len(lines)
 
 
 def styles(names, looks=MARKERS, key="marker"):
@@ -129,7 +194,7 @@ def name_classes(axis, classes, rotation, offset=0.0, most=50):
     second, third, ... one. Along the horizontal axis they are turned where they are words."""
     places = np.arange(0, len(classes), math.ceil(len(classes) / most))
     names = [shortened(classes[place]) for place in places]
-    look, longest = {"fontsize": 7} if len(classes) > MANY else {}, max(map(len, names))
+    look, longest = {"fontsize": 7} if len(classes) > MANY else {}, max(map(letters_in, names))
     if axis.axis_name == "x" and longest > 2:
         look["rotation"] = 90 if len(names) * longest > 120 else rotation  # if aslant, it would not be seen whose they are
     axis.set_ticks(places + offset, [*map(literal, names)], **look)

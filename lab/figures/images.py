@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from lab.figures.base import DPI, literal, new_figure, shortened, wrapped
+from lab.figures.base import DPI, letters_in, literal, new_figure, shortened, wrapped
 
 ROWS, COLUMNS = 3, 5
 WIDEST, PICTURE, CELL, LINE, _GAP = 13, 1.9, 1.0, 0.18, 0.12  # inches: of a sheet of pictures, and what is on it
@@ -27,7 +27,7 @@ def examples(images, captions, title):
     """
     count = max(1, min(len(images), ROWS * COLUMNS))
     rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
-    longest = max((len(line) for caption in captions for line in caption.split("\n")), default=0)
+    longest = max((letters_in(line) for caption in captions for line in caption.split("\n")), default=0)
     wide, tall = _cell(images)
     figure = new_figure(max(columns * max(1.7 * wide, longest * 0.08), 5), rows * (1.7 * tall + 0.25) + 0.5, title)
     _captioned(figure.subplots(rows, columns, squeeze=False), images, captions, 9)

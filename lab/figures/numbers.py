@@ -12,6 +12,7 @@ from lab.figures.base import (
     INTERVAL,
     MANY,
     legend_beside,
+    letters_in,
     literal,
     name_classes,
     new_figure,
@@ -161,7 +162,7 @@ def embedding(places, labels, classes, explained, title):
     names = [shortened(classes[index]) for index in shown]
     others = [f"{len(classes) - MANY} other classes"] if len(classes) > MANY else []
     # A wide legend gets its room, and the title is clear of it.
-    spare = 0.1 * max(0, max(map(len, names + others)) - 12)
+    spare = 0.1 * max(0, max(map(letters_in, names + others)) - 12)
     figure = new_figure(8 + spare, 6, None if spare else title)
     if spare:
         figure.suptitle(wrapped(title, 6), fontsize=12, x=0.01, horizontalalignment="left")

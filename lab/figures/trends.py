@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, ends, frame, legend_beside, new_figure, styles, tick, with_legend
+from lab.figures.base import INTERVAL, ends, frame, legend_beside, literal, new_figure, styles, tick, with_legend
 
 METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -138,7 +138,7 @@ def heatmap(panels, axes, metric, more_is_better, title):
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axis, (name, numbers) in zip(grid, values.items()):
         drawn = axis.pcolormesh(numbers, norm=norm, cmap="Blues" if more_is_better else "Blues_r")
-        axis.set(title=name, xlabel=axes[1])
+        axis.set(title=literal(name), xlabel=axes[1])
         axis.set_xticks(np.arange(len(columns)) + 0.5, map(tick, columns))
         axis.set_yticks(np.arange(len(rows)) + 0.5, map(tick, rows))
         _write_values(axis, numbers, norm, more_is_better)

@@ -11,7 +11,7 @@ from lab.comparison.difference import facts_of, settings_of
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
 from lab.settings import DATASETS, FLAGS, UserError, flag_of, text
 
-_DATA = ("dataset", "holdout")  # where these differ, metrics do not compare
+_DATA = ("dataset", "holdout", "resize")  # where these differ, metrics do not compare
 
 
 class Row(NamedTuple):

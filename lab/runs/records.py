@@ -53,7 +53,7 @@ _CHECKS = ConfigDict(frozen=True, strict=True)
 
 
 def _without_folders(name):
-    if is_own_data(name) and not re.fullmatch(r"[^/]+(\.npz|/)", name):
+    if is_own_data(name) and not re.fullmatch(r"[^/]+(\.npz|/)", name, re.IGNORECASE):
         raise ValueError("Input should be the name of a data set, of a file or of a folder")
     return visible(name)
 
@@ -75,6 +75,20 @@ class DataSet(BaseModel):
     path: Line | None = None  # where they were
     classes: Annotated[tuple[Line, ...], Field(strict=False, min_length=2, max_length=1_000)] = ()
     shape: Annotated[tuple[Side, Side, Channels], Field(strict=False)] | Annotated[tuple[Whole], Field(strict=False)] = ()
+    # Of a folder of pictures: their size in pixels a side, what 16 bits were divided by, other files by their endings.
+    resize: Side | None = None
+    divisor: Literal[255, 4_095, 65_535] | None = None
+    ignored: Annotated[dict[Line, Whole], Field(max_length=100)] = {}
+
+    def __hash__(self):
+        return hash(self.sha256)
+
+    @property
+    def pictures(self):
+        """What a user's own pictures are taken for, as of `data.read_pictures`: "digits", "object" or "whole"."""
+        if (self.classes, self.shape) == (CLASSES["mnist"], IMAGE_SHAPES["mnist"]):  # also of data of the user's own
+            return "digits"
+        return "object" if self.name == "fashion_mnist" else "whole"
 
     @model_validator(mode="before")
     @classmethod

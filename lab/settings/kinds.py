@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import re
-from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -44,7 +43,7 @@ def is_own_net(net):
 
 
 def is_own_data(dataset):
-    """Whether a data set is a file or a folder of the user's own: "FILE.npz" or "FOLDER/"."""
+    """Whether a data set is a file or a folder of the user's own: "FILE.npz", "FOLDER/" or a word that is either."""
     return dataset not in names.DATASETS
 
 
@@ -55,16 +54,12 @@ def _net(given):
 
 
 def _dataset(given):
-    """A data set's name, or a path that ends in ".npz", or in "/" for a folder."""
+    """A data set's name, or a path that ends in ".npz", or in "/" for a folder; a word that is neither is looked up later."""
     if given in names.DATASETS:
         return given
     if not given.isprintable() or not given.strip("./"):
         raise ValueError
-    if given.endswith((".npz", "/")):
-        return given
-    if "/" in given or Path(given).is_dir():
-        return f"{given}/"
-    raise ValueError
+    return f"{given}/" if "/" in given and not given.lower().endswith((".npz", "/")) else given
 
 
 Count = Annotated[int, Field(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
@@ -84,6 +79,8 @@ Smoothing = Annotated[float, Field(ge=0, lt=0.5), Words("S", "a number of at lea
 _PATH = Field(max_length=1_000)
 Net = Annotated[str, AfterValidator(_net), Choice(names.NETS, "FILE.py:FUNCTION"), _PATH]
 Dataset = Annotated[str, AfterValidator(_dataset), Choice(names.DATASETS, "FILE.npz or FOLDER"), _PATH]
+# As many as images may have.
+ImageSide = Annotated[int, Field(ge=8, le=256), Words("N", "a whole number from 8 to 256")]
 # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
 # To build thousands of layers takes hours.
 _UNITS = Words("N,N", "at most 100 whole numbers of at least 1, as in 200,100")

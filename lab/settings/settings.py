@@ -83,6 +83,7 @@ _SCHEDULE = "of the learning rate: constant, or falling to 0 as a cosine"
 _SHIFT = "move each training image by up to so many pixels, at random"
 _PRECISION = "to compute in; in bfloat16 convolutional nets train faster on many processors, small dense ones do not"
 _DATASETS = f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md) (default: mnist)"
+_RESIZE = "crop the pictures of your own folder to squares around their middle, and scale these to N by N pixels"
 _RATES = "--learning-rate is the generator's (defaults: 1e-3; gan-dense unrolled 1e-4; generator 1e-3, of gan-conv 5e-4)"
 
 
@@ -151,6 +152,7 @@ class Settings(BaseModel):
     sample_every: Count | None = _field(_of_gans(1), "GANs", "epochs between two pictures of samples (default: 1)", GANS, "")
     dataset: kinds.Dataset | None = _field(None, "data", _DATASETS, title="", words="data set")
     holdout: CountOrZero = _field(0, "data", "validate on N training images, not on the test images", axis="held-out images")
+    resize: kinds.ImageSide | None = _field(None, "data", f"{_RESIZE} (default: as they are)", axis="pixels a side")
     device: Literal[*names.DEVICES] = _field("auto", "device", "auto: the GPU if there is one", title="")
     threads: Threads | None = _field(None, "device", "CPU threads (default: one a core)", title="", axis="CPU threads")
     precision: Literal[*names.PRECISIONS] = _field("float32", "device", _PRECISION, CLASSIFIERS, "{value}")
@@ -195,6 +197,11 @@ class Settings(BaseModel):
     def network(self):
         """A short hash of the source of a network of the user's own; None of any other."""
         return self.source and hashlib.sha256(self.source.encode()).hexdigest()[:8]
+
+    @property
+    def data(self):
+        """What tells a run's data from those of other runs: the data set's name, and the size that its pictures get."""
+        return f"{self.dataset} {self.resize}" if self.resize else self.dataset
 
     def default(self, name):
         """What a setting is where it is not given, in the company of these."""

@@ -18,7 +18,7 @@ from keras.callbacks import EarlyStopping, TensorBoard
 from lab import runs
 from lab.backend import devices, gan, inference
 from lab.console import Bar, say
-from lab.data import GAUSSIANS, picture_in
+from lab.data import GAUSSIANS, MOST_OF_SAMPLES, picture_in
 from lab.figures import captioned, samples
 from lab.inputs import first_line
 from lab.runs import File, atomic, write_json
@@ -452,7 +452,7 @@ class Log(TensorBoard):
 def _picture(path):
     """A picture of samples; None where there is none, or a broken one, of which a line says so."""
     try:
-        with picture_in(path) as picture:
+        with picture_in(path, most=MOST_OF_SAMPLES) as picture:
             return picture.copy()
     except FileNotFoundError:
         return None

@@ -201,6 +201,8 @@ def _record(settings, arrays, output, parameters):
     dataset |= {"train": examples, "validation": len(arrays.validation_images)}
     if arrays.path:
         dataset |= {"path": arrays.path, "classes": arrays.classes, "shape": arrays.train_images.shape[1:]}
+    of_pictures = {"resize": settings.resize, "divisor": arrays.divisor, "ignored": arrays.ignored}
+    dataset |= {name: value for name, value in of_pictures.items() if value}
     command = console.command("train.py", output.name, as_flags(given), results_dir="results")
     record = {"command": command, "settings": settings.to_json()}
     record |= {"parameters": parameters, "dataset": dataset, "device": devices.running().name}
