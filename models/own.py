@@ -89,9 +89,9 @@ def build_own(net, source, input_shape, classes, **settings):
     images = np.random.default_rng(0).random((2, *input_shape), np.float32)
     with user_code(net, f"does not take images of shape {input_shape}"):
         outputs = model(images)
-        _check_outputs(net, outputs, classes)
+        _check_outputs(net, model, outputs, classes)
         _check_weights(net, model)
-        outputs = np.asarray(outputs, np.float32)
+    outputs = np.asarray(outputs, np.float32)
     # Logits become probabilities; probabilities stay.
     ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM)
     last = layers.Activation("linear" if ready else "softmax", dtype="float32", name="probabilities")
@@ -128,32 +128,42 @@ def user_code(net, fault="fails", advice="", passing=()):
     folder, streams = _current_folder(), {name: getattr(sys, name) for name in _STREAMS}
     filters_traceback = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()  # which hides whose line fails, and rewrites what the error says
+    error = None
     try:
         with warnings.catch_warnings():  # its filters are its own
             yield
-    except NetworkError:
-        raise
-    except BaseException as error:  # it may raise any
-        reason, is_its_own = _in_a_line(error, net.rpartition(":")[0])
-        others = isinstance(error, passing) or _is_of_lab(error)
-        if type(error) in (KeyboardInterrupt, Terminated) or (others and not is_its_own):
+    except (KeyboardInterrupt, NetworkError) as passed:
+        if type(passed) not in (KeyboardInterrupt, Terminated, NetworkError):  # one of the user's own
+            error = passed
+        else:
             raise
-        reason = f" ({reason}): {advice}" if advice else f": {reason}"
-        raise NetworkError(f"{net} {fault}{reason}") from error
+    except BaseException as any_other:
+        error = any_other
     finally:
         if filters_traceback:
             keras.config.enable_traceback_filtering()
-        vars(sys).update(streams)
-        closed = [name for name, stream in streams.items() if getattr(stream, "closed", False)]
-        for name in closed:
-            setattr(sys, name, open(_STREAMS[name], "w", closefd=False))  # noqa: SIM115 (it stays open)
-        moved = folder and _current_folder() != folder
-        if moved:
-            os.chdir(folder)
-    if moved:
-        raise NetworkError(f"{net} changes the current folder: leave out os.chdir")
-    if closed:
-        raise NetworkError(f"{net} closes sys.{closed[0]}: leave it open")
+        harm = _undone_harm(folder, streams)
+    if error is None and not harm:
+        return
+    reason, is_its_own = _in_a_line(error, net.rpartition(":")[0]) if error else ("", False)
+    if not is_its_own and harm:
+        raise NetworkError(f"{net} {harm}") from error
+    if not is_its_own and (isinstance(error, passing) or _is_of_lab(error)):
+        raise error
+    reason = f" ({reason}): {advice}" if advice else f": {reason}"
+    raise NetworkError(f"{net} {fault}{reason}") from error
+
+
+def _undone_harm(folder, streams):
+    """Go back to a folder and to some standard streams; what was changed or closed, in words, and what to do."""
+    vars(sys).update(streams)
+    closed = [name for name, stream in streams.items() if getattr(stream, "closed", False)]
+    for name in closed:
+        setattr(sys, name, open(_STREAMS[name], "w", closefd=False))  # noqa: SIM115 (it stays open)
+    if folder and _current_folder() != folder:
+        os.chdir(folder)
+        return "changes the current folder: leave out os.chdir"
+    return f"closes sys.{closed[0]}: leave it open" if closed else ""
 
 
 def _current_folder():
@@ -199,8 +209,10 @@ def _check_inputs(net, model):
         raise NetworkError(f"{net} takes batches of {size} only: leave the batch size out of its Input, as batches vary")
 
 
-def _check_outputs(net, outputs, classes):
-    """Raise NetworkError unless these outputs for two images are numbers for each class."""
+def _check_outputs(net, model, outputs, classes):
+    """Raise NetworkError unless a model's outputs for two images are numbers for each class."""
+    if type(model) is Functional and isinstance(model.compute_output_shape(model.input_shape), list):
+        outputs = model.outputs  # a list of one, which Keras sometimes takes for its element
     expected = f"not (2, {classes}): a tensor with an output for each class"
     if not keras.ops.is_tensor(outputs):
         kind = type(outputs).__name__

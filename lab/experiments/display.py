@@ -75,7 +75,7 @@ class Display(Bar):
         self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
         for note in history.notes.splitlines() if history else ():
             if note not in self.notes:
-                self.say(f"Note: {note}.")
+                self.say(f"{note}.")
                 self.notes.add(note)
 
     def say(self, line):

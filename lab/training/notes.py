@@ -36,20 +36,28 @@ def notes_on(net, model, other, images):
     Raises
     ------
     models.NetworkError
-        If what is saved of it would be loaded as another network.
+        If it fails in training, or what is saved of it would be loaded as another network.
     """
+    sample = images[:: max(1, len(images) // _SAMPLE)]
+    with models.user_code(net):
+        other(sample, training=True)
+        return _notes(net, model, other, sample)
+
+
+def _notes(net, model, other, sample):
     notes = []
     weights = [[np.asarray(weight) for weight in one.trainable_weights] for one in (model, other)]
     if weights[0] and all(map(np.array_equal, *weights)):
         why = "a fixed seed in it, or constants"
-        notes.append(f"the initial weights of {net} do not depend on --seed ({why}): repeats start from the same weights")
-    sample = images[:: max(1, len(images) // _SAMPLE)]
+        notes.append(
+            f"Warning: the initial weights of {net} do not depend on --seed ({why}): repeats start from the same weights"
+        )
     if fault := _fault_in_keras(net, other, sample):
-        notes.append(f"keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net")
+        notes.append(f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net")
     seen = _seen_by_weights(other, sample)
     if seen is not None and _spread(seen) < _LEAST_SPREAD * _spread(sample / 255):
         why = "pixels come to it from 0 to 1, so leave out a rescaling of its own, as Rescaling(1 / 255)"
-        notes.append(f"what the first layer with weights of {net} gets hardly differs between images: {why}")
+        notes.append(f"Warning: what the first layer with weights of {net} gets hardly differs between images: {why}")
     return notes
 
 
@@ -60,7 +68,7 @@ def _fault_in_keras(net, model, images):
         model.save(path)
         try:
             with _unknown(models.module_name(net)):
-                loaded = keras.models.load_model(path)
+                loaded = keras.models.load_model(path, compile=False)
         except Exception as error:
             while error.__cause__ or error.__context__:  # Keras says it of each layer around the one at fault
                 error = error.__cause__ or error.__context__

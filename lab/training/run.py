@@ -162,7 +162,7 @@ def _say_before(claim, settings, record, notes):
     """Say what the user has to know before a run is trained: of its network, and if it was broken off."""
     folder, found = claim.folder, claim.checkpoint
     for note in notes:
-        console.say(f"Note: {note}.")
+        console.say(f"{note}.")
     if claim.fault:
         aside = f"it is set aside as {runs.File.BROKEN_CHECKPOINT}, and the run is trained anew"
         console.say(f"{folder}: its checkpoint cannot be used ({claim.fault}): {aside}.")
