@@ -39,7 +39,7 @@ def check_named(net):
     named = _NAMED.fullmatch(net)
     if named and not re.fullmatch(r"[A-Za-z_]\w*", net[named.end("path") + 1 :], re.ASCII):
         path = named["path"]
-        raise UserError(f"--net {net} names no function: write {path}:FUNCTION; {_functions(read_source(path))}")
+        raise UserError(f"{net} names no function: write {path}:FUNCTION; {_functions(read_source(path))}")
 
 
 @functools.lru_cache(maxsize=100)
