@@ -141,7 +141,7 @@ def _evaluate(several, request):
     alike = {(run.record.dataset, run.settings.holdout): run for run in several}
     arrays = {kind: data_of(run, request.data_dir) for kind, run in alike.items()}
     devices.start(devices.Setup(request.device, request.threads))
-    from lab.backend import faults  # with TensorFlow
+    from lab.backend.faults import in_words  # with TensorFlow
 
     classifier = measures.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
     against = {}
@@ -150,7 +150,7 @@ def _evaluate(several, request):
             console.say(f"\n{run.folder}")
         kind = run.record.dataset, run.settings.holdout
         own, data = _own(run, request), arrays[kind]
-        with faults.in_words(own):
+        with in_words(own):
             model = runs.load_model(run, own)
             if run.settings.is_gan:
                 if kind not in against:
@@ -199,10 +199,10 @@ def _predict(run, request):
     paths = []
     if readings:
         devices.start(devices.Setup(request.device, request.threads))
-        from lab.backend import faults  # with TensorFlow
+        from lab.backend.faults import in_words  # with TensorFlow
 
         own = _own(run, request)
-        with faults.in_words(own):
+        with in_words(own):
             paths = classifiers.predict_pictures(run, runs.load_model(run, own), readings)
     if faults:
         if paths:
