@@ -536,6 +536,12 @@ NOTED = {
     "one that Keras has": (DENSE.replace("(classes", "(classes, activation=tf.nn.relu"), []),
     "a function of its own": (DENSE.replace("(classes", "(classes, activation=twice"), [KERAS]),
     "Lambda": (DENSE.replace("(flat)", "(layers.Lambda(lambda x: x + 1)(flat))"), [KERAS]),
+    "recurrent": (DENSE.replace("(flat)", "(layers.LSTM(3)(layers.Reshape((28, 28))(flat)))"), []),
+    "row by row": (
+        "rows, shared = ops.unstack(inputs, axis=1), layers.Dense(3)\n"
+        + DENSE.replace("(flat)", "(ops.sum(ops.stack([shared(layers.Flatten()(row)) for row in rows]), axis=0))"),
+        [],
+    ),
     "a layer that is not reviewed": (DENSE.replace("(flat)", "(layers.UnitNormalization()(flat))"), []),
 }  # fmt: skip
 

@@ -54,8 +54,8 @@ def _notes(net, model, other, sample):
         )
     if fault := _fault_in_keras(net, other, sample):
         notes.append(f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net")
-    seen = _seen_by_weights(other, sample)
-    if seen is not None and _spread(seen) < _LEAST_SPREAD * _spread(sample / 255):
+    spreads = [_spread(seen) for seen in _seen_by_weights(other, sample)]
+    if spreads and max(spreads) < _LEAST_SPREAD * _spread(sample / 255):
         why = "pixels come to it from 0 to 1, so leave out a rescaling of its own, as Rescaling(1 / 255)"
         notes.append(f"Warning: what the first layer with weights of {net} gets hardly differs between images: {why}")
     return notes
@@ -96,18 +96,20 @@ def _unknown(name):
 
 
 def _seen_by_weights(model, images):
-    """What the first layer with weights that are trained gets of some images; None if that is unknown."""
+    """What the first layer with trained weights gets of some images, in each of its calls; empty if that is unknown."""
     seen = []
 
-    def watched(call, inputs, *more, **options):
-        seen.append(inputs)
+    def watched(part, call, inputs, *more, **options):
+        seen.append((part, inputs))
         return call(inputs, *more, **options)
 
     for part in models.operations_of(model):
-        if len(models.operations_of(part)) == 1 and getattr(part, "trainable_weights", ()):
-            part.call = functools.partial(watched, part.call)
+        # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an image, which may be black.
+        whole = len(models.operations_of(part)) == 1 or type(part).__module__.startswith("keras.")
+        if whole and getattr(part, "trainable_weights", ()):
+            part.call = functools.partial(watched, part, part.call)
     model(images)
-    return np.asarray(seen[0], np.float32) if seen and hasattr(seen[0], "numpy") else None
+    return [np.asarray(inputs, np.float32) for part, inputs in seen if part is seen[0][0] and hasattr(inputs, "numpy")]
 
 
 def _spread(numbers):
