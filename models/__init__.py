@@ -8,7 +8,20 @@ import keras
 
 from models.classifiers import Parts, build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
 from models.gans import build_conv_gan, build_dense_gan
-from models.own import REVIEWED, NetworkError, build_own, from_config, is_reviewed, most_numbers, operations_of
+from models.own import (
+    REVIEWED,
+    STORED,
+    NetworkError,
+    build_own,
+    from_config,
+    is_reviewed,
+    module_name,
+    operations_of,
+    user_code,
+)
+
+# isort: split
+from models.own import count_numbers, most_numbers
 
 NETWORKS = {
     "dense": build_dense_net,

@@ -1,16 +1,23 @@
 """Networks of the user's own: what a function in a file of theirs gives, with the lab's rescaling before it."""
 
+import contextlib
 import inspect
 import math
+import os
 import re
 import sys
 import traceback
 import types
+import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 from keras.src.models.functional import Functional
+
+from lab.inputs import visible
+from lab.signals import Terminated
 
 # Keras's layers that read no file, run no code that they are given, and compute each image of a batch by itself; but for batch
 # normalization.
@@ -33,6 +40,13 @@ _CLASSES |= {
 }
 _MOST_NUMBERS = 20_000_000  # that a layer gives for an image
 _SUM = 0.05  # by which probabilities, in bfloat16 perhaps, may miss 1
+# Types of weights that are saved and loaded again; those of whole numbers count or choose, and are not trained.
+_WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+STORED = ("float32", *_WHOLE)
+_LONGEST = 500  # letters of a message
+_LAB = Path(__file__).parents[1] / "lab"
+_SAVED = "each class of yours has to have get_config() and to take its content, each function a name"
+_STREAMS = {"stdout": 1, "stderr": 2}  # and their descriptors, which Python leaves open
 
 
 class NetworkError(ValueError):
@@ -63,39 +77,99 @@ def build_own(net, source, input_shape, classes, **settings):
     NetworkError
         If there is no such function, it fails, or gives no model of such images and so many classes.
     """
-    file, _, function = net.rpartition(":")
-    module = types.ModuleType(f"own_{file.removesuffix('.py')}")
-    sys.modules[module.__name__] = module  # where Python looks for what a class of it refers to
     keras.utils.set_random_seed(settings["seed"])  # on which layers draw that were given no seed
-    try:
+    with user_code(net):
+        module = types.ModuleType(module_name(net))
+        sys.modules[module.__name__] = module  # where Python looks for what a class of it refers to
+        file, _, function = net.rpartition(":")
         exec(compile(source, file, "exec"), module.__dict__)
         build = getattr(module, function)
         model = build(**_taken(build, settings | {"input_shape": input_shape, "classes": classes}))
-    except (Exception, SystemExit) as error:
-        raise NetworkError(f"{net} fails: {_last_line(error, file)}") from error
-    if not isinstance(model, keras.Model):
-        raise NetworkError(f"{net} gives no keras.Model, but {type(model).__name__}")
-    try:
-        outputs = np.asarray(model(np.random.default_rng(0).random((2, *input_shape), np.float32)), np.float32)
-    except Exception as error:
-        raise NetworkError(f"{net} does not take images of shape {input_shape}: {_last_line(error, file)}") from error
-    if outputs.shape != (2, classes):
-        raise NetworkError(f"{net} gives shape {outputs.shape} for 2 images, not (2, {classes}): an output for each class")
-    if model.compiled:
-        raise NetworkError(f"{net} gives a compiled model: leave out compile(), its optimizer would not be used")
-    other = next((weight for weight in model.weights if weight.dtype != "float32"), None)
-    if other is not None:
-        raise NetworkError(f"{net} has the weight {other.path} of {other.dtype}: only those of float32 can be loaded again")
+        _check_inputs(net, model)
+    images = np.random.default_rng(0).random((2, *input_shape), np.float32)
+    with user_code(net, f"does not take images of shape {input_shape}"):
+        outputs = model(images)
+        _check_outputs(net, model, outputs, classes)
+        _check_weights(net, model)
+    outputs = np.asarray(outputs, np.float32)
     # Logits become probabilities; probabilities stay.
     ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM)
     last = layers.Activation("linear" if ready else "softmax", dtype="float32", name="probabilities")
-    whole = keras.Sequential([keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last], name="own")
-    try:
+    with user_code(net, "cannot be saved", _SAVED):
+        parts = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last]
+        whole = keras.Sequential(parts, name="own")
         keras.saving.serialize_keras_object(whole)
-    except Exception as error:
-        advice = "each class of yours has to have get_config() and to take its content"
-        raise NetworkError(f"{net} cannot be saved ({_last_line(error, file)}): {advice}") from error
     return whole
+
+
+def module_name(net):
+    """The module that the classes in the file of a network belong to."""
+    return f"own_{net.rpartition(':')[0].removesuffix('.py')}"
+
+
+@contextlib.contextmanager
+def user_code(net, fault="fails", advice="", passing=()):
+    """Within this context, code of a network of the user's own runs: whatever it raises becomes a NetworkError.
+
+    Parameters
+    ----------
+    net : str
+        "FILE.py:FUNCTION".
+    fault, advice : str
+        What the network does wrong if anything is raised, and what the user can do.
+    passing : tuple of types
+        Errors that pass, unless they come out of a line of its file. So do those of the lab's own code, Ctrl-C and SIGTERM.
+
+    Raises
+    ------
+    NetworkError
+        Also where the code has changed the current folder or closed a standard stream, on which the lab relies.
+    """
+    folder, streams = _current_folder(), {name: getattr(sys, name) for name in _STREAMS}
+    filters_traceback = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()  # which hides whose line fails, and rewrites what the error says
+    error = None
+    try:
+        with warnings.catch_warnings():  # its filters are its own
+            yield
+    except (KeyboardInterrupt, NetworkError) as passed:
+        if type(passed) not in (KeyboardInterrupt, Terminated, NetworkError):  # one of the user's own
+            error = passed
+        else:
+            raise
+    except BaseException as any_other:
+        error = any_other
+    finally:
+        if filters_traceback:
+            keras.config.enable_traceback_filtering()
+        harm = _undone_harm(folder, streams)
+    if error is None and not harm:
+        return
+    reason, is_its_own = _in_a_line(error, net.rpartition(":")[0]) if error else ("", False)
+    if not is_its_own and harm:
+        raise NetworkError(f"{net} {harm}") from error
+    if not is_its_own and (isinstance(error, passing) or _is_of_lab(error)):
+        raise error
+    reason = f" ({reason}): {advice}" if advice else f": {reason}"
+    raise NetworkError(f"{net} {fault}{reason}") from error
+
+
+def _undone_harm(folder, streams):
+    """Go back to a folder and to some standard streams; what was changed or closed, in words, and what to do."""
+    vars(sys).update(streams)
+    closed = [name for name, stream in streams.items() if getattr(stream, "closed", False)]
+    for name in closed:
+        setattr(sys, name, open(_STREAMS[name], "w", closefd=False))  # noqa: SIM115 (it stays open)
+    if folder and _current_folder() != folder:
+        os.chdir(folder)
+        return "changes the current folder: leave out os.chdir"
+    return f"closes sys.{closed[0]}: leave it open" if closed else ""
+
+
+def _current_folder():
+    with contextlib.suppress(OSError):  # it is gone
+        return os.getcwd()
+    return None
 
 
 def _taken(function, settings):
@@ -105,14 +179,61 @@ def _taken(function, settings):
     return {name: value for name, value in settings.items() if any_other or name in parameters}
 
 
-def _last_line(error, file):
-    """What went wrong in the user's file, and in which line of it."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    place = f" ({file}, line {lines[-1]})" if lines else ""
-    told = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
-    if told[1:] and told[0].startswith("Exception encountered when calling"):  # Keras's; what it was, comes behind
-        del told[0]
-    return f"{type(error).__name__}: {told[0] if told else 'without a word'}{place}"
+def _in_a_line(error, file):
+    """What went wrong in the user's file and in which line of it; and whether a line of it is known."""
+    about = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False)
+    numbers = [frame.lineno for frame in about.stack if frame.filename == file]
+    place = f" ({file}, line {numbers[-1]})" if numbers else ""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(about)).splitlines() if line.strip()]
+    said = visible(lines[0])[:_LONGEST] if lines else "no message"
+    return f"{type(error).__name__}: {said}{place}", bool(numbers)
+
+
+def _is_of_lab(error):
+    """Whether it was a line of the lab's own that raised an error; TensorFlow hides its own lines."""
+    file = traceback.extract_tb(error.__traceback__)[-1].filename
+    return Path(file).is_relative_to(_LAB) and not type(error).__module__.startswith("tensorflow")
+
+
+def _check_inputs(net, model):
+    """Raise NetworkError unless a model takes batches of images, of any size."""
+    if not isinstance(model, keras.Model):
+        raise NetworkError(f"{net} gives no keras.Model, but {type(model).__name__}")
+    if model.compiled:
+        raise NetworkError(f"{net} gives a compiled model: leave out compile(), its optimizer would not be used")
+    inputs = getattr(model, "inputs", None) or []  # of a model of the user's own class, or without an Input, unknown
+    if len(inputs) > 1:
+        raise NetworkError(f"{net} gives a model with {len(inputs)} inputs, expected one: the images")
+    if inputs and inputs[0].shape[0] is not None:
+        size = inputs[0].shape[0]
+        raise NetworkError(f"{net} takes batches of {size} only: leave the batch size out of its Input, as batches vary")
+
+
+def _check_outputs(net, model, outputs, classes):
+    """Raise NetworkError unless a model's outputs for two images are numbers for each class."""
+    if type(model) is Functional and isinstance(model.compute_output_shape(model.input_shape), list):
+        outputs = model.outputs  # a list of one, which Keras sometimes takes for its element
+    expected = f"not (2, {classes}): a tensor with an output for each class"
+    if not keras.ops.is_tensor(outputs):
+        kind = type(outputs).__name__
+        if isinstance(outputs, (dict, list, tuple)):
+            kind += f" of {len(outputs)}"
+        raise NetworkError(f"{net} gives a {kind} for 2 images, {expected}")
+    if outputs.shape != (2, classes):
+        raise NetworkError(f"{net} gives shape {tuple(outputs.shape)} for 2 images, {expected}")
+    kind = keras.backend.standardize_dtype(outputs.dtype)
+    if "float" not in kind:
+        raise NetworkError(f"{net} gives outputs of {kind}, which cannot be trained: expected logits or probabilities")
+
+
+def _check_weights(net, model):
+    """Raise NetworkError unless all weights of a model can be saved and loaded again."""
+    for weight in model.weights:
+        kind = str(weight.dtype)
+        if kind in _WHOLE and weight.trainable:
+            raise NetworkError(f"{net} has the weight {weight.path} of {kind}: declare it with trainable=False")
+        if kind not in STORED:
+            raise NetworkError(f"{net} has the weight {weight.path} of {kind}: expected float32, or a count of whole numbers")
 
 
 def from_config(config, input_shape, classes):
@@ -172,7 +293,13 @@ def operations_of(model):
 def most_numbers(model):
     """How many numbers the widest operation of a model gives for an image, as far as that is known."""
     nodes = [node for operation in operations_of(model) for node in operation._inbound_nodes]
-    return max((math.prod(output.shape[1:]) for node in nodes for output in node.outputs), default=1)
+    return max((count_numbers(output.shape[1:], model) for node in nodes for output in node.outputs), default=1)
+
+
+def count_numbers(shape, model):
+    """The product of some sides; those that are unknown are together as many as a model's image has pixels."""
+    count = math.prod(side for side in shape if side is not None)
+    return count * math.prod(model.input_shape[1:-1]) if None in shape else count
 
 
 def is_reviewed(operation):

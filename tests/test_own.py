@@ -1,11 +1,14 @@
 """Data and networks of the user's own, through the scripts' own doors."""
 
+import io
 import json
 import os
 import re
 import shutil
 import struct
+import sys
 import time
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,13 +20,14 @@ from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
 import models
-from lab import data, runs
-from lab.backend import inference
+from lab import data, runs, signals
+from lab.backend import devices, inference
 from lab.data import own
 from lab.evaluation.evaluate import data_of
 from lab.experiments import sweep
 from lab.settings import Settings, UserError, with_source
 from lab.training import engine
+from lab.training.notes import notes_on
 from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call, files_of, write_npz
 
@@ -549,6 +553,7 @@ def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(p
     sweep = ["-m", "s", "--net", f"{path}:build", *flags, "--sweep", "dropout", "0", "0.3", "--workers", "1"]
     done = call("train", *sweep)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("keras.models.load_model alone cannot load own.py:build (Could not locate class 'Twice')") == 1
     folder = tmp_path / "r" / "s" / "dropout=0.3" / "seed=0"
     assert "network.py" in files_of(folder) and runs.load(folder).settings.dropout == 0.3
     places_of = ["--results-dir", tmp_path / "r"]
@@ -567,6 +572,30 @@ def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(p
     assert "has changed" in call("evaluate", "-m", "s/dropout=0.3/seed=0", "--net", f"{path}:build", *places_of).stdout
 
 
+HEAD = "import os, sys\nimport keras\nfrom keras import layers, ops\n"
+
+
+def net_of(body, before=""):
+    """A file with a function "net" of these lines, which find "inputs" and "flat", the images as vectors; others before it."""
+    lines = ["inputs = keras.Input(input_shape)", "flat = layers.Flatten()(inputs)", *body.splitlines()]
+    return "\n".join([HEAD + before, "def net(input_shape, classes):", *(f"    {line}" for line in lines), ""])
+
+
+def net_with(call, before="", more=""):
+    """A file with a network that has a layer "Own", whose method "call" has these lines, and which has more methods."""
+    lines = "".join(f"        {line}\n" for line in call.splitlines())
+    layer = f"{before}\nclass Own(layers.Layer):\n    def call(self, x, training=False):\n{lines}        return x\n{more}"
+    return net_of("return keras.Model(inputs, layers.Dense(classes)(Own()(flat)))", layer)
+
+
+DENSE = "return keras.Model(inputs, layers.Dense(classes)(flat))"
+ERRORS = "class Stop(KeyboardInterrupt): pass\nclass Base(BaseException): pass\n"
+ERRORS += "class Mute(Exception):\n    def __str__(self): raise self\n"
+WEIGHT = "    def build(self, shape):\n        self.add_weight(shape=(), {}, name='count')\n"
+PENALTY = "def fails(w): 1 / 0\nreturn keras.Model(inputs, layers.Dense(classes, kernel_regularizer=fails)(flat))"
+FIXED = (
+    "same = keras.Input(batch_shape=(2, *input_shape))\nreturn keras.Model(same, layers.Dense(classes)(layers.Flatten()(same)))"
+)
 NETS = {
     "no file": (None, "net.py: name your network with its folder"),
     "no function": ("def other(): pass", "has no function net; it has other"),
@@ -588,17 +617,210 @@ NETS = {
                 "    return keras.Sequential(layers)", "gives shape (2, 4) for 2 images, not (2, 10)"),
     "inputs": ("import keras\ndef net(input_shape, classes):\n    return keras.Sequential([keras.Input((3,))])",
                "does not take images of shape (28, 28, 1)"),
+    "a class": ("class net: pass\ndef other(): pass", "has no function net (net is a class); it has other"),
+    "async": ("async def net(input_shape, classes): pass", "net is an async function"),
+    "imported": ("from os import path as net\ndef a(): pass\ndef b(): pass", "net is an import); it has a, b"),
+    "nested": (f"x = {'-' * 7000}1", "nested too deeply"),
+    "nested default": (f"def net(input_shape, classes, dropout=1{'+1' * 900}): pass", "recursion"),
+    "a default that cannot be": ("def net(input_shape, classes, hidden={[]}): pass", "as a plain value"),
+    "NUL": ("x = '\0'", "null bytes"),
+    "another encoding": ("x = 'ü'".encode("latin-1"), "not in UTF-8"),
+    "return": ("return\ndef net(input_shape, classes): pass", "'return' outside function (net.py, line 1)"),
+    "a batch size": (net_of(FIXED), "takes batches of 2 only: leave the batch size out"),
+    "two outputs": (net_of("return keras.Model(inputs, [flat, flat])"), "gives a list of 2 for 2 images, not (2, 10)"),
+    "named outputs": (net_of("return keras.Model(inputs, {'a': flat, 'b': flat})"), "gives a dict of 2 for 2 images"),
+    "a list": (net_of("return keras.Model(inputs, [layers.Dense(classes)(flat)])"), "gives a list of 1 for 2 images"),
+    "images out": (net_of("return keras.Model(inputs, layers.Dense(classes)(inputs))"), "gives shape (2, 28, 28, 10)"),
+    "two inputs": (net_of("return keras.Model([inputs, keras.Input((3,))], flat)"), "with 2 inputs, expected one"),
+    "whole numbers": (net_of("return keras.Model(inputs, ops.argsort(layers.Dense(classes)(flat)))"), "outputs of int32"),
+    "doubles": (net_with("", more=WEIGHT.format("dtype='float64'")), "of float64: expected float32"),
+    "a trained count": (net_with("", more=WEIGHT.format("dtype='int64'")), "of int64: declare it with trainable=False"),
+    "changes the folder": (net_of(f"os.chdir('/')\n{DENSE}"), "changes the current folder"),
+    "changes it in training": (net_with("if training: os.chdir('/')"), "changes the current folder"),
+    "without end": (net_of("def again(): again()\nagain()"), "RecursionError"),
+    "in training only": (net_with("if training: 1 / 0"), "ZeroDivisionError: division by zero (net.py, line 7)"),
+    "at run time": (net_with("if training: x = x + ops.slice(x, (0, 900), (1, 9))"), "Expected begin[1] in [0, 784]"),
+    "when saved": (net_with("", more="    def get_config(self): sys.exit('no')\n"), "cannot be saved (SystemExit: no (net.py"),
+    "its penalty": (net_of(PENALTY), "ZeroDivisionError: division by zero (net.py, line 8)"),
+    "a name of Keras's": (net_of("return keras.Model(inputs, layers.Dense(classes, activation=relu)(flat))",
+                                 "def relu(x):\n    return 3 * x\n"), "the name of one of Keras's"),
 }  # fmt: skip
+RAISED = {
+    "Stop('x')": "Stop: x",
+    "Base(1)": "Base: 1",
+    "GeneratorExit": "GeneratorExit: no message",
+    "StopIteration(3)": "StopIteration: 3",
+    "Mute": "Mute: <exception str() failed>",
+}
+for error, said in RAISED.items():
+    NETS[error] = net_of(f"raise {error}", ERRORS), f"net.py:net fails: {said}"
+    NETS[f"{error} in training"] = net_with(f"if training: raise {error}", ERRORS), f"net.py:net fails: {said}"
 
 
 @pytest.mark.parametrize("fault", NETS)
 def test_a_network_that_cannot_be_is_refused_in_a_line(fault, data_dir, tmp_path):
     source, said = NETS[fault]
     if source:
-        (tmp_path / "net.py").write_text(source)
+        (tmp_path / "net.py").write_bytes(source if isinstance(source, bytes) else source.encode())
     flags = ["--net", f"{tmp_path}/net.py:net", "--data-dir", data_dir, "--results-dir", tmp_path / "r"]
     assert_refused(call("train", "-m", "x", *flags), said)
     assert not (tmp_path / "r" / "x").exists()
+
+
+@pytest.mark.parametrize("named", ["", ":", ":net()", ":9"])
+def test_a_file_without_a_function_is_told_which_it_has(named, tmp_path):
+    (tmp_path / "net.py").write_text("raise SystemExit\ndef first(): pass\ndef second(): pass")
+    assert_refused(call("train", "-m", "x", "--net", f"{tmp_path}/net.py{named}"), "net.py:FUNCTION; it has first, second")
+    assert_refused(
+        call("train", "-m", "x", "--net", f"{tmp_path}/other.py{named}"), "other.py: name your network with its folder"
+    )
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, signals.Terminated])
+def test_a_signal_is_no_fault_of_the_network(interrupt):
+    with pytest.raises(interrupt), models.user_code("net.py:net"):
+        raise interrupt
+
+
+def test_what_the_code_of_a_network_does_to_the_process_is_undone(monkeypatch, tmp_path):
+    streams, folder, filters = (io.StringIO(), io.StringIO()), os.getcwd(), list(warnings.filters)
+    for name, stream in zip(("stdout", "stderr"), streams):
+        monkeypatch.setattr(sys, name, stream)
+    with models.user_code("net.py:net"):
+        sys.stdout = sys.stderr = None
+        warnings.simplefilter("error")
+    assert (sys.stdout, sys.stderr) == streams and warnings.filters == filters
+    with pytest.raises(models.NetworkError, match="changes the current folder"), models.user_code("net.py:net"):
+        os.chdir(tmp_path)
+    assert os.getcwd() == folder
+    with pytest.raises(models.NetworkError, match="closes sys"), models.user_code("net.py:net"):
+        sys.stderr.close()
+    assert not sys.stderr.closed
+
+
+def test_a_fault_of_the_lab_is_not_blamed_on_the_network():
+    with pytest.raises(AttributeError), models.user_code("net.py:net"):
+        with_source(None)
+
+
+UNKNOWN_SIZES = {
+    "input": """
+images = keras.Input((None, None, input_shape[-1]))
+rows = layers.Dense(8)(layers.Reshape((-1, 1, 3))(layers.Conv2D(3, 3)(images)))
+return keras.Model(images, layers.Dense(classes)(layers.GlobalMaxPooling2D()(rows)))""",
+    "layers": "return keras.Sequential([Rows(), layers.Dense(4), layers.GlobalMaxPooling1D(), layers.Dense(classes)])",
+}
+ROWS = """
+class Rows(layers.Layer):
+    def call(self, x):
+        return ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1]))
+"""
+
+
+@pytest.mark.parametrize("kind", UNKNOWN_SIZES)
+def test_a_network_of_unknown_sizes_is_trained_and_evaluated(kind, places, tmp_path):
+    (tmp_path / "net.py").write_text(net_of(UNKNOWN_SIZES[kind], ROWS))
+    evaluated_like_trained(tmp_path, places, () if kind == "input" else ("--net", tmp_path / "net.py:net"))
+
+
+def evaluated_like_trained(folder, places, named):
+    """Train the network of net.py in a folder, and evaluate it with these flags: the same loss."""
+    flags = ["--dataset", places / "animals.npz", "--results-dir", folder / "r"]
+    done = call("train", "-m", "x", "--net", folder / "net.py:net", "--epochs", "1", "--batch-size", "15", *flags)
+    assert done.returncode == 0, done.stderr
+    done = call("evaluate", "-m", "x", *named, *flags[2:])
+    assert done.returncode == 0, done.stderr
+    evaluated = json.loads((folder / "r" / "x" / "evaluation.json").read_text())["validation"]
+    assert evaluated["loss"] == pytest.approx(runs.load(folder / "r" / "x").history.final["val_loss"], rel=1e-3)
+
+
+COUNTS = """
+class Own(layers.Layer):
+    def build(self, shape):
+        kinds = ("int32", "int64", "uint8", "bool")
+        self.counts = [self.add_weight(shape=(900,), initializer="zeros", dtype=kind, trainable=False) for kind in kinds]
+
+    def call(self, x, training=False):
+        for count in self.counts if training else ():
+            count.assign(count + ops.cast(1, count.dtype) if count.dtype != "bool" else ~count)
+        return x
+"""
+
+
+def test_counts_of_a_network_are_saved_and_loaded(places, tmp_path):
+    body = "norm = layers.Normalization()\nnorm.adapt(ops.reshape(ops.arange(9.0), (-1, 1)) * ops.ones((9, 324)))\n"
+    body += "return keras.Model(inputs, layers.Dense(classes)(Own()(norm(flat))))"
+    (tmp_path / "net.py").write_text(net_of(body, COUNTS))
+    evaluated_like_trained(tmp_path, places, ("--net", tmp_path / "net.py:net"))
+    run = runs.load(tmp_path / "r" / "x")
+    model = runs.load_model(run, run.settings)
+    counts = {str(weight.dtype): np.asarray(weight) for weight in model.weights if weight.shape == (900,)}
+    # 150 images in batches of 15: ten steps, the last of which leaves a bool as it was.
+    expected = {"int32": {10}, "int64": {10}, "uint8": {10}, "bool": {False}}
+    assert {kind: set(values.tolist()) for kind, values in counts.items()} == expected
+
+
+SEED, SCALE, KERAS = "do not depend on --seed", "hardly differs between images", "load_model alone cannot load"
+START = "start = keras.initializers.HeNormal(seed=1)\n"
+MODEL = "class Own(keras.Model):\n    def __init__(self, last):\n        super().__init__()\n        self.last = last\n"
+MODEL += "    def call(self, x): return self.last(layers.Flatten()(x / 255))\n    def get_config(self): return {}\n"
+NOTED = {
+    "dense": (DENSE, []),
+    "conv": ("return keras.Sequential([layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), layers.Dense(classes)])", []),
+    "set_random_seed": (f"keras.utils.set_random_seed(1)\n{DENSE}", [SEED]),
+    "a seed of its own": (DENSE.replace("(classes", "(classes, kernel_initializer=start"), [SEED]),
+    "constants": (DENSE.replace("(classes", "(classes, kernel_initializer='zeros'"), [SEED]),
+    "one of two has a seed": (
+        DENSE.replace("(flat)", "(layers.Dense(9, kernel_initializer=start)(flat))"),
+        [],
+    ),
+    "Rescaling": (DENSE.replace("(flat)", "(layers.Rescaling(1 / 255)(flat))"), [SCALE]),
+    "division": (DENSE.replace("(flat)", "(flat / 127.5 - 1)"), [SCALE]),
+    "a mean of bytes": (DENSE.replace("(flat)", "(flat - 110)"), [SCALE]),
+    "of its own model": ("return Own(layers.Dense(classes))", [KERAS, SCALE]),
+    "before batch normalization": (DENSE.replace("(flat)", "(layers.BatchNormalization()(flat / 255))"), [SCALE]),
+    "to -1 and 1": (DENSE.replace("(flat)", "(layers.Rescaling(2, -1)(flat))"), []),
+    "a deep one": (DENSE.replace("(flat)", "(keras.Sequential([layers.Dense(9, 'sigmoid') for _ in range(9)])(flat))"), []),
+    "an activation of TensorFlow's": (DENSE.replace("(classes", "(classes, activation=tf.sin"), [KERAS]),
+    "one that Keras has": (DENSE.replace("(classes", "(classes, activation=tf.nn.relu"), []),
+    "a function of its own": (DENSE.replace("(classes", "(classes, activation=twice"), [KERAS]),
+    "Lambda": (DENSE.replace("(flat)", "(layers.Lambda(lambda x: x + 1)(flat))"), [KERAS]),
+    "recurrent": (DENSE.replace("(flat)", "(layers.LSTM(3)(layers.Reshape((28, 28))(flat)))"), []),
+    "row by row": (
+        "rows, shared = ops.unstack(inputs, axis=1), layers.Dense(3)\n"
+        + DENSE.replace("(flat)", "(ops.sum(ops.stack([shared(layers.Flatten()(row)) for row in rows]), axis=0))"),
+        [],
+    ),
+    "a layer that is not reviewed": (DENSE.replace("(flat)", "(layers.UnitNormalization()(flat))"), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NOTED)
+def test_what_should_be_known_of_a_network_is_noted(case, mnist5k):
+    body, expected = NOTED[case]
+    source = net_of(body, f"import tensorflow as tf\ndef twice(x):\n    return 2 * x\n{START}{MODEL}")
+    two = [models.build("net.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=seed) for seed in (0, 1)]
+    found = notes_on("net.py:net", *two, mnist5k.train_images[:100])
+    assert [next(one for one in (SEED, SCALE, KERAS) if one in note) for note in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("layers.Conv2D(3, 3)", True),
+        ("keras.layers.SeparableConv2D", True),
+        ("DepthwiseConv2D(3)", True),
+        ("keras.applications.ConvNeXtTiny()", True),
+        ("[layers.Conv2D, layers.BatchNormalization]", False),
+        ("ConvergenceLog()", False),
+        ("layers.Dense(3, name='Conv2D')  # Conv2D", False),
+        ("self.MyConv2D", False),
+        ("Conv2D = 3", False),
+    ],
+)
+def test_only_layers_that_convolve_let_threads_work_on_shares(body, expected):
+    settings = Settings(net="net.py:net", source=f"def net(input_shape, classes):\n    {body}")
+    assert devices.suits_inter_op(settings, 2) is expected
 
 
 def test_flags_that_a_network_does_not_take(residual, tmp_path, data_dir):

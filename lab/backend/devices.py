@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lab.console import say
 from lab.environment import keras_home, variable
-from lab.settings import CONVOLUTIONAL, UserError, names_in
+from lab.settings import CONVOLUTIONAL, UserError, convolves
 
 # What Keras imports if it is installed, to take its data or to offer its kind of models; the lab needs nothing of it.
 _LEFT_OUT = ("sklearn", "pandas", "matplotlib.pyplot")
@@ -178,9 +178,8 @@ def suits_inter_op(settings, threads):
     """
     convolutional = settings.net in CONVOLUTIONAL
     if settings.is_own_net:  # of which there are no layers yet: TensorFlow has to be started first
-        named = names_in(settings.source)
         # Batch normalization needs the whole batch, and cannot be taken out of a network of the user's own.
-        convolutional = any("Conv" in name for name in named) and "BatchNormalization" not in named
+        convolutional = convolves(settings.source)
     apart = convolutional or (settings.precision == "bfloat16" and not settings.is_own_net)
     return threads > 1 and apart and settings.batch_size >= LEAST_SHARE * threads
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from lab.backend.devices import has_gpu
 from lab.backend.inference import evaluation_batch
 from lab.backend.quick import draw_masks, forget_gradients, layer_by_layer, masked
-from models import is_reviewed, most_numbers, operations_of
+from models import count_numbers, is_reviewed, most_numbers, operations_of
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
 # progress bar and Ctrl-C.
@@ -237,7 +237,7 @@ def forward_flops(model):
 def _places(layer, model):
     """At how many places of an image a layer's kernel is applied; at most, of one whose output is not known."""
     try:
-        return math.prod(layer.output.shape[1:-1])
+        return count_numbers(layer.output.shape[1:-1], model)
     except (AttributeError, ValueError):  # it was called several times, or by code of the user's own
         return math.prod(model.input_shape[1:-1])
 

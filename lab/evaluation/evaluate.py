@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lab import comparison, console, runs
 from lab.backend import devices
 from lab.data import fingerprint, hold_out, load_dataset, read_pictures
-from lab.settings import Settings, UserError, flag_of, with_source
+from lab.settings import Settings, UserError, flag_of, parse, with_source
 
 
 class Request(NamedTuple):
@@ -142,19 +142,23 @@ def _evaluate(several, request):
     alike = {(run.record.dataset, run.settings.holdout): run for run in several}
     arrays = {kind: data_of(run, request.data_dir) for kind, run in alike.items()}
     devices.start(devices.Setup(request.device, request.threads))
+    from lab.backend.faults import in_words  # with TensorFlow
+
     classifier = measures.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
     against = {}
     for run in several:
         if len(several) > 1:
             console.say(f"\n{run.folder}")
         kind = run.record.dataset, run.settings.holdout
-        model, data = runs.load_model(run, _own(run, request)), arrays[kind]
-        if run.settings.is_gan:
-            if kind not in against:
-                against[kind] = measures.yardstick(data, run.record.dataset.name, classifier)
-            paths = gans.evaluate_gan(run, model, against[kind], request.samples)
-        else:
-            paths = classifiers.evaluate_classifier(run, model, data)
+        own, data = _own(run, request), arrays[kind]
+        with in_words(own):
+            model = runs.load_model(run, own)
+            if run.settings.is_gan:
+                if kind not in against:
+                    against[kind] = measures.yardstick(data, run.record.dataset.name, classifier)
+                paths = gans.evaluate_gan(run, model, against[kind], request.samples)
+            else:
+                paths = classifiers.evaluate_classifier(run, model, data)
     return paths
 
 
@@ -164,7 +168,7 @@ def _own(run, request):
         return None
     if not run.settings.is_own_net:
         raise UserError(f"--net: {run.folder} is of the net {run.settings.net}, and needs no other")
-    settings = with_source(Settings(**run.unusual | {"net": request.net}))
+    settings = with_source(Settings(**run.unusual | {"net": parse("net", request.net)}))
     if settings.source != run.settings.source:
         console.say(f"Note: {request.net} is not what {run.folder} was trained with: its source has changed.")
     return settings
@@ -192,7 +196,11 @@ def _predict(run, request):
     paths = []
     if readings:
         devices.start(devices.Setup(request.device, request.threads))
-        paths = classifiers.predict_pictures(run, runs.load_model(run, _own(run, request)), readings)
+        from lab.backend.faults import in_words  # with TensorFlow
+
+        own = _own(run, request)
+        with in_words(own):
+            paths = classifiers.predict_pictures(run, runs.load_model(run, own), readings)
     if faults:
         if paths:
             console.say(f"{run.folder}: {', '.join(path.name for path in paths)}")

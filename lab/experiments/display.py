@@ -32,7 +32,7 @@ class Display(Bar):
         now = time.monotonic()
         self.epochs, self.pace = epochs, Pace(epochs, now)
         self.total, self.done, self.failed = done + len(epochs), done, 0
-        self.faults = set()  # that were told
+        self.faults, self.notes = set(), set()  # that were told
         self.note, self.brief = "", ""  # what else is to be said of the state, in lines and beside the bar
         self.seen = self.said = now  # the last time that there was a worker; that there was a line
         self.since = {}  # name of a run in training, what it does -> when that began
@@ -73,6 +73,10 @@ class Display(Bar):
         outcome = f"FAILED: {'as before' if fault in self.faults else fault}" if fault else _last_line(history)
         self.faults.add(fault)
         self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
+        for note in history.notes.splitlines() if history else ():
+            if note not in self.notes:
+                self.say(f"{note}.")
+                self.notes.add(note)
 
     def say(self, line):
         """Print a line."""

@@ -63,7 +63,9 @@ def _loaded(run, archive, own):
         raise ValueError(f"expected an uncompressed archive of {', '.join(_MEMBERS)}")
     if run.record.parameters > _MOST_PARAMETERS:
         raise ValueError(f"more than {_MOST_PARAMETERS:,} parameters")
-    if archive.getinfo(_CONFIG).file_size > MEGABYTE or archive.getinfo(_WEIGHTS).file_size < 4 * run.record.parameters:
+    width = 1 if run.settings.is_own_net else 4  # bytes of a weight, at least: of uint8, or float32
+    least = width * run.record.parameters
+    if archive.getinfo(_CONFIG).file_size > MEGABYTE or archive.getinfo(_WEIGHTS).file_size < least:
         raise _misfit()
     config = simplejson.loads(archive.read(_CONFIG))["config"]
     model = _built(run, own, config)
@@ -110,7 +112,7 @@ def _built(run, own, config):
 
     shape, classes = run.record.dataset.shape, len(run.record.dataset.classes)
     if own:
-        return models.build(**dict(own), input_shape=shape, classes=classes)
+        return _built_by_user(own, shape, classes)
     with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
         try:
             if run.settings.is_own_net:
@@ -123,6 +125,15 @@ def _built(run, own, config):
             keras.utils.clear_session(free_memory=False)  # forgets them
             raise
     return model
+
+
+def _built_by_user(own, shape, classes):
+    import models
+
+    try:
+        return models.build(**dict(own), input_shape=shape, classes=classes)
+    except models.NetworkError as error:
+        raise UserError(str(error)) from error
 
 
 def _as_it_says(run, config):
@@ -207,8 +218,11 @@ def _check_array(node):
     Before any value is touched: some types are read as addresses in memory, and some layouts name other files.
     """
     import h5py
+    import numpy as np
 
-    numbers = h5py.h5t.IEEE_F32LE, h5py.h5t.STD_I64LE, h5py.h5t.STD_U32LE  # weights, an optimizer's count, seeds
+    import models
+
+    numbers = [h5py.h5t.py_create(np.dtype(name), logical=True) for name in models.STORED]
     if not isinstance(node, h5py.Dataset) or node.id.get_type() not in numbers:
         raise _misfit()
     layout, size = node.id.get_create_plist(), node.dtype.itemsize * node.size

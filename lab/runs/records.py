@@ -155,6 +155,7 @@ class History(BaseModel):
     # Epochs after which the training was broken off; those that follow contain compiling.
     resumed: list[Annotated[int, Field(ge=1)]] = []
     saved_epoch: int = 0  # whose weights were saved, from 1; 0: none, or the last
+    notes: Line = ""  # lines on a network of the user's own
 
     @model_validator(mode="after")
     def _check(self):

@@ -4,7 +4,7 @@
 from lab.settings.catalogue import CLASSES, IMAGE_SHAPES
 from lab.settings.kinds import Real, Threads, UserError, Whole, is_own_data, is_own_net, parse_as, text
 from lab.settings.names import CLASSIFIERS, CONVOLUTIONAL, DATASETS, GANS, IMAGE_DATASETS, NETS, POINTS, THEORY
-from lab.settings.network import arguments_of, idle_parts, names_in, with_source
+from lab.settings.network import arguments_of, idle_parts, with_source
 from lab.settings.settings import (
     FLAGS,
     Settings,
@@ -19,3 +19,4 @@ from lab.settings.settings import (
     parse,
     words,
 )
+from lab.settings.source import convolves

@@ -1,12 +1,12 @@
-"""Networks of the user's own, ``--net FILE.py:FUNCTION``: what their source says, without running it."""
+"""Networks of the user's own, ``--net FILE.py:FUNCTION``: what their functions take of a run's settings."""
 
 import ast
-import functools
 from pathlib import Path
 
-from lab.inputs import first_line, read
+from lab.inputs import first_line
 from lab.settings.kinds import UserError
 from lab.settings.settings import FLAGS, flag_of
+from lab.settings.source import arguments_in, read_source
 
 _GIVEN = {"input_shape", "classes"}  # to every function
 # Settings that only the network itself can heed.
@@ -27,14 +27,11 @@ def with_source(settings):
     if not settings.is_own_net or settings.source is not None:
         return settings
     path, _, function = settings.net.rpartition(":")
+    source = read_source(path)
     try:
-        source = read(path, "code").decode("utf-8-sig")
-        defaults = _arguments(source, function)
-    except FileNotFoundError:
-        raise UserError(f"no file {path}: name your network with its folder, as in --net FOLDER/FILE.py:FUNCTION") from None
-    except (OSError, ValueError, SyntaxError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
-        raise UserError(f"--net {settings.net}: {path}: {reason}") from error
+        defaults = arguments_in(source, function)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--net {settings.net}: {first_line(error)}") from error
     found = settings.replace(net=f"{Path(path).name}:{function}", source=source)
     _check(found, defaults)
     free = [name for name in defaults if name in FLAGS and defaults[name] and name not in settings.model_fields_set]
@@ -53,30 +50,7 @@ def idle_parts(settings):
 
 def arguments_of(settings):
     """The arguments of the function of a network of the user's own, and ``"**"`` if it takes any: a set of names."""
-    return set(_arguments(settings.source, settings.net.rpartition(":")[2]))
-
-
-@functools.lru_cache(maxsize=100)
-def names_in(source):
-    """Every name that a source uses, of layers among others."""
-    nodes = ast.walk(ast.parse(source))
-    return {getattr(node, "attr", "") or getattr(node, "id", "") for node in nodes}
-
-
-@functools.lru_cache(maxsize=100)
-def _arguments(source, function):
-    """The arguments of a function: dict of name to the default's expression, an empty string for none."""
-    defined = {node.name: node.args for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
-    if function not in defined:
-        raise ValueError(f"it has no function {function}; it has {', '.join(defined) or 'none'}")
-    found = defined[function]
-    if found.posonlyargs:
-        raise ValueError(f"{function} takes arguments by their place only: remove the /")
-    arguments = {one.arg: "" for one in (*found.args, *found.kwonlyargs)}
-    behind = [one.arg for one in found.args[len(found.args) - len(found.defaults) :]]
-    pairs = [*zip(behind, found.defaults), *zip((one.arg for one in found.kwonlyargs), found.kw_defaults)]
-    arguments |= {name: ast.unparse(default) for name, default in pairs if default is not None}
-    return arguments | ({"**": ""} if found.kwarg else {})
+    return set(arguments_in(settings.source, settings.net.rpartition(":")[2]))
 
 
 def _check(settings, defaults):
@@ -98,5 +72,5 @@ def _check(settings, defaults):
 def _value(default, name, net):
     try:
         return ast.literal_eval(default)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserError(f"{net}: write the default of {name} as a plain value, not as {default}") from error

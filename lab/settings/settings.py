@@ -16,6 +16,7 @@ from lab.inputs import MEGABYTE
 from lab.settings import kinds, names
 from lab.settings.kinds import Betas, Count, CountOrZero, Rate, Share, Smoothing, Strength, Threads, Units, Unrolled, UserError
 from lab.settings.names import CLASSIFIERS, GANS
+from lab.settings.source import check_named
 
 
 class Flag(NamedTuple):
@@ -296,6 +297,8 @@ def parse(name, given):
     UserError
         If the text is no value of that type and within its bounds.
     """
+    if name == "net":
+        check_named(given)
     return kinds.parse_as(_kind(name), words(name), given)
 
 

@@ -101,6 +101,7 @@ class Recorder(keras.callbacks.Callback):
         self.folder, self.title, self.device = folder, title, devices.running().name
         self.saved_epoch = 0
         self.fault = None
+        self.notes = []  # as of `notes.notes_on`
         self.compiled = found.about.compiled if found else True  # the first epoch contains the compiling
         # What each finished epoch gave, and the model's state after the last one: set in one go, so that an interrupt cannot
         # fall between them.
@@ -149,6 +150,7 @@ class Recorder(keras.callbacks.Callback):
         lists = {name: [row[name] for row in rows] for name in rows[0]}
         saved = {} if self.fault else {"saved_epoch": self.saved_epoch or len(rows)}
         about = {"status": status, "device": self.device, "compiled": self.compiled, "total_seconds": self.seconds}
+        about |= {"notes": "\n".join(self.notes)} if self.notes else {}
         return about | self.start | ({"resumed": self.resumed} if self.resumed else {}) | saved | lists
 
 

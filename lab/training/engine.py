@@ -1,6 +1,5 @@
 """Compiled models: built for a run, and used again by the runs that follow and differ in nothing that was compiled in."""
 
-import contextlib
 import gc
 import math
 import operator
@@ -16,21 +15,13 @@ from lab.backend import devices, resident
 from lab.backend.gan import GAN
 from lab.backend.quick import dropouts_of, penalty, quicken
 from lab.data import Arrays
-from lab.settings import UserError, arguments_of
+from lab.settings import arguments_of
+from lab.training.notes import notes_on
 
 # What a compiled model does not depend on. The rates among them are variables of the optimizers, and so is the strength of the
 # weight decay, if there is any: a schedule has to change these variables while training, and must not be compiled in.
 _FREE = {"seed", "epochs", "early_stopping", "sample_every", "learning_rate", "discriminator_learning_rate"}
 _FREE |= {"schedule", "warmup"}
-
-
-@contextlib.contextmanager
-def enough_memory():
-    """Turn it into a UserError if memory does not suffice."""
-    try:
-        yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
 
 
 class Engine(NamedTuple):
@@ -41,6 +32,7 @@ class Engine(NamedTuple):
     model: keras.Model
     strength: tf.Variable  # of the weight decay
     fit: Callable  # as `resident.prepare` gives it
+    notes: list  # as of `notes_on`
 
 
 _latest = None
@@ -51,10 +43,7 @@ def compiled_model(settings, input_shape, classes=10):
     # Layers are named alike in every run of a process. `clear_session` would see to that, too, but have TensorFlow make its
     # kernels anew, which takes a megabyte a run that is never freed.
     reset_uids()
-    try:
-        model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
-    except models.NetworkError as error:
-        raise UserError(str(error)) from error
+    model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
     if settings.is_gan:
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
@@ -106,18 +95,31 @@ def engine_for(settings, arrays, model):
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
         gc.collect()
+        notes = _notes(settings, arrays, model) if settings.is_own_net else []
         copy = compiled_model(settings, *arrays.kind)
         quicken(copy)
         strength = tf.Variable(0.0)
         for layer in () if settings.is_own_net else copy.layers:
             if getattr(layer, "kernel_regularizer", None):
                 layer.kernel.regularizer = penalty(settings.regularizer, strength)
-        _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy))
+        _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy), notes)
     if not settings.is_gan:
         model.optimizer.build(model.trainable_variables)
     copy_state(model, _latest.model)
     _latest.strength.assign(settings.regularizer_strength)
     return _latest, not old
+
+
+def _notes(settings, arrays, model):
+    """What the user should know of a network of their own, for which another is built, of another seed.
+
+    To be called before the engine's own is built, which sets all random states anew.
+    """
+    try:
+        other = compiled_model(settings.replace(seed=settings.seed ^ 1), *arrays.kind)
+    except models.NetworkError:  # of that seed alone
+        return []
+    return notes_on(settings.net, model, other, arrays.train_images)
 
 
 def _prepare(settings, arrays, model):

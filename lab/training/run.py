@@ -106,14 +106,16 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     Raises
     ------
     UserError
-        If memory does not suffice, or the loss became NaN or infinite; then the history so far is kept.
+        If memory does not suffice, a network of the user's own fails, or the loss became NaN or infinite; then the history so
+        far is kept.
     KeyboardInterrupt
         At Ctrl-C and SIGTERM, after the state of the last finished epoch was saved: the same call goes on.
     """
-    from lab.training import callbacks, engine  # with TensorFlow
+    from lab.backend import faults  # with TensorFlow
+    from lab.training import callbacks, engine
 
     folder = output.folder
-    with engine.enough_memory():
+    with faults.in_words(settings if settings.is_own_net else None):
         model = engine.compiled_model(settings, *arrays.kind)
         networks = engine.networks_of(model)
         if verbose is True:
@@ -124,12 +126,13 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
             fitting = _fitting(settings, record, trainer.model)
             claim.find_checkpoint(fitting)
             if verbose is True:
-                _say_before(claim, settings, record)
+                _say_before(claim, settings, record, trainer.notes)
             watch = watch and functools.partial(watch, networks.count_params())
             title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
             begin = functools.partial(_begin, claim, record, settings)
             beginning = callbacks.Beginning(claim.checkpoint, fitting.identity, begin)
             listeners = callbacks.listeners_for(settings, output, title, beginning, watch)
+            listeners.recorder.notes = trainer.notes
             listeners.recorder.go_on_with(trainer.model, compiled)
             interrupt.checkpoints = listeners.checkpoints
             if callable(verbose):
@@ -155,9 +158,11 @@ def _fitting(settings, record, model):
     return runs.Fitting(identity, *about, **layout)
 
 
-def _say_before(claim, settings, record):
-    """Say what the user has to know before a run that was broken off is trained."""
+def _say_before(claim, settings, record, notes):
+    """Say what the user has to know before a run is trained: of its network, and if it was broken off."""
     folder, found = claim.folder, claim.checkpoint
+    for note in notes:
+        console.say(f"{note}.")
     if claim.fault:
         aside = f"it is set aside as {runs.File.BROKEN_CHECKPOINT}, and the run is trained anew"
         console.say(f"{folder}: its checkpoint cannot be used ({claim.fault}): {aside}.")

@@ -1,0 +1,117 @@
+"""What a user should know of a network of their own before it is trained."""
+
+import contextlib
+import functools
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import models
+from lab.inputs import visible
+
+_LEAST_SPREAD = 0.04  # of that of the pixels, which the first layer with weights has to get
+_SAMPLE = 32  # images
+_LONGEST = 300  # characters of what Keras says
+
+
+def notes_on(net, model, other, images):
+    """What a user should know of a network of their own, in a line each.
+
+    Parameters
+    ----------
+    net : str
+        "FILE.py:FUNCTION".
+    model, other : keras.Sequential
+        As `models.build` gives them, of two seeds. ``other`` is of no use afterwards.
+    images : uint8 array, shape (n, height, width, channels)
+        That it is to be trained with.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    models.NetworkError
+        If it fails in training, or what is saved of it would be loaded as another network.
+    """
+    sample = images[:: max(1, len(images) // _SAMPLE)]
+    with models.user_code(net):
+        other(sample, training=True)
+        return _notes(net, model, other, sample)
+
+
+def _notes(net, model, other, sample):
+    notes = []
+    weights = [[np.asarray(weight) for weight in one.trainable_weights] for one in (model, other)]
+    if weights[0] and all(map(np.array_equal, *weights)):
+        why = "a fixed seed in it, or constants"
+        notes.append(
+            f"Warning: the initial weights of {net} do not depend on --seed ({why}): repeats start from the same weights"
+        )
+    if fault := _fault_in_keras(net, other, sample):
+        notes.append(f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net")
+    spreads = [_spread(seen) for seen in _seen_by_weights(other, sample)]
+    if spreads and max(spreads) < _LEAST_SPREAD * _spread(sample / 255):
+        why = "pixels come to it from 0 to 1, so leave out a rescaling of its own, as Rescaling(1 / 255)"
+        notes.append(f"Warning: what the first layer with weights of {net} gets hardly differs between images: {why}")
+    return notes
+
+
+def _fault_in_keras(net, model, images):
+    """Why Keras could not load a saved model where the user's file is unknown; None if it could."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        model.save(path)
+        try:
+            with _unknown(models.module_name(net)):
+                loaded = keras.models.load_model(path, compile=False)
+        except Exception as error:
+            while error.__cause__ or error.__context__:  # Keras says it of each layer around the one at fault
+                error = error.__cause__ or error.__context__
+            return visible(str(error).strip().partition("\n")[0].partition(". ")[0][:_LONGEST])
+    outputs, again, of_loaded = (np.asarray(one(images)) for one in (model, model, loaded))
+    if np.array_equal(outputs, again) and not np.allclose(outputs, of_loaded, rtol=1e-2, atol=1e-4):
+        raise models.NetworkError(
+            f"{net} has a function with the name of one of Keras's, which would be loaded instead: rename it"
+        )
+    return None
+
+
+@contextlib.contextmanager
+def _unknown(name):
+    """Within this context, nothing is known of a module of this name, nor of what was registered for Keras."""
+    registered = keras.saving.get_custom_objects()
+    known, module = dict(registered), sys.modules[name]
+    registered.clear()
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        registered.update(known)
+        sys.modules[name] = module
+
+
+def _seen_by_weights(model, images):
+    """What the first layer with trained weights gets of some images, in each of its calls; empty if that is unknown."""
+    seen = []
+
+    def watched(part, call, inputs, *more, **options):
+        seen.append((part, inputs))
+        return call(inputs, *more, **options)
+
+    for part in models.operations_of(model):
+        # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an image, which may be black.
+        whole = len(models.operations_of(part)) == 1 or type(part).__module__.startswith("keras.")
+        if whole and getattr(part, "trainable_weights", ()):
+            part.call = functools.partial(watched, part, part.call)
+    model(images)
+    return [np.asarray(inputs, np.float32) for part, inputs in seen if part is seen[0][0] and hasattr(inputs, "numpy")]
+
+
+def _spread(numbers):
+    """By how much numbers differ between images, relative to their size where that is more than 1: the most of any position."""
+    return (numbers.std(axis=0) / np.maximum(1, np.abs(numbers.mean(axis=0)))).max(initial=0)
