@@ -147,6 +147,10 @@ def test_all_runs_are_compared_one_kind_after_the_other(results, capsys):
         evaluate(results, "*", export="csv")
     (strip,) = evaluate(results, "many", "digits", strip=[0, 2])  # the GANs'
     assert strip.name == "strip.png"
+    (results / "ring" / "evaluation.json").unlink(missing_ok=True)
+    paths = evaluate(results, "ring", "digits", samples=100)  # only a GAN is evaluated by samples, both are compared
+    assert {path.parent.name for path in paths} == {"ring,digits,classifiers", "ring,digits,gans"}
+    assert json.loads((results / "ring" / "evaluation.json").read_text())["samples"] == 100
 
 
 def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
@@ -182,7 +186,6 @@ def test_several_gans_are_evaluated_before_they_are_compared(results, data_dir):
         (["-m", "many/unroll=0/seed=0", "--images", "x.png"], "only classifiers predict pictures"),
         (["-m", "ring", "--classifier", "digits"], "its modes are known"),
         (["-m", "digits", "--samples", "100"], "are for GANs, but"),
-        (["-m", "digits", "ring", "--samples", "100"], "are for GANs, but"),
         (["-m", "many", "--samples", "100", "--published", "x.csv"], "published figures of classifiers only"),
         (["-m", "many", "--published", "x.csv"], "published figures of classifiers only"),
         (["-m", "many", "--images", "x.png"], "name one run"),

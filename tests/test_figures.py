@@ -631,7 +631,8 @@ def test_text_that_no_font_has_is_written_out_and_classes_are_shown_by_their_num
     odd, images = "\u732b \U0001f989", IMAGES[:5]
     history = {name: np.array([[0.5, 0.6]]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
     curves = intervals.curves([{name: values[0].tolist() for name, values in history.items()}])
-    series = {odd: {"x": [np.arange(2.0)]} | {name: (np.arange(2.0), np.full(2, 0.1)) for name in ("val_accuracy", "val_loss")}}
+    estimates = {name: (np.arange(2.0), np.full(2, 0.1)) for name in ("val_accuracy", "val_loss")}
+    series = {odd: {"x": [np.arange(2.0)], "interrupted": np.full(2, False)} | estimates}
     counts = np.arange(25).reshape(5, 5)
     drawn = [
         figures.examples(images, [odd] * 5, odd),

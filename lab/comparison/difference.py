@@ -7,6 +7,7 @@ import numpy as np
 from lab import console, runs
 from lab.comparison import losses
 from lab.comparison.groups import bounds_of, collect, heading
+from lab.comparison.naming import shared_in_words
 from lab.comparison.tables import LISTED, about_cells, cell, told
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, flag_of, text
@@ -38,6 +39,7 @@ def show_difference(results_dir, names):
         raise UserError(f"--diff: {both}: they have no metric in common; name two of one kind")
     for letter, group in zip("AB", (one, other)):
         console.say(f"{letter}: {group.name} ({len(group.runs)} run{'s' * (len(group.runs) > 1)})")
+    console.say(f"Both: {shared_in_words([one, other])}.")
     differing = _differing(one, other)
     if differing:
         console.table(differing, "What differs", left=("A", "B"))

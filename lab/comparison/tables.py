@@ -324,7 +324,8 @@ def _list(name, values):
         return ", ".join(_number(name, value) for value in values)
     unknown = np.isnan(values).sum()
     last = _number(name, np.max(values)) if name in _EPOCHS_TO else _number(name, np.nanmax(values))
-    return f"{told[0]} to {last}" + (f" ({unknown} unknown)" if unknown and name not in _EPOCHS_TO else "")
+    ends = " to ".join(dict.fromkeys([told[0], last]))
+    return ends + (f" ({unknown} unknown)" if unknown and name not in _EPOCHS_TO else "")
 
 
 def _number(name, value):

@@ -196,10 +196,12 @@ class Column(NamedTuple):
 
     heading: str
     digits: int  # decimal places
-    bounds: tuple[float, float]  # what it can be at least and at most; an interval that would leave them is none
+    # What it can be at least and at most; an interval that would leave them is none. The unbiased estimates of a divergence
+    # and of a distance may fall a little below 0, the quantities do not.
+    bounds: tuple[float, float]
 
 
-_ANY, _POSITIVE, _FRACTION = (-math.inf, math.inf), (0, math.inf), (0, 1)
+_POSITIVE, _FRACTION = (0, math.inf), (0, 1)
 
 
 def _measure(*column):
@@ -214,14 +216,14 @@ class Evaluation(BaseModel):
     seen: Number = _measure("modes seen", 0, _POSITIVE)
     near: Number = _measure("samples near a mode", 3, _FRACTION)
     present: Number = _measure("classes over 1%", 0, _POSITIVE)
-    reverse_kl: Number = _measure("reverse KL", 4, _ANY)
+    reverse_kl: Number = _measure("reverse KL", 4, _POSITIVE)
     chi_square_p: Number = _measure("p (chi-square)", 3, _FRACTION)
     collapsed: Number = _measure("epochs in collapse", 2, _FRACTION)
     distance: Number = _measure("distance", 2, _POSITIVE)
     confidence: Number = _measure("confidence", 3, _FRACTION)
     unclear: Number = _measure("unclear", 3, _FRACTION)
     frechet: Number = _measure("Fréchet distance", 1, _POSITIVE)
-    kernel: Number = _measure("kernel distance", 4, _ANY)
+    kernel: Number = _measure("kernel distance", 4, _POSITIVE)
     precision: Number = _measure("precision", 3, _FRACTION)
     recall: Number = _measure("recall", 3, _FRACTION)
     density: Number = _measure("density", 3, _POSITIVE)
