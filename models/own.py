@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import linecache
 import math
 import os
 import re
@@ -39,7 +40,7 @@ _CLASSES |= {
     if isinstance(one, type)
 }
 _MOST_NUMBERS = 20_000_000  # that a layer gives for an image
-_SUM = 0.05  # by which probabilities, in bfloat16 perhaps, may miss 1
+_SUM, _SUM_IN_HALF = 1e-4, 0.05  # by which probabilities may miss 1: in float32, in bfloat16
 # Types of weights that are saved and loaded again; those of whole numbers count or choose, and are not trained.
 _WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 STORED = ("float32", *_WHOLE)
@@ -82,6 +83,8 @@ def build_own(net, source, input_shape, classes, **settings):
         module = types.ModuleType(module_name(net))
         sys.modules[module.__name__] = module  # where Python looks for what a class of it refers to
         file, _, function = net.rpartition(":")
+        # Where Keras looks for the source of a lambda, whatever folder the file is in.
+        linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
         exec(compile(source, file, "exec"), module.__dict__)
         build = getattr(module, function)
         model = build(**_taken(build, settings | {"input_shape": input_shape, "classes": classes}))
@@ -91,9 +94,10 @@ def build_own(net, source, input_shape, classes, **settings):
         outputs = model(images)
         _check_outputs(net, model, outputs, classes)
         _check_weights(net, model)
-    outputs = np.asarray(outputs, np.float32)
     # Logits become probabilities; probabilities stay.
-    ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM)
+    most = _SUM if outputs.dtype == "float32" else _SUM_IN_HALF
+    outputs = np.asarray(outputs, np.float32)
+    ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=most)
     last = layers.Activation("linear" if ready else "softmax", dtype="float32", name="probabilities")
     with user_code(net, "cannot be saved", _SAVED):
         parts = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last]
@@ -204,6 +208,9 @@ def _check_inputs(net, model):
     inputs = getattr(model, "inputs", None) or []  # of a model of the user's own class, or without an Input, unknown
     if len(inputs) > 1:
         raise NetworkError(f"{net} gives a model with {len(inputs)} inputs, expected one: the images")
+    if inputs and "float" not in inputs[0].dtype:
+        kind = inputs[0].dtype
+        raise NetworkError(f"{net} takes inputs of {kind}, in which pixels from 0 to 1 would become 0: leave out its dtype")
     if inputs and inputs[0].shape[0] is not None:
         size = inputs[0].shape[0]
         raise NetworkError(f"{net} takes batches of {size} only: leave the batch size out of its Input, as batches vary")

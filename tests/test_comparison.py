@@ -16,6 +16,7 @@ from scipy import stats
 
 from lab import comparison, figures, runs
 from lab.comparison import View, charts, compare_runs, report_sweep, tables
+from lab.comparison import text as tables_text
 from lab.comparison.published import Published, place_of, read_published, verdicts_of
 from lab.runs import write_json
 from lab.settings import Settings, UserError
@@ -157,7 +158,7 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
     assert done.returncode == 0, done.stderr
     # 0.943333 ± 2.7764 * 0.012910 * sqrt(4/3), which holds what may be rounded to 0.90; for the other 0.97 ± the same.
     # The deviations of the two are pooled: to sqrt((0.015275^2 + 0.01^2) / 2) = 0.012910; t of 4 degrees of freedom is 2.7764.
-    assert re.search(r" 20,20 .*40,000 equal .*0\.9000 inside 0\.9019 to 0\.9847.*0\.2000 above", done.stdout)
+    assert re.search(r" 20,20 .*40,000 equal .*0\.90 inside 0\.9019 to 0\.9847.*0\.2 above", done.stdout)
     assert re.search(r" 100,20 .*1 NOT equal .*0\.9900 inside 0\.9286 to 1\.0000.*0\.0100 inside", done.stdout)
     assert "Published val. accuracy: 2 of 2 lie inside, where by chance 1.9 would; none outside beyond chance" in done.stdout
     assert "Published val. loss: 1 of 2 lie inside" in (sweep / "comparisons/wide/table.md").read_text()
@@ -247,7 +248,7 @@ def test_published_figures_that_are_partly_unknown(sweep, tmp_path):
     done = call("evaluate", "-m", "wide", "--results-dir", sweep, "--published", tmp_path / "published.csv")
     assert done.returncode == 0, done.stderr
     table = (sweep / "comparisons/wide/table.md").read_text().partition("## Published")[2]
-    assert re.search(r"\| 20,20 +\| 0\.2000 (inside|above)", table)
+    assert re.search(r"\| 20,20 +\| 0\.2 (inside|above)", table)
     assert re.search(r"\| 100,20 +\| - ", table)
 
 
@@ -668,28 +669,28 @@ def test_the_curve_of_a_setting_with_one_run_is_that_runs_own(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "shared"),
     [
-        ({}, "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
+        ({}, "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
         ({"epochs": 20}, "mnist (60,000 training, 10,000 validation examples), batch size 128, 1 run each, CPU: X, 1 thread"),
-        ({"batch_size": 32}, "mnist (60,000 training, 10,000 validation examples), 10 epochs, 1 run each, CPU: X, 1 thread"),
-        ({"sha256": "b"}, "10 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
+        ({"batch_size": 32}, "mnist (60,000 training, 10,000 validation examples), 4 epochs, 1 run each, CPU: X, 1 thread"),
+        ({"sha256": "b"}, "4 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
         (
             {"device": "CPU: X, 4 threads"},
-            "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each, "
+            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each, "
             "CPU: X, 1 thread or 4 threads",
         ),
         (
             {"device": "CPU: Y, 4 threads"},
-            "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each, CPU",
+            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each, CPU",
         ),
         (
             {"device": "GPU: Y"},
-            "mnist (60,000 training, 10,000 validation examples), 10 epochs, batch size 128, 1 run each",
+            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each",
         ),
     ],
 )
 def test_tables_and_figures_say_what_all_their_rows_share(changes, shared, tmp_path, capsys):
-    fake_run(tmp_path / "a", hidden=(30,))
-    fake_run(tmp_path / "b", hidden=(20,), **changes)
+    fake_run(tmp_path / "a", hidden=(30,), epochs=4)
+    fake_run(tmp_path / "b", hidden=(20,), **{"epochs": 4} | changes)
     found = comparison.compare(*collect(tmp_path, "a", "b"))
     assert all(table.notes[0] == f"All rows: {shared}." for table in found.tables)
     assert found.captions[0] == shared
@@ -700,6 +701,41 @@ def test_tables_and_figures_say_what_all_their_rows_share(changes, shared, tmp_p
 def test_repeats_are_counted_in_what_rows_share(sweep):
     assert ", 1 to 3 runs each, " in comparison.compare(*collect(sweep, "*")).captions[0]
     assert ", 3 runs each, " in comparison.compare(*collect(sweep, "wide")).captions[0]
+
+
+def test_what_stopped_early_says_up_to_how_many_epochs_and_a_table_of_some_rows_speaks_of_these(sweep):
+    assert ", up to 10 epochs, " in comparison.compare(*collect(sweep, "wide")).captions[0]
+    found = comparison.compare(*collect(sweep, "*"), View(top=1, sort="val_loss"))
+    assert all(", 3 runs each, " in table.notes[0] for table in found.tables) and ", 3 runs each, " in found.captions[0]
+
+
+def test_a_table_of_an_interrupted_run_is_no_figure_to_be_held_against(tmp_path, sweep):
+    for seed in range(2):
+        fake_run(tmp_path / f"half/seed={seed}", 0.5, status="interrupted", hidden=(20, 20), seed=seed)
+    found = comparison.compare(*collect(sweep, "half"))
+    (tmp_path / "half.csv").write_text(tables_text.as_csv(found.numbers))
+    held = comparison.compare(*collect(sweep, "wide"), View(str(tmp_path / "half.csv")))
+    notes = [note for table in held.tables for note in table.notes]
+    assert any("No verdict on figures published with epochs interrupted" in note for note in notes)
+    assert not any("lie inside" in note for note in notes)
+
+
+def test_what_was_not_repeated_is_not_tested_and_that_is_said(sweep):
+    notes = comparison.compare(*collect(sweep, "*")).tables[0].notes
+    assert "Tested are the 2 of 3 rows that were repeated and not interrupted." in notes
+
+
+def test_settings_in_two_folders_are_two_lines_and_no_cause(tmp_path):
+    for folder in "ab":
+        for rate in (1e-3, 2e-3):
+            for seed in range(2):
+                name = tmp_path / f"{folder}/learning-rate={rate:g}/seed={seed}"
+                fake_run(name, 0.9 + rate + seed / 100, learning_rate=rate, seed=seed)
+    groups, _ = collect(tmp_path, "*")
+    _, series = charts.trend_of(groups, {})
+    assert [*series] == ["run=a", "run=b"]
+    spread = [note for note in comparison.compare(groups).tables[0].notes if "Of the spread" in note]
+    assert all("only together" not in note for note in spread)
 
 
 def test_an_interrupted_run_is_marked_and_drawn_where_it_got_to(tmp_path):

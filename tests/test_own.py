@@ -392,14 +392,15 @@ def with_classes(folder, classes):
     np.savez(folder / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS, classes=classes)
 
 
-def colour16(value):
-    """A PNG file of 8x8 pixels with 16 bits a channel, which Pillow does not write."""
+def colour16(value, alpha=()):
+    """A PNG file of 8x8 pixels with 16 bits a channel, and perhaps an alpha channel, which Pillow does not write."""
 
     def chunk(kind, content):
         return struct.pack(">L", len(content)) + kind + content + struct.pack(">L", zlib.crc32(kind + content))
 
-    rows = 8 * (b"\0" + 24 * struct.pack(">H", value))
-    head = chunk(b"IHDR", struct.pack(">LLBBBBB", 8, 8, 16, 2, 0, 0, 0))
+    pixel = struct.pack(f">{3 + len(alpha)}H", *[value] * 3, *alpha)
+    rows = 8 * (b"\0" + 8 * pixel)
+    head = chunk(b"IHDR", struct.pack(">LLBBBBB", 8, 8, 16, 6 if alpha else 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
@@ -440,6 +441,9 @@ FAULTS = {
                             "cat/1.png: 16 bits a pixel and a transparent value"),
     "dark 16 bits in colour": (lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000))),
                                "cat/1.png: 16 bits a channel in colour, but no value above 4,095"),
+    "dark 16 bits in opaque colour": (
+        lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000, (65_535,)))),
+        "cat/1.png: 16 bits a channel in colour, but no value above 4,095"),
     "a million pixels a side": (bomb, "0.png: "),
     "a broken picture": (lambda at: one_folder(at) and (at / "x/test/owl/0.png").write_bytes(b"no") and "x/", "not a readable"),
     "a picture": (lambda at: one_folder(at) and "x/train/cat/0.png", "neither a folder nor an .npz file"),
@@ -626,6 +630,9 @@ NETS = {
     "NUL": ("x = '\0'", "null bytes"),
     "another encoding": ("x = 'ü'".encode("latin-1"), "not in UTF-8"),
     "return": ("return\ndef net(input_shape, classes): pass", "'return' outside function (net.py, line 1)"),
+    "whole-number inputs": (net_of("whole = keras.Input(input_shape, dtype='uint8')\n"
+                                   "return keras.Model(whole, layers.Dense(classes)(layers.Flatten()(whole)))"),
+                            "takes inputs of uint8, in which pixels from 0 to 1 would become 0"),
     "a batch size": (net_of(FIXED), "takes batches of 2 only: leave the batch size out"),
     "two outputs": (net_of("return keras.Model(inputs, [flat, flat])"), "gives a list of 2 for 2 images, not (2, 10)"),
     "named outputs": (net_of("return keras.Model(inputs, {'a': flat, 'b': flat})"), "gives a dict of 2 for 2 images"),
@@ -931,3 +938,44 @@ def test_names_of_files_in_capitals_names_in_bytes_and_the_home_folder(tmp_path,
         assert runs.load(tmp_path / "r" / name).record.dataset.classes == ("\xe4", "\u732b", "c")
     (tmp_path / "my.args").write_text("--dataset ~/X.NPZ\n", "utf-16")
     assert_refused(call("train", "-m", "d", f"@{tmp_path}/my.args"), "my.args: its text is UTF-16: save it as UTF-8")
+
+
+def test_the_function_that_was_trained_is_the_one_that_is_evaluated(places, tmp_path):
+    source = net_of(DENSE) + net_of(DENSE).replace("def net", "def other").removeprefix(HEAD)
+    (tmp_path / "net.py").write_text(source)
+    evaluated_like_trained(tmp_path, places, ("--net", tmp_path / "net.py:net"))
+    flags = ["--net", tmp_path / "net.py:other", "--results-dir", tmp_path / "r"]
+    assert_refused(call("evaluate", "-m", "x", *flags), "is of the function net, not of other")
+
+
+def test_a_lambda_is_found_wherever_its_file_lies_and_the_next_command_names_it(places, tmp_path):
+    (tmp_path / "net.py").write_text(net_of("x = layers.Dense(9, activation=lambda x: ops.sin(x))(flat)\n"
+                                            "return keras.Model(inputs, layers.Dense(classes)(x))"))  # fmt: skip
+    flags = ["--net", tmp_path / "net.py:net", "--dataset", places / "animals.npz", "--results-dir", tmp_path / "r"]
+    done = call("train", "-m", "x", "--epochs", "1", "--batch-size", "15", *flags)
+    assert done.returncode == 0, done.stderr
+    assert f"evaluate.py -m x --net={tmp_path}/net.py:net" in done.stdout or f"--net {tmp_path}/net.py:net" in done.stdout
+
+
+def test_outputs_that_are_no_probabilities_are_logits_whatever_the_seed():
+    body = "x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(inputs))\n"
+    source = net_of(f"{body}return keras.Model(inputs, layers.Dense(classes, activation='sigmoid')(x))")
+    built = [models.build_own("net.py:net", source, (20, 20, 1), 2, seed=seed) for seed in range(6)]
+    assert {model.layers[-1].activation.__name__ for model in built} == {"softmax"}
+
+
+def test_names_with_line_breaks_classes_without_test_pictures_and_more_arrays(tmp_path, capsys):
+    pictures, labels = images(24, (9, 9))
+    for name, count in (("x\ny", 10), ("b", 10), ("few", 4)):
+        write_folder(tmp_path / "d" / name, pictures[:count], labels[:count] * 0)
+    folders = [path for path in (tmp_path / "d").glob("*/*") if path.is_dir()]
+    for inner in folders:  # as write_folder makes one a label
+        for picture in inner.iterdir():
+            picture.rename(inner.parent / picture.name)
+        inner.rmdir()
+    arrays = own.load_own(tmp_path / "d")
+    assert arrays.classes == ("b", "few", r"x\ny")
+    assert "no picture for testing of few." in capsys.readouterr().out
+    np.savez(tmp_path / "more.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS, x_val=GREY, names=LABELS)
+    own.load_own(tmp_path / "more.npz")
+    assert "left out: names, x_val; read are x_train" in capsys.readouterr().out

@@ -72,7 +72,7 @@ def trend_of(groups, published):
             most if group.is_interrupted else given for group, given, most in zip(groups, levels["epochs"], trained)
         ]
     for name in levels:
-        axes, series = _axes(name, levels, groups), _series(name, levels)
+        axes, series = _axes(name, levels, groups), _series(name, levels, [group.run for group in groups])
         apart = [places for places in series.values() if len({axes[0][-1][place] for place in places}) > 1] if axes else []
         if 2 * sum(map(len, apart)) >= len(groups):
             found.append((name, axes, series))
@@ -95,9 +95,12 @@ def _axes(name, levels, groups):
     return [(*axis(setting), levels[name])] if axis(setting) else []
 
 
-def _series(name, levels):
-    """Places of the groups that differ in nothing else, by what they have in common."""
+def _series(name, levels, runs):
+    """Places of the groups that differ in nothing else, by what they have in common; also by their runs, where some differ in
+    nothing at all."""
     shared = {other: values for other, values in levels.items() if other != name}
+    if len({*zip(*levels.values())}) < len(runs):
+        shared["run"] = runs
     if name == "hidden":
         shared["hidden layers"] = [len(units or ()) for units in levels[name]]
     shared = {other: values for other, values in shared.items() if len(set(values)) > 1}

@@ -100,15 +100,17 @@ def compare(groups, notes=(), view=_ALL):
         held.append(tables.published_table(groups, found.final, verdicts, view.top))
     if found.by_epoch:
         held.append(tables.published_epochs_table(groups, verdicts, view.top))
-    several = [
-        tables.with_real_data(main._replace(rows=main.rows[: view.top]), groups[: view.top]),
-        tables.with_real_data(tables.fidelity_table(groups, view.top), groups[: view.top]),
-        *(table._replace(notes=[*found.notes, *table.notes]) for table in held),
-        tables.speed_table(groups),
-    ]
     shown = groups[: view.top]
-    several = [table._replace(notes=[f"All rows: {shared_in_words(groups)}.", *table.notes]) for table in filter(None, several)]
-    captions = [shared_in_words(shown), *usual_in_words(naming_of(groups)), *_interrupted(shown), *warnings, *found.unjudged]
+    published = [group for group in shown if group.name in (found.final or found.by_epoch)]
+    several = [
+        (tables.with_real_data(main._replace(rows=main.rows[: view.top]), shown), shown),
+        (tables.with_real_data(tables.fidelity_table(groups, view.top), shown), shown),
+        *((table._replace(notes=[*found.notes, *table.notes]), published) for table in held),
+        (tables.speed_table(groups), tables.of_several_devices(groups)),
+    ]
+    several = [_with_shared(table, rows) for table, rows in several if table]
+    captions = [shared_in_words(shown), *usual_in_words(naming_of(groups)), *_cut_short(shown), *warnings]
+    captions += [*losses.sentences(shown), *found.unjudged]
     drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
     drawn += charts.followed_of(shown), charts.heatmap_of(shown, view.sort)
     return Comparison(several, tables.numbers(groups, verdicts), captions, *drawn, found)
@@ -128,10 +130,19 @@ def _ordered(groups, view):
     return tables.in_order(groups, column), [cut] if view.top and view.top < len(groups) else []
 
 
-def _interrupted(groups):
-    """A sentence about what was interrupted, for figures that cannot show it, in a list."""
+def _with_shared(table, groups):
+    """A table with a first note on what these groups, its rows, share."""
+    return table._replace(notes=[f"All rows: {shared_in_words(groups)}.", *table.notes]) if groups else table
+
+
+def _cut_short(groups):
+    """Sentences about what ended early, which figures cannot show."""
     cut = [f"{group.name} ({group.interrupted})" for group in groups if group.interrupted]
-    return [f"Interrupted: {effects.joined(cut)}."] if cut else []
+    sentences = [f"Interrupted: {effects.joined(cut)}."] if cut else []
+    lengths = [{run.history.epochs for run in group.runs} for group in groups]
+    if any(len(several) > 1 for several in lengths):
+        sentences.append("A mean curve ends where the first of its runs ended.")
+    return sentences
 
 
 def warnings_of(groups, counted=False):
@@ -179,13 +190,14 @@ def export(results_dir, folders, view, form):
 def _export(groups, notes, view, form):
     groups, _ = _ordered(groups, view)
     naming = naming_of(groups)
+    shown = groups[: view.top]
     rows = tables.numbers(groups, {}) if form == "csv" else tables.runs_table(groups, "", []).rows
     if form != "csv" and (fidelity := tables.fidelity_table(groups)):
         rows = [one | other for one, other in zip(rows, fidelity.rows)]
     if form != "csv" and len(naming.names) == 1:
         rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
     console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[form](rows[: view.top]))
-    about = [f"All rows: {shared_in_words(groups)}.", *usual_in_words(naming)]
+    about = [f"All rows: {shared_in_words(shown)}.", *usual_in_words(naming)]
     about += [*tables.about_cells(groups, groups[0].measures), *notes]
     for note in [*about, *warnings_of(groups), *losses.sentences(groups)]:
         console.say(note, file=sys.stderr)

@@ -15,10 +15,14 @@ def sentences(groups):
     """What repeats tell of the validation accuracy, in sentences; nothing where it cannot be compared."""
     if not have_one_accuracy(groups):
         return []
-    # Those that a test can say something about: of more runs than one, all of them with an accuracy.
+    # Those that a test can say something about: of more runs than one, all of them with an accuracy in the end.
     repeated = [group for group in groups if len(group.runs) > 1 and np.isfinite(group.measures[_METRIC]).all()]
+    if not all(group.is_interrupted for group in repeated):
+        repeated = [group for group in repeated if not group.is_interrupted]
     noise = significance.noise_of([group.measures[_METRIC] for group in repeated])
     tested = [*_best_of(repeated, noise), *_spread_of(repeated)] if len(repeated) > 1 else []
+    if tested and len(repeated) < len(groups):
+        tested.insert(0, f"Tested are the {len(repeated)} of {len(groups)} rows that were repeated and not interrupted.")
     return [*tested, *_fewest_parameters(groups, dict(zip((group.name for group in repeated), noise.lows() if noise else [])))]
 
 
@@ -69,7 +73,8 @@ def _spread_of(groups):
     levels = levels_of(groups)
     if not levels:
         return []
-    if not significance.separable(levels):  # there is no telling which of them did it
+    # There is no telling which of them did it, or that it was any of them: two rows are of the same levels.
+    if not significance.separable(levels) or len({*zip(*levels.values())}) < len(groups):
         levels = {"settings": range(len(groups))}
     explained = significance.explained([group.measures[_METRIC] for group in groups], levels)
     # z: what rounds to zero from below is 0.0%, too.

@@ -77,8 +77,10 @@ def shared_in_words(groups):
     if len(datasets) == 1:
         (dataset,) = datasets.values()
         shared.append(f"{dataset.name} ({dataset.train:,} training, {dataset.validation:,} validation examples)")
-    epochs = {group.settings.epochs for group in groups}
-    shared += [f"{counted(*epochs, 'epoch')}"] if len(epochs) == 1 else []
+    given = {group.settings.epochs for group in groups}
+    trained = {run.history.epochs for group in groups for run in group.runs}
+    if len(given) == 1:  # fewer, if they were interrupted or stopped early
+        shared.append(f"{'up to ' if trained != given else ''}{counted(*given, 'epoch')}")
     sizes = {group.settings.batch_size for group in groups}
     shared += [f"batch size {size}" for size in sizes if len(sizes) == 1]
     counts = sorted({len(group.runs) for group in groups})

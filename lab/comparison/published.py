@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab import console
+from lab import console, runs
 from lab.comparison import losses
 from lab.comparison.groups import METRICS, bounds_of, heading
 from lab.comparison.text import as_written
@@ -72,6 +72,7 @@ class _Row(NamedTuple):
     settings: dict  # that say which group it is of; None: the default
     epoch: int | None
     figures: dict  # column -> Decimal
+    interrupted: bool = False
 
 
 def read_published(path, groups):
@@ -259,9 +260,17 @@ def _parsed(path, columns, rows):
                 raise UserError(f"{path}, line {line}, column {name}: {error}") from error
         settings, epoch = {name: cells[name] for name in keys}, cells.get("epoch")
         figures = {name: cells[name] for name in values if cells[name] is not None}
+        if "data_sha256" in columns:  # a table of ours, whose numbers are not rounded
+            figures = {name: _unrounded(figure) for name, figure in figures.items()}
+        interrupted = row.get("status") == runs.INTERRUPTED
         if figures:
-            parsed.append(_Row(line, settings, epoch, figures))
+            parsed.append(_Row(line, settings, epoch, figures, interrupted))
     return parsed
+
+
+def _unrounded(figure):
+    """A figure with so many digits that it counts as exact: 1 as 1.000000000000."""
+    return figure.quantize(Decimal("1e-12")) if figure.as_tuple().exponent > -12 else figure
 
 
 def _check_each_is_there_once(path, rows):
@@ -334,6 +343,8 @@ def _other_conditions(row, group):
     if row.epoch is None and group.is_interrupted:
         ours["epochs"] = f"{group.epochs_trained}, interrupted"
         theirs.setdefault("epochs", "unknown")
+    if row.interrupted:
+        theirs["epochs"] = "interrupted"
     elif row.epoch is not None and settings.schedule == "constant":
         theirs.pop("epochs", None)  # an epoch is the same, however many follow
     apart = [name for name, value in theirs.items() if value not in (None, ours[name])]

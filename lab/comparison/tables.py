@@ -149,9 +149,15 @@ def published_table(groups, published, verdicts, top=None):
 
 
 def _held_against(verdict):
-    if verdict.place:
-        return f"{verdict.figure:.4f} {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}"
-    return "-" if verdict.figure is None else str(verdict.figure)
+    interval = f" {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}" if verdict.place else ""
+    return _as_published(verdict.figure) + interval
+
+
+def _as_published(figure):
+    """A figure with the digits that it was published with, at most four."""
+    if figure is None:
+        return "-"
+    return f"{figure:.4f}" if figure.as_tuple().exponent < -4 else str(figure)
 
 
 def published_epochs_table(groups, verdicts, top=None):
@@ -163,12 +169,18 @@ def published_epochs_table(groups, verdicts, top=None):
         if name in cells:
             row = ({} if alone else cells[name]) | {"epoch": str(epoch)}
             for metric, verdict in of_metrics.items():
-                figure = "-" if verdict.figure is None else str(verdict.figure)
+                figure = _as_published(verdict.figure)
                 row[heading(metric)] = cell(metric, verdict.ours)
                 row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
                 ranges.append(_interval(metric, verdict.ours).leaves)
             rows.append(row)
     return Table("Published figures by epoch", rows, [RANGE] * any(ranges) + judgements(verdicts))
+
+
+def of_several_devices(groups):
+    """The groups that `speed_table` is about."""
+    paths = {path for speed in speeds_of(groups) for path in speed.paths}
+    return [group for group in groups if group.path in paths]
 
 
 def speed_table(groups):

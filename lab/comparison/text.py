@@ -9,7 +9,7 @@ _IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"^": r"\^{}", "<": "$<
 _IN_LATEX |= {sign: f"{{{sign}}}" for sign in "[]*"}  # after the end of a row they would be its options
 _IN_LATEX = str.maketrans(_IN_LATEX)
 # An underscore within a word, and a sign "less than" before a number, mean nothing in Markdown.
-_OF_MARKDOWN = re.compile(r"[\\|`*\[\]&]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)")
+_OF_MARKDOWN = re.compile(r"[\\|`*\[\]&~]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)")
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")  # how a cell begins that a spreadsheet runs
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 

@@ -64,7 +64,7 @@ def users_picture(path):
 
 def contents(folder):
     """What a user keeps in a folder, 2 before 10: neither hidden nor left by other programs; a list of Path."""
-    paths = sorted(folder.iterdir(), key=lambda path: in_natural_order(path.name))
+    paths = sorted(folder.iterdir(), key=lambda path: (in_natural_order(path.name), path.name))
     return [path for path in paths if path.name[0] != "." and path.name.lower() not in _CLUTTER]
 
 
@@ -104,10 +104,16 @@ def _with_eight_bits(picture, divisor):
         scaled = np.minimum(np.arange(_DEPTHS[-1] + 1) * 255 // divisor, 255).astype(np.uint8)
         return Image.fromarray(scaled[_deep_values(picture)])
     # Of 16 bits in colour, Pillow keeps the upper 8.
-    if ";16" in str([tile[3] for tile in picture.tile]) and np.max(picture.getextrema()) <= _DEPTHS[1] >> 8:
+    is_deep = ";16" in str([tile[3] for tile in picture.tile])
+    if is_deep and np.max(_opaque(picture).getextrema()) <= _DEPTHS[1] >> 8:
         kept = "no value above 4,095, of which little is kept"
         raise ValueError(f"16 bits a channel in colour, but {kept}: save it with 8 bits")
     return picture
+
+
+def _opaque(picture):
+    """A picture without its transparency."""
+    return picture.convert("RGB") if picture.mode in ("RGBA", "LA", "PA") else picture
 
 
 class Reading(NamedTuple):

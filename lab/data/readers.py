@@ -9,10 +9,12 @@ import tarfile
 
 import numpy as np
 
+from lab.console import say
 from lab.data.arrays import check_layout
-from lab.inputs import MOST_BYTES, check_zip, opened
+from lab.inputs import MOST_BYTES, check_zip, opened, visible
 from lab.settings import UserError
 
+_LONGEST = 200  # characters of the names of arrays that are not read
 NPZ = "x_train", "y_train", "x_test", "y_test"  # in the order of `Arrays`
 
 
@@ -62,6 +64,9 @@ def read_npz(path, more="classes"):
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
             members = {name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file}
             _check_headers(path, {name: _header(file.zip, member) for name, member in members.items()})
+            if others := sorted({*file.files} - {*members}):
+                names = visible(", ".join(others))[:_LONGEST].replace("\n", r"\n")
+                say(f"{path}: left out: {names}; read are {', '.join((*NPZ, more))}.")
             return [file[name] if name in members else None for name in (*NPZ, more)]
     except UserError:
         raise

@@ -169,6 +169,9 @@ def _own(run, request):
     if not run.settings.is_own_net:
         raise UserError(f"--net: {run.folder} is of the net {run.settings.net}, and needs no other")
     settings = with_source(Settings(**run.unusual | {"net": parse("net", request.net)}))
+    trained, named = (net.rpartition(":")[2] for net in (run.settings.net, settings.net))
+    if trained != named:
+        raise UserError(f"--net {request.net}: {run.folder} is of the function {trained}, not of {named}")
     if settings.source != run.settings.source:
         console.say(f"Note: {request.net} is not what {run.folder} was trained with: its source has changed.")
     return settings

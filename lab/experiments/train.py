@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lab import console, runs
 from lab.backend import devices
-from lab.settings import UserError, as_flags
+from lab.settings import UserError, as_flags, flag_with
 from lab.training.run import train_here
 
 REPEATS = 5  # of the best trials of a search
@@ -64,7 +64,8 @@ def train(settings, request):
         raise UserError("--workers and --scheduler are for many runs: add --repeats, --sweep or --search")
     _note_idle([settings], request)
     train_here(settings, output, request.data_dir)
-    console.paste(f"Next: {_evaluating(request, request.data_dir)}")
+    own = flag_with("net", settings.net) if settings.is_own_net else ""  # which not all of them need
+    console.paste(f"Next: {_evaluating(request, request.data_dir, flags=own)}")
     return 0, [folder / runs.File.LEARNING_CURVE]
 
 
@@ -76,10 +77,10 @@ def _note_idle(several, request):
         console.say("Note: --regularizer does nothing without a strength: add -r, as in -r 1e-4.")
 
 
-def _evaluating(request, data_dir=None, part=None):
+def _evaluating(request, data_dir=None, part=None, flags=""):
     """The command that evaluates what was trained, or a part of it."""
     name = "/".join(filter(None, [request.model_name, part]))
-    return console.command("evaluate.py", name, results_dir=request.results_dir, data_dir=data_dir)
+    return console.command("evaluate.py", name, flags, results_dir=request.results_dir, data_dir=data_dir)
 
 
 def _train_many(settings, request, output):

@@ -23,6 +23,7 @@ DPI = 120
 MARKERS = "os^Dv<>*dPX"
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "|||")
 MANY = 20  # classes: of more, figures and tables show some, or all without names and numbers
+LINE = 0.2  # inches of a line of a title
 INTERVAL = "95% confidence interval of the mean"
 
 _LINES, _LETTER, _HANDLE = 4.25, 0.075, 0.6  # of a legend: lines to an inch, inches of a letter, and of what is beside the text
@@ -140,9 +141,25 @@ def legend_beside(figure, handles):
 
 def legend_below(figure, handles):
     """A legend of artists by name, as wide as the figure."""
+    columns = _columns_below(handles, figure.get_figwidth())
+    _draw_legend(figure, handles, loc="outside lower center", ncols=columns)
+
+
+def height_below(handles, width):
+    """The inches that `legend_below` takes of a figure of this width."""
+    rows = math.ceil(len(handles) / _columns_below(handles, width))
+    deepest = max(short_lines(name).count("\n") + 1 for name in handles)
+    return (rows * deepest + 1) / _LINES
+
+
+def _columns_below(handles, width):
     _, letters, _ = _legend(handles, 1)
-    columns = int((figure.get_figwidth() - 0.5) / (letters * _LETTER + _HANDLE))
-    _draw_legend(figure, handles, loc="outside lower center", ncols=min(columns, len(handles)))
+    return min(max(1, int((width - 0.5) / (letters * _LETTER + _HANDLE))), len(handles))
+
+
+def lines_of(title, width):
+    """How many lines a title has in a figure of so many inches."""
+    return wrapped(title, width).count("\n") + 1
 
 
 def _draw_legend(figure, handles, **options):

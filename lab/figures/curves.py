@@ -9,11 +9,14 @@ from matplotlib.ticker import MaxNLocator
 
 from lab.figures.base import (
     INTERVAL,
+    LINE,
     band,
     ends,
     frame,
+    height_below,
     legend_below,
     legend_beside,
+    lines_of,
     new_figure,
     short_lines,
     styles,
@@ -122,7 +125,9 @@ def _blocks(count, handles, title):
     else:
         rows = math.ceil(count / _PANELS)
         columns = math.ceil(count / rows)
-        figure = new_figure(min(_WIDTH, 4.5 * columns), 5.5 * rows + 1, title)
+        width = min(_WIDTH, 4.5 * columns)
+        height = 5.5 * rows + lines_of(title, width) * LINE + height_below(handles, width)
+        figure = new_figure(width, height, title)
         legend_below(figure, handles)
         axes = figure.subplots(2 * rows, columns, sharex=True, sharey="row", squeeze=False)
         blocks = [axes[row : row + 2, column] for row in range(0, 2 * rows, 2) for column in range(columns)]
@@ -168,15 +173,22 @@ def _frame(axis, quantity, drawn, metrics):
     if axis.get_subplotspec().is_first_col():
         axis.set_ylabel(quantity)
     numbers, later = _numbers(drawn, metrics, 1), _numbers(drawn, metrics, 2)
-    if quantity == "loss" and len(numbers) and 0 < 100 * numbers.min() < numbers.max():
-        axis.set_yscale("log")  # one that does not learn would flatten all others
+    _scale(axis, quantity, numbers)
     transform = axis.yaxis.get_transform().transform
-    epochs = max(len(mean) for curves, _ in drawn for mean, _ in curves.values())
-    if epochs > 2 and len(later) and np.ptp(transform(later)) < _FLAT * np.ptp(transform(numbers)):
+    epochs = [len(mean) for curves, _ in drawn for mean, _ in curves.values()]
+    can_leave_out = min(epochs) > 1 and max(epochs) > 2
+    if can_leave_out and len(later) and np.ptp(transform(later)) < _FLAT * np.ptp(transform(numbers)):
+        _scale(axis, quantity, later)
         frame(axis, later)
         _mark_first(axis)
     else:
         frame(axis, numbers)
+
+
+def _scale(axis, quantity, numbers):
+    """Make an axis of losses logarithmic if one that does not learn would flatten all others."""
+    far_apart = quantity == "loss" and len(numbers) and 0 < 100 * numbers.min() < numbers.max()
+    axis.set_yscale("log" if far_apart else "linear")
 
 
 def _mark_first(axis):

@@ -78,7 +78,8 @@ def label_counts(groups, spread, classes, title, label="class"):
     for index, (name, look) in enumerate(_bars(groups, classes).items()):
         mean, half_width = groups[name]
         beside = places + (index - (len(groups) - 1) / 2) * width
-        handles[name] = axis.bar(beside, mean, width, yerr=[np.minimum(half_width, mean), half_width], capsize=3, **look)
+        bars = np.minimum(half_width, mean), np.minimum(half_width, mean.sum() - mean)  # no more than all samples
+        handles[name] = axis.bar(beside, mean, width, yerr=bars, capsize=3, **look)
     name_classes(axis.xaxis, classes, 30)
     axis.set_ylim(bottom=0)
     axis.set(xlabel=label, ylabel="samples")

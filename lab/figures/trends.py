@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from lab.figures.base import INTERVAL, ends, frame, legend_beside, literal, new_figure, styles, tick, with_legend
 
+_WIDEST = 0.04  # fraction of an axis over which points of the same number are drawn beside each other
 METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
@@ -51,13 +52,18 @@ def trend(axes, series, title):
 
 
 def _side_by_side(scale, several):
-    """Places of the points of several lines: a little beside each other, where error bars would hide each other."""
-    every = np.concatenate(several)
-    if len(several) == 1 or len(np.unique(every)) == len(every):
+    """Places of the points of several lines: a little beside each other where they have the same number, so that error bars do
+    not hide each other."""
+    numbers, counts = np.unique(np.concatenate([np.unique(x) for x in several]), return_counts=True)
+    equal = numbers[counts > 1]
+    if not len(equal):
         return several
-    places = [scale.transform(x) for x in several]
-    width = 0.01 * np.ptp(np.concatenate(places))
-    return [scale.inverted().transform(x + (index - (len(places) - 1) / 2) * width) for index, x in enumerate(places)]
+    width = np.ptp(scale.transform(numbers)) * min(0.01, _WIDEST / len(several))
+    shifted = []
+    for index, x in enumerate(several):
+        beside = scale.inverted().transform(scale.transform(x) + (index - (len(several) - 1) / 2) * width)
+        shifted.append(np.where(np.isin(x, equal), beside, x))
+    return shifted
 
 
 def _reach(series, metric):
@@ -75,7 +81,8 @@ def _marks(series):
     if any(one["interrupted"].any() for one in series.values()):
         marks["interrupted"] = Line2D([], [], color="k", marker="o", markerfacecolor="w", linestyle="")
     if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in METRICS):
-        marks[INTERVAL] = Line2D([], [], color="k", marker="|", markersize=14, linestyle="")
+        beside = "; equal numbers side by side" if len(series) > 1 else ""
+        marks[f"{INTERVAL}{beside}"] = Line2D([], [], color="k", marker="|", markersize=14, linestyle="")
     return marks
 
 
