@@ -159,7 +159,7 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
     # 0.943333 ± 2.7764 * 0.012910 * sqrt(4/3), which holds what may be rounded to 0.90; for the other 0.97 ± the same.
     # The deviations of the two are pooled: to sqrt((0.015275^2 + 0.01^2) / 2) = 0.012910; t of 4 degrees of freedom is 2.7764.
     assert re.search(r" 20,20 .*40,000 equal .*0\.90 inside 0\.9019 to 0\.9847.*0\.2 above", done.stdout)
-    assert re.search(r" 100,20 .*1 NOT equal .*0\.9900 inside 0\.9286 to 1\.0000.*0\.0100 inside", done.stdout)
+    assert re.search(r" 100,20 .*1 NOT equal .*0\.99 inside 0\.9286 to 1\.0000.*0\.01 inside", done.stdout)
     assert "Published val. accuracy: 2 of 2 lie inside, where by chance 1.9 would; none outside beyond chance" in done.stdout
     assert "Published val. loss: 1 of 2 lie inside" in (sweep / "comparisons/wide/table.md").read_text()
     row = rows_of(sweep / "comparisons/wide/table.csv")[0]
