@@ -246,7 +246,7 @@ def test_published_figures_stand_with_what_they_are_of(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text()
     assert (
-        page.count("Published figures, and our 95% prediction interval") == 2 and "0.9100 below 0.9700 to" in page
+        page.count("Published figures, and our 95% prediction interval") == 2 and "0.91 below 0.9700 to" in page
     )  # caption and label
     crosses = data_of(tmp_path / "report.html")["charts"]["d: validation accuracy and loss by weight decay λ"]["data"][1]
     assert crosses["y"] == [0.97, 0.97, 0.91] and crosses["x"] == ["0", "1e-06", "0.0001"]
