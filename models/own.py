@@ -135,6 +135,8 @@ def user_code(net, fault="fails", advice="", passing=()):
     error = None
     try:
         with warnings.catch_warnings():  # its filters are its own
+            # `lab.training.notes` says what follows from it.
+            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
             yield
     except (KeyboardInterrupt, NetworkError) as passed:
         if type(passed) not in (KeyboardInterrupt, Terminated, NetworkError):  # one of the user's own
