@@ -720,6 +720,12 @@ def test_a_table_of_an_interrupted_run_is_no_figure_to_be_held_against(tmp_path,
     assert not any("lie inside" in note for note in notes)
 
 
+def test_a_column_that_is_not_read_is_named(tmp_path, sweep):
+    (tmp_path / "p.csv").write_text('hidden,optimiser,val_accuracy\n"20,20",sgd,0.94\n')
+    tables_of_both = comparison.compare(*collect(sweep, "wide"), View(str(tmp_path / "p.csv"))).tables
+    assert any("the columns optimiser" in note for table in tables_of_both for note in table.notes)
+
+
 def test_what_was_not_repeated_is_not_tested_and_that_is_said(sweep):
     notes = comparison.compare(*collect(sweep, "*")).tables[0].notes
     assert "Tested are the 2 of 3 rows that were repeated and not interrupted." in notes

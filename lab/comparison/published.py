@@ -14,7 +14,7 @@ from lab import console, runs
 from lab.comparison import losses
 from lab.comparison.groups import METRICS, bounds_of, heading
 from lab.comparison.text import as_written
-from lab.inputs import read
+from lab.inputs import read, visible
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, flag_of, parse, text
 
@@ -31,6 +31,7 @@ class Published(NamedTuple):
     conditions: Mapping = MappingProxyType({})  # group's name -> what differs: "epochs 10, ours 2"
     losses: Mapping = MappingProxyType({})  # likewise, of their losses alone
     unsaid: tuple = ()  # those of `CONDITIONS` that the file does not name
+    unread: tuple = ()  # columns of the file that are neither settings nor figures
 
     @property
     def unjudged(self):
@@ -45,10 +46,12 @@ class Published(NamedTuple):
     @property
     def notes(self):
         """As `unjudged`, and what could not be checked."""
-        if not (self.final and self.unsaid):
-            return self.unjudged
-        columns = ", ".join(self.unsaid)
-        return [*self.unjudged, f"Not checked, as the published file has no such column: {columns}."]
+        found = self.unjudged
+        if self.final and self.unsaid:
+            found.append(f"Not checked, as the published file has no such column: {', '.join(self.unsaid)}.")
+        if self.unread:
+            found.append(f"Not read, as they are neither settings nor figures: the columns {', '.join(self.unread)}.")
+        return found
 
 
 class Verdict(NamedTuple):
@@ -95,8 +98,9 @@ def read_published(path, groups):
     UserError
         If it is no such file, or no row belongs to any group.
     """
-    rows = _parsed(path, *_read(path))
-    published = _matched(path, rows, groups)
+    columns, lines = _read(path)
+    rows = _parsed(path, columns, lines)
+    published = _matched(path, rows, groups)._replace(unread=_unread(columns))
     _check_each_is_there_once(path, rows)
     if not (published.final or published.by_epoch):
         keys = list(rows[0].settings) if rows else []
@@ -271,6 +275,14 @@ def _parsed(path, columns, rows):
 def _unrounded(figure):
     """A figure with so many digits that it counts as exact: 1 as 1.000000000000."""
     return figure.quantize(Decimal("1e-12")) if figure.as_tuple().exponent > -12 else figure
+
+
+def _unread(columns):
+    """The columns that say nothing to us; of a table of ours, none that anybody would miss."""
+    known = {*FLAGS, *METRICS, "parameters", "epoch"}
+    return (
+        () if "data_sha256" in columns else tuple(" ".join(visible(name).split())[:50] for name in columns if name not in known)
+    )
 
 
 def _check_each_is_there_once(path, rows):
