@@ -90,6 +90,11 @@ def visible(text):
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 
 
+def in_a_line(text):
+    """Text as `visible` gives it, line breaks written out, too."""
+    return visible(text).replace("\n", r"\n")
+
+
 def as_typed(text):
     """Text with the signs of a keyboard in place of printed dashes, quotation marks, spaces and digits."""
     return unicodedata.normalize("NFKC", text.translate(_TO_KEYBOARD))

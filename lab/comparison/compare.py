@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from lab import console, runs
 from lab.comparison import charts, effects, losses, tables, text
-from lab.comparison.groups import GANS, by_kind, collect
-from lab.comparison.naming import naming_of, shared_in_words, usual_in_words
+from lab.comparison.groups import GANS, by_kind, collect, gather
+from lab.comparison.naming import naming_of, shared_by_rows, shared_in_words, usual_in_words
 from lab.comparison.published import Published, read_published, verdicts_of
 from lab.settings import UserError
 
@@ -59,7 +59,7 @@ def compare_runs(results_dir, folders, folder, view):
     for kind, members in kinds.items():
         path = folder.with_name(f"{folder.name},{kind}") if len(kinds) > 1 else folder
         seen = view._replace(published=None) if len(kinds) > 1 and kind == GANS else view
-        compared[path] = compare(*collect(results_dir, members), seen)
+        compared[path] = compare(*gather(results_dir, members), seen)
     written = []
     for path, comparison in compared.items():
         runs.make_free(path)
@@ -132,7 +132,7 @@ def _ordered(groups, view):
 
 def _with_shared(table, groups):
     """A table with a first note on what these groups, its rows, share."""
-    return table._replace(notes=[f"All rows: {shared_in_words(groups)}.", *table.notes]) if groups else table
+    return table._replace(notes=[shared_by_rows(groups), *table.notes]) if groups else table
 
 
 def _cut_short(groups):
@@ -184,7 +184,7 @@ def export(results_dir, folders, view, form):
     if form == "csv" and len(kinds) > 1:
         raise UserError("--export csv: GANs and classifiers have other columns: name runs of one kind")
     for members in kinds.values():
-        _export(*collect(results_dir, members), view, form)
+        _export(*gather(results_dir, members), view, form)
 
 
 def _export(groups, notes, view, form):
@@ -197,7 +197,7 @@ def _export(groups, notes, view, form):
     if form != "csv" and len(naming.names) == 1:
         rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
     console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[form](rows[: view.top]))
-    about = [f"All rows: {shared_in_words(shown)}.", *usual_in_words(naming)]
+    about = [shared_by_rows(shown), *usual_in_words(naming)]
     about += [*tables.about_cells(groups, groups[0].measures), *notes]
     for note in [*about, *warnings_of(groups), *losses.sentences(groups)]:
         console.say(note, file=sys.stderr)
@@ -228,7 +228,7 @@ def report_sweep(results_dir, folder):
     own = {path: source for path, source in own.items() if runs.is_inside(results_dir, source)}
     render.copy_curves(own)
     render.draw_curves({path: _curve(group, folder.name) for path, group in old.items() if path not in own})
-    render.show(tables.runs_table(groups, folder.name, [f"All rows: {shared_in_words(groups)}.", *notes]))
+    render.show(tables.runs_table(groups, folder.name, [shared_by_rows(groups), *notes]))
     return [*curves]
 
 

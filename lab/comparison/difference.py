@@ -7,7 +7,7 @@ import numpy as np
 from lab import console, runs
 from lab.comparison import losses
 from lab.comparison.groups import bounds_of, collect, heading
-from lab.comparison.naming import shared_in_words
+from lab.comparison.naming import counted, shared_in_words
 from lab.comparison.tables import LISTED, about_cells, cell, told
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, flag_of, text
@@ -38,7 +38,7 @@ def show_difference(results_dir, names):
         both = f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
         raise UserError(f"--diff: {both}: they have no metric in common; name two of one kind")
     for letter, group in zip("AB", (one, other)):
-        console.say(f"{letter}: {group.name} ({len(group.runs)} run{'s' * (len(group.runs) > 1)})")
+        console.say(f"{letter}: {group.name} ({counted(len(group.runs), 'run')})")
     console.say(f"Both: {shared_in_words([one, other])}.")
     differing = _differing(one, other)
     if differing:
@@ -47,8 +47,8 @@ def show_difference(results_dir, names):
         console.say("Nothing differs in what trained them.")
     console.table(_metrics(one, other), "Metrics of the epoch whose weights were saved")
     console.say(_note(one, other))
-    if counted := _counted(one, other):
-        console.table(counted, "How many of the runs", left=("runs",))
+    if of_runs := _counted(one, other):
+        console.table(of_runs, "How many of the runs", left=("runs",))
         console.say("p: Fisher's exact test.")
 
 

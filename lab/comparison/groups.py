@@ -111,16 +111,20 @@ def collect(results_dir, folders):
     UserError
         If a file is broken, or nothing is left.
     """
+    return gather(results_dir, map(runs.load, folders))
+
+
+def gather(results_dir, loaded):
+    """As `collect`, of runs that are read already: iterable of Run."""
     gathered, notes = {}, []
-    for folder in folders:
-        run = runs.load(folder)
+    for run in loaded:
         status = run.history.status
         if status in (runs.TRAINING, runs.DIVERGED):
             state = "is not finished" if status == runs.TRAINING else "diverged"
-            notes.append(f"{folder} {state}: left out. {run.to_resume}".rstrip())
+            notes.append(f"{run.folder} {state}: left out. {run.to_resume}".rstrip())
             continue
         notes += run.breaks
-        gathered.setdefault(top_of(folder, results_dir), []).append(run)
+        gathered.setdefault(top_of(run.folder, results_dir), []).append(run)
     if not gathered:
         raise UserError(f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})")
     if len({members[0].settings.is_gan for members in gathered.values()}) > 1:
@@ -130,25 +134,24 @@ def collect(results_dir, folders):
 
 
 def by_kind(folders):
-    """Classifiers and GANs apart, which are compared one kind after the other.
+    """Read runs, classifiers and GANs apart, which are compared one kind after the other.
 
     Parameters
     ----------
     folders : list of Path
-        Of runs.
 
     Returns
     -------
-    dict of str to list of Path
+    dict of str to list of Run
         By `CLASSIFIERS` and `GANS`, or only one of them. An unfinished run makes no kind of its own.
     """
-    loaded = {folder: runs.load(folder) for folder in folders}
-    finished = {run.settings.is_gan for run in loaded.values() if that_count([run])}
+    loaded = [runs.load(folder) for folder in folders]
+    finished = {run.settings.is_gan for run in loaded if that_count([run])}
     if len(finished) < 2:
-        return {GANS if True in finished else CLASSIFIERS: folders}
+        return {GANS if True in finished else CLASSIFIERS: loaded}
     kinds = {CLASSIFIERS: [], GANS: []}
-    for folder, run in loaded.items():
-        kinds[GANS if run.settings.is_gan else CLASSIFIERS].append(folder)
+    for run in loaded:
+        kinds[GANS if run.settings.is_gan else CLASSIFIERS].append(run)
     return kinds
 
 

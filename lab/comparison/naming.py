@@ -86,13 +86,24 @@ def shared_in_words(groups):
     counts = sorted({len(group.runs) for group in groups})
     shared.append(f"{counts[0]} to {counted(counts[-1], 'run')} each" if counts[1:] else f"{counted(*counts, 'run')} each")
     devices = sorted({group.device for group in groups})
-    parts = [device.rpartition(", ") for device in devices]
-    common = {first for first, *_ in parts}
-    if len(common) == 1:
-        shared.append(", ".join(filter(None, [*common, " or ".join(last for *_, last in parts)])))
+    common, rests = short_devices(devices)
+    if common is not None:
+        shared.append(", ".join(filter(None, [common, " or ".join(rests)])))
     elif len(classes := {device.partition(":")[0] for device in devices}) == 1:
         shared += classes
     return ", ".join(shared)
+
+
+def shared_by_rows(groups):
+    """As `shared_in_words`, a sentence for a table."""
+    return f"All rows: {shared_in_words(groups)}."
+
+
+def short_devices(devices):
+    """What all devices have in common, None for nothing, and each without it: of the threads of one CPU, their number."""
+    parts = [device.rpartition(", ") for device in devices]
+    common = {first for first, *_ in parts}
+    return (common.pop(), [last for *_, last in parts]) if len(common) == 1 else (None, devices)
 
 
 def counted(number, noun):

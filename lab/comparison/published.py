@@ -13,6 +13,7 @@ import numpy as np
 from lab import console, runs
 from lab.comparison import losses
 from lab.comparison.groups import METRICS, bounds_of, heading
+from lab.comparison.naming import counted
 from lab.comparison.text import as_written
 from lab.inputs import read, visible
 from lab.metrics import significance
@@ -39,8 +40,7 @@ class Published(NamedTuple):
         found = []
         for what, by_group in (("figures", self.conditions), ("losses", self.losses)):
             for words, count in Counter(by_group.values()).items():
-                rows = f"{count} row{'s' * (count > 1)}"
-                found.append(f"No verdict on {what} published with {words} ({rows}).")
+                found.append(f"No verdict on {what} published with {words} ({counted(count, 'row')}).")
         return found
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 
 from lab import runs
 from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, bounds_of, heading, of_real_data
-from lab.comparison.naming import USUAL, in_words, naming_of, usual_in_words
+from lab.comparison.naming import USUAL, in_words, naming_of, short_devices, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
 from lab.inputs import suggestion
@@ -41,7 +41,7 @@ class Table(NamedTuple):
 def runs_table(groups, title, notes):
     """The main table: what differs first, then the metrics; columns that would tell nothing are left out."""
     naming, rows = naming_of(groups), []
-    _, devices = _short([group.device for group in groups])
+    _, devices = short_devices([group.device for group in groups])
     for group, row, device in zip(groups, first_cells(groups, naming), devices):
         row |= _cells(group, _FIRST) | {"parameters": f"{group.record.parameters:,}"} | _cells(group, _LATER)
         seconds = f"{group.measures['epoch_seconds'].mean():.3g}"
@@ -188,7 +188,7 @@ def speed_table(groups):
     speeds = speeds_of(groups)
     if not speeds:
         return None
-    common, short = _short([speed.device for speed in speeds])
+    common, short = short_devices([speed.device for speed in speeds])
     rows = []
     for speed, device in zip(speeds, short):
         row = {"setting": speed.setting, "device": device, "start": _seconds(speed.start), "first": _seconds(speed.first)}
@@ -201,13 +201,6 @@ def speed_table(groups):
     notes += [f"Device: {common}."] if common else []
     rows = told(_without(rows, alone))
     return Table(DEVICES, rows, [*notes, *_about_speeds(speeds), *_wide(speeds, rows)])
-
-
-def _short(devices):
-    """What all devices have in common, and each without it: of the threads of one CPU, their number."""
-    parts = [device.rpartition(", ") for device in devices]
-    common = {first for first, *_ in parts}
-    return (common.pop(), [last for *_, last in parts]) if len(common) == 1 else ("", devices)
 
 
 def _seconds(value):

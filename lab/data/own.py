@@ -16,7 +16,7 @@ from lab.data import readers
 from lab.data.arrays import LEAST_SIDE, MOST_CLASSES, MOST_SIDE, Arrays, fingerprint, in_words, with_axes
 from lab.data.download import cache
 from lab.data.pictures import IN_WORDS, contents, deepest_value, divisor_for, is_picture, users_picture, whole_picture
-from lab.inputs import MOST_BYTES, first_line, in_natural_order, read, visible
+from lab.inputs import MOST_BYTES, first_line, in_a_line, in_natural_order, read, visible
 from lab.outputs import atomic
 from lab.parallel import in_parallel
 from lab.settings import UserError
@@ -67,7 +67,7 @@ def load_own(path, side=None):
         parts = with_axes(parts)
         # As runs keep them: what cannot be seen takes more letters then.
         classes = [str(label) for label in range(parts[1].max() + 1)] if classes is None else classes
-        classes = tuple(map(_in_a_line, classes))
+        classes = tuple(map(in_a_line, classes))
         _check_classes(parts, classes)
         _warn_of_blank(path, parts, classes)
         return Arrays(*parts, classes, os.path.abspath(path), *more)
@@ -76,11 +76,6 @@ def load_own(path, side=None):
     except (ValueError, OSError) as error:
         where = getattr(error, "filename", None) or path
         raise UserError(f"{where}: {getattr(error, 'strerror', None) or first_line(error)}") from error
-
-
-def _in_a_line(name):
-    """A name of the user's as it is shown, line breaks written out."""
-    return visible(name).replace("\n", r"\n")
 
 
 def _check_classes(parts, classes):
@@ -199,7 +194,7 @@ def _listed(folder):
         raise ValueError(f"class {unknown[0]} has pictures in test/, but none in train/")
     if untested := sorted(train.keys() - test.keys()):
         more = f" and {len(untested) - _NAMED} more" if len(untested) > _NAMED else ""
-        say(f"{folder}: no picture for testing of {_in_a_line(', '.join(untested[:_NAMED]))}{more}.")
+        say(f"{folder}: no picture for testing of {in_a_line(', '.join(untested[:_NAMED]))}{more}.")
     classes = sorted(train, key=lambda name: (in_natural_order(name), name))
     pictures = [
         _Picture(path, label, tested)

@@ -11,7 +11,7 @@ import numpy as np
 
 from lab.console import say
 from lab.data.arrays import check_layout
-from lab.inputs import MOST_BYTES, check_zip, opened, visible
+from lab.inputs import MOST_BYTES, check_zip, in_a_line, opened
 from lab.settings import UserError
 
 _LONGEST = 200  # characters of the names of arrays that are not read
@@ -65,7 +65,7 @@ def read_npz(path, more="classes"):
             members = {name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file}
             _check_headers(path, {name: _header(file.zip, member) for name, member in members.items()})
             if others := sorted({*file.files} - {*members}):
-                names = visible(", ".join(others))[:_LONGEST].replace("\n", r"\n")
+                names = in_a_line(", ".join(others))[:_LONGEST]
                 say(f"{path}: left out: {names}; read are {', '.join((*NPZ, more))}.")
             return [file[name] if name in members else None for name in (*NPZ, more)]
     except UserError:

@@ -12,7 +12,7 @@ from lab import console, figures, runs
 from lab.comparison import losses
 from lab.comparison.text import as_csv
 from lab.data import decode_picture
-from lab.inputs import visible
+from lab.inputs import in_a_line, visible
 from lab.metrics import classification
 
 TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
@@ -197,7 +197,7 @@ def _print_predictions(rows):
 def _cell(value):
     if isinstance(value, float):
         return f"{value:.6f}"
-    return visible(str(value)).replace("\n", r"\n")
+    return in_a_line(str(value))
 
 
 def _seen(run, readings, rows):

@@ -110,24 +110,29 @@ def _is_alone(request, folders):
 def _compare(request, folders):
     if request.images or request.net:
         raise UserError("--images and --net: name one run that they are for")
-    gans = comparison.by_kind(folders).get(comparison.GANS, folders)
     if request.of_gans:
         if request.published:
             raise UserError("--published: there are published figures of classifiers only")
-        found = [runs.load(folder) for folder in gans]
-        trained = [run for run in found if run.history.status in (runs.COMPLETE, runs.INTERRUPTED)]
+        trained = [run for run in _gans_of(folders) if run.history.status in (runs.COMPLETE, runs.INTERRUPTED)]
         if not trained:
             raise UserError("none of these runs is finished: there is nothing to evaluate or to compare")
         _evaluate(trained, request)
     label = request.label or comparison.label_of(request.model_name)
     folder = runs.folder_of(request.results_dir, f"{runs.Beside.COMPARISONS}/{label}")
     if request.strip is not None:
-        return comparison.draw_strip(request.results_dir, gans, request.strip, folder)
+        generating = [run.folder for run in _gans_of(folders)]
+        return comparison.draw_strip(request.results_dir, generating, request.strip, folder)
     view = comparison.View(request.published, request.sort, request.top)
     if request.export:
         comparison.export(request.results_dir, folders, view, request.export)
         return []
     return comparison.compare_runs(request.results_dir, folders, folder, view)
+
+
+def _gans_of(folders):
+    """The GANs of some runs, or all of these where no GAN is finished: a list of Run."""
+    kinds = comparison.by_kind(folders)
+    return kinds.get(comparison.GANS) or kinds[comparison.CLASSIFIERS]
 
 
 def _evaluate(several, request):

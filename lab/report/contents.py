@@ -5,7 +5,7 @@ from typing import NamedTuple
 from lab import runs
 from lab.comparison import Comparison, View, compare, losses, tables, warnings_of, with_names
 from lab.comparison.groups import experiment_of
-from lab.comparison.naming import shared_in_words
+from lab.comparison.naming import shared_by_rows
 from lab.comparison.published import NothingPublished, read_published
 from lab.figures import interactive
 from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
@@ -59,7 +59,7 @@ def kinds_of(rows):
             speed = [*filter(None, [tables.speed_table(groups)])]
             columns, notes = columns_of(chosen), [*warnings_of(groups, counted=True), *losses.sentences(groups)]
             if groups:
-                notes.insert(0, f"All rows: {shared_in_words(groups)}.")
+                notes.insert(0, shared_by_rows(groups))
             kinds.append(Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed))
     return kinds
 

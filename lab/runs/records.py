@@ -12,7 +12,7 @@ import simplejson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lab.console import command, say
-from lab.inputs import read, visible
+from lab.inputs import in_a_line, read, visible
 from lab.runs.folders import TENSORBOARD, File, below, own_file
 from lab.settings import (
     CLASSES,
@@ -42,7 +42,7 @@ CURVES = {
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 # Tables, figures and pages show it: so it does nothing there, and is no longer than they have room for.
-_VISIBLE = BeforeValidator(lambda given: visible(given).replace("\n", r"\n") if isinstance(given, str) else given)
+_VISIBLE = BeforeValidator(lambda given: in_a_line(given) if isinstance(given, str) else given)
 Line = Annotated[str, Field(max_length=2_000), _VISIBLE]
 # The name of a run, its layers and its data may be as long as a path each.
 Command = Annotated[str, Field(max_length=20_000), _VISIBLE]
