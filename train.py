@@ -20,7 +20,9 @@ that was broken off.
 import os.path
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # also where Python was told not to look there (python -P)
+sys.path.insert(
+    0, os.path.dirname(os.path.realpath(__file__))
+)  # also where Python was told not to look there (python -P)
 
 from lab import cli
 
@@ -35,7 +37,9 @@ def parse_args():
         help="a run, also one of a sweep: its settings are the defaults of the flags",
     )
     cli.add_setting_flags(parser)
-    many = parser.add_argument_group("many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again")
+    many = parser.add_argument_group(
+        "many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again"
+    )
     repeats = "train N times, with the seeds SEED to SEED + N - 1; the best trials of a search (default: 5)"
     many.add_argument("--repeats", type=cli.whole("repeats"), metavar="N", help=repeats)
     sweep = "train with each of these values of a flag, named without its dashes; given again, with each combination"
@@ -49,18 +53,24 @@ def parse_args():
     budget = "what to search for: the best accuracy of a dense net with N hidden units in all"
     many.add_argument("--unit-budget", type=cli.whole("unit budget"), metavar="N", help=budget)
     target = "or the fewest parameters with this accuracy, between 0 and 1"
-    many.add_argument("--target-accuracy", type=cli.real("target accuracy"), metavar="A", help=target)
+    many.add_argument(
+        "--target-accuracy", type=cli.real("target accuracy"), metavar="A", help=target
+    )
     many.add_argument(
         "--workers",
         type=cli.whole("workers"),
         metavar="N",
         help="processes on this machine (default: one a core, of one thread)",
     )
-    many.add_argument("--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786")
+    many.add_argument(
+        "--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786"
+    )
     places = cli.add_place_flags(parser)
     overwrite = "replace an older run of this name, when the first epoch of the new one has ended"
     places.add_argument("--overwrite", action="store_true", help=overwrite)
-    places.add_argument("--tensorboard", action="store_true", help="also write a log for TensorBoard")
+    places.add_argument(
+        "--tensorboard", action="store_true", help="also write a log for TensorBoard"
+    )
     args = parser.parse_args()
     if args.like is None:
         return args

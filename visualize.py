@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Look at a data set: examples, images by class, mean images, a map in two dimensions, its numbers. Or at the theory.
+"""Look at a data set: examples, images by class, mean images, a map in two dimensions, its
+numbers. Or at the theory.
 
 examples:
   python visualize.py                                 MNIST
@@ -14,7 +15,9 @@ Everything is written to results/datasets/NAME/, or results/theory/.
 import os.path
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # also where Python was told not to look there (python -P)
+sys.path.insert(
+    0, os.path.dirname(os.path.realpath(__file__))
+)  # also where Python was told not to look there (python -P)
 
 from lab import cli
 from lab.settings import THEORY
@@ -23,7 +26,9 @@ from lab.settings import THEORY
 def parse_args():
     parser = cli.Parser(__doc__)
     cli.add_setting_flags(parser, ("dataset", "resize"))
-    parser.add_argument("--theory", choices=THEORY, metavar="TOPIC", help=f"{', '.join(THEORY)}: draw this instead")
+    parser.add_argument(
+        "--theory", choices=THEORY, metavar="TOPIC", help=f"{', '.join(THEORY)}: draw this instead"
+    )
     cli.add_place_flags(parser)
     return parser.parse_args()
 
@@ -33,7 +38,9 @@ def main():
     cli.check_display(args.show)
     from lab import explore  # with NumPy and matplotlib, for which -h does not wait
 
-    paths = explore.visualize(args.dataset, args.theory, args.data_dir, args.results_dir, args.resize)
+    paths = explore.visualize(
+        args.dataset, args.theory, args.data_dir, args.results_dir, args.resize
+    )
     cli.finish(paths, args.show)
 
 

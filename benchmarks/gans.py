@@ -2,13 +2,15 @@
 """How fast we train GANs, beside the usual Keras script; and what unrolling costs.
 
 examples:
-  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST (conv), 5 rounds
-  python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN, not unrolled and unrolled
+  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST
+  (conv), 5 rounds python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN,
+  not unrolled and unrolled
 
-The usual script generates images with `generator.predict`, gives the discriminator real and generated ones with
-`train_on_batch`, and trains the generator through the frozen discriminator with `train_on_batch`; here with the same layers,
-batch size, losses and Adam. Both train in this process, in turn, after a warm-up. Shown are milliseconds a step, the median
-over the rounds, and the median of the ratios within each round.
+The usual script generates images with `generator.predict`, gives the discriminator real and
+generated ones with `train_on_batch`, and trains the generator through the frozen discriminator
+with `train_on_batch`; here with the same layers, batch size, losses and Adam. Both train in this
+process, in turn, after a warm-up. Shown are milliseconds a step, the median over the rounds, and
+the median of the ratios within each round.
 """
 
 import argparse
@@ -29,10 +31,22 @@ BATCH_SIZE = 128
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with mnist.npz, fashion_mnist.npz")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant trains (default: 5)")
-    parser.add_argument("--unrolls", type=int, nargs="+", metavar="K", help="instead: our dense GAN, unrolled so far, and not")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder with mnist.npz, fashion_mnist.npz"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often each contestant trains (default: 5)"
+    )
+    parser.add_argument(
+        "--unrolls",
+        type=int,
+        nargs="+",
+        metavar="K",
+        help="instead: our dense GAN, unrolled so far, and not",
+    )
     return parser.parse_args()
 
 
@@ -41,7 +55,9 @@ def main():
     devices.start(devices.Setup("cpu"))
     if args.unrolls:
         images = load_dataset(DATASETS["gan-dense"], args.data_dir).train_images
-        contestants = {f"unroll {k}": ours("gan-dense", images, unroll=k) for k in (0, *args.unrolls)}
+        contestants = {
+            f"unroll {k}": ours("gan-dense", images, unroll=k) for k in (0, *args.unrolls)
+        }
         report("gan-dense", contestants, args.rounds)
         return
     for net, name in DATASETS.items():
@@ -57,7 +73,10 @@ def report(net, contestants, rounds):
     for name in contestants:
         median = statistics.median(one[name] for one in times)
         ratios = [one[name] / one[base] for one in times]
-        print(f"  {name:10} {median:8.2f} ms a step, {statistics.median(ratios):6.2f} times {base} ", end="")
+        print(
+            f"  {name:10} {median:8.2f} ms a step, {statistics.median(ratios):6.2f} times {base} ",
+            end="",
+        )
         print(f"({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
 
 
@@ -66,8 +85,13 @@ def ours(net, images, **settings):
     from lab.backend import resident
     from lab.training import engine
 
-    gan = engine.compiled_model(Settings(net=net, dataset=DATASETS[net], batch_size=BATCH_SIZE, **settings), images.shape[1:])
-    fit = resident.prepare(gan, (images,), resident.Batches(BATCH_SIZE, STEPS["ours"], 32, noise=gan.draw_latents))
+    gan = engine.compiled_model(
+        Settings(net=net, dataset=DATASETS[net], batch_size=BATCH_SIZE, **settings),
+        images.shape[1:],
+    )
+    fit = resident.prepare(
+        gan, (images,), resident.Batches(BATCH_SIZE, STEPS["ours"], 32, noise=gan.draw_latents)
+    )
 
     def train():
         begin = time.perf_counter()
@@ -78,18 +102,28 @@ def ours(net, images, **settings):
 
 
 def stock(net, images):
-    """The usual Keras script, with our layers but for the rescaling of raw images and the sigmoid in the loss."""
+    """The usual Keras script, with our layers but for the rescaling of raw images and the sigmoid
+    in the loss.
+    """
     import keras
     import numpy as np
 
     settings = Settings(net=net)
     generator, discriminator = stock_networks(net)
-    images = images.astype("float32") / 255 if net == "gan-conv" else images.reshape(len(images), -1) / np.float32(127.5) - 1
+    images = (
+        images.astype("float32") / 255
+        if net == "gan-conv"
+        else images.reshape(len(images), -1) / np.float32(127.5) - 1
+    )
 
-    adam = keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas)
+    adam = keras.optimizers.Adam(
+        settings.discriminator_learning_rate, *settings.discriminator_betas
+    )
     discriminator.compile(adam, "binary_crossentropy", metrics=["accuracy"])
     both = keras.Sequential([keras.Input((100,)), generator, discriminator])
-    both.compile(keras.optimizers.Adam(settings.learning_rate, *settings.betas), "binary_crossentropy")
+    both.compile(
+        keras.optimizers.Adam(settings.learning_rate, *settings.betas), "binary_crossentropy"
+    )
     draw = np.random.default_rng(0)
     *smoothed, real = (np.full((BATCH_SIZE, 1), label) for label in (0.9, 0.1, 1.0))
 
@@ -118,14 +152,22 @@ def stock_networks(net):
         generator = [keras.Input((100,)), *hidden[0], layers.Dense(784, activation="tanh")]
         discriminator = [keras.Input((784,)), *hidden[1], layers.Dense(1, activation="sigmoid")]
         return keras.Sequential(generator), keras.Sequential(discriminator)
-    generator = [keras.Input((100,)), layers.Dense(7 * 7 * 64, activation="relu"), layers.Reshape((7, 7, 64))]
+    generator = [
+        keras.Input((100,)),
+        layers.Dense(7 * 7 * 64, activation="relu"),
+        layers.Reshape((7, 7, 64)),
+    ]
     for filters in (32, 16):
         generator += [layers.UpSampling2D(), layers.Conv2DTranspose(filters, 5, padding="same")]
         generator += [layers.BatchNormalization(momentum=0.4), layers.Activation("relu")]
     generator.append(layers.Conv2DTranspose(1, 5, padding="same", activation="sigmoid"))
     discriminator = [keras.Input((28, 28, 1))]
     for filters in (32, 64, 128):
-        discriminator += [layers.Conv2D(filters, 5, strides=2, padding="same"), layers.LeakyReLU(), layers.Dropout(0.3)]
+        discriminator += [
+            layers.Conv2D(filters, 5, strides=2, padding="same"),
+            layers.LeakyReLU(),
+            layers.Dropout(0.3),
+        ]
     discriminator += [layers.Flatten(), layers.Dense(1, activation="sigmoid")]
     return keras.Sequential(generator), keras.Sequential(discriminator)
 

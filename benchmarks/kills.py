@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Break runs off at random moments, go on by the same command, and compare with the run that nothing happened to.
+"""Break runs off at random moments, go on by the same command, and compare with the run that
+nothing happened to.
 
 examples:
   python benchmarks/kills.py --data-dir ~/data
   python benchmarks/kills.py --data-dir ~/data --kinds sweep --rounds 4 --signal TERM
 
-A run that was broken off has to end with the same history, times aside, and with the same numbers in model.keras, optimizer
-included. SIGTERM has to end it within 10 s, with exit status 143.
+A run that was broken off has to end with the same history, times aside, and with the same numbers
+in model.keras, optimizer included. SIGTERM has to end it within 10 s, with exit status 143.
 """
 
 import argparse
@@ -35,7 +36,9 @@ TIMES = {"epoch_seconds", "total_seconds", "start_seconds", "compiled", "resumed
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", required=True, help="folder with mnist.npz")
     parser.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--rounds", type=int, default=10, help="of each kind")
@@ -50,10 +53,15 @@ def main():
             start(folder, "whole", flags).wait()
             seconds, expected = time.monotonic() - begin, outcome(Path(folder, "whole", "run"))
             for number in range(args.rounds):
-                told, same = one_round(folder, flags, moments.uniform(0.1, 0.95) * seconds, args.signal, kind, number)
+                told, same = one_round(
+                    folder, flags, moments.uniform(0.1, 0.95) * seconds, args.signal, kind, number
+                )
                 same = same and outcome(Path(folder, "broken", "run")) == expected
                 failed += not same
-                print(f"{kind} {number + 1}/{args.rounds}: {told}; {'the same' if same else 'DIFFERENT'}", flush=True)
+                print(
+                    f"{kind} {number + 1}/{args.rounds}: {told}; {'the same' if same else 'DIFFERENT'}",
+                    flush=True,
+                )
                 subprocess.run(["rm", "-r", str(Path(folder, "broken"))])
             subprocess.run(["rm", "-r", str(Path(folder, "whole"))])
     print(f"{failed} ended otherwise")
@@ -61,19 +69,34 @@ def main():
 
 
 def start(folder, results, flags):
-    command = [sys.executable, ROOT / "train.py", "-m", "run", "--results-dir", Path(folder, results), *flags]
+    command = [
+        sys.executable,
+        ROOT / "train.py",
+        "-m",
+        "run",
+        "--results-dir",
+        Path(folder, results),
+        *flags,
+    ]
     with open(Path(folder, "log"), "w") as log:
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def one_round(folder, flags, seconds, name, kind, number):
-    """Break a command off and go on with it: what happened in words, and whether both ended as they should."""
+    """Break a command off and go on with it:
+
+    what happened in words, and whether both ended as they should.
+    """
     process = start(folder, "broken", flags)
     time.sleep(seconds)
     begin = time.monotonic()
     of_worker = kind == "sweep" and name == "KILL" and number % 2
     if of_worker:  # the client goes on by itself
-        trainers = [one for one in psutil.Process(process.pid).children() if "trainer" in " ".join(one.cmdline())]
+        trainers = [
+            one
+            for one in psutil.Process(process.pid).children()
+            if "trainer" in " ".join(one.cmdline())
+        ]
         for trainer in trainers[:1]:
             trainer.kill()
         status, fine = process.wait(), True
@@ -81,15 +104,24 @@ def one_round(folder, flags, seconds, name, kind, number):
         process.send_signal(getattr(signal, f"SIG{name}"))
         status = process.wait()
         took = time.monotonic() - begin
-        fine = name == "KILL" or status == 0 or (took < 10 and status == {"TERM": 143, "INT": 130}[name])
+        fine = (
+            name == "KILL"
+            or status == 0
+            or (took < 10 and status == {"TERM": 143, "INT": 130}[name])
+        )
     before = [epochs_of(path) for path in sorted(Path(folder, "broken").rglob("history.json"))]
     after = start(folder, "broken", flags).wait() if status else 0
-    resumed = [read(path).get("resumed") for path in sorted(Path(folder, "broken").rglob("history.json"))]
+    resumed = [
+        read(path).get("resumed") for path in sorted(Path(folder, "broken").rglob("history.json"))
+    ]
     who = "worker" if of_worker else "run"
     told = f"{who} broken off after {seconds:.1f} s, status {status}"
     if name != "KILL":
         told += f" within {took:.1f} s"
-    return f"{told}, at epochs {before}, went on after {resumed}, status {after}", fine and after == 0
+    return (
+        f"{told}, at epochs {before}, went on after {resumed}, status {after}",
+        fine and after == 0,
+    )
 
 
 def read(path):
@@ -119,7 +151,10 @@ def numbers(path):
         if isinstance(node, h5py.Dataset):
             found[name] = node[()].tobytes()
 
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+    with (
+        zipfile.ZipFile(path) as archive,
+        h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+    ):
         file.visititems(add)
     return found
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What many runs take: memory of the client, in which Dask's scheduler is, and of the processes that train; seconds a run.
+"""What many runs take: memory of the client, in which Dask's scheduler is, and of the processes
+that train; seconds a run.
 
 examples:
   python benchmarks/long.py runs        1,000 tiny runs on two workers
@@ -27,12 +28,25 @@ TINY = ["--dataset", "mnist5k", "--epochs", "1", "--batch-size", "1000"]
 SWEEPS = {
     "runs": (1000, [*TINY, "--hidden", "4", "--repeats", "1000", "--workers", "2"]),
     "fits": (500, [*TINY, "--hidden", "4", "--repeats", "500", "--workers", "1"]),
-    "nets": (100, ["--epochs", "1", "--workers", "1", "--sweep", "hidden", *(f"{101 + i},50" for i in range(100))]),
+    "nets": (
+        100,
+        [
+            "--epochs",
+            "1",
+            "--workers",
+            "1",
+            "--sweep",
+            "hidden",
+            *(f"{101 + i},50" for i in range(100)),
+        ],
+    ),
 }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=(*SWEEPS, "saves", "checkpoints"))
     parser.add_argument("--data-dir", help="folder with mnist.npz")
     args = parser.parse_args()
@@ -51,22 +65,36 @@ def main():
                 seconds.append(float(found[2]))
                 at.append(time.monotonic())
                 client.append(size(process.pid))
-                trainers.append(max(map(size, (one.pid for one in psutil.Process(process.pid).children())), default=0))
+                trainers.append(
+                    max(
+                        map(size, (one.pid for one in psutil.Process(process.pid).children())),
+                        default=0,
+                    )
+                )
                 if len(at) % (count // 20) == 0:
-                    print(f"{len(at)} runs: client {client[-1]:.0f} MB, the largest trainer {trainers[-1]:.0f} MB", flush=True)
+                    print(
+                        f"{len(at)} runs: client {client[-1]:.0f} MB, the largest trainer {trainers[-1]:.0f} MB",
+                        flush=True,
+                    )
         assert process.wait() == 0 and len(at) == count
     tenth, half = count // 10, count // 2
     report("client", client, tenth)
     report("largest trainer", trainers, tenth)
-    print(f"largest trainer: at most {max(trainers):.0f} MB, over the last half {max(trainers[half:]):.0f} MB")
+    print(
+        f"largest trainer: at most {max(trainers):.0f} MB, over the last half {max(trainers[half:]):.0f} MB"
+    )
     apart = statistics.median(later - one for one, later in zip(at[tenth:], at[tenth + 1 :]))
-    print(f"median between two runs' ends {apart:.3f} s, of a run's training {statistics.median(seconds):.2f} s")
+    print(
+        f"median between two runs' ends {apart:.3f} s, of a run's training {statistics.median(seconds):.2f} s"
+    )
     return 0
 
 
 def report(name, sizes, tenth):
     first, last = statistics.median(sizes[tenth - 5 : tenth + 5]), statistics.median(sizes[-10:])
-    print(f"{name}: {first:.0f} MB after {tenth} runs, {last:.0f} MB at the end: {100 * (last / first - 1):+.1f}%")
+    print(
+        f"{name}: {first:.0f} MB after {tenth} runs, {last:.0f} MB at the end: {100 * (last / first - 1):+.1f}%"
+    )
 
 
 def size(pid):
@@ -100,7 +128,10 @@ def save_and_load():
 
 
 def checkpoints(data_dir, seconds=45):
-    """Of runs that are stopped after so many seconds: the time in which their state was taken after each epoch, and written."""
+    """Of runs that are stopped after so many seconds:
+
+    the time in which their state was taken after each epoch, and written.
+    """
     sys.path.insert(0, str(ROOT))
     from lab import data, runs
     from lab.backend import devices
@@ -122,11 +153,15 @@ def checkpoints(data_dir, seconds=45):
         return call
 
     callbacks.Checkpoints.write = timed("written", callbacks.Checkpoints.write)
-    callbacks.Recorder.on_epoch_end = timed("recorded", callbacks.Recorder.on_epoch_end)  # with the line in history.json
+    callbacks.Recorder.on_epoch_end = timed(
+        "recorded", callbacks.Recorder.on_epoch_end
+    )  # with the line in history.json
     for net in NETS:
         dataset = "cifar10" if net == "filter" else "mnist"
         more = {"sample_every": 10_000} if net in GANS else {}
-        settings, arrays = data.for_run(Settings(net=net, dataset=dataset, epochs=10_000, **more), data_dir)
+        settings, arrays = data.for_run(
+            Settings(net=net, dataset=dataset, epochs=10_000, **more), data_dir
+        )
         spent.clear()
         begin, sizes = time.perf_counter(), []
         with tempfile.TemporaryDirectory() as folder:
@@ -136,14 +171,23 @@ def checkpoints(data_dir, seconds=45):
                 sizes.append(path.stat().st_size if path.exists() else 0)
                 return time.perf_counter() - begin < seconds
 
-            history = train_run(settings, arrays, runs.Output(path.parent, "run"), verbose=False, watch=watch)
-        total, written, kept = history["total_seconds"], spent.get("written", []), sum(spent["recorded"])
+            history = train_run(
+                settings, arrays, runs.Output(path.parent, "run"), verbose=False, watch=watch
+            )
+        total, written, kept = (
+            history["total_seconds"],
+            spent.get("written", []),
+            sum(spent["recorded"]),
+        )
         share, megabytes = 100 * (sum(written) + kept) / total, max(sizes) / 1e6
         print(
             f"{net}: {len(history['epoch_seconds'])} epochs in {total:.1f} s; {len(written)} checkpoints of {megabytes:.1f} MB",
             end="",
         )
-        print(f" took {sum(written):.3f} s, what is kept after each epoch {kept:.3f} s: {share:.2f}%", flush=True)
+        print(
+            f" took {sum(written):.3f} s, what is kept after each epoch {kept:.3f} s: {share:.2f}%",
+            flush=True,
+        )
     return 0
 
 

@@ -1,9 +1,10 @@
-"""What the lab is measured against: the same networks, as users of Keras, JAX and PyTorch would write them to be fast.
+"""What the lab is measured against: the same networks, as users of Keras, JAX and PyTorch would
+write them to be fast.
 
 `training.py` runs each in a process of its own, with the Python that has its packages:
-``python benchmarks/peers.py NAME NET DATA_DIR FOLDER EPOCHS OPTIONS``. It trains and leaves in FOLDER/run/history.json the
-seconds of each epoch, validation included, and the validation accuracies; the Keras scripts also save their model and draw its
-curve, as train.py does.
+``python benchmarks/peers.py NAME NET DATA_DIR FOLDER EPOCHS OPTIONS``. It trains and leaves in
+FOLDER/run/history.json the seconds of each epoch, validation included, and the validation
+accuracies; the Keras scripts also save their model and draw its curve, as train.py does.
 """
 
 import functools
@@ -27,7 +28,9 @@ RATE, BETAS, EPSILON = 1e-3, (0.9, 0.999), 1e-7  # Keras's Adam
 
 
 def layers_of(net, options):
-    """The layers of a network, as tuples of a name and numbers; "conv" has filters, kernel size, and whether it is padded."""
+    """The layers of a network, as tuples of a name and numbers; "conv" has filters, kernel size,
+    and whether it is padded.
+    """
     kernels = {
         "dense": [("dense", 200), ("dense", 100)],
         "conv": [("conv", 20, 5, True), ("conv", 10, 3, True)],
@@ -37,7 +40,10 @@ def layers_of(net, options):
     stack = [("flatten",)] if net == "dense" else []
     for number, kernel in enumerate(kernels):
         stack += [kernel, *([("norm",)] if options["batch_norm"] else []), ("relu",)]
-        stack += [*([("pool",)] if number < pooled else []), *([("dropout",)] if options["dropout"] else [])]
+        stack += [
+            *([("pool",)] if number < pooled else []),
+            *([("dropout",)] if options["dropout"] else []),
+        ]
     joined = {"dense": [], "conv": [("flatten",)], "filter": [("mean",)]}[net]
     return [*stack, *joined, ("dense", CLASSES)]
 
@@ -45,7 +51,10 @@ def layers_of(net, options):
 def load(net, data_dir):
     """Images as floats in [0, 1], and labels as integers: of training, of validation."""
     with np.load(Path(data_dir, f"{DATASETS[net]}.npz")) as data:
-        images = [data[name].reshape(-1, *SHAPES[DATASETS[net]]).astype("float32") / 255 for name in ("x_train", "x_test")]
+        images = [
+            data[name].reshape(-1, *SHAPES[DATASETS[net]]).astype("float32") / 255
+            for name in ("x_train", "x_test")
+        ]
         labels = [data[name].ravel().astype("int32") for name in ("y_train", "y_test")]
     return (images[0], labels[0]), (images[1], labels[1])
 
@@ -54,19 +63,28 @@ def report(folder, seconds, accuracies):
     """Write what `training.measure` reads, as train.py does."""
     run = Path(folder, "run")
     run.mkdir()
-    (run / "history.json").write_text(json.dumps({"epoch_seconds": seconds, "val_accuracy": accuracies}))
+    (run / "history.json").write_text(
+        json.dumps({"epoch_seconds": seconds, "val_accuracy": accuracies})
+    )
     return run
 
 
 def own_network(folder):
     """The network of docs/own.md, in a file of a folder."""
     path = Path(folder, "residual.py")
-    path.write_text(re.search(r"```python\n(.*?)```", (ROOT / "docs" / "own.md").read_text(), re.DOTALL)[1])
+    path.write_text(
+        re.search(r"```python\n(.*?)```", (ROOT / "docs" / "own.md").read_text(), re.DOTALL)[1]
+    )
     return path
 
 
-def keras_fit(net, data_dir, folder, epochs, options, backend="tensorflow", per_execution=1, compiled="auto"):
-    """`keras.Model.fit` on float arrays: so many steps to a call of the backend's function (0: an epoch)."""
+def keras_fit(
+    net, data_dir, folder, epochs, options, backend="tensorflow", per_execution=1, compiled="auto"
+):
+    """`keras.Model.fit` on float arrays:
+
+    so many steps to a call of the backend's function (0: an epoch).
+    """
     os.environ["KERAS_BACKEND"] = backend
     import keras
     import matplotlib
@@ -86,7 +104,12 @@ def keras_fit(net, data_dir, folder, epochs, options, backend="tensorflow", per_
         on_epoch_begin=lambda epoch, logs: seconds.append(-time.perf_counter()),
         on_epoch_end=lambda epoch, logs: seconds.append(seconds.pop() + time.perf_counter()),
     )
-    fitted = {"batch_size": BATCH_SIZES[net], "epochs": epochs, "validation_data": validation, "verbose": 2}
+    fitted = {
+        "batch_size": BATCH_SIZES[net],
+        "epochs": epochs,
+        "validation_data": validation,
+        "verbose": 2,
+    }
     history = model.fit(*training, callbacks=[stopwatch], **fitted).history
     run = report(folder, seconds, history["val_accuracy"])
     model.save(run / "model.keras")
@@ -105,11 +128,15 @@ def keras_model(net, folder, options):
     if net == "own":
         logits = runpy.run_path(str(own_network(folder)))["residual"](shape, CLASSES)
         return keras.Sequential([keras.Input(shape), logits, layers.Softmax()])
-    decay = {"kernel_regularizer": keras.regularizers.L2(options["decay"])} if options["decay"] else {}
+    decay = (
+        {"kernel_regularizer": keras.regularizers.L2(options["decay"])} if options["decay"] else {}
+    )
     made = {
         "flatten": layers.Flatten,
         "dense": lambda units: layers.Dense(units, **decay),
-        "conv": lambda filters, size, padded: layers.Conv2D(filters, size, padding="same" if padded else "valid", **decay),
+        "conv": lambda filters, size, padded: layers.Conv2D(
+            filters, size, padding="same" if padded else "valid", **decay
+        ),
         "norm": layers.BatchNormalization,
         "relu": layers.ReLU,
         "pool": layers.MaxPooling2D,
@@ -153,7 +180,10 @@ def jax_scan(net, data_dir, folder, epochs, options):
         return weights
 
     def network(weights, averages, images, key=None):
-        """Logits, and the means and variances of batch normalization: the batch's where there is a key."""
+        """Logits, and the means and variances of batch normalization:
+
+        the batch's where there is a key.
+        """
         weights, averages, values, found = iter(weights), iter(averages), images, []
         for name, *numbers in stack:
             if name == "flatten":
@@ -163,7 +193,9 @@ def jax_scan(net, data_dir, folder, epochs, options):
             elif name == "relu":
                 values = jnp.maximum(values, 0)
             elif name == "pool":
-                values = lax.reduce_window(values, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+                values = lax.reduce_window(
+                    values, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
+                )
             elif name == "dropout" and key is not None:
                 key, used = jax.random.split(key)
                 values = jnp.where(jax.random.bernoulli(used, keep, values.shape), values / keep, 0)
@@ -173,12 +205,16 @@ def jax_scan(net, data_dir, folder, epochs, options):
             elif name == "conv":
                 kernel, bias = next(weights)
                 padding = "SAME" if numbers[2] else "VALID"
-                values = lax.conv_general_dilated(values, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+                values = lax.conv_general_dilated(
+                    values, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
                 values += bias
             elif name == "norm":
                 gamma, beta = next(weights)
                 axes = tuple(range(values.ndim - 1))
-                mean, variance = next(averages) if key is None else (values.mean(axes), values.var(axes))
+                mean, variance = (
+                    next(averages) if key is None else (values.mean(axes), values.var(axes))
+                )
                 found.append((mean, variance))
                 values = gamma * (values - mean) * lax.rsqrt(variance + 1e-3) + beta
         return values, found
@@ -187,26 +223,37 @@ def jax_scan(net, data_dir, folder, epochs, options):
         logits, found = network(weights, averages, images, key)
         cross_entropy = -jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels].mean()
         decayed = [kernel for kernel, _ in weights if kernel.ndim > 1] if options["decay"] else []
-        return cross_entropy + options["decay"] * sum((kernel * kernel).sum() for kernel in decayed), (logits, found)
+        return cross_entropy + options["decay"] * sum(
+            (kernel * kernel).sum() for kernel in decayed
+        ), (logits, found)
 
     def step(state, plan):
         weights, averages, first, second, count = state
         rows, key = plan
         images, labels = device_images[rows], device_labels[rows]
-        (value, (logits, found)), gradient = jax.value_and_grad(loss, has_aux=True)(weights, averages, images, labels, key)
+        (value, (logits, found)), gradient = jax.value_and_grad(loss, has_aux=True)(
+            weights, averages, images, labels, key
+        )
         count += 1
         size = RATE * jnp.sqrt(1 - BETAS[1] ** count) / (1 - BETAS[0] ** count)
         first = jax.tree.map(lambda m, g: m + (g - m) * (1 - BETAS[0]), first, gradient)
         second = jax.tree.map(lambda v, g: v + (g * g - v) * (1 - BETAS[1]), second, gradient)
-        weights = jax.tree.map(lambda w, m, v: w - size * m / (jnp.sqrt(v) + EPSILON), weights, first, second)
+        weights = jax.tree.map(
+            lambda w, m, v: w - size * m / (jnp.sqrt(v) + EPSILON), weights, first, second
+        )
         averages = jax.tree.map(lambda a, f: 0.99 * a + 0.01 * f, averages, found)
-        return (weights, averages, first, second, count), (value, (logits.argmax(1) == labels).mean())
+        return (weights, averages, first, second, count), (
+            value,
+            (logits.argmax(1) == labels).mean(),
+        )
 
     @jax.jit
     def epoch(state, key):
         order, masks = jax.random.split(key)
         steps = len(training[0]) // BATCH_SIZES[net]
-        rows = jax.random.permutation(order, len(training[0]))[: steps * BATCH_SIZES[net]].reshape(steps, -1)
+        rows = jax.random.permutation(order, len(training[0]))[: steps * BATCH_SIZES[net]].reshape(
+            steps, -1
+        )
         state, (losses, accuracies) = lax.scan(step, state, (rows, jax.random.split(masks, steps)))
         return state, losses.mean(), accuracies.mean()
 
@@ -215,7 +262,10 @@ def jax_scan(net, data_dir, folder, epochs, options):
         return (network(weights, averages, images)[0].argmax(1) == labels).sum()
 
     device_images, device_labels = map(jnp.asarray, training)
-    parts = [tuple(map(jnp.asarray, part)) for part in zip(*(np.split(array, 10) for array in validation))]
+    parts = [
+        tuple(map(jnp.asarray, part))
+        for part in zip(*(np.split(array, 10) for array in validation))
+    ]
     weights = initial(jax.random.key(0))
     averages = [(jnp.zeros(len(b)), jnp.ones(len(b))) for g, b in weights if g.ndim == 1]
     zeros = jax.tree.map(jnp.zeros_like, weights)
@@ -235,14 +285,20 @@ def pytorch(net, data_dir, folder, epochs, options, compiled=False):
     import torch
     from torch import nn
 
-    (images, labels), validation = ([torch.tensor(array) for array in part] for part in load(net, data_dir))
-    images, validation[0] = (part.permute(0, 3, 1, 2).contiguous() for part in (images, validation[0]))
+    (images, labels), validation = (
+        [torch.tensor(array) for array in part] for part in load(net, data_dir)
+    )
+    images, validation[0] = (
+        part.permute(0, 3, 1, 2).contiguous() for part in (images, validation[0])
+    )
     labels, validation[1] = labels.long(), validation[1].long()
     torch.manual_seed(0)
     made = {
         "flatten": nn.Flatten,
         "dense": nn.LazyLinear,
-        "conv": lambda filters, size, padded: nn.LazyConv2d(filters, size, padding="same" if padded else 0),
+        "conv": lambda filters, size, padded: nn.LazyConv2d(
+            filters, size, padding="same" if padded else 0
+        ),
         "norm": {True: nn.LazyBatchNorm1d, False: nn.LazyBatchNorm2d}[net == "dense"],
         "relu": nn.ReLU,
         "pool": lambda: nn.MaxPool2d(2),
@@ -251,12 +307,16 @@ def pytorch(net, data_dir, folder, epochs, options, compiled=False):
     }
     model = nn.Sequential(*(made[name](*numbers) for name, *numbers in layers_of(net, options)))
     model(images[:2])  # which makes its weights
-    kernels = [weights for weights in model.parameters() if weights.ndim > 1] if options["decay"] else []
+    kernels = (
+        [weights for weights in model.parameters() if weights.ndim > 1] if options["decay"] else []
+    )
     optimizer = torch.optim.Adam(model.parameters(), RATE, BETAS, EPSILON, fused=True)
     cross_entropy = nn.CrossEntropyLoss()
 
     def loss(images, labels):
-        return cross_entropy(model(images), labels) + options["decay"] * sum((kernel * kernel).sum() for kernel in kernels)
+        return cross_entropy(model(images), labels) + options["decay"] * sum(
+            (kernel * kernel).sum() for kernel in kernels
+        )
 
     if compiled:
         loss = torch.compile(loss)

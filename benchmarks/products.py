@@ -1,9 +1,11 @@
-"""How long a network's matrix products and convolutions take alone: no training can be faster with these kernels.
+"""How long a network's matrix products and convolutions take alone: no training can be faster with
+these kernels.
 
-``python benchmarks/products.py NET PRECISION`` prints the seconds of an epoch of them, validation included, in TensorFlow:
-those of the forward pass, of the kernels' gradients, and of the inputs' gradients but for the first layer's. Of a dense net
-both TensorFlow's kernels and those of XLA are timed, and the faster ones count; of a convolutional net each thread computes
-its share of the batch, as train.py does.
+``python benchmarks/products.py NET PRECISION`` prints the seconds of an epoch of them, validation
+included, in TensorFlow: those of the forward pass, of the kernels' gradients, and of the inputs'
+gradients but for the first layer's. Of a dense net both TensorFlow's kernels and those of XLA are
+timed, and the faster ones count; of a convolutional net each thread computes its share of the
+batch, as train.py does.
 """
 
 import statistics
@@ -20,20 +22,32 @@ from lab.backend import devices
 STEPS, REPEATS = 100, 9
 VALIDATION = 10_000  # images
 DENSE = (784, 200, 100, 10)
-# Of each convolution: side of its input, of its output, of its filters; channels of its input and output; whether it is padded.
+# Of each convolution: side of its input, of its output, of its filters; channels of its input and
+# output; whether it is padded.
 CONVOLUTIONS = {
     "conv": [(28, 28, 5, 1, 20, "SAME"), (14, 14, 3, 20, 10, "SAME")],
-    "filter": [(32, 22, 11, 3, 64, "VALID"), (11, 9, 3, 64, 128, "VALID"), (9, 7, 3, 128, 128, "VALID")],
+    "filter": [
+        (32, 22, 11, 3, 64, "VALID"),
+        (11, 9, 3, 64, 128, "VALID"),
+        (9, 7, 3, 128, 128, "VALID"),
+    ],
 }
 
 
 def main(net, precision):
     threads = min(devices.cores(), BATCH_SIZES[net] // devices.LEAST_SHARE)
-    devices.start(devices.Setup("cpu", None if net == "dense" else threads, inter_op=net != "dense"))
+    devices.start(
+        devices.Setup("cpu", None if net == "dense" else threads, inter_op=net != "dense")
+    )
     if net == "dense":
-        steps = [[dense_step(precision, training, compiled) for compiled in (False, True)] for training in (True, False)]
+        steps = [
+            [dense_step(precision, training, compiled) for compiled in (False, True)]
+            for training in (True, False)
+        ]
     else:
-        steps = [[convolutional_step(net, precision, training, threads)] for training in (True, False)]
+        steps = [
+            [convolutional_step(net, precision, training, threads)] for training in (True, False)
+        ]
     training, validation = (min(map(seconds, ways)) for ways in steps)
     print((training * IMAGES[DATASETS[net]] + validation * VALIDATION) / BATCH_SIZES[net])
 
@@ -99,7 +113,9 @@ def convolutional_step(net, dtype, training, threads):
         kernel = variable((wide, wide, channels, filters), dtype)
         for share in shares:
             image = variable((share, side, side, channels), dtype)
-            several.append((layer, image, kernel, variable((share, smaller, smaller, filters), dtype), padding))
+            several.append(
+                (layer, image, kernel, variable((share, smaller, smaller, filters), dtype), padding)
+            )
 
     def body(step):
         done = []
@@ -107,9 +123,17 @@ def convolutional_step(net, dtype, training, threads):
             backward = {"out_backprop": gradient, "strides": [1, 1, 1, 1], "padding": padding}
             done.append(tf.nn.conv2d(image, kernel, 1, padding))
             if training:
-                done.append(tf.raw_ops.Conv2DBackpropFilter(input=image, filter_sizes=kernel.shape, **backward))
+                done.append(
+                    tf.raw_ops.Conv2DBackpropFilter(
+                        input=image, filter_sizes=kernel.shape, **backward
+                    )
+                )
             if training and layer:
-                done.append(tf.raw_ops.Conv2DBackpropInput(input_sizes=image.shape, filter=kernel, **backward))
+                done.append(
+                    tf.raw_ops.Conv2DBackpropInput(
+                        input_sizes=image.shape, filter=kernel, **backward
+                    )
+                )
         with tf.control_dependencies(done):
             return step + 1
 

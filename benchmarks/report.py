@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""The page of many runs: its size, the seconds to write it, and how soon and how fast a browser can work with it.
+"""The page of many runs: its size, the seconds to write it, and how soon and how fast a browser
+can work with it.
 
 example:
   python benchmarks/report.py --runs 200 2000
 
-A dense and a convolutional net are trained on mnist5k for 10 epochs and evaluated; copies of them, half with five repeats of a
-setting and half alone, with other settings and slightly other histories, are the runs. In headless Chromium the table can be
-used when a click on a heading has sorted it; sorting and filtering count until the next frame is drawn, as medians of five.
+A dense and a convolutional net are trained on mnist5k for 10 epochs and evaluated; copies of them,
+half with five repeats of a setting and half alone, with other settings and slightly other
+histories, are the runs. In headless Chromium the table can be used when a click on a heading has
+sorted it; sorting and filtering count until the next frame is drawn, as medians of five.
 """
 
 import argparse
@@ -21,7 +23,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 MEASURED = """async (act) => {
   const begin = performance.now();
   if (act === "sort") document.querySelector("#classifiers thead th:nth-child(4) button").click();
@@ -36,8 +40,12 @@ MEASURED = """async (act) => {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, nargs="+", default=[200, 2000], help="(default: 200 2000)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--runs", type=int, nargs="+", default=[200, 2000], help="(default: 200 2000)"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         originals = Path(folder, "originals")
@@ -56,7 +64,11 @@ def main():
 
 
 def script(name, *flags):
-    subprocess.run([sys.executable, ROOT / f"{name}.py", *map(str, flags)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, ROOT / f"{name}.py", *map(str, flags)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def copy(originals, results, count, pictures):
@@ -71,8 +83,12 @@ def copy(originals, results, count, pictures):
             name, rate = "conv" if number % 2 else "dense", numbers.uniform(1e-4, 1e-2)
             folder = results / f"alone-{number}"
         ignored = () if pictures else ("*.png", "*.svg")
-        shutil.copytree(originals / name, folder, ignore=shutil.ignore_patterns("model.keras", *ignored))
-        config, history = (json.loads((folder / f"{file}.json").read_text()) for file in ("config", "history"))
+        shutil.copytree(
+            originals / name, folder, ignore=shutil.ignore_patterns("model.keras", *ignored)
+        )
+        config, history = (
+            json.loads((folder / f"{file}.json").read_text()) for file in ("config", "history")
+        )
         config["settings"] |= {"learning_rate": float(f"{rate:.4g}"), "seed": seed}
         for values in history.values():
             if isinstance(values, list):
@@ -86,7 +102,9 @@ def in_browser(page):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
         tab = browser.new_page(viewport={"width": 1300, "height": 900})
         begin = time.perf_counter()
         tab.goto(page.as_uri(), wait_until="commit")
@@ -95,7 +113,9 @@ def in_browser(page):
         usable = time.perf_counter() - begin
         tab.wait_for_timeout(1500)
         sorting = statistics.median(tab.evaluate(MEASURED, "sort") for _ in range(5))
-        filtering = statistics.median(tab.evaluate(MEASURED, words) for words in ("alone", "alone-1", "sweep", "seed", ""))
+        filtering = statistics.median(
+            tab.evaluate(MEASURED, words) for words in ("alone", "alone-1", "sweep", "seed", "")
+        )
         browser.close()
     return f"table usable after {usable:.2f} s, sorted in {sorting:.0f} ms, filtered in {filtering:.0f} ms"
 

@@ -4,9 +4,10 @@
 example:
   python benchmarks/search.py --data-dir ~/data --rounds 3
 
-In each round: a search of 12 dense nets of 200 hidden units, 10 epochs each, none stopped early; then a sweep of the same 12
-runs. Both begin with the start of the workers. The ratio is that of the search's seconds to the sweep's, within each round;
-the last line shows the median over the rounds.
+In each round: a search of 12 dense nets of 200 hidden units, 10 epochs each, none stopped early;
+then a sweep of the same 12 runs. Both begin with the start of the workers. The ratio is that of
+the search's seconds to the sweep's, within each round; the last line shows the median over the
+rounds.
 """
 
 import argparse
@@ -26,7 +27,9 @@ TRIALS, EPOCHS = 12, 10
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
     parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     args = parser.parse_args()
@@ -35,7 +38,10 @@ def main():
     for seed in range(args.rounds):
         searched, swept = time_both(seed, args.data_dir)
         ratios.append(searched / swept)
-        print(f"search of {TRIALS} {searched:.1f} s, sweep of the same {swept:.1f} s: {ratios[-1]:.3f} times", flush=True)
+        print(
+            f"search of {TRIALS} {searched:.1f} s, sweep of the same {swept:.1f} s: {ratios[-1]:.3f} times",
+            flush=True,
+        )
     print(f"median of {args.rounds}: {statistics.median(ratios):.3f} times")
 
 
@@ -46,9 +52,14 @@ def time_both(seed, data_dir):
     with tempfile.TemporaryDirectory() as folder:
         outputs = [runs.Output(Path(folder, name), name) for name in ("search", "sweep")]
         begin = time.perf_counter()
-        search.search(settings, search.Goal(unit_budget=200), TRIALS, outputs[0], (data, sweep.Machines()))
+        search.search(
+            settings, search.Goal(unit_budget=200), TRIALS, outputs[0], (data, sweep.Machines())
+        )
         middle = time.perf_counter()
-        same = {f"trial={number}": runs.load(outputs[0].folder / f"trial={number}").settings for number in range(TRIALS)}
+        same = {
+            f"trial={number}": runs.load(outputs[0].folder / f"trial={number}").settings
+            for number in range(TRIALS)
+        }
         sweep.train_missing(same, data, outputs[1], sweep.Machines())
         return middle - begin, time.perf_counter() - middle
 

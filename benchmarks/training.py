@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
-"""How fast we train, beside stock Keras, beside the fastest that users of Keras, JAX and PyTorch could write, and beside the
-limit: the time that the network's matrix products and convolutions take alone.
+"""How fast we train, beside stock Keras, beside the fastest that users of Keras, JAX and PyTorch
+could write, and beside the limit: the time that the network's matrix products and convolutions
+take alone.
 
 examples:
-  python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3 rounds of 10 epochs
-  python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5 --peers ~/peers/bin/python --json dense.json
-  python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3     CIFAR-10, batch 32
-  python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3 --batch-norm
-  python benchmarks/training.py --data-dir ~/data --nets dense --dropout 0.2 --contestants jax ours
-  python benchmarks/training.py --data-dir ~/data --nets own --epochs 3        the network of docs/own.md, on MNIST
+  python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3
+  rounds of 10 epochs python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5
+  --peers ~/peers/bin/python --json dense.json python benchmarks/training.py --data-dir ~/data
+  --nets filter --epochs 3     CIFAR-10, batch 32 python benchmarks/training.py --data-dir ~/data
+  --nets filter --epochs 3 --batch-norm python benchmarks/training.py --data-dir ~/data --nets
+  dense --dropout 0.2 --contestants jax ours python benchmarks/training.py --data-dir ~/data --nets
+  own --epochs 3        the network of docs/own.md, on MNIST
 
-The contestants train in turn, each in a process of its own: `train.py`; and the scripts of benchmarks/peers.py, those of JAX
-and PyTorch by the Python of --peers, in whose environment these packages are. Of each: the median of the epochs after the
-first, validation included; the milliseconds a step of the fastest of them, validation included too (the fastest, since stock
-Keras comes to a stop of many seconds towards the end of some epochs); the seconds of the whole process; its peak memory; the
-last validation accuracy. The ratios are taken within each round; the table shows the median over the rounds.
+The contestants train in turn, each in a process of its own: `train.py`; and the scripts of
+benchmarks/peers.py, those of JAX and PyTorch by the Python of --peers, in whose environment these
+packages are. Of each: the median of the epochs after the first, validation included; the
+milliseconds a step of the fastest of them, validation included too (the fastest, since stock Keras
+comes to a stop of many seconds towards the end of some epochs); the seconds of the whole process;
+its peak memory; the last validation accuracy. The ratios are taken within each round; the table
+shows the median over the rounds.
 """
 
 import argparse
@@ -44,13 +48,32 @@ KEYS = "epoch", "step", "process", "memory"
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz, cifar10.npz")
-    parser.add_argument("--nets", nargs="+", choices=DATASETS, default=["dense", "conv"], help="(default: dense conv)")
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, help="(default: all that are not hopeless)")
-    parser.add_argument("--peers", default=sys.executable, metavar="PYTHON", help="with JAX and PyTorch (default: this one)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data-dir", required=True, metavar="DIR", help="folder with mnist.npz, cifar10.npz"
+    )
+    parser.add_argument(
+        "--nets",
+        nargs="+",
+        choices=DATASETS,
+        default=["dense", "conv"],
+        help="(default: dense conv)",
+    )
+    parser.add_argument(
+        "--contestants", nargs="+", choices=CONTESTANTS, help="(default: all that are not hopeless)"
+    )
+    parser.add_argument(
+        "--peers",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="with JAX and PyTorch (default: this one)",
+    )
     parser.add_argument("--epochs", type=int, default=10, help="(default: 10)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each contestant trains (default: 3)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often each contestant trains (default: 3)"
+    )
     parser.add_argument("--decay", type=float, default=0.0, help="strength of the weight decay")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--batch-norm", action="store_true")
@@ -65,7 +88,9 @@ def main():
     args = parse_args()
     results = {}
     for net in args.nets:
-        names = [name for name in args.contestants or CONTESTANTS if args.contestants or suits(name, net)]
+        names = [
+            name for name in args.contestants or CONTESTANTS if args.contestants or suits(name, net)
+        ]
         names = [name for name in names if is_there(name, args.peers)]
         rounds = [{name: measure(name, net, args) for name in names} for _ in range(args.rounds)]
         results[net] = summarize(rounds)
@@ -101,8 +126,8 @@ def measure(name, net, args):
     Returns
     -------
     dict of float
-        "epoch" and "process" in seconds, "step" in milliseconds, "memory" in MB, "accuracy"; of products alone, "epoch" and
-        "step".
+        "epoch" and "process" in seconds, "step" in milliseconds, "memory" in MB, "accuracy"; of
+        products alone, "epoch" and "step".
     """
     steps = math.ceil(IMAGES[DATASETS[net]] / BATCH_SIZES[net])
     if name in PRODUCTS:
@@ -136,12 +161,34 @@ def command_of(name, net, args, folder):
     options = {"decay": args.decay, "dropout": args.dropout, "batch_norm": args.batch_norm}
     if name in PEERS:
         package, _ = PEERS[name]
-        command = [python_of(package, args.peers), ROOT / "benchmarks" / "peers.py", name, net, args.data_dir, folder]
+        command = [
+            python_of(package, args.peers),
+            ROOT / "benchmarks" / "peers.py",
+            name,
+            net,
+            args.data_dir,
+            folder,
+        ]
         return [*map(str, command), str(args.epochs), json.dumps(options)]
     ours = f"{own_network(folder)}:residual" if net == "own" else net
-    command = [sys.executable, str(ROOT / "train.py"), "-m", "run", "--net", ours, "--results-dir", folder]
+    command = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        "-m",
+        "run",
+        "--net",
+        ours,
+        "--results-dir",
+        folder,
+    ]
     command += ["--dataset", DATASETS[net], "--batch-size", str(BATCH_SIZES[net])]
-    command += ["--data-dir", args.data_dir, "--epochs", str(args.epochs), *(["--batch-norm"] if args.batch_norm else [])]
+    command += [
+        "--data-dir",
+        args.data_dir,
+        "--epochs",
+        str(args.epochs),
+        *(["--batch-norm"] if args.batch_norm else []),
+    ]
     if net != "own":
         command += ["--dropout", str(args.dropout), "-r", str(args.decay)]
     return command + OURS[name]
@@ -154,7 +201,9 @@ def shown(net, name, outcome):
 
 
 def summarize(rounds):
-    """Median over the rounds of each figure, and of its ratio to ours in the same round, if we take part."""
+    """Median over the rounds of each figure, and of its ratio to ours in the same round, if we
+    take part.
+    """
     summary = {}
     for name in rounds[0]:
         figures = {key: [one[name][key] for one in rounds] for key in rounds[0][name]}
@@ -163,17 +212,25 @@ def summarize(rounds):
             for key in KEYS
             if key in figures and "ours" in rounds[0]
         }
-        summary[name] = {key: statistics.median(values) for key, values in (figures | ratios).items()}
+        summary[name] = {
+            key: statistics.median(values) for key, values in (figures | ratios).items()
+        }
         summary[name] |= {"rounds": figures, "ratios": ratios}
     return summary
 
 
 def print_table(net, summary):
-    print(f"\n{net}: {DATASETS[net]}, batch {BATCH_SIZES[net]}; (x): times ours, median over rounds")
-    print(f"{'':16}{'s an epoch':>18}{'ms a step':>18}{'s the process':>18}{'MB at the peak':>18}{'validation accuracy':>22}")
+    print(
+        f"\n{net}: {DATASETS[net]}, batch {BATCH_SIZES[net]}; (x): times ours, median over rounds"
+    )
+    print(
+        f"{'':16}{'s an epoch':>18}{'ms a step':>18}{'s the process':>18}{'MB at the peak':>18}{'validation accuracy':>22}"
+    )
     for name, figures in summary.items():
         cells = "".join(
-            f"{figures[key]:>10{form}} ({figures.get(key + '_ratio', math.nan):5.2f})" if key in figures else f"{'-':>18}"
+            f"{figures[key]:>10{form}} ({figures.get(key + '_ratio', math.nan):5.2f})"
+            if key in figures
+            else f"{'-':>18}"
             for key, form in zip(KEYS, (".3f", ".2f", ".1f", ".0f"))
         )
         print(f"{name:16}{cells}{figures.get('accuracy', math.nan):>22.4f}", flush=True)

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""How often the verdicts of a comparison are wrong: tables of 21 settings with 3 runs each, simulated.
+"""How often the verdicts of a comparison are wrong: tables of 21 settings with 3 runs each,
+simulated.
 
 example:
   python benchmarks/verdicts.py              2,000 tables of each kind, about 5 minutes
 
-Without any effect no row may be called different in more than 5% of the tables. With one setting, or one published figure,
-shifted by so many deviations of a run, the row is to be found. A published figure is a single run: that of 21 rows at an error
-of 5% is found at 3 deviations in a third of all tables at most, even if the deviation were known: its difference from a mean of
-3 runs scatters by sqrt(4 / 3) deviations, and 3.04 of these are needed.
+Without any effect no row may be called different in more than 5% of the tables. With one setting,
+or one published figure, shifted by so many deviations of a run, the row is to be found. A
+published figure is a single run: that of 21 rows at an error of 5% is found at 3 deviations in a
+third of all tables at most, even if the deviation were known: its difference from a mean of 3 runs
+scatters by sqrt(4 / 3) deviations, and 3.04 of these are needed.
 """
 
 import argparse
@@ -38,7 +40,8 @@ def measure(tables, shift, seed=0):
     Returns
     -------
     dict of str to float
-        "settings": of our own rows, held against the best; "published": of published figures, held against ours.
+        "settings": of our own rows, held against the best; "published": of published figures, held
+        against ours.
     """
     draw, found = np.random.default_rng(seed), {"settings": 0, "published": 0}
     for _ in range(tables):
@@ -55,7 +58,8 @@ def measure(tables, shift, seed=0):
 
 
 def false_alarms(count, tables, seed=0):
-    """The share of simulated tables without any effect in which a published figure is called below or above.
+    """The share of simulated tables without any effect in which a published figure is called below
+    or above.
 
     Parameters
     ----------
@@ -69,7 +73,9 @@ def false_alarms(count, tables, seed=0):
     float
     """
     draw = np.random.default_rng(seed)
-    found = [any(_beyond(draw.normal(size=count), draw.normal(size=(ROWS, RUNS)))) for _ in range(tables)]
+    found = [
+        any(_beyond(draw.normal(size=count), draw.normal(size=(ROWS, RUNS)))) for _ in range(tables)
+    ]
     return float(np.mean(found))
 
 
@@ -88,9 +94,13 @@ def main():
     gc.freeze()  # statsmodels collects garbage at each of Holm's corrections, which would take most of the time
     for shift in (0, 3, 5):
         shares = measure(tables, shift)
-        print(f"shift of {shift} deviations: settings {shares['settings']:.1%}, published figures {shares['published']:.1%}")
+        print(
+            f"shift of {shift} deviations: settings {shares['settings']:.1%}, published figures {shares['published']:.1%}"
+        )
     for count in (1, 2, 5, ROWS):
-        print(f"{count} of {ROWS} published: false alarms in {false_alarms(count, tables):.1%} of tables")
+        print(
+            f"{count} of {ROWS} published: false alarms in {false_alarms(count, tables):.1%} of tables"
+        )
 
 
 if __name__ == "__main__":

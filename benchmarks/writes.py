@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What it costs that a run's files are on the disk before they count, and that a checkpoint is checked: seconds of a run's.
+"""What it costs that a run's files are on the disk before they count, and that a checkpoint is
+checked: seconds of a run's.
 
 examples:
   python benchmarks/writes.py --data-dir ~/data --results-dir ~/results-of-this-disk
@@ -30,9 +31,13 @@ RUNS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", required=True, help="folder with mnist.npz")
-    parser.add_argument("--results-dir", required=True, help="folder on the disk that is to be measured")
+    parser.add_argument(
+        "--results-dir", required=True, help="folder on the disk that is to be measured"
+    )
     parser.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--one", nargs=argparse.REMAINDER, help="(for itself)")
     args = parser.parse_args()
@@ -40,7 +45,13 @@ def main():
         return train(args.one)
     print(f"{'run':12} {'synced':>7} {'in all':>8} {'of a run of':>12} {'share':>7}")
     for kind in args.kinds:
-        flags = [*RUNS[kind].split(), "--data-dir", args.data_dir, "--results-dir", args.results_dir]
+        flags = [
+            *RUNS[kind].split(),
+            "--data-dir",
+            args.data_dir,
+            "--results-dir",
+            args.results_dir,
+        ]
         measure(kind, [*flags, "-m", "written"])
         shutil.rmtree(Path(args.results_dir, "written"))
     resume(args)
@@ -51,7 +62,10 @@ def measure(kind, flags):
     begin = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     whole, (count, seconds) = time.perf_counter() - begin, done.stdout.split()[-2:]
-    print(f"{kind:12} {count:>7} {float(seconds):7.3f}s {whole:11.1f}s {float(seconds) / whole:7.2%}", flush=True)
+    print(
+        f"{kind:12} {count:>7} {float(seconds):7.3f}s {whole:11.1f}s {float(seconds) / whole:7.2%}",
+        flush=True,
+    )
 
 
 def train(flags):
@@ -80,7 +94,9 @@ def resume(args):
 
     flags = ["--data-dir", args.data_dir, "--results-dir", args.results_dir, "-m", "written"]
     process = subprocess.Popen(
-        [sys.executable, ROOT / "train.py", *flags, "--epochs", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, ROOT / "train.py", *flags, "--epochs", "1000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     folder = Path(args.results_dir, "written")
     while not (folder / "history.json").exists():
@@ -89,12 +105,26 @@ def resume(args):
     process.wait()
     run = runs.load(folder)
     with np.load(folder / runs.File.CHECKPOINT) as file:
-        state = [(file[name].shape, file[name].dtype.name) for name in file if name.startswith("state_")]
+        state = [
+            (file[name].shape, file[name].dtype.name) for name in file if name.startswith("state_")
+        ]
     identity = runs.identity(run.settings, run.record.dataset.sha256)
-    fitting = runs.Fitting(identity, run.settings.is_gan, run.settings.epochs, None, run.record.parameters, state, [], [], [])
+    fitting = runs.Fitting(
+        identity,
+        run.settings.is_gan,
+        run.settings.epochs,
+        None,
+        run.record.parameters,
+        state,
+        [],
+        [],
+        [],
+    )
     begin = time.perf_counter()
     found = checkpoint.load_checkpoint(folder, fitting)
-    print(f"the checkpoint after {len(found.rows)} epochs is read and checked in {time.perf_counter() - begin:.4f} s")
+    print(
+        f"the checkpoint after {len(found.rows)} epochs is read and checked in {time.perf_counter() - begin:.4f} s"
+    )
     shutil.rmtree(folder)
 
 

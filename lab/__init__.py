@@ -1,10 +1,13 @@
-"""Everything around a network: settings, data, devices, training, runs on disk, evaluation, figures."""
+"""Everything around a network:
+
+settings, data, devices, training, runs on disk, evaluation, figures.
+"""
 
 import os.path
 import sys
 
-# This project's folder comes behind Python's own, where a file beside the scripts, as random.py, hides no module of Python's;
-# and before all others, of which one may have "models", too.
+# This project's folder comes behind Python's own, where a file beside the scripts, as random.py,
+# hides no module of Python's; and before all others, of which one may have "models", too.
 _ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _PYTHON = os.path.dirname(os.__file__)
 

@@ -1,6 +1,8 @@
-"""What the three scripts share: flags, made from the settings; exit statuses; one-line errors; windows.
+"""What the three scripts share: flags, made from the settings; exit statuses; one-line errors;
+windows.
 
-Exit status: 0 done; 2 the user can mend it; 130 interrupted, 143 by SIGTERM; 1 a bug, or some runs of a sweep failed.
+Exit status: 0 done; 2 the user can mend it; 130 interrupted, 143 by SIGTERM; 1 a bug, or some runs
+of a sweep failed.
 """
 
 import argparse
@@ -28,12 +30,19 @@ _MOST_FILES = 20  # @FILEs of a command, which may name others, or each other
 
 def _complain(prog, error):
     with contextlib.suppress(OSError, ValueError):  # nobody can be told, but by the status
-        print(f"{prog}: error: {visible(str(error)).replace(chr(10), ' ')}", file=sys.stderr, flush=True)
+        print(
+            f"{prog}: error: {visible(str(error)).replace(chr(10), ' ')}",
+            file=sys.stderr,
+            flush=True,
+        )
     return 2
 
 
 def _not_imported(error):
-    """Why a package could not be imported: it is not there, it is broken, or something of the user's has its name."""
+    """Why a package could not be imported:
+
+    it is not there, it is broken, or something of the user's has its name.
+    """
     name = (error.name or "").partition(".")[0]
     found = getattr(sys.modules.get(name), "__file__", None)
     if found and Path(found).parent in (Path(__file__).parents[1], Path(os.curdir).absolute()):
@@ -68,7 +77,9 @@ except ImportError as error:  # outside of the virtual environment: too early fo
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains in one line, shows every default, and takes flags from a file as ``@FILE``."""
+    """A parser that complains in one line, shows every default, and takes flags from a file as
+    ``@FILE``.
+    """
 
     def __init__(self, doc):
         description, _, epilog = (doc or "").partition("\n\n")  # None: by python -OO
@@ -85,7 +96,9 @@ class Parser(argparse.ArgumentParser):
         for arg in filter(lambda one: one.startswith("-"), self.given):
             flag, _, value = arg.partition("=")
             name = flag[1:]  # -hidden, of which argparse would make -h
-            if (len(name) > 1 and f"--{name}" in self.flags) or (len(name) > 3 and "--model-name".startswith(f"--{name}")):
+            if (len(name) > 1 and f"--{name}" in self.flags) or (
+                len(name) > 3 and "--model-name".startswith(f"--{name}")
+            ):
                 self.error(f"unrecognized arguments: {arg}{self._hint_of_flag(flag)}")
             if value == "--":  # which argparse takes for none
                 self.error(f"argument {flag}: expected a value, got '--'")
@@ -107,7 +120,9 @@ class Parser(argparse.ArgumentParser):
         """What was meant by an argument that is none, in brackets; empty where it is not clear."""
         if as_typed(arg).startswith("-"):
             return self._hint_of_flag(as_typed(arg).partition("=")[0])
-        for before, flag, *values in (["", *self.given][index:] for index in range(len(self.given))):
+        for before, flag, *values in (
+            ["", *self.given][index:] for index in range(len(self.given))
+        ):
             if [arg] != values[:1]:
                 continue
             if flag in self.flags and self.flags[flag].nargs == 0:
@@ -115,7 +130,10 @@ class Parser(argparse.ArgumentParser):
             if before in self.flags and self.flags[before].nargs == 0:
                 return f" ({before} takes no value)"
             if before in self.flags and flag not in self.flags:
-                return self._hint_of_values(before, [flag, *itertools.takewhile(lambda one: not one.startswith("-"), values)])
+                return self._hint_of_values(
+                    before,
+                    [flag, *itertools.takewhile(lambda one: not one.startswith("-"), values)],
+                )
         return ""  # a third value, or none of a flag
 
     def _hint_of_values(self, flag, values):
@@ -130,14 +148,20 @@ class Parser(argparse.ArgumentParser):
             return f" ({flag} takes its values with commas between them: {flag} {','.join(values)})"
         if name == "seed":
             return f" (several seeds: --repeats {len(values)})"
-        each = f"; to train with each: --sweep {flag_of(name)} {' '.join(values)}" if "--sweep" in self.flags else ""
+        each = (
+            f"; to train with each: --sweep {flag_of(name)} {' '.join(values)}"
+            if "--sweep" in self.flags
+            else ""
+        )
         return f" ({flag} takes one value{each})"
 
     def _hint_of_flag(self, word):
         """What was meant by a word that begins with a dash and is no flag, in brackets."""
         name = word.lstrip("-")
         ours = [one for one in FLAGS if f"--{flag_of(one)}" in self.flags]
-        same = next((flag for flag in self.flags if flag.lstrip("-") == name), None)  # of a printed dash, or of one too few
+        same = next(
+            (flag for flag in self.flags if flag.lstrip("-") == name), None
+        )  # of a printed dash, or of one too few
         chosen = next((one for one in ours if name in choices(one)), None)  # --gpu
         other = {words(one): f"--{flag_of(one)}" for one in ours}
         other |= {FLAGS[one].axis: f"--{flag_of(one)}" for one in ours if FLAGS[one].axis}
@@ -145,10 +169,14 @@ class Parser(argparse.ArgumentParser):
             return f" (did you mean {same}?)"
         if chosen and not any(flag.startswith(word) for flag in self.flags):
             return f" (did you mean --{flag_of(chosen)} {name}?)"
-        return suggestion(word, {flag: flag for flag in self.flags} | other) or _hint_of_other_scripts(word, self.prog)
+        return suggestion(
+            word, {flag: flag for flag in self.flags} | other
+        ) or _hint_of_other_scripts(word, self.prog)
 
     def error(self, message):
-        self.exit(_complain(self.prog, f"{message}{self._advice(message)} (see {self.prog} --help)"))
+        self.exit(
+            _complain(self.prog, f"{message}{self._advice(message)} (see {self.prog} --help)")
+        )
 
     def _advice(self, message):
         """What else a message is to say."""
@@ -159,20 +187,38 @@ class Parser(argparse.ArgumentParser):
         if cut and cut[1] in self.given:
             behind = [*self.given, "-"][self.given.index(cut[1]) + 1]
             flag = behind.startswith("-")
-            return f" (without the comma: {cut[1].rstrip(',')})" if flag else f" (without a space: {cut[1]}{behind})"
-        if message.endswith("required") or message.startswith("the following arguments are required"):
-            unknown = [arg for arg in self.given if arg.startswith("-") and arg.partition("=")[0] not in self.flags]
+            return (
+                f" (without the comma: {cut[1].rstrip(',')})"
+                if flag
+                else f" (without a space: {cut[1]}{behind})"
+            )
+        if message.endswith("required") or message.startswith(
+            "the following arguments are required"
+        ):
+            unknown = [
+                arg
+                for arg in self.given
+                if arg.startswith("-") and arg.partition("=")[0] not in self.flags
+            ]
             hints = [f"{arg}{self._hint_of_flag(arg.partition('=')[0])}" for arg in unknown]
             return f"; unrecognized: {' '.join(hints)}" if hints else ""
         if choice := re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message):
             return suggestion(choice[1], re.findall(r"[\w-]+", choice[2]))
         several = message.partition(":")[0].removeprefix("argument ").split("/")
-        behind = [value for flag, value in zip(self.given, self.given[1:]) if flag in several and value.startswith("-")]
+        behind = [
+            value
+            for flag, value in zip(self.given, self.given[1:])
+            if flag in several and value.startswith("-")
+        ]
         if not behind or behind[0] == "--" or "expected" not in message:
             return ""
         if behind[0].partition("=")[0] not in self.flags:
             return f"; a value that begins with a dash is written as {several[-1]}={behind[0]}"
-        return f"; name it without its dashes, as in --sweep {behind[0].lstrip('-')} A B" if several == ["--sweep"] else ""
+        return (
+            f"; name it without its dashes, as in --sweep {behind[0].lstrip('-')} A B"
+            if several == ["--sweep"]
+            else ""
+        )
 
     def _looks_like_flags(self, arg):
         return arg.endswith(".args") or (arg in self.unknown and os.path.isfile(arg))
@@ -181,7 +227,9 @@ class Parser(argparse.ArgumentParser):
 def _hint_of_other_scripts(flag, prog):
     """Which of the other scripts has a flag, in brackets; empty if none has."""
     for name in ("train.py", "evaluate.py", "visualize.py"):
-        if name != prog and f'"{flag}"' in Path(__file__).parents[1].joinpath(name).read_text("utf-8"):
+        if name != prog and f'"{flag}"' in Path(__file__).parents[1].joinpath(name).read_text(
+            "utf-8"
+        ):
             return f" (a flag of {name})"
     return " (a flag of train.py)" if flag.lstrip("-") in map(flag_of, FLAGS) else ""
 
@@ -210,7 +258,10 @@ def _expanded(args, files):
 
 
 def _with_home(arg):
-    """An argument with the home folder for a ~ that a shell leaves: in a file, behind the = of a flag."""
+    """An argument with the home folder for a ~ that a shell leaves:
+
+    in a file, behind the = of a flag.
+    """
     flag, equals, value = re.fullmatch(r"(--[\w-]+)?(=)?(.*)", arg, re.DOTALL).groups("")
     return f"{flag}{equals}{os.path.expanduser(value)}"
 
@@ -260,7 +311,12 @@ def _status_of(main):
     except BrokenPipeError:  # whoever read our output, `head` perhaps, has read enough
         return 1
     except OSError as error:  # a full disk, a missing permission
-        return _complain(prog, f"{error.filename2 or error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        return _complain(
+            prog,
+            f"{error.filename2 or error.filename or ''}: {error.strerror or error}".removeprefix(
+                ": "
+            ),
+        )
     except KeyboardInterrupt as interrupt:
         with contextlib.suppress(OSError):
             print(f"\n{prog}: interrupted", file=sys.stderr, flush=True)
@@ -268,7 +324,9 @@ def _status_of(main):
 
 
 def _flush():
-    """Write what is left to standard output and error; where that cannot be done, Python would change the status for it."""
+    """Write what is left to standard output and error; where that cannot be done, Python would
+    change the status for it.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -311,8 +369,15 @@ def add_name_flag(parser, help, **more):
 def add_place_flags(parser):
     """Where to read and write, and what to show: the same for every script."""
     group = parser.add_argument_group("places")
-    group.add_argument("--data-dir", metavar="DIR", help="folder with NAME.npz files (default: $LAB_DATA_DIR)")
-    group.add_argument("--results-dir", metavar="DIR", default="results", help="folder that everything is written to")
+    group.add_argument(
+        "--data-dir", metavar="DIR", help="folder with NAME.npz files (default: $LAB_DATA_DIR)"
+    )
+    group.add_argument(
+        "--results-dir",
+        metavar="DIR",
+        default="results",
+        help="folder that everything is written to",
+    )
     group.add_argument("--show", action="store_true", help="also show the figures in windows")
     return group
 
@@ -350,11 +415,14 @@ def chosen(kind, args):
 
 def settings_of(args):
     """The settings that flags give; UserError where they do not go together."""
-    return Settings(**{name: getattr(args, name) for name in FLAGS if getattr(args, name) is not None})
+    return Settings(
+        **{name: getattr(args, name) for name in FLAGS if getattr(args, name) is not None}
+    )
 
 
 def parse_like(parser, args, run):
-    """The flags parsed anew, with the settings that the run of ``--like`` was given for their defaults.
+    """The flags parsed anew, with the settings that the run of ``--like`` was given for their
+    defaults.
 
     Parameters
     ----------
@@ -366,8 +434,8 @@ def parse_like(parser, args, run):
     Raises
     ------
     UserError
-        If these do not go together with the flags, or the run's network is one of the user's own, and they do not name it: what
-        a run says is never run.
+        If these do not go together with the flags, or the run's network is one of the user's own,
+        and they do not name it: what a run says is never run.
     """
     given, net = run.again, run.settings.net
     if run.settings.is_own_net:
@@ -381,7 +449,11 @@ def parse_like(parser, args, run):
         settings = settings_of(args)
     except UserError as error:
         raise UserError(f"{error}; --like {args.like} stands for {as_flags(given)}") from error
-    if run.settings.is_own_net and settings.is_own_net and with_source(settings).source != run.settings.source:
+    if (
+        run.settings.is_own_net
+        and settings.is_own_net
+        and with_source(settings).source != run.settings.source
+    ):
         say(f"Note: {args.net} is not what {run.folder} was trained with: its source has changed.")
     return args
 
@@ -400,10 +472,14 @@ def check_display(wanted):
         try:
             from matplotlib import pyplot
         except Exception as error:  # which reads styles of the user's
-            raise UserError(f"--show: matplotlib cannot start ({first_line(error)}): look into its configuration") from error
+            raise UserError(
+                f"--show: matplotlib cannot start ({first_line(error)}): look into its configuration"
+            ) from error
 
         if pyplot.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
-            raise UserError("--show: there is no display to show figures on; without it they are saved all the same")
+            raise UserError(
+                "--show: there is no display to show figures on; without it they are saved all the same"
+            )
 
 
 def finish(paths, show_them):

@@ -21,12 +21,17 @@ _LONGEST = 1e9  # seconds that anybody would wait
 
 
 def say(text="", file=None):
-    """Print at once, on standard output if nothing else is said, in lines that the terminal or $COLUMNS has room for.
+    """Print at once, on standard output if nothing else is said, in lines that the terminal or
+    $COLUMNS has room for.
 
     A line that is a command stays one: it is to be pasted.
     """
-    fill = functools.partial(textwrap.fill, width=_console().width, break_long_words=False, break_on_hyphens=False)
-    lines = [line if line.startswith(_COMMAND) else fill(line) for line in visible(text).split("\n")]
+    fill = functools.partial(
+        textwrap.fill, width=_console().width, break_long_words=False, break_on_hyphens=False
+    )
+    lines = [
+        line if line.startswith(_COMMAND) else fill(line) for line in visible(text).split("\n")
+    ]
     print("\n".join(lines), file=file, flush=True)
 
 
@@ -36,10 +41,16 @@ def paste(text):
 
 
 def command(script, name, flags="", *, results_dir, data_dir=None):
-    """A command of ours to paste into a shell: of a script, about a run, with some flags as text, and with the folders that are
-    not the default ones."""
-    named = flag_with("model-name", name) if name.startswith(("-", "@")) else f"-m {shlex.quote(name)}"
-    folders = {"results-dir": results_dir if str(results_dir) != "results" else None, "data-dir": data_dir}
+    """A command of ours to paste into a shell: of a script, about a run, with some flags as text,
+    and with the folders that are not the default ones.
+    """
+    named = (
+        flag_with("model-name", name) if name.startswith(("-", "@")) else f"-m {shlex.quote(name)}"
+    )
+    folders = {
+        "results-dir": results_dir if str(results_dir) != "results" else None,
+        "data-dir": data_dir,
+    }
     given = [flag_with(flag, str(folder)) for flag, folder in folders.items() if folder]
     return " ".join(filter(None, [f"{_COMMAND}{script}", named, flags, *given]))
 
@@ -55,7 +66,8 @@ def _console():
 
 
 def table(rows, title=None, left=()):
-    """Print a table, in parts below each other if it is too wide for the terminal or $COLUMNS: no column is left out.
+    """Print a table, in parts below each other if it is too wide for the terminal or $COLUMNS: no
+    column is left out.
 
     Parameters
     ----------
@@ -63,29 +75,42 @@ def table(rows, title=None, left=()):
         Column to cell. An empty row draws a line.
     title : str, optional
     left : sequence of str
-        Columns besides the first that are set flush left, as words are, and wrapped if need be; numbers stand flush right.
-        Those that a table begins with stand in each of its parts.
+        Columns besides the first that are set flush left, as words are, and wrapped if need be;
+        numbers stand flush right. Those that a table begins with stand in each of its parts.
     """
     console = _console()
     rows = [{visible(column): visible(cell) for column, cell in row.items()} for row in rows]
     columns = list(next(filter(None, rows)))
     words = [column for column in columns if column == columns[0] or column in left]
-    keys = [column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]]
-    widths = {column: max(len(column), *(len(row[column]) for row in rows if row)) + 3 for column in columns}
+    keys = [
+        column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]
+    ]
+    widths = {
+        column: max(len(column), *(len(row[column]) for row in rows if row)) + 3
+        for column in columns
+    }
     natural = dict(widths)
     room = console.width // 2 if len(keys) < len(columns) else console.width - 1
     widths |= _shrunk({column: widths[column] for column in keys}, room)
-    widths |= _shrunk({column: widths[column] for column in words if column not in keys}, console.width // 3)
-    for number, part in enumerate(_parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))):
+    widths |= _shrunk(
+        {column: widths[column] for column in words if column not in keys}, console.width // 3
+    )
+    for number, part in enumerate(
+        _parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))
+    ):
         spare = console.width - 1 - sum(widths[column] for column in (*keys, *part))
         for column in (column for column in part if column in words):
             more = max(0, min(spare, natural[column] - widths[column]))
             widths[column] += more
             spare -= more
-        drawn = Table(title=None if number or not title else Text(visible(title)), title_justify="left")
+        drawn = Table(
+            title=None if number or not title else Text(visible(title)), title_justify="left"
+        )
         for column in [*keys, *part]:
             flush = "left" if column in words else "right"
-            drawn.add_column(Text(column), justify=flush, overflow="fold", max_width=widths[column] - 3)
+            drawn.add_column(
+                Text(column), justify=flush, overflow="fold", max_width=widths[column] - 3
+            )
         for row in rows:
             if row:
                 drawn.add_row(*(Text(row[column]) for column in [*keys, *part]))
@@ -95,7 +120,9 @@ def table(rows, title=None, left=()):
 
 
 def _shrunk(widths, room):
-    """Widths of columns of words, the widest of them less until they have room; they are wrapped then."""
+    """Widths of columns of words, the widest of them less until they have room; they are wrapped
+    then.
+    """
     while sum(widths.values()) > room and max(widths.values()) > _LEAST:
         widths[max(widths, key=widths.get)] -= 1
     return widths
@@ -117,7 +144,8 @@ def duration(seconds):
 
 
 class Bar:
-    """A bar with the share done, the time that has passed and the time left, where there is a terminal to draw it on.
+    """A bar with the share done, the time that has passed and the time left, where there is a
+    terminal to draw it on.
 
     Lines appear above it; others may stand below it, for as long as they hold.
 
@@ -133,7 +161,9 @@ class Bar:
         times = _Times(table_column=Column(no_wrap=True))  # over several lines, all would jump
         columns = "{task.description}", BarColumn(), TaskProgressColumn(), times
         self.drawn = console.is_terminal
-        self._progress = _WithLines(*columns, console=console, disable=not self.drawn, transient=True, refresh_per_second=4)
+        self._progress = _WithLines(
+            *columns, console=console, disable=not self.drawn, transient=True, refresh_per_second=4
+        )
         self._task = self._progress.add_task(description, total=total)
 
     def __enter__(self):
@@ -148,7 +178,9 @@ class Bar:
         self._progress.update(self._task, advance=steps, description=description, total=total)
 
     def show(self, completed, description, left, lines):
-        """Show how many steps are done in all, the seconds left, None if they are unknown, and lines below the bar."""
+        """Show how many steps are done in all, the seconds left, None if they are unknown, and
+        lines below the bar.
+        """
         self._progress.lines = lines
         self._progress.update(self._task, completed=completed, description=description, left=left)
 
@@ -158,7 +190,9 @@ class Bar:
 
     def say(self, line):
         """Print a line above the bar."""
-        self._progress.console.print(visible(line), highlight=False, markup=False, soft_wrap=not self.drawn)
+        self._progress.console.print(
+            visible(line), highlight=False, markup=False, soft_wrap=not self.drawn
+        )
 
     def explain(self, why):
         """Say what takes so long: beside the bar or, where there is none, in a line."""
@@ -183,4 +217,6 @@ class _Times(ProgressColumn):
 
     def render(self, task):
         left = task.fields.get("left", task.time_remaining)
-        return Text(duration(task.elapsed or 0) + ("" if left is None else f", {duration(left)} left"))
+        return Text(
+            duration(task.elapsed or 0) + ("" if left is None else f", {duration(left)} left")
+        )

@@ -1,4 +1,5 @@
-"""What surrounds a process: variables, the three standard streams, files of the user's that libraries look for.
+"""What surrounds a process: variables, the three standard streams, files of the user's that
+libraries look for.
 
 None of them changes a result or a status, but for those that docs/runs.md names.
 """
@@ -13,8 +14,8 @@ import sys
 import warnings
 from pathlib import Path
 
-# Variables of libraries that we use. They would change how TensorFlow computes, end Keras's epochs early, or, being nonsense,
-# end the process while a library is imported.
+# Variables of libraries that we use. They would change how TensorFlow computes, end Keras's epochs
+# early, or, being nonsense, end the process while a library is imported.
 _OF_LIBRARIES = (
     "AUTOGRAPH_",
     "DNNL_",
@@ -44,14 +45,21 @@ _OF_LIBRARIES = (
     "TF_",
     "XLA_",
 )
-# Data sets lie in the first; the user is told that we choose the second; some file systems know no locks; and on a shared
-# machine, somebody may have only some of the cores.
-_KEPT = ("KERAS_HOME", "KERAS_BACKEND", "HDF5_USE_FILE_LOCKING", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Data sets lie in the first; the user is told that we choose the second; some file systems know no
+# locks; and on a shared machine, somebody may have only some of the cores.
+_KEPT = (
+    "KERAS_HOME",
+    "KERAS_BACKEND",
+    "HDF5_USE_FILE_LOCKING",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
 _WIDTHS = range(20, 1_001)  # of a terminal, in columns
 
 
 def settle():
-    """Take what libraries would read of the environment out of it, and open standard streams that are closed.
+    """Take what libraries would read of the environment out of it, and open standard streams that
+    are closed.
 
     To be called before a library is imported; again at no cost.
     """
@@ -61,9 +69,13 @@ def settle():
     os.environ.pop("LINES", None)  # which rich takes for a number unseen, as it does
     if not _is_width(os.environ.get("COLUMNS", "")):
         os.environ.pop("COLUMNS", None)
-        if shutil.get_terminal_size().columns < _WIDTHS.start:  # of the terminal itself: there is no room for a word
+        if (
+            shutil.get_terminal_size().columns < _WIDTHS.start
+        ):  # of the terminal itself: there is no room for a word
             os.environ["COLUMNS"] = str(_WIDTHS.start)
-    if sys.warnoptions:  # that turn warnings into errors, perhaps: most are about libraries that libraries use
+    if (
+        sys.warnoptions
+    ):  # that turn warnings into errors, perhaps: most are about libraries that libraries use
         warnings.simplefilter("ignore")
     _open_streams()
 
@@ -86,16 +98,22 @@ def variable(name, value):
 
 
 def keras_home():
-    """Keras's folder, in which data sets are cached: a str; FileNotFoundError for a user without a home."""
+    """Keras's folder, in which data sets are cached:
+
+    a str; FileNotFoundError for a user without a home.
+    """
     home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
     if home.startswith("~"):
-        raise FileNotFoundError("there is no home folder for the cache: name a folder in KERAS_HOME")
+        raise FileNotFoundError(
+            "there is no home folder for the cache: name a folder in KERAS_HOME"
+        )
     return home
 
 
 def _open_streams():
-    """Let standard streams that were closed lead nowhere, since a file that is opened next would take their place; make whole
-    ones of those that only take text."""
+    """Let standard streams that were closed lead nowhere, since a file that is opened next would
+    take their place; make whole ones of those that only take text.
+    """
     for descriptor in range(3):
         with contextlib.suppress(OSError):
             os.fstat(descriptor)
@@ -123,15 +141,23 @@ class _Text(io.TextIOBase):
 def import_matplotlib():
     """Import matplotlib with its own defaults, whatever a ``matplotlibrc`` of the user's says.
 
-    It looks for that file in the current folder first: so, while it is imported, the current folder is where its own one lies.
+    It looks for that file in the current folder first: so, while it is imported, the current
+    folder is where its own one lies.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a home that it cannot write to, among others
+    logging.getLogger("matplotlib").setLevel(
+        logging.ERROR
+    )  # of a home that it cannot write to, among others
     spec = importlib.util.find_spec("matplotlib")
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # the current folder is gone
             if spec:
                 stack.enter_context(contextlib.chdir(Path(spec.origin).parent / "mpl-data"))
         import matplotlib
-    # Not `rcdefaults`, which reads the user's styles. The backend stays, where a notebook has imported matplotlib before us.
-    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")}
+    # Not `rcdefaults`, which reads the user's styles. The backend stays, where a notebook has
+    # imported matplotlib before us.
+    defaults = {
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if not name.startswith("backend")
+    }
     matplotlib.rcParams.update(defaults)

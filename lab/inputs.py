@@ -1,8 +1,8 @@
-"""What anybody may have written: files, opened only if they are regular and of plausible size; text, made harmless; words,
-of which it may be clear which was meant.
+"""What anybody may have written: files, opened only if they are regular and of plausible size;
+text, made harmless; words, of which it may be clear which was meant.
 
-A pipe would be waited for without end, and a file may say that it is larger than all memory. Every reader of a user's files
-comes through here, and turns ValueError into its own line.
+A pipe would be waited for without end, and a file may say that it is larger than all memory. Every
+reader of a user's files comes through here, and turns ValueError into its own line.
 """
 
 import difflib
@@ -25,9 +25,18 @@ MOST_BYTES = {
 }
 _LONGEST = 100  # letters of a word that anybody would type
 # Signs of printed text, as a PDF has them, and those of a keyboard.
-_PRINTED = dict.fromkeys("‐‑‒–—―−﹣－", "-") | dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'") | {"\xa0": " "}
+_PRINTED = (
+    dict.fromkeys("‐‑‒–—―−﹣－", "-")
+    | dict.fromkeys("“”„«»", '"')
+    | dict.fromkeys("‘’‚", "'")
+    | {"\xa0": " "}
+)
 _TO_KEYBOARD = str.maketrans(_PRINTED)
-_END, _END64, _DIRECTORY = b"PK\x05\x06", b"PK\x06\x07", 2**16  # of a zip archive: bytes of its list of members
+_END, _END64, _DIRECTORY = (
+    b"PK\x05\x06",
+    b"PK\x06\x07",
+    2**16,
+)  # of a zip archive: bytes of its list of members
 
 
 def opened(path, kind):
@@ -48,7 +57,9 @@ def opened(path, kind):
     """
     about = Path(path).stat()
     if not stat.S_ISREG(about.st_mode):
-        raise ValueError(f"a {'directory' if stat.S_ISDIR(about.st_mode) else 'pipe, socket or device'}, not a file")
+        raise ValueError(
+            f"a {'directory' if stat.S_ISDIR(about.st_mode) else 'pipe, socket or device'}, not a file"
+        )
     if about.st_size > MOST_BYTES[kind]:
         raise ValueError(f"larger than {MOST_BYTES[kind] // MEGABYTE} MB")
     return open(path, "rb")
@@ -63,11 +74,16 @@ def read(path, kind):
 def check_zip(file):
     """Raise ValueError unless an open file ends as a zip archive of few members does.
 
-    ``zipfile`` reads the whole list of members, millions of them perhaps, before one can look at any.
+    ``zipfile`` reads the whole list of members, millions of them perhaps, before one can look at
+    any.
     """
     file.seek(max(0, file.seek(0, 2) - 42))
     end = file.read()
-    if end[-22:-18] != _END or end.startswith(_END64) or int.from_bytes(end[-10:-6], "little") > _DIRECTORY:
+    if (
+        end[-22:-18] != _END
+        or end.startswith(_END64)
+        or int.from_bytes(end[-10:-6], "little") > _DIRECTORY
+    ):
         raise ValueError("not a zip archive of a few members")
     file.seek(0)
 
@@ -83,11 +99,14 @@ def first_line(error):
 
 
 def visible(text):
-    """Text in which nothing acts on a terminal, turns its direction or cannot be stored: all that cannot be seen, but for line
-    breaks, stands as Python would write it."""
+    """Text in which nothing acts on a terminal, turns its direction or cannot be stored: all that
+    cannot be seen, but for line breaks, stands as Python would write it.
+    """
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text
+    )
 
 
 def in_a_line(text):
@@ -96,18 +115,21 @@ def in_a_line(text):
 
 
 def as_typed(text):
-    """Text with the signs of a keyboard in place of printed dashes, quotation marks, spaces and digits."""
+    """Text with the signs of a keyboard in place of printed dashes, quotation marks, spaces and
+    digits.
+    """
     return unicodedata.normalize("NFKC", text.translate(_TO_KEYBOARD))
 
 
 def suggestion(word, words):
-    """What a message about an unknown word adds: " (did you mean X?)", or nothing where it is not clear which was meant.
+    """What a message about an unknown word adds: " (did you mean X?)", or nothing where it is not
+    clear which was meant.
 
     Parameters
     ----------
     word : str
-        Known but for case and signs that are no letters; or the beginning of one word only, its initials ("lr"), its letters in
-        another order, or most of it.
+        Known but for case and signs that are no letters; or the beginning of one word only, its
+        initials ("lr"), its letters in another order, or most of it.
     words : iterable of str, or dict
         Those that are known; or by these words, what is to be suggested.
     """

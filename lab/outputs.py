@@ -7,7 +7,8 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic(path, sync=True):
-    """A temporary path beside ``path``, renamed to it at the end, or removed if that is not reached.
+    """A temporary path beside ``path``, renamed to it at the end, or removed if that is not
+    reached.
 
     An OSError, as of a full disk, names the path.
 
@@ -40,7 +41,9 @@ def atomic(path, sync=True):
 
 
 def make_folder(folder):
-    """Make a folder and those above it, as far as they are not there, such that a power cut does not take them back."""
+    """Make a folder and those above it, as far as they are not there, such that a power cut does
+    not take them back.
+    """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:

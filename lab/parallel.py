@@ -29,11 +29,20 @@ def in_parallel(function, several, least, advance):
             results.append(function(one))
             advance(1)
         return results
-    pool = concurrent.futures.ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
-    size = max(1, len(several) // (8 * os.cpu_count()))  # a call each would take longer than what is small
-    with variable("PYTHONSAFEPATH", "1"):  # other processes are not to find modules in the current folder
+    pool = concurrent.futures.ProcessPoolExecutor(
+        mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
+    size = max(
+        1, len(several) // (8 * os.cpu_count())
+    )  # a call each would take longer than what is small
+    with variable(
+        "PYTHONSAFEPATH", "1"
+    ):  # other processes are not to find modules in the current folder
         try:
-            ended = [pool.submit(_each, function, several[place : place + size]) for place in range(0, len(several), size)]
+            ended = [
+                pool.submit(_each, function, several[place : place + size])
+                for place in range(0, len(several), size)
+            ]
             for future in concurrent.futures.as_completed(ended):
                 advance(len(future.result()))
             return [result for future in ended for result in future.result()]

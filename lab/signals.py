@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM, which SLURM and containers send before the end: both stop what is under way."""
+"""Ctrl-C and SIGTERM, which SLURM and containers send before the end:
+
+both stop what is under way.
+"""
 
 import contextlib
 import os
@@ -18,7 +21,8 @@ def _terminate(number, frame):
 def take_sigterm(handler=_terminate):
     """Let SIGTERM raise `Terminated`, or go to another handler; gives back the one that it went to.
 
-    Nothing but the main thread may: in another, as of an editor's console, SIGTERM stays what it is.
+    Nothing but the main thread may: in another, as of an editor's console, SIGTERM stays what it
+    is.
     """
     if handler is None or threading.current_thread() is not threading.main_thread():
         return None
@@ -27,7 +31,9 @@ def take_sigterm(handler=_terminate):
 
 
 def _raise_again(unraisable):
-    """Send a signal anew whose exception Python has swallowed, as it does in the callback of a weak reference."""
+    """Send a signal anew whose exception Python has swallowed, as it does in the callback of a
+    weak reference.
+    """
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         return sys.__unraisablehook__(unraisable)
     number = signal.SIGTERM if issubclass(unraisable.exc_type, Terminated) else signal.SIGINT

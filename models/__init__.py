@@ -6,7 +6,13 @@ from dataclasses import fields
 
 import keras
 
-from models.classifiers import Parts, build_conv_net, build_dense_net, build_filter_net, build_gan_classifier
+from models.classifiers import (
+    Parts,
+    build_conv_net,
+    build_dense_net,
+    build_filter_net,
+    build_gan_classifier,
+)
 from models.gans import build_conv_gan, build_dense_gan
 from models.own import (
     REVIEWED,
@@ -43,7 +49,8 @@ def build(net, precision="float32", **settings):
     Parameters
     ----------
     net : str
-        A key of `NETWORKS`; or "FILE.py:FUNCTION", with the file's content as ``source`` among the settings.
+        A key of `NETWORKS`; or "FILE.py:FUNCTION", with the file's content as ``source`` among the
+        settings.
     precision : "float32" or "bfloat16"
         That its layers compute in.
     settings
@@ -68,7 +75,10 @@ def build(net, precision="float32", **settings):
 
 
 def reset_keras():
-    """Set Keras's global settings as they are from the start: others may have been made in this process, as in a notebook."""
+    """Set Keras's global settings as they are from the start:
+
+    others may have been made in this process, as in a notebook.
+    """
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")

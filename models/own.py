@@ -1,4 +1,7 @@
-"""Networks of the user's own: what a function in a file of theirs gives, with the lab's rescaling before it."""
+"""Networks of the user's own:
+
+what a function in a file of theirs gives, with the lab's rescaling before it.
+"""
 
 import contextlib
 import inspect
@@ -20,8 +23,8 @@ from keras.src.models.functional import Functional
 from lab.inputs import visible
 from lab.signals import Terminated
 
-# Keras's layers that read no file, run no code that they are given, and compute each image of a batch by itself; but for batch
-# normalization.
+# Keras's layers that read no file, run no code that they are given, and compute each image of a
+# batch by itself; but for batch normalization.
 _NAMES = (
     "Activation", "Add", "AlphaDropout", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
     "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Flatten", "GaussianDropout",
@@ -31,7 +34,11 @@ _NAMES = (
 )  # fmt: skip
 REVIEWED = {name: getattr(layers, name) for name in _NAMES}
 _CLASSES = {("keras.layers", name) for name in _NAMES}
-_CLASSES |= {("keras", "Sequential"), ("keras.src.models.functional", "Functional"), ("keras", "DTypePolicy")}
+_CLASSES |= {
+    ("keras", "Sequential"),
+    ("keras.src.models.functional", "Functional"),
+    ("keras", "DTypePolicy"),
+}
 _CLASSES |= {("None", "__keras_tensor__")}
 _CLASSES |= {
     (f"keras.{module.__name__.rpartition('.')[2]}", name)
@@ -41,17 +48,23 @@ _CLASSES |= {
 }
 _MOST_NUMBERS = 20_000_000  # that a layer gives for an image
 _SUM, _SUM_IN_HALF = 1e-4, 0.05  # by which probabilities may miss 1: in float32, in bfloat16
-# Types of weights that are saved and loaded again; those of whole numbers count or choose, and are not trained.
+# Types of weights that are saved and loaded again; those of whole numbers count or choose, and are
+# not trained.
 _WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 STORED = ("float32", *_WHOLE)
 _LONGEST = 500  # letters of a message
 _LAB = Path(__file__).parents[1] / "lab"
-_SAVED = "each class of yours has to have get_config() and to take its content, each function a name"
+_SAVED = (
+    "each class of yours has to have get_config() and to take its content, each function a name"
+)
 _STREAMS = {"stdout": 1, "stderr": 2}  # and their descriptors, which Python leaves open
 
 
 class NetworkError(ValueError):
-    """A network of the user's own cannot be built, or does not fit. The text says why, in a line."""
+    """A network of the user's own cannot be built, or does not fit.
+
+    The text says why, in a line.
+    """
 
 
 def build_own(net, source, input_shape, classes, **settings):
@@ -76,7 +89,8 @@ def build_own(net, source, input_shape, classes, **settings):
     Raises
     ------
     NetworkError
-        If there is no such function, it fails, or gives no model of such images and so many classes.
+        If there is no such function, it fails, or gives no model of such images and so many
+        classes.
     """
     keras.utils.set_random_seed(settings["seed"])  # on which layers draw that were given no seed
     with user_code(net):
@@ -98,7 +112,9 @@ def build_own(net, source, input_shape, classes, **settings):
     most = _SUM if outputs.dtype == "float32" else _SUM_IN_HALF
     outputs = np.asarray(outputs, np.float32)
     ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=most)
-    last = layers.Activation("linear" if ready else "softmax", dtype="float32", name="probabilities")
+    last = layers.Activation(
+        "linear" if ready else "softmax", dtype="float32", name="probabilities"
+    )
     with user_code(net, "cannot be saved", _SAVED):
         parts = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last]
         whole = keras.Sequential(parts, name="own")
@@ -113,7 +129,8 @@ def module_name(net):
 
 @contextlib.contextmanager
 def user_code(net, fault="fails", advice="", passing=()):
-    """Within this context, code of a network of the user's own runs: whatever it raises becomes a NetworkError.
+    """Within this context, code of a network of the user's own runs: whatever it raises becomes a
+    NetworkError.
 
     Parameters
     ----------
@@ -122,12 +139,14 @@ def user_code(net, fault="fails", advice="", passing=()):
     fault, advice : str
         What the network does wrong if anything is raised, and what the user can do.
     passing : tuple of types
-        Errors that pass, unless they come out of a line of its file. So do those of the lab's own code, Ctrl-C and SIGTERM.
+        Errors that pass, unless they come out of a line of its file. So do those of the lab's own
+        code, Ctrl-C and SIGTERM.
 
     Raises
     ------
     NetworkError
-        Also where the code has changed the current folder or closed a standard stream, on which the lab relies.
+        Also where the code has changed the current folder or closed a standard stream, on which
+        the lab relies.
     """
     folder, streams = _current_folder(), {name: getattr(sys, name) for name in _STREAMS}
     filters_traceback = keras.config.is_traceback_filtering_enabled()
@@ -139,7 +158,11 @@ def user_code(net, fault="fails", advice="", passing=()):
             warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
             yield
     except (KeyboardInterrupt, NetworkError) as passed:
-        if type(passed) not in (KeyboardInterrupt, Terminated, NetworkError):  # one of the user's own
+        if type(passed) not in (
+            KeyboardInterrupt,
+            Terminated,
+            NetworkError,
+        ):  # one of the user's own
             error = passed
         else:
             raise
@@ -161,7 +184,9 @@ def user_code(net, fault="fails", advice="", passing=()):
 
 
 def _undone_harm(folder, streams):
-    """Go back to a folder and to some standard streams; what was changed or closed, in words, and what to do."""
+    """Go back to a folder and to some standard streams; what was changed or closed, in words, and
+    what to do.
+    """
     vars(sys).update(streams)
     closed = [name for name, stream in streams.items() if getattr(stream, "closed", False)]
     for name in closed:
@@ -186,11 +211,17 @@ def _taken(function, settings):
 
 
 def _in_a_line(error, file):
-    """What went wrong in the user's file and in which line of it; and whether a line of it is known."""
-    about = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False)
+    """What went wrong in the user's file and in which line of it; and whether a line of it is
+    known.
+    """
+    about = traceback.TracebackException(
+        type(error), error, error.__traceback__, lookup_lines=False
+    )
     numbers = [frame.lineno for frame in about.stack if frame.filename == file]
     place = f" ({file}, line {numbers[-1]})" if numbers else ""
-    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(about)).splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(about)).splitlines() if line.strip()
+    ]
     said = visible(lines[0])[:_LONGEST] if lines else "no message"
     return f"{type(error).__name__}: {said}{place}", bool(numbers)
 
@@ -206,21 +237,33 @@ def _check_inputs(net, model):
     if not isinstance(model, keras.Model):
         raise NetworkError(f"{net} gives no keras.Model, but {type(model).__name__}")
     if model.compiled:
-        raise NetworkError(f"{net} gives a compiled model: leave out compile(), its optimizer would not be used")
-    inputs = getattr(model, "inputs", None) or []  # of a model of the user's own class, or without an Input, unknown
+        raise NetworkError(
+            f"{net} gives a compiled model: leave out compile(), its optimizer would not be used"
+        )
+    inputs = (
+        getattr(model, "inputs", None) or []
+    )  # of a model of the user's own class, or without an Input, unknown
     if len(inputs) > 1:
-        raise NetworkError(f"{net} gives a model with {len(inputs)} inputs, expected one: the images")
+        raise NetworkError(
+            f"{net} gives a model with {len(inputs)} inputs, expected one: the images"
+        )
     if inputs and "float" not in inputs[0].dtype:
         kind = inputs[0].dtype
-        raise NetworkError(f"{net} takes inputs of {kind}, in which pixels from 0 to 1 would become 0: leave out its dtype")
+        raise NetworkError(
+            f"{net} takes inputs of {kind}, in which pixels from 0 to 1 would become 0: leave out its dtype"
+        )
     if inputs and inputs[0].shape[0] is not None:
         size = inputs[0].shape[0]
-        raise NetworkError(f"{net} takes batches of {size} only: leave the batch size out of its Input, as batches vary")
+        raise NetworkError(
+            f"{net} takes batches of {size} only: leave the batch size out of its Input, as batches vary"
+        )
 
 
 def _check_outputs(net, model, outputs, classes):
     """Raise NetworkError unless a model's outputs for two images are numbers for each class."""
-    if type(model) is Functional and isinstance(model.compute_output_shape(model.input_shape), list):
+    if type(model) is Functional and isinstance(
+        model.compute_output_shape(model.input_shape), list
+    ):
         outputs = model.outputs  # a list of one, which Keras sometimes takes for its element
     expected = f"not (2, {classes}): a tensor with an output for each class"
     if not keras.ops.is_tensor(outputs):
@@ -232,7 +275,9 @@ def _check_outputs(net, model, outputs, classes):
         raise NetworkError(f"{net} gives shape {tuple(outputs.shape)} for 2 images, {expected}")
     kind = keras.backend.standardize_dtype(outputs.dtype)
     if "float" not in kind:
-        raise NetworkError(f"{net} gives outputs of {kind}, which cannot be trained: expected logits or probabilities")
+        raise NetworkError(
+            f"{net} gives outputs of {kind}, which cannot be trained: expected logits or probabilities"
+        )
 
 
 def _check_weights(net, model):
@@ -240,9 +285,13 @@ def _check_weights(net, model):
     for weight in model.weights:
         kind = str(weight.dtype)
         if kind in _WHOLE and weight.trainable:
-            raise NetworkError(f"{net} has the weight {weight.path} of {kind}: declare it with trainable=False")
+            raise NetworkError(
+                f"{net} has the weight {weight.path} of {kind}: declare it with trainable=False"
+            )
         if kind not in STORED:
-            raise NetworkError(f"{net} has the weight {weight.path} of {kind}: expected float32, or a count of whole numbers")
+            raise NetworkError(
+                f"{net} has the weight {weight.path} of {kind}: expected float32, or a count of whole numbers"
+            )
 
 
 def from_config(config, input_shape, classes):
@@ -289,24 +338,36 @@ def _named(config):
 
 
 def operations_of(model):
-    """Every layer and other operation of a model, those within its layers too; with a model that is more than its layers,
-    itself."""
+    """Every layer and other operation of a model, those within its layers too; with a model that
+    is more than its layers, itself.
+    """
     if type(model) is keras.Sequential:
         return [one for layer in model.layers for one in operations_of(layer)]
     if type(model) is Functional:
         return [one for operation in model.operations for one in operations_of(operation)]
-    inner = model._flatten_layers(include_self=False, recursive=False) if isinstance(model, keras.Layer) else ()
+    inner = (
+        model._flatten_layers(include_self=False, recursive=False)
+        if isinstance(model, keras.Layer)
+        else ()
+    )
     return [model, *(one for layer in inner for one in operations_of(layer))]
 
 
 def most_numbers(model):
-    """How many numbers the widest operation of a model gives for an image, as far as that is known."""
+    """How many numbers the widest operation of a model gives for an image, as far as that is
+    known.
+    """
     nodes = [node for operation in operations_of(model) for node in operation._inbound_nodes]
-    return max((count_numbers(output.shape[1:], model) for node in nodes for output in node.outputs), default=1)
+    return max(
+        (count_numbers(output.shape[1:], model) for node in nodes for output in node.outputs),
+        default=1,
+    )
 
 
 def count_numbers(shape, model):
-    """The product of some sides; those that are unknown are together as many as a model's image has pixels."""
+    """The product of some sides; those that are unknown are together as many as a model's image
+    has pixels.
+    """
     count = math.prod(side for side in shape if side is not None)
     return count * math.prod(model.input_shape[1:-1]) if None in shape else count
 

@@ -1,7 +1,7 @@
 """Initial weights and random layers that a seed determines.
 
-Keras draws the seeds that it is not given in the same way, but from Python's generator for the whole process, on which other
-threads, as a Dask worker's, may draw too.
+Keras draws the seeds that it is not given in the same way, but from Python's generator for the
+whole process, on which other threads, as a Dask worker's, may draw too.
 """
 
 import math
@@ -20,8 +20,9 @@ def initial(name, seeds):
     Parameters
     ----------
     name : str
-        "glorot_uniform" (Glorot and Bengio 2010), or "orthogonal" (Saxe et al. 2014, arXiv 1312.6120), with the gain of about
-        the square root of 2 that the notebook of Metz et al. 2017 has.
+        "glorot_uniform" (Glorot and Bengio 2010), or "orthogonal" (Saxe et al. 2014, arXiv
+        1312.6120), with the gain of about the square root of 2 that the notebook of Metz et al.
+        2017 has.
     seeds : random.Random
 
     Returns

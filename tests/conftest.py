@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-# Before NumPy: the threads of several workers' matrix products would wait for each other, each at full speed.
+# Before NumPy: the threads of several workers' matrix products would wait for each other, each at
+# full speed.
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 
 import numpy as np
@@ -21,19 +22,32 @@ from lab import cli, data
 from lab.backend import devices
 
 ROOT = Path(__file__).parents[1]
-# No test may depend on the internet or on what a user has in Keras's cache: requests are sent to a port that nobody serves.
+# No test may depend on the internet or on what a user has in Keras's cache: requests are sent to a
+# port that nobody serves.
 os.environ.pop("COLUMNS", None)  # of the terminal that the tests were started from
-os.unsetenv("COLUMNS")  # which Python does not know of if the readline library has set it: it is handed on all the same
+os.unsetenv(
+    "COLUMNS"
+)  # which Python does not know of if the readline library has set it: it is handed on all the same
 os.environ.update(HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
 # The full data sets, where there are any: for the tests that need them.
 FULL_DATA = Path(os.environ.pop("LAB_DATA_DIR", ROOT.parent / "shared" / "data"))
-# What is started here is sent Ctrl-C, which a process in the background ignores, and so do those that it starts.
+# What is started here is sent Ctrl-C, which a process in the background ignores, and so do those
+# that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 DEVICE = devices.start(devices.Setup("cpu")).name
 
 
-# The files that take longest come first: of several workers, none is left alone with one of them in the end.
-LONG = ("test_search", "test_scripts", "test_experiments", "test_training", "test_backend", "test_report", "test_evaluation")
+# The files that take longest come first: of several workers, none is left alone with one of them
+# in the end.
+LONG = (
+    "test_search",
+    "test_scripts",
+    "test_experiments",
+    "test_training",
+    "test_backend",
+    "test_report",
+    "test_evaluation",
+)
 
 
 def pytest_configure(config):
@@ -80,18 +94,25 @@ def write_npz(path, x_train, y_train, x_test, y_test):
 def script(name, *flags, cwd=None, **options):
     """Run one of the three scripts as a user would, in a process of its own."""
     command = [sys.executable, str(ROOT / f"{name}.py"), *map(str, flags)]
-    return subprocess.run(command, cwd=cwd or ROOT, capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run(
+        command, cwd=cwd or ROOT, capture_output=True, text=True, timeout=300, **options
+    )
 
 
 def call(name, *flags):
-    """Run one of the three scripts through its own door, but in this process: the same as `script`, in a tenth of the time.
+    """Run one of the three scripts through its own door, but in this process: the same as
+    `script`, in a tenth of the time.
 
     TensorFlow runs already: no flags that it would have to be started with otherwise.
     """
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     before, sys.argv = sys.argv, [f"{name}.py", *map(str, flags)]
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as left,
+        ):
             cli.run(importlib.import_module(name).main)
     finally:
         sys.argv = before
@@ -104,18 +125,34 @@ def call(name, *flags):
 
 @contextlib.contextmanager
 def dask_parts(folder, *flags, **environment):
-    """A Dask scheduler, started in a folder with these flags: its address, a function that starts other parts, its process.
+    """A Dask scheduler, started in a folder with these flags: its address, a function that starts
+    other parts, its process.
 
-    The function takes the part's name ("worker"), its flags, and more of the environment. All that is started is killed in the
-    end; what it says goes to the folder's "log".
+    The function takes the part's name ("worker"), its flags, and more of the environment. All that
+    is started is killed in the end; what it says goes to the folder's "log".
     """
     address_file, parts = folder / "scheduler.json", []
     with open(folder / "log", "w") as log:
 
         def start(part, *flags, **more):
-            command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(address_file), *flags]
-            options = {"cwd": folder, "env": os.environ | environment | more, "start_new_session": True}
-            parts.append(subprocess.Popen([*command, "--dashboard-address", ":0"], stdout=log, stderr=log, **options))
+            command = [
+                sys.executable,
+                "-m",
+                f"distributed.cli.dask_{part}",
+                "--scheduler-file",
+                str(address_file),
+                *flags,
+            ]
+            options = {
+                "cwd": folder,
+                "env": os.environ | environment | more,
+                "start_new_session": True,
+            }
+            parts.append(
+                subprocess.Popen(
+                    [*command, "--dashboard-address", ":0"], stdout=log, stderr=log, **options
+                )
+            )
             return parts[-1]
 
         try:
@@ -132,7 +169,9 @@ def dask_parts(folder, *flags, **environment):
 
 
 def files_of(folder):
-    """The names of a run's files, but for that of changes in the code, of which there may be some while it is tested."""
+    """The names of a run's files, but for that of changes in the code, of which there may be some
+    while it is tested.
+    """
     return sorted(path.name for path in folder.iterdir() if path.name != "code.patch")
 
 

@@ -1,4 +1,5 @@
-"""Files that nobody should be harmed by: written by `write_corpus`, and read by the scripts in a process of its own (`main`).
+"""Files that nobody should be harmed by: written by `write_corpus`, and read by the scripts in a
+process of its own (`main`).
 
 Whoever executes what such a file holds would open or import what is called CANARY.
 """
@@ -56,7 +57,10 @@ class Corpus:
         self.canary = folder / CANARY
         self.canary.mkdir()
         os.mkfifo(self.canary / "pipe.h5")  # whoever follows a link to it, waits for ever
-        self.clean = {name: (ROOT / "tests/earlier/dense" / name).read_bytes() for name in ("config.json", "history.json")}
+        self.clean = {
+            name: (ROOT / "tests/earlier/dense" / name).read_bytes()
+            for name in ("config.json", "history.json")
+        }
         with zipfile.ZipFile(ROOT / "tests/earlier/dense/model.keras") as archive:
             self.members = {name: archive.read(name) for name in MEMBERS}
         self.model = zipped(self.members)
@@ -66,7 +70,15 @@ class Corpus:
         folder = self.folder / f"{len(self.cases):03}"
         folder.mkdir()
         flags = [str(flag).replace("HERE", str(folder)) for flag in flags]
-        self.cases.append(Case(name, script, [*flags, "--results-dir", str(folder / "results")], str(folder), outcome))
+        self.cases.append(
+            Case(
+                name,
+                script,
+                [*flags, "--results-dir", str(folder / "results")],
+                str(folder),
+                outcome,
+            )
+        )
         return folder
 
     def run(self, folder, **files):
@@ -82,21 +94,29 @@ class Corpus:
         return run
 
     def of_model(self, name, content, outcome=REFUSED):
-        folder = self.case(f"model: {name}", outcome=outcome, flags=["-m", "run", "--images", "HERE/x.png"])
+        folder = self.case(
+            f"model: {name}", outcome=outcome, flags=["-m", "run", "--images", "HERE/x.png"]
+        )
         self.run(folder, model_keras=content)
         digit(folder / "x.png")
 
     def of_json(self, name, content, file="history.json", outcome=REFUSED):
-        folder = self.case(f"{file}: {name}", outcome=outcome, flags=["-m", "run", "--export", "csv"])
+        folder = self.case(
+            f"{file}: {name}", outcome=outcome, flags=["-m", "run", "--export", "csv"]
+        )
         self.run(folder, **{file.replace(".", "_"): content})
 
     def of_picture(self, name, content, outcome=REFUSED, file="x.png"):
-        folder = self.case(f"picture: {name}", outcome=outcome, flags=["-m", "run", "--images", f"HERE/{file}"])
+        folder = self.case(
+            f"picture: {name}", outcome=outcome, flags=["-m", "run", "--images", f"HERE/{file}"]
+        )
         self.run(folder)
         write(folder / file, content)
 
     def of_table(self, name, content, outcome=REFUSED):
-        folder = self.case(f"csv: {name}", outcome=outcome, flags=["-m", "run", "--published", "HERE/x.csv"])
+        folder = self.case(
+            f"csv: {name}", outcome=outcome, flags=["-m", "run", "--published", "HERE/x.csv"]
+        )
         self.run(folder)
         write(folder / "x.csv", content)
 
@@ -105,7 +125,12 @@ class Corpus:
         write(folder / "x.args", content)
 
     def of_arrays(self, name, content, outcome=REFUSED):
-        folder = self.case(f"npz: {name}", "train", outcome, ["-m", "x", "--dataset", "mnist", "--data-dir", "HERE"])
+        folder = self.case(
+            f"npz: {name}",
+            "train",
+            outcome,
+            ["-m", "x", "--dataset", "mnist", "--data-dir", "HERE"],
+        )
         write(folder / "mnist.npz", content)
 
 
@@ -179,11 +204,22 @@ def add_special(corpus):
 
 
 def call(module, name, *arguments, **more):
-    return {"module": module, "class_name": name, "config": {"args": arguments}, "registered_name": None, **more}
+    return {
+        "module": module,
+        "class_name": name,
+        "config": {"args": arguments},
+        "registered_name": None,
+        **more,
+    }
 
 
-BYTECODE = base64.b64encode(marshal.dumps(compile(f"open({CANARY!r}, 'w')", CANARY, "exec"))).decode()
-FUNCTION = {"class_name": "__lambda__", "config": {"code": BYTECODE, "defaults": None, "closure": None}}
+BYTECODE = base64.b64encode(
+    marshal.dumps(compile(f"open({CANARY!r}, 'w')", CANARY, "exec"))
+).decode()
+FUNCTION = {
+    "class_name": "__lambda__",
+    "config": {"code": BYTECODE, "defaults": None, "closure": None},
+}
 FOREIGN = {
     "lambda": {"module": "keras.layers", "class_name": "Lambda", "config": {"function": FUNCTION}},
     "saved model": call("keras.layers", "TFSMLayer", filepath=CANARY),
@@ -211,12 +247,18 @@ def add_configs(corpus):
         return zipped(corpus.members | {"config.json": json.dumps(config)})
 
     for name, layer in FOREIGN.items():
-        corpus.of_model(f"layer {name}", changed(lambda layers, _, layer=layer: layers.append(layer)))
-        corpus.of_model(f"instead {name}", changed(lambda layers, _, layer=layer: layers.__setitem__(3, layer)))
+        corpus.of_model(
+            f"layer {name}", changed(lambda layers, _, layer=layer: layers.append(layer))
+        )
+        corpus.of_model(
+            f"instead {name}", changed(lambda layers, _, layer=layer: layers.__setitem__(3, layer))
+        )
     swapped = changed(lambda layers, _: layers.insert(1, layers.pop(2)))
     corpus.of_model("allowed layers in another order", swapped)
     corpus.of_model("a layer twice", changed(lambda layers, _: layers.append(layers[-1])))
-    corpus.of_model("without its last layers", changed(lambda layers, _: layers.__delitem__(slice(-2, None))))
+    corpus.of_model(
+        "without its last layers", changed(lambda layers, _: layers.__delitem__(slice(-2, None)))
+    )
     # What is never looked at, can say anything.
     evil = FOREIGN["lambda"]
     for name, key, value in (
@@ -226,9 +268,15 @@ def add_configs(corpus):
         ("regularizer", "kernel_regularizer", FOREIGN["canary"]),
         ("units", "units", 10**9),
     ):
-        harmless = changed(lambda layers, _, key=key, value=value: layers[3]["config"].update({key: value}))
+        harmless = changed(
+            lambda layers, _, key=key, value=value: layers[3]["config"].update({key: value})
+        )
         corpus.of_model(f"unread {name}", harmless, HARMLESS)
-    compiled = changed(lambda _, config: config.update(compile_config={"optimizer": FOREIGN["system"], "loss": evil}))
+    compiled = changed(
+        lambda _, config: config.update(
+            compile_config={"optimizer": FOREIGN["system"], "loss": evil}
+        )
+    )
     corpus.of_model("unread compile_config", compiled, HARMLESS)
     texts = [
         "",
@@ -242,10 +290,18 @@ def add_configs(corpus):
         '{"config": {"layers": null}}',
         " " * 2 * 10**6,
     ]
-    texts += ['{"config": {"layers": {"a": 1}}}', '{"config": {"layers": [[]]}}', "\xff", str(10**400)]
+    texts += [
+        '{"config": {"layers": {"a": 1}}}',
+        '{"config": {"layers": [[]]}}',
+        "\xff",
+        str(10**400),
+    ]
     texts.append('{"config": {"layers": [{"class_name": "Sequential", "config": 3}]}}')
     for text in texts:
-        corpus.of_model(f"config {text[:30]!r}", zipped(corpus.members | {"config.json": text.encode("latin-1")}))
+        corpus.of_model(
+            f"config {text[:30]!r}",
+            zipped(corpus.members | {"config.json": text.encode("latin-1")}),
+        )
 
 
 def add_archives(corpus):
@@ -284,7 +340,8 @@ def add_archives(corpus):
             at = encrypted.find(mark, at + 1)
     corpus.of_model("encrypted", bytes(encrypted))
     corpus.of_model(
-        "a lie of its size", clean.replace(struct.pack("<LL", *[len(weights)] * 2), struct.pack("<LL", *[2**31] * 2))
+        "a lie of its size",
+        clean.replace(struct.pack("<LL", *[len(weights)] * 2), struct.pack("<LL", *[2**31] * 2)),
     )
     corpus.of_model("zip64", clean[:-22] + b"PK\x06\x07" + bytes(16) + clean[-22:])
     corpus.of_model("with a comment", clean[:-2] + b"\3\0abc")
@@ -298,7 +355,9 @@ def add_weights(corpus):
         file = io.BytesIO(members["model.weights.h5"])
         with h5py.File(file, "r+") as stored:
             change(stored)
-        corpus.of_model(f"weights {name}", zipped(members | {"model.weights.h5": file.getvalue()}), outcome)
+        corpus.of_model(
+            f"weights {name}", zipped(members | {"model.weights.h5": file.getvalue()}), outcome
+        )
 
     def replaced(name, outcome=REFUSED, place=WEIGHT, **options):
         def change(stored):
@@ -308,11 +367,31 @@ def add_weights(corpus):
         of(name, change, outcome)
 
     shape = (784, 5)
-    for kind in ("<f8", "<f2", ">f4", "<i4", "<u4", "?", "S4", "V4", "<c8", [("a", "<f4")], ("<f4", (1,))):
+    for kind in (
+        "<f8",
+        "<f2",
+        ">f4",
+        "<i4",
+        "<u4",
+        "?",
+        "S4",
+        "V4",
+        "<c8",
+        [("a", "<f4")],
+        ("<f4", (1,)),
+    ):
         replaced(f"type {kind}", shape=shape, dtype=np.dtype(kind))
     text = h5py.string_dtype()
-    special = {"vlen": h5py.vlen_dtype("f4"), "text": text, "object": h5py.ref_dtype, "region": h5py.regionref_dtype}
-    special |= {"opaque": h5py.opaque_dtype(np.dtype("V8")), "enum": h5py.enum_dtype({"a": 1}, "i4")}
+    special = {
+        "vlen": h5py.vlen_dtype("f4"),
+        "text": text,
+        "object": h5py.ref_dtype,
+        "region": h5py.regionref_dtype,
+    }
+    special |= {
+        "opaque": h5py.opaque_dtype(np.dtype("V8")),
+        "enum": h5py.enum_dtype({"a": 1}, "i4"),
+    }
     for name, kind in special.items():
         replaced(f"type {name}", shape=shape, dtype=kind)
     for other in ((), (0,), (784,), (5, 784), (784, 6), (784, 5, 1), (1, 5), (3920,)):
@@ -324,7 +403,12 @@ def add_weights(corpus):
     replaced("packed", data=np.zeros(shape, "<f4"), compression="gzip")
     replaced("checksummed", data=np.zeros(shape, "<f4"), fletcher32=True)
     replaced("bomb", data=np.zeros((784, 5000), "<f4"), compression="gzip", compression_opts=9)
-    replaced("external", shape=shape, dtype="<f4", external=[(str(corpus.canary / "pipe.h5"), 0, 784 * 5 * 4)])
+    replaced(
+        "external",
+        shape=shape,
+        dtype="<f4",
+        external=[(str(corpus.canary / "pipe.h5"), 0, 784 * 5 * 4)],
+    )
     replaced("none", data=h5py.Empty("<f4"))
 
     def linked(name, link, place=WEIGHT, outcome=REFUSED):
@@ -353,7 +437,11 @@ def add_weights(corpus):
     of("virtual", virtual)
     of("without one", lambda stored: stored.__delitem__(WEIGHT))
     of("without any", lambda stored: stored.__delitem__("layers"))
-    of("attributes", lambda stored: stored[WEIGHT].attrs.create("dtype", np.void(b"12345678")), HARMLESS)
+    of(
+        "attributes",
+        lambda stored: stored[WEIGHT].attrs.create("dtype", np.void(b"12345678")),
+        HARMLESS,
+    )
     of("not a number", lambda stored: stored[WEIGHT].__setitem__(..., np.nan), EITHER)
     raw = members["model.weights.h5"]
     generator = random.Random(1)
@@ -361,9 +449,15 @@ def add_weights(corpus):
         flipped = bytearray(raw)
         for _ in range(4):
             flipped[generator.randrange(2000)] = generator.choice([0, 1, 127, 128, 255])
-        corpus.of_model(f"weights flipped {number}", zipped(members | {"model.weights.h5": bytes(flipped)}), EITHER)
+        corpus.of_model(
+            f"weights flipped {number}",
+            zipped(members | {"model.weights.h5": bytes(flipped)}),
+            EITHER,
+        )
     for length in (0, 8, 100, len(raw) // 2):
-        corpus.of_model(f"weights cut at {length}", zipped(members | {"model.weights.h5": raw[:length]}))
+        corpus.of_model(
+            f"weights cut at {length}", zipped(members | {"model.weights.h5": raw[:length]})
+        )
 
 
 def add_settings(corpus):
@@ -376,9 +470,16 @@ def add_settings(corpus):
         ("more parameters", {}, 2**50),
         ("thousands of layers", {"hidden": [1] * 5000}, None),
         ("of another kind", {"net": "conv", "hidden": None}, None),
-        ("too many filters", {"net": "conv", "hidden": None, "filters": [2**31 - 1] * 4, "kernels": [27] * 4}, None),
+        (
+            "too many filters",
+            {"net": "conv", "hidden": None, "filters": [2**31 - 1] * 4, "kernels": [27] * 4},
+            None,
+        ),
     ):
-        changed = record | {"settings": record["settings"] | change, "parameters": parameters or record["parameters"]}
+        changed = record | {
+            "settings": record["settings"] | change,
+            "parameters": parameters or record["parameters"],
+        }
         folder = corpus.case(f"settings {name}", flags=["-m", "run", "--images", "HERE/x.png"])
         corpus.run(folder, config_json=json.dumps(changed).encode())
         digit(folder / "x.png")
@@ -407,7 +508,21 @@ JSON = {
     "comment": "/* */ {}",
     "pickle": b"\x80\x04\x95",
 }
-NUMBERS = [None, True, "1", 10**400, -(10**400), [], {}, 1e300, "NaN", float("nan"), float("inf"), -float("inf"), "\ud800"]
+NUMBERS = [
+    None,
+    True,
+    "1",
+    10**400,
+    -(10**400),
+    [],
+    {},
+    1e300,
+    "NaN",
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    "\ud800",
+]
 
 
 def add_json(corpus):
@@ -424,22 +539,37 @@ def add_json(corpus):
         name = repr(value)[:20]
         corpus.of_json(f"epoch_seconds {name}", changed(history, epoch_seconds=[value, 1.0]))
         corpus.of_json(
-            f"val_loss {name}", changed(history, val_loss=[value, 1.0]), outcome=HARMLESS if value is None else EITHER
+            f"val_loss {name}",
+            changed(history, val_loss=[value, 1.0]),
+            outcome=HARMLESS if value is None else EITHER,
         )
         corpus.of_json(f"parameters {name}", changed(record, parameters=value), "config.json")
-        corpus.of_json(f"hidden {name}", changed(record, settings={"net": "dense", "hidden": [value]}), "config.json")
-    corpus.of_json("twice", corpus.clean["history.json"].rstrip()[:-1] + b', "epoch_seconds": null}')
+        corpus.of_json(
+            f"hidden {name}",
+            changed(record, settings={"net": "dense", "hidden": [value]}),
+            "config.json",
+        )
+    corpus.of_json(
+        "twice", corpus.clean["history.json"].rstrip()[:-1] + b', "epoch_seconds": null}'
+    )
     for name, text in TEXTS.items():
         corpus.of_json(f"device {name}", changed(history, device=text), outcome=EITHER)
         corpus.of_json(f"status {name}", changed(history, status=text))
         corpus.of_json(f"key {name}", changed(history, **{text: None}))
-        corpus.of_json(f"setting {name}", changed(record, settings={"net": "dense", text: 1}), "config.json")
+        corpus.of_json(
+            f"setting {name}", changed(record, settings={"net": "dense", text: 1}), "config.json"
+        )
         corpus.of_json(f"net {name}", changed(record, settings={"net": text}), "config.json")
     corpus.of_json("device", changed(history, device="x" * 10**6))
-    corpus.of_json("versions", changed(record, versions={str(number): "1" for number in range(10**4)}), "config.json")
+    corpus.of_json(
+        "versions",
+        changed(record, versions={str(number): "1" for number in range(10**4)}),
+        "config.json",
+    )
 
 
-# What a terminal or a page would take for more than letters; what matplotlib would take for a formula.
+# What a terminal or a page would take for more than letters; what matplotlib would take for a
+# formula.
 TEXTS = {
     "escape": "\x1b[2J\x1b]0;owned\x07",
     "C1": "\x9b31m\x85",
@@ -452,9 +582,17 @@ TEXTS = {
 
 
 def add_evaluations(corpus):
-    """What is known of GANs, and of searches; of either, broken files are no more than a line on the page."""
+    """What is known of GANs, and of searches; of either, broken files are no more than a line on
+    the page.
+    """
     earlier = ROOT / "tests/earlier/gans/seed=0"
-    counted = {"samples": 100, "counts": [70, 30], "classifier": "x", "classes": ["a", "b"], "confidence": 0.5}
+    counted = {
+        "samples": 100,
+        "counts": [70, 30],
+        "classifier": "x",
+        "classes": ["a", "b"],
+        "confidence": 0.5,
+    }
 
     def of(name, content, outcome=REFUSED, flags=("-m", "run", "second", "--export", "markdown")):
         folder = corpus.case(f"evaluation.json: {name}", outcome=outcome, flags=flags)
@@ -486,7 +624,10 @@ def add_evaluations(corpus):
         of(f"{key} {str(value)[:20]}", json.dumps(counted | {key: value}).encode())
     for counts in ([True, 1], [0.5, 1], None, {}):
         of(f"counts {counts}", json.dumps(counted | {"counts": counts}).encode())
-    of("classes without end", json.dumps(counted | {"classes": ["x"] * 10**4, "counts": [1] * 10**4}).encode())
+    of(
+        "classes without end",
+        json.dumps(counted | {"classes": ["x"] * 10**4, "counts": [1] * 10**4}).encode(),
+    )
     texts = [*TEXTS.values()]
     content = counted | {"classes": texts, "classifier": "".join(texts), "counts": [1] * len(texts)}
     of("drawn", json.dumps(content).encode(), HARMLESS, ("-m", "run", "second"))
@@ -515,36 +656,69 @@ def own_network():
 def add_own_networks(corpus):
     members, parameters = own_network()
     record = json.loads(corpus.clean["config.json"])
-    settings = {"net": "own.py:net", "source": f"import {CANARY}\nopen({CANARY!r})", "dataset": record["dataset"]["name"]}
+    settings = {
+        "net": "own.py:net",
+        "source": f"import {CANARY}\nopen({CANARY!r})",
+        "dataset": record["dataset"]["name"],
+    }
     record = json.dumps(record | {"settings": settings, "parameters": parameters}).encode()
 
     def of(name, archive, outcome=REFUSED):
-        folder = corpus.case(f"own: {name}", outcome=outcome, flags=["-m", "run", "--images", "HERE/x.png"])
-        corpus.run(folder, model_keras=archive, config_json=record, network_py=settings["source"].encode())
+        folder = corpus.case(
+            f"own: {name}", outcome=outcome, flags=["-m", "run", "--images", "HERE/x.png"]
+        )
+        corpus.run(
+            folder, model_keras=archive, config_json=record, network_py=settings["source"].encode()
+        )
         digit(folder / "x.png")
 
     def changed(change):
         config = json.loads(members["config.json"])
-        inner = next(layer for layer in config["config"]["layers"] if layer["class_name"] == "Functional")
+        inner = next(
+            layer for layer in config["config"]["layers"] if layer["class_name"] == "Functional"
+        )
         change(config, inner["config"]["layers"])
         return zipped(members | {"config.json": json.dumps(config)})
 
     of("clean", zipped(members), HARMLESS)
     for name, layer in FOREIGN.items():
         if name != "functional":  # which is one of the classes that may be named
-            of(f"layer {name}", changed(lambda config, _, layer=layer: config["config"]["layers"].append(layer)))
+            of(
+                f"layer {name}",
+                changed(lambda config, _, layer=layer: config["config"]["layers"].append(layer)),
+            )
             of(f"inner {name}", changed(lambda _, inner, layer=layer: inner.append(layer)))
-            of(f"value {name}", changed(lambda _, inner, layer=layer: inner[2]["config"].update(kernel_initializer=layer)))
+            of(
+                f"value {name}",
+                changed(
+                    lambda _, inner, layer=layer: inner[2]["config"].update(
+                        kernel_initializer=layer
+                    )
+                ),
+            )
     for key, value in {"units": 10**9, "activation": f"{CANARY}.run", "dtype": CANARY}.items():
-        of(key, changed(lambda _, inner, key=key, value=value: inner[2]["config"].update({key: value})))
+        of(
+            key,
+            changed(lambda _, inner, key=key, value=value: inner[2]["config"].update({key: value})),
+        )
     of("no layers", changed(lambda _, inner: inner.clear()))
-    of("enlarged beyond all memory", changed(lambda _, inner: inner.insert(2, inner[1] | {"class_name": "UpSampling2D"})))
+    of(
+        "enlarged beyond all memory",
+        changed(lambda _, inner: inner.insert(2, inner[1] | {"class_name": "UpSampling2D"})),
+    )
     for number in range(10):
         text = members["config.json"]
         generator = random.Random(number)
         place = generator.randrange(len(text))
-        of(f"flipped {number}", zipped(members | {"config.json": text[:place] + b"9" + text[place + 1 :]}), EITHER)
-    of("weights of another", zipped(members | {"model.weights.h5": corpus.members["model.weights.h5"]}))
+        of(
+            f"flipped {number}",
+            zipped(members | {"config.json": text[:place] + b"9" + text[place + 1 :]}),
+            EITHER,
+        )
+    of(
+        "weights of another",
+        zipped(members | {"model.weights.h5": corpus.members["model.weights.h5"]}),
+    )
 
 
 def npz(**arrays):
@@ -584,7 +758,9 @@ def add_arrays(corpus):
         "labels one by one": {"y_train": np.eye(4, dtype=int)},
     }.items():
         corpus.of_arrays(name, npz(**good | change))
-    corpus.of_arrays("an array missing", npz(**{name: good[name] for name in ("x_train", "y_train", "x_test")}))
+    corpus.of_arrays(
+        "an array missing", npz(**{name: good[name] for name in ("x_train", "y_train", "x_test")})
+    )
     members = {f"{name}.npy": header(array.shape) for name, array in good.items()}
     for name, start in {
         "more than there is": header((10**5, 28, 28)),
@@ -602,10 +778,16 @@ def add_arrays(corpus):
     }.items():
         corpus.of_arrays(f"header: {name}", zipped(members | {"x_train.npy": start + bytes(100)}))
     packed = zipfile.ZIP_DEFLATED
-    corpus.of_arrays("bomb", zipped([("x_train.npy", bytes(10**8))], compression=packed, compresslevel=1, again=20))
+    corpus.of_arrays(
+        "bomb",
+        zipped([("x_train.npy", bytes(10**8))], compression=packed, compresslevel=1, again=20),
+    )
     corpus.of_arrays("one array", header((4, 28, 28)) + bytes(3136))
     corpus.of_arrays("many members", zipped([(str(number), b"") for number in range(2000)]))
-    corpus.of_arrays("encrypted", npz(**good).replace(b"PK\x01\x02\x2d\x03\x2d\0\0\0", b"PK\x01\x02\x2d\x03\x2d\0\1\0"))
+    corpus.of_arrays(
+        "encrypted",
+        npz(**good).replace(b"PK\x01\x02\x2d\x03\x2d\0\0\0", b"PK\x01\x02\x2d\x03\x2d\0\1\0"),
+    )
     whole = npz(**good)
     for length in (10, len(whole) // 2, len(whole) - 30):
         corpus.of_arrays(f"cut at {length}", whole[:length])
@@ -623,13 +805,24 @@ def add_own_data(corpus):
         "a huge header": zipped({f"{name}.npy": header((10**12, 9, 9)) for name in good}),
     }
     for name, content in files.items():
-        flags = ["-m", "x", "--dataset", "HERE/x.npz", "--holdout", "6"]  # of 6: what can be read is not trained on
+        flags = [
+            "-m",
+            "x",
+            "--dataset",
+            "HERE/x.npz",
+            "--holdout",
+            "6",
+        ]  # of 6: what can be read is not trained on
         folder = corpus.case(f"own data: {name}", "train", REFUSED, flags)
         write(folder / "x.npz", content)
-    for name, content in (SPECIAL | {"bomb": png(10**6, 10**6), "text": b"no", "empty": b""}).items():
+    for name, content in (
+        SPECIAL | {"bomb": png(10**6, 10**6), "text": b"no", "empty": b""}
+    ).items():
         if name == "directory":  # which is no picture, whatever its name
             continue
-        folder = corpus.case(f"own folder: {name}", "train", REFUSED, ["-m", "x", "--dataset", "HERE/x/"])
+        folder = corpus.case(
+            f"own folder: {name}", "train", REFUSED, ["-m", "x", "--dataset", "HERE/x/"]
+        )
         for place in ("train/a", "train/b", "test/a"):
             (folder / "x" / place).mkdir(parents=True)
             Image.new("L", (9, 9)).save(folder / "x" / place / "0.png")
@@ -640,12 +833,22 @@ def add_own_data(corpus):
 
 
 def chunk(kind, content):
-    return struct.pack(">L", len(content)) + kind + content + struct.pack(">L", zlib.crc32(kind + content))
+    return (
+        struct.pack(">L", len(content))
+        + kind
+        + content
+        + struct.pack(">L", zlib.crc32(kind + content))
+    )
 
 
 def png(width, height, depth=8, colour=0, content=b"", *before):
     head = struct.pack(">LLBBBBB", width, height, depth, colour, 0, 0, 0)
-    chunks = [chunk(b"IHDR", head), *before, chunk(b"IDAT", zlib.compress(content)), chunk(b"IEND", b"")]
+    chunks = [
+        chunk(b"IHDR", head),
+        *before,
+        chunk(b"IDAT", zlib.compress(content)),
+        chunk(b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
@@ -667,8 +870,12 @@ def add_pictures(corpus):
             corpus.of_picture(f"{kind} cut at {length}", whole[:length], EITHER)
     huge = struct.pack("<HH", 65_535, 65_535)
     corpus.of_picture("huge GIF", b"GIF89a" + huge + encoded(colour, "GIF")[10:], EITHER)
-    corpus.of_picture("huge BMP", encoded(colour, "BMP")[:18] + struct.pack("<ll", 2**30, 2**30) + bytes(99))
-    tags = struct.pack("<HHLLHHLLHHLLHHLL", 256, 4, 1, 2**31, 257, 4, 1, 2**31, 258, 3, 1, 8, 262, 3, 1, 1)
+    corpus.of_picture(
+        "huge BMP", encoded(colour, "BMP")[:18] + struct.pack("<ll", 2**30, 2**30) + bytes(99)
+    )
+    tags = struct.pack(
+        "<HHLLHHLLHHLLHHLL", 256, 4, 1, 2**31, 257, 4, 1, 2**31, 258, 3, 1, 8, 262, 3, 1, 1
+    )
     corpus.of_picture("huge TIFF", b"II*\0" + struct.pack("<LH", 8, 4) + tags + bytes(4))
     for name, content in {
         "bomb": png(60_000, 60_000),
@@ -678,7 +885,9 @@ def add_pictures(corpus):
         "no content": png(40, 40),
         "depth": png(40, 40, 7),
         "colour": png(40, 40, 8, 5),
-        "text bomb": png(40, 40, 8, 0, bytes(1640), chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(5 * 10**6)))),
+        "text bomb": png(
+            40, 40, 8, 0, bytes(1640), chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(5 * 10**6)))
+        ),
         "no palette": png(40, 40, 8, 3, bytes(1640)),
         "one pixel": encoded(Image.new("L", (1, 1)), "PNG"),
         "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>',
@@ -692,7 +901,9 @@ def add_pictures(corpus):
         corpus.of_picture(f"JPEG cut at {length}", jpeg[:length], EITHER)
     generator = random.Random(2)
     for place in generator.sample(range(len(jpeg)), 4):
-        corpus.of_picture(f"JPEG flipped at {place}", jpeg[:place] + b"\xff\xd8" + jpeg[place + 2 :], EITHER)
+        corpus.of_picture(
+            f"JPEG flipped at {place}", jpeg[:place] + b"\xff\xd8" + jpeg[place + 2 :], EITHER
+        )
     for exif in (
         b"Exif\0\0",
         b"Exif\0\0MM\0*" + b"\xff" * 40,
@@ -700,7 +911,9 @@ def add_pictures(corpus):
     ):
         corpus.of_picture(f"EXIF {exif[6:9]!r}", encoded(colour, "JPEG", exif=exif), EITHER)
     corpus.of_picture("CMYK", encoded(colour.convert("CMYK"), "JPEG"), EITHER)
-    corpus.of_picture("animated", encoded(line, "PNG", save_all=True, append_images=[line.rotate(9)]), EITHER)
+    corpus.of_picture(
+        "animated", encoded(line, "PNG", save_all=True, append_images=[line.rotate(9)]), EITHER
+    )
     for number, text in enumerate(TEXTS.values()):
         corpus.of_picture(f"named {number}", clean, HARMLESS, named(f"{text}.png"))
 
@@ -742,7 +955,9 @@ def add_tables(corpus):
     for name, text in TEXTS.items():
         content = f'"{text}",val_loss\n5,1\n'.encode("utf-8", "surrogatepass")
         corpus.of_table(f"column {name}", content)
-        corpus.of_table(f"cell {name}", f'hidden,val_loss\n"{text}",1\n'.encode("utf-8", "surrogatepass"))
+        corpus.of_table(
+            f"cell {name}", f'hidden,val_loss\n"{text}",1\n'.encode("utf-8", "surrogatepass")
+        )
     corpus.of_table("UTF-16", "hidden,val_loss\n5,1\n".encode("utf-16"))
 
 
@@ -763,7 +978,12 @@ def add_flags(corpus):
         "only lines": b"\n" * 90_000,
         "a long line": b"-m " + b"x" * 90_000,
     }.items():
-        corpus.of_flags(name, lambda path, content=content: path.write_bytes(content.replace(b"HERE", bytes(path.parent))))
+        corpus.of_flags(
+            name,
+            lambda path, content=content: path.write_bytes(
+                content.replace(b"HERE", bytes(path.parent))
+            ),
+        )
 
 
 # Pictures of runs, for pages and strips.
@@ -784,7 +1004,12 @@ def add_pages(corpus):
         trial = run.parent / "searches" / str(number) / "trial=0"
         shutil.copytree(run, trial)
         found = {"number": 0, "accuracy": 0.5, "parameters": 7, "whole": True, "reached": True}
-        about = {"unit_budget": 9, "target_accuracy": None, "trials": [found], "importances": {text: 0.5}}
+        about = {
+            "unit_budget": 9,
+            "target_accuracy": None,
+            "trials": [found],
+            "importances": {text: 0.5},
+        }
         trial.with_name("search.json").write_text(json.dumps(about))
     for flags in (["-m", "*"], ["-m", "*", "--export", "latex"], ["-m", "*", "--sort", "val_loss"]):
         folder = corpus.case(f"names: {flags}", outcome=HARMLESS, flags=flags)
@@ -806,7 +1031,16 @@ def write_corpus(folder):
     """All cases, their files written into a folder."""
     corpus = Corpus(folder)
     corpus.of_model("clean", corpus.model, HARMLESS)
-    for add in (add_special, add_configs, add_archives, add_weights, add_settings, add_json, add_evaluations, add_arrays):
+    for add in (
+        add_special,
+        add_configs,
+        add_archives,
+        add_weights,
+        add_settings,
+        add_json,
+        add_evaluations,
+        add_arrays,
+    ):
         add(corpus)
     for add in (add_pictures, add_tables, add_flags, add_pages, add_own_networks, add_own_data):
         add(corpus)
@@ -817,7 +1051,15 @@ def write_corpus(folder):
 
 _MOST_SECONDS = 600  # of a case, which takes a fraction of one on a machine that is not busy: one that waits for ever
 _ROOM = 2_500_000_000  # bytes beside what TensorFlow has when it is started
-_RUN = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pickle.find_class", "socket.connect"}
+_RUN = {
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "subprocess.Popen",
+    "pickle.find_class",
+    "socket.connect",
+}
 
 
 def snapshot(folder):
@@ -826,7 +1068,12 @@ def snapshot(folder):
     for path in sorted(Path(folder).rglob("*")):
         about = path.lstat()
         small = stat.S_ISREG(about.st_mode) and about.st_size < 10**6
-        found[str(path)] = about.st_mode, about.st_size, about.st_mtime_ns, zlib.crc32(path.read_bytes()) if small else 0
+        found[str(path)] = (
+            about.st_mode,
+            about.st_size,
+            about.st_mtime_ns,
+            zlib.crc32(path.read_bytes()) if small else 0,
+        )
     return found
 
 
@@ -840,8 +1087,14 @@ def main(file):
     def audit(event, args):
         if event in _RUN or (event in ("import", "open", "exec") and CANARY in str(args[0])):
             seen.append(f"{event} {str(args)[:200]}")
-        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if writes and args[0] != tempfile.gettempdir():  # there, without a name, what TensorFlow says when it starts
+        writes = (
+            event == "open"
+            and isinstance(args[2], int)
+            and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
+        if (
+            writes and args[0] != tempfile.gettempdir()
+        ):  # there, without a name, what TensorFlow says when it starts
             written.append(str(args[0]))
 
     def late(*_):
@@ -862,10 +1115,19 @@ def main(file):
         except BaseException as fault:
             status, told, error = None, "", repr(fault)
         signal.alarm(0)
-        result = {"name": case.name, "status": status, "out": told, "error": error, "seen": [*seen], "written": [*written]}
+        result = {
+            "name": case.name,
+            "status": status,
+            "out": told,
+            "error": error,
+            "seen": [*seen],
+            "written": [*written],
+        }
         result["changed"] = snapshot(case.folder) != before
         result["seconds"] = time.process_time() - begin
-        result["memory"] = 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+        result["memory"] = 1024 * int(
+            re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]
+        )
         print(json.dumps(result), file=out, flush=True)
         if not number:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

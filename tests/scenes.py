@@ -7,14 +7,48 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
 
-STYLES = ("plain", "thin", "thick", "side light", "dark desk", "grey paper", "red on green", "lined", "chalk", "transparent")
+STYLES = (
+    "plain",
+    "thin",
+    "thick",
+    "side light",
+    "dark desk",
+    "grey paper",
+    "red on green",
+    "lined",
+    "chalk",
+    "transparent",
+)
 STYLES += ("three",)
 # The points (x, y) that each stroke goes through, y downwards.
-_FIVE = [[(0.3, 0.08), (0.26, 0.28), (0.22, 0.45)], [(0.22, 0.45), (0.55, 0.4), (0.8, 0.65), (0.6, 0.95), (0.15, 0.92)]]
+_FIVE = [
+    [(0.3, 0.08), (0.26, 0.28), (0.22, 0.45)],
+    [(0.22, 0.45), (0.55, 0.4), (0.8, 0.65), (0.6, 0.95), (0.15, 0.92)],
+]
 _LOOP = [(0.76, 0.2), (0.5, 0.03), (0.24, 0.22), (0.4, 0.46), (0.7, 0.36), (0.77, 0.18)]
-_EIGHT = [(0.72, 0.14), (0.45, 0.02), (0.25, 0.2), (0.48, 0.45), (0.75, 0.72), (0.5, 0.98), (0.22, 0.78), (0.48, 0.47)]
+_EIGHT = [
+    (0.72, 0.14),
+    (0.45, 0.02),
+    (0.25, 0.2),
+    (0.48, 0.45),
+    (0.75, 0.72),
+    (0.5, 0.98),
+    (0.22, 0.78),
+    (0.48, 0.47),
+]
 _STROKES = (
-    [[(0.58, 0.02), (0.22, 0.15), (0.1, 0.55), (0.3, 0.95), (0.65, 0.93), (0.85, 0.5), (0.75, 0.12), (0.5, 0.03)]],
+    [
+        [
+            (0.58, 0.02),
+            (0.22, 0.15),
+            (0.1, 0.55),
+            (0.3, 0.95),
+            (0.65, 0.93),
+            (0.85, 0.5),
+            (0.75, 0.12),
+            (0.5, 0.03),
+        ]
+    ],
     [[(0.6, 0), (0.52, 0.5), (0.45, 1)]],
     [
         [(0.18, 0.25), (0.35, 0.03), (0.7, 0.08), (0.74, 0.35), (0.45, 0.7), (0.12, 0.95)],
@@ -30,7 +64,18 @@ _STROKES = (
         [(0.72, 0.08), (0.66, 0.5), (0.6, 1)],
     ],
     [*_FIVE, [(0.3, 0.06), (0.55, 0.05), (0.85, 0.02)]],
-    [[(0.7, 0.02), (0.35, 0.25), (0.17, 0.65), (0.35, 0.97), (0.7, 0.9), (0.75, 0.65), (0.5, 0.55), (0.22, 0.72)]],
+    [
+        [
+            (0.7, 0.02),
+            (0.35, 0.25),
+            (0.17, 0.65),
+            (0.35, 0.97),
+            (0.7, 0.9),
+            (0.75, 0.65),
+            (0.5, 0.55),
+            (0.22, 0.72),
+        ]
+    ],
     [[(0.12, 0.08), (0.5, 0.07), (0.86, 0.05)], [(0.86, 0.05), (0.62, 0.45), (0.42, 1)]],
     [[*_EIGHT, (0.74, 0.2), (0.66, 0.08)]],
     [_LOOP, [(0.77, 0.18), (0.74, 0.6), (0.62, 1)]],
@@ -56,7 +101,10 @@ def photograph(style, digits, generator):
     width, height = int(side * (1.6 if len(digits) > 1 else 1)), side
     tall = min(side * generator.uniform(0.38, 0.52), width / len(digits) / 1.45)
     pen = tall * (0.025 if "thin" in style else 0.17 if "thick" in style else 0.075)
-    written = [_written(digit, tall, pen, generator) if np.ndim(digit) == 0 else _blown_up(digit, tall) for digit in digits]
+    written = [
+        _written(digit, tall, pen, generator) if np.ndim(digit) == 0 else _blown_up(digit, tall)
+        for digit in digits
+    ]
     ink = np.zeros((height, width))
     left = (width - sum(one.shape[1] for one in written)) // 2
     for one in written:
@@ -106,11 +154,15 @@ def _sheet(style, ink, generator):
         paper, pen = np.array([120, 185, 110.0]), np.array([205, 70, 80.0])
     if "chalk" in style:
         paper, pen = np.array([45, 62, 52.0]), np.array([215, 215, 205.0])
-        ink = ink * np.clip(0.8 + 1.2 * ndimage.gaussian_filter(generator.normal(size=ink.shape), 1), 0, 1)
+        ink = ink * np.clip(
+            0.8 + 1.2 * ndimage.gaussian_filter(generator.normal(size=ink.shape), 1), 0, 1
+        )
     sheet = np.broadcast_to(paper, (*ink.shape, 3))
     if "lined" in style:
         pitch, slope = height / generator.uniform(6, 9), generator.uniform(-0.03, 0.03)
-        line = np.clip(1.3 - np.abs((rows + slope * columns) % pitch - pitch / 2) / 1.2, 0, 1)[..., None]
+        line = np.clip(1.3 - np.abs((rows + slope * columns) % pitch - pitch / 2) / 1.2, 0, 1)[
+            ..., None
+        ]
         sheet = sheet * (1 - line) + line * np.array([120, 140, 190])
     sheet = sheet + (pen - sheet) * ink[..., None]
     if "dark desk" in style:

@@ -42,8 +42,12 @@ def stock_fit(model, images, labels, validation_data, epochs=range(EPOCHS), batc
     histories = []
     for epoch in epochs:
         order = resident.epoch_order(len(images), SEED, epoch).numpy()
-        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(batch_size)
-        histories.append(model.fit(batches, validation_data=validation_data, shuffle=False, verbose=0).history)
+        batches = tf.data.Dataset.from_tensor_slices((images[order], labels[order])).batch(
+            batch_size
+        )
+        histories.append(
+            model.fit(batches, validation_data=validation_data, shuffle=False, verbose=0).history
+        )
     return {name: [history[name][0] for history in histories] for name in histories[0]}
 
 
@@ -53,7 +57,9 @@ def assert_same(ours, history, stock, expected):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
     assert history.keys() == expected.keys()
     for name in expected:
-        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            history[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name
+        )
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +89,17 @@ def test_same_weights_and_history_as_stock_fit(net, settings, chunks, data, vali
     expected = stock_fit(stock, *data, validation_data)
     for steps_per_chunk in chunks:
         ours = build(net, sgd(), **settings)
-        history = fit(ours, data, validation_data, steps_per_chunk, epochs=EPOCHS, seed=SEED).history
+        history = fit(
+            ours, data, validation_data, steps_per_chunk, epochs=EPOCHS, seed=SEED
+        ).history
         assert_same(ours, history, stock, expected)
 
 
 def test_batches_in_shares_give_the_same_weights_and_history(data, validation_data, monkeypatch):
-    """Shares of different lengths; and fewer examples than shares in the last batch: 43 = 2 * 20 + 3."""
+    """Shares of different lengths; and fewer examples than shares in the last batch:
+
+    43 = 2 * 20 + 3.
+    """
     lengths, whole = [], keras.Sequential.call
 
     def call(model, batch, **options):
@@ -112,12 +123,27 @@ def test_batches_in_shares_give_the_same_weights_and_history(data, validation_da
 
 @pytest.mark.parametrize(
     ("settings", "counts"),
-    [({}, [1]), ({"batch_norm": True, "regularizer_strength": 1e-3, "filters": (16, 10), "kernels": (5, 3)}, [1, 3])],
+    [
+        ({}, [1]),
+        (
+            {
+                "batch_norm": True,
+                "regularizer_strength": 1e-3,
+                "filters": (16, 10),
+                "kernels": (5, 3),
+            },
+            [1, 3],
+        ),
+    ],
 )
 def test_shorter_ways_to_the_same_weights_and_history(settings, counts, data, validation_data):
-    """In shares, of which batch normalization sees all; and of a decay. In few steps, and at a rate, that do not blow up
-    rounding, of which there is more in Keras's own batch normalization."""
-    few, optimizer = tuple(array[:43] for array in data), functools.partial(keras.optimizers.SGD, 0.01)
+    """In shares, of which batch normalization sees all; and of a decay. In few steps, and at a
+    rate, that do not blow up rounding, of which there is more in Keras's own batch normalization.
+    """
+    few, optimizer = (
+        tuple(array[:43] for array in data),
+        functools.partial(keras.optimizers.SGD, 0.01),
+    )
     stock = build("conv", optimizer(), **settings)
     expected = stock_fit(stock, *few, validation_data, batch_size=20)
     for shares in counts:
@@ -134,7 +160,10 @@ def test_shorter_ways_to_the_same_weights_and_history(settings, counts, data, va
 def test_batch_normalization_of_shares_against_its_formula_in_double_precision(channels):
     """Far from the center that it starts from: values, all gradients, both moving averages."""
     draw = np.random.default_rng(0)
-    images, upstream = draw.normal(5, 2, (32, 9, 9, channels)), draw.normal(size=(32, 9, 9, channels))
+    images, upstream = (
+        draw.normal(5, 2, (32, 9, 9, channels)),
+        draw.normal(size=(32, 9, 9, channels)),
+    )
     layer = keras.layers.BatchNormalization()
     layer.build(images.shape)
     scale, offset = draw.uniform(0.5, 2, channels), draw.normal(size=channels)
@@ -153,8 +182,8 @@ def test_batch_normalization_of_shares_against_its_formula_in_double_precision(c
     of_scale, of_offset = (upstream * normal).sum((0, 1, 2)), upstream.sum((0, 1, 2))
     count = 32 * 9 * 9
     of_images = scale * narrow * (upstream - of_offset / count - normal * of_scale / count)
-    # A sum over 2,592 pixels rounds about as many times, by 6e-8: some 3e-6 of values up to 7, and on some processors, which
-    # sum in fewer lanes, twice as much.
+    # A sum over 2,592 pixels rounds about as many times, by 6e-8: some 3e-6 of values up to 7, and
+    # on some processors, which sum in fewer lanes, twice as much.
     np.testing.assert_allclose(outputs, normal * scale + offset, atol=5e-5)
     for gradient, expected in zip(gradients, (of_images, of_scale, of_offset), strict=True):
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=2e-4)
@@ -176,12 +205,22 @@ def test_weight_decay_is_that_of_keras(regularizer):
 
 
 def test_dropout_takes_masks_that_were_drawn_before(data):
-    """In the engine's way: XLA, a mask of its own for each image and step, the same ones again from the same seed."""
+    """In the engine's way:
+
+    XLA, a mask of its own for each image and step, the same ones again from the same seed.
+    """
     rate = 0.3
     model = build("dense", sgd(), dropout=rate, hidden=(40, 20))
     dropouts = quick.dropouts_of(model)
-    assert len(dropouts) == 2 and resident.suits_xla(model, dropouts) and not resident.suits_xla(model)
-    assert quick.dropouts_of(keras.Sequential([keras.Input((40,)), keras.layers.Dropout(0.1, noise_shape=(None, 1))])) == ()
+    assert (
+        len(dropouts) == 2 and resident.suits_xla(model, dropouts) and not resident.suits_xla(model)
+    )
+    assert (
+        quick.dropouts_of(
+            keras.Sequential([keras.Input((40,)), keras.layers.Dropout(0.1, noise_shape=(None, 1))])
+        )
+        == ()
+    )
     masks = [mask.numpy() for mask in quick.draw_masks(dropouts, 5000)]
     assert [mask.shape for mask in masks] == [(5000, 40), (5000, 20)]
     for mask in masks:
@@ -191,7 +230,11 @@ def test_dropout_takes_masks_that_were_drawn_before(data):
     assert not np.array_equal(masks[1], quick.draw_masks(dropouts, 5000)[1])
     inputs = np.random.default_rng(2).normal(size=(5000, 40)).astype("float32")
     with quick.masked(dropouts, masks):
-        np.testing.assert_allclose(dropouts[0](inputs, training=True), np.where(masks[0], inputs / (1 - rate), 0), rtol=1e-6)
+        np.testing.assert_allclose(
+            dropouts[0](inputs, training=True),
+            np.where(masks[0], inputs / (1 - rate), 0),
+            rtol=1e-6,
+        )
         np.testing.assert_array_equal(dropouts[0](inputs), inputs)
     assert 0.6 < np.mean(dropouts[0](inputs, training=True) != 0) < 0.8  # its own again
 
@@ -222,23 +265,33 @@ print(*(name in sys.modules for name in ("keras", "sklearn", "pandas")), __impor
 def test_threads_get_shares_of_their_own_but_for_dense_nets_and_tiny_batches():
     command = [sys.executable, "-c", SHARES]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
-    assert printed == ["2 2 2 1 1", "True False False pandas"]  # Keras went without these, others need not
-    assert devices.shares_of(Settings(net="conv")) == 1  # in this process all threads work on one operation
-    setups = [devices.setup_of(Settings(net="conv", batch_norm=norm, threads=2)) for norm in (False, True)]
+    assert printed == [
+        "2 2 2 1 1",
+        "True False False pandas",
+    ]  # Keras went without these, others need not
+    assert (
+        devices.shares_of(Settings(net="conv")) == 1
+    )  # in this process all threads work on one operation
+    setups = [
+        devices.setup_of(Settings(net="conv", batch_norm=norm, threads=2)) for norm in (False, True)
+    ]
     assert setups == [("auto", 2, True), ("auto", 2, True)]
 
 
 def test_tensorflow_is_started_once_in_a_process():
     running = devices.running()
     assert running.name == DEVICE and devices.start(running.setup) is running
-    with pytest.raises(UserError, match="already runs in this process, with another --device or --threads"):
+    with pytest.raises(
+        UserError, match="already runs in this process, with another --device or --threads"
+    ):
         devices.start(devices.Setup("cpu", threads=devices.cores() + 1))
     assert devices.running() is running
 
 
 @pytest.mark.parametrize("net", ["dense", "conv"])
 def test_same_weights_as_stock_fit_with_adam(net, data, validation_data):
-    # Adam divides by the root of a small number in its first steps, which magnifies rounding: a coarser comparison.
+    # Adam divides by the root of a small number in its first steps, which magnifies rounding: a
+    # coarser comparison.
     ours, stock = build(net, "adam"), build(net, "adam")
     fit(ours, data, epochs=1, seed=SEED)
     stock_fit(stock, *data, validation_data, epochs=[0])
@@ -257,7 +310,11 @@ def test_a_resumed_fit_goes_on_exactly(data):
 
 
 def test_epoch_order_is_a_permutation_of_its_own_for_each_seed_and_epoch():
-    orders = {tuple(resident.epoch_order(50, seed, epoch).numpy()) for seed in range(3) for epoch in range(3)}
+    orders = {
+        tuple(resident.epoch_order(50, seed, epoch).numpy())
+        for seed in range(3)
+        for epoch in range(3)
+    }
     assert len(orders) == 9
     assert all(sorted(order) == list(range(50)) for order in orders)
 
@@ -265,12 +322,19 @@ def test_epoch_order_is_a_permutation_of_its_own_for_each_seed_and_epoch():
 def test_the_learning_rate_follows_keras_own_schedule_step_by_step(data):
     settings = Settings(schedule="cosine", warmup=1, epochs=3, learning_rate=0.1)
     steps = math.ceil(EXAMPLES / BATCH)
-    keras_own = keras.optimizers.schedules.CosineDecay(0.0, 2 * steps, warmup_target=0.1, warmup_steps=steps)
+    keras_own = keras.optimizers.schedules.CosineDecay(
+        0.0, 2 * steps, warmup_target=0.1, warmup_steps=steps
+    )
     expected = [float(keras_own(step)) for step in range(3 * steps)]
-    np.testing.assert_allclose(rate_at(settings, np.arange(3 * steps) / steps), expected, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(
+        rate_at(settings, np.arange(3 * steps) / steps), expected, rtol=1e-5, atol=1e-8
+    )
     constant = Settings(warmup=2, learning_rate=0.1)
     np.testing.assert_allclose(rate_at(constant, np.array([0.0, 0.5, 2, 9])), [0, 0.025, 0.1, 0.1])
-    ours, stock = build("dense", keras.optimizers.SGD(0.1)), build("dense", keras.optimizers.SGD(keras_own))
+    ours, stock = (
+        build("dense", keras.optimizers.SGD(0.1)),
+        build("dense", keras.optimizers.SGD(keras_own)),
+    )
     rate = functools.partial(rate_at, settings)
     resident.prepare(ours, data, Batches(BATCH, steps_per_chunk=4))(epochs=3, seed=SEED, rate=rate)
     stock_fit(stock, *data, None, range(3))
@@ -281,41 +345,64 @@ def test_the_learning_rate_follows_keras_own_schedule_step_by_step(data):
 @pytest.mark.parametrize(("shape", "most"), [((40, 6, 7, 3), 3), ((40, 28, 28, 1), 2)])
 def test_images_are_moved_and_zeros_moved_in(shape, most):
     random = np.random.default_rng(0)
-    images, shifts = random.integers(1, 255, shape).astype(np.uint8), random.integers(-most, most + 1, (40, 2))
+    images, shifts = (
+        random.integers(1, 255, shape).astype(np.uint8),
+        random.integers(-most, most + 1, (40, 2)),
+    )
     padded = np.pad(images, [(0, 0), (most, most), (most, most), (0, 0)])
     expected = [
         one[most - down : most - down + shape[1], most - right : most - right + shape[2]]
         for one, (down, right) in zip(padded, shifts)
     ]
-    np.testing.assert_array_equal(resident.moved(tf.constant(images), tf.constant(shifts, tf.int32), most), expected)
+    np.testing.assert_array_equal(
+        resident.moved(tf.constant(images), tf.constant(shifts, tf.int32), most), expected
+    )
 
 
-def test_training_moves_each_image_anew_in_each_epoch_and_never_those_it_validates_on(data, validation_data):
+def test_training_moves_each_image_anew_in_each_epoch_and_never_those_it_validates_on(
+    data, validation_data
+):
     seen = []
     model = build("dense", sgd())
     plain, model.train_step = (
         model.train_step,
-        lambda batch: (tf.py_function(lambda x: seen.append(x.numpy()), batch[:1], []), plain(batch)),
+        lambda batch: (
+            tf.py_function(lambda x: seen.append(x.numpy()), batch[:1], []),
+            plain(batch),
+        ),
     )
     batches = Batches(EXAMPLES, shift=2)
     resident.suits_xla, before = (lambda *model: False), resident.suits_xla
     try:
-        history = resident.prepare(model, data, batches, validation_data)(epochs=2, seed=SEED).history
+        history = resident.prepare(model, data, batches, validation_data)(
+            epochs=2, seed=SEED
+        ).history
     finally:
         resident.suits_xla = before
     for epoch, images in enumerate(seen):
-        order, shifts = resident.epoch_order(EXAMPLES, SEED, epoch), resident.epoch_shifts(EXAMPLES, 2, SEED, epoch)
+        order, shifts = (
+            resident.epoch_order(EXAMPLES, SEED, epoch),
+            resident.epoch_shifts(EXAMPLES, 2, SEED, epoch),
+        )
         np.testing.assert_array_equal(images, resident.moved(tf.gather(data[0], order), shifts, 2))
         assert {*np.unique(shifts)} == {-2, -1, 0, 1, 2}
-    assert len(seen) == 2 and not np.array_equal(*(resident.epoch_shifts(EXAMPLES, 2, SEED, epoch) for epoch in (0, 1)))
-    np.testing.assert_allclose(history["val_loss"][-1], model.evaluate(*validation_data, verbose=0)[0], rtol=1e-4)
+    assert len(seen) == 2 and not np.array_equal(
+        *(resident.epoch_shifts(EXAMPLES, 2, SEED, epoch) for epoch in (0, 1))
+    )
+    np.testing.assert_allclose(
+        history["val_loss"][-1], model.evaluate(*validation_data, verbose=0)[0], rtol=1e-4
+    )
 
 
 def test_chunks_cover_the_epoch_in_equal_parts():
     dense, conv = build("dense", "adam"), build("conv", "adam")
     assert resident.forward_flops(dense) == 2 * (784 * 200 + 200 * 100 + 100 * 10)
-    assert resident.forward_flops(conv) == 2 * (28 * 28 * 25 * 20 + 14 * 14 * 9 * 20 * 10 + 490 * 10)
-    assert resident.suitable_chunk(dense, batch_size=128, steps=469) == 469  # MNIST's epoch is short enough to be one
+    assert resident.forward_flops(conv) == 2 * (
+        28 * 28 * 25 * 20 + 14 * 14 * 9 * 20 * 10 + 490 * 10
+    )
+    assert (
+        resident.suitable_chunk(dense, batch_size=128, steps=469) == 469
+    )  # MNIST's epoch is short enough to be one
     length = resident.suitable_chunk(conv, batch_size=128, steps=469)
     chunks = math.ceil(469 / length)
     assert chunks > 1 and length == math.ceil(469 / chunks)
@@ -325,10 +412,15 @@ def test_xla_where_it_is_faster_on_a_cpu_and_training_without_it(data, monkeypat
     assert resident.suits_xla(build("dense", "adam"))
     assert not resident.suits_xla(build("conv", "adam"))
     assert not resident.suits_xla(build("dense", "adam", dropout=0.1))
-    assert resident.suits_xla(GAN(models.build("gan-dense"))) and not resident.suits_xla(GAN(models.build("gan-conv")))
-    # Of an operation that is no layer of Keras's, neither is known whether XLA can do it, nor whether it mixes images.
+    assert resident.suits_xla(GAN(models.build("gan-dense"))) and not resident.suits_xla(
+        GAN(models.build("gan-conv"))
+    )
+    # Of an operation that is no layer of Keras's, neither is known whether XLA can do it, nor
+    # whether it mixes images.
     inputs = keras.Input((4,))
-    of_user = keras.Model(inputs, keras.ops.mean(inputs, axis=0, keepdims=True) + keras.layers.Dense(4)(inputs))
+    of_user = keras.Model(
+        inputs, keras.ops.mean(inputs, axis=0, keepdims=True) + keras.layers.Dense(4)(inputs)
+    )
     assert not resident.suits_xla(of_user) and not resident.mixes_no_images(of_user)
     monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
     model = build("dense", "adam")
@@ -340,12 +432,19 @@ def test_callbacks_of_keras_work(data, validation_data, tmp_path):
     model = build("dense", "adam")
     seen = []
     log = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(batch), on_epoch_end=lambda epoch, logs: seen.append(sorted(logs))
+        on_train_batch_end=lambda batch, logs: seen.append(batch),
+        on_epoch_end=lambda epoch, logs: seen.append(sorted(logs)),
     )
-    stopping = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10, patience=1, restore_best_weights=True)
-    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_loss", save_best_only=True)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="loss", min_delta=10, patience=1, restore_best_weights=True
+    )
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", monitor="val_loss", save_best_only=True
+    )
     board = keras.callbacks.TensorBoard(tmp_path / "board")
-    history = fit(model, data, validation_data, 4, epochs=9, callbacks=[log, stopping, checkpoint, board])
+    history = fit(
+        model, data, validation_data, 4, epochs=9, callbacks=[log, stopping, checkpoint, board]
+    )
     names = ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert seen == [0, 1, 2, names] * 2  # 11 steps in chunks of 4; stopped after two epochs
     assert len(history.history["loss"]) == 2
@@ -364,5 +463,7 @@ def test_the_model_takes_batches_again_afterwards(data):
 
 def test_fewer_examples_than_a_validation_batch_and_one_full_batch(data, validation_data):
     few = tuple(array[:BATCH] for array in data)
-    history = fit(build("dense", "adam"), few, tuple(array[:7] for array in validation_data), epochs=1)
+    history = fit(
+        build("dense", "adam"), few, tuple(array[:7] for array in validation_data), epochs=1
+    )
     assert np.isfinite(history.history["val_loss"]).all()

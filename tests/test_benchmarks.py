@@ -18,9 +18,24 @@ def python_without_packages(folder):
 
 
 def test_training_benchmark(data_dir, tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks" / "training.py"), "--data-dir", str(data_dir), "--nets", "dense"]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "training.py"),
+        "--data-dir",
+        str(data_dir),
+        "--nets",
+        "dense",
+    ]
     command += ["--epochs", "2", "--rounds", "1", "--json", str(tmp_path / "figures.json")]
-    command += ["--contestants", "stock", "jax", "ours", "products", "--peers", str(python_without_packages(tmp_path))]
+    command += [
+        "--contestants",
+        "stock",
+        "jax",
+        "ours",
+        "products",
+        "--peers",
+        str(python_without_packages(tmp_path)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())["dense"]
@@ -33,8 +48,18 @@ def test_training_benchmark(data_dir, tmp_path):
 
 
 def test_writes_benchmark(data_dir, tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks" / "writes.py"), "--data-dir", str(data_dir), "--kinds", "dense", "ring"]
-    done = subprocess.run([*command, "--results-dir", tmp_path], capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "writes.py"),
+        "--data-dir",
+        str(data_dir),
+        "--kinds",
+        "dense",
+        "ring",
+    ]
+    done = subprocess.run(
+        [*command, "--results-dir", tmp_path], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["run", "dense", "ring", "the"]
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,7 @@
-"""What differs between runs, at a glance: names of settings, tables in narrow terminals, --diff, --export, --sort and --top."""
+"""What differs between runs, at a glance:
+
+names of settings, tables in narrow terminals, --diff, --export, --sort and --top.
+"""
 
 import csv
 import io
@@ -47,18 +50,33 @@ def test_a_table_names_each_difference_and_every_metric(columns, students, monke
     monkeypatch.setenv("COLUMNS", str(columns))
     done = call("evaluate", "-m", *DIFFERENCES, "--results-dir", students)
     assert done.returncode == 0, done.stderr
-    assert max(len(line) for line in done.stdout.splitlines() if str(students) not in line) <= columns  # but for a path
+    assert (
+        max(len(line) for line in done.stdout.splitlines() if str(students) not in line) <= columns
+    )  # but for a path
     cells = {}
     for line in re.findall(r"^│ (\w*) +│ (.*?) +│", done.stdout, re.M):
         cells.setdefault(line[0] or list(cells)[-1], []).append(line[1])
     for name, words in DIFFERENCES.items():
         assert words in " ".join(dict.fromkeys(cells[name]))
-    for metric in ("val. accuracy", "val. loss", " accuracy", " loss", "parameters", "epochs to 0.95", "s / epoch"):
+    for metric in (
+        "val. accuracy",
+        "val. loss",
+        " accuracy",
+        " loss",
+        "parameters",
+        "epochs to 0.95",
+        "s / epoch",
+    ):
         assert metric in done.stdout
     text = " ".join(done.stdout.split())
-    usual = "net=dense, dropout=0, learning-rate=0.001, batch-size=128, epochs=10, holdout=0, seed=0"
+    usual = (
+        "net=dense, dropout=0, learning-rate=0.001, batch-size=128, epochs=10, holdout=0, seed=0"
+    )
     assert f"Usual here: {usual};" in text
-    assert "alice; bob; carol; dave (mnist, 60,000 training images, hash a), erin (mnist --holdout 500" in text
+    assert (
+        "alice; bob; carol; dave (mnist, 60,000 training images, hash a), erin (mnist --holdout 500"
+        in text
+    )
 
 
 def test_every_setting_is_in_the_table_for_spreadsheets(students):
@@ -68,51 +86,93 @@ def test_every_setting_is_in_the_table_for_spreadsheets(students):
         ("dense", "0", "0", "adam"),
         ("dense", "1", "500", "adam"),
     ]
-    assert not (students / "comparisons/all/trend.png").exists()  # no two of them differ in a number alone
+    assert not (
+        students / "comparisons/all/trend.png"
+    ).exists()  # no two of them differ in a number alone
 
 
 def test_what_follows_from_another_setting_is_no_difference_of_its_own(tmp_path):
     fake_run(tmp_path / "a")
     fake_run(tmp_path / "b", optimizer="sgd")  # whose learning rate is another
     fake_run(tmp_path / "c", net="conv")  # which has no hidden units to choose
-    assert [group.name for group in collect(tmp_path, "a", "b", "c")[0]] == ["a: usual", "b: optimizer=sgd", "c: net=conv"]
+    assert [group.name for group in collect(tmp_path, "a", "b", "c")[0]] == [
+        "a: usual",
+        "b: optimizer=sgd",
+        "c: net=conv",
+    ]
     fake_run(tmp_path / "d", device="GPU: Y")
     fake_run(tmp_path / "e", threads=1)  # the same device as that of "a", whatever was typed
-    assert [row["setting"] for row in tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows][1] == "GPU"
+    assert [
+        row["setting"] for row in tables.runs_table(collect(tmp_path, "a", "d")[0], "t", []).rows
+    ][1] == "GPU"
     assert [group.name for group in collect(tmp_path, "a", "e")[0]] == ["a", "e"]
-    fake_run(tmp_path / "g", device="CPU: X, 2 threads")  # as a run alone has them, and one of a sweep has not
+    fake_run(
+        tmp_path / "g", device="CPU: X, 2 threads"
+    )  # as a run alone has them, and one of a sweep has not
     _, rows, notes = comparison.compare(*collect(tmp_path, "a", "g")).tables[0]
     assert [(row["run"], row["device"]) for row in rows] == [("a", "1 thread"), ("g", "2 threads")]
     assert "CPU: X, 1 thread or 2 threads." in notes[0]
     fake_run(tmp_path / "f", sha256="another")  # of the same name
-    assert [group.name for group in collect(tmp_path, "a", "f")[0]] == ["a: data=a", "f: data=another"]
+    assert [group.name for group in collect(tmp_path, "a", "f")[0]] == [
+        "a: data=a",
+        "f: data=another",
+    ]
 
 
 def test_rows_are_sorted_and_cut_as_asked(students):
-    done = call("evaluate", "-m", *DIFFERENCES, "--results-dir", students, "--sort", "val-accuracy", "--top", "2")
-    assert re.findall(r"^│ (\w+) ", done.stdout, re.M)[:2] == ["bob", "alice"] and "│ carol" not in done.stdout
+    done = call(
+        "evaluate",
+        "-m",
+        *DIFFERENCES,
+        "--results-dir",
+        students,
+        "--sort",
+        "val-accuracy",
+        "--top",
+        "2",
+    )
+    assert (
+        re.findall(r"^│ (\w+) ", done.stdout, re.M)[:2] == ["bob", "alice"]
+        and "│ carol" not in done.stdout
+    )
     assert "The first 2 of 5 by val. accuracy; table.csv has all." in done.stdout
     groups, _ = collect(students, *DIFFERENCES)
-    assert [group.run for group in tables.in_order(groups, "val_loss")] == ["bob", "alice", "erin", "dave", "carol"]
+    assert [group.run for group in tables.in_order(groups, "val_loss")] == [
+        "bob",
+        "alice",
+        "erin",
+        "dave",
+        "carol",
+    ]
     assert tables.in_order(groups, "parameters")[0].run == "bob"
-    assert [group.run for group in tables.in_order(groups, "epochs_to_0.97")][:2] == ["bob", "alice"]  # the others: never
+    assert [group.run for group in tables.in_order(groups, "epochs_to_0.97")][:2] == [
+        "bob",
+        "alice",
+    ]  # the others: never
     assert tables.in_order(groups, "learning_rate")[-1].run == "carol"
 
 
 def test_small_counts_are_listed_and_the_first_epoch_is_no_interval(tmp_path):
-    for seed, curve in enumerate(([0.96, 0.97, 0.98, 0.98], [0.9, 0.96, 0.98, 0.98], [0.1, 0.2, 0.3, 0.4])):
+    for seed, curve in enumerate(
+        ([0.96, 0.97, 0.98, 0.98], [0.9, 0.96, 0.98, 0.98], [0.1, 0.2, 0.3, 0.4])
+    ):
         fake_run(tmp_path / f"r/seed={seed}", seed=seed)
         change_history(tmp_path / f"r/seed={seed}", val_accuracy=curve)
     (group,), _ = collect(tmp_path, "r")
     assert tables.cell("epochs_to_0.95", group.measures["epochs_to_0.95"]) == "≤ 1, 1.8, never"
-    assert tables.cell("epochs_to_0.95", np.ones(3)) == "≤ 1" and tables.cell("modes", np.array([6, 1, 8])) == "6, 1, 8"
+    assert (
+        tables.cell("epochs_to_0.95", np.ones(3)) == "≤ 1"
+        and tables.cell("modes", np.array([6, 1, 8])) == "6, 1, 8"
+    )
     assert tables.cell("near", np.array([0.5, 0.01, 0.47] * 2)) == "0.010 to 0.500"
     assert tables.cell("chi_square_p", np.array([1e-20, 0.25])) == "< 0.001, 0.250"
 
 
 def test_a_table_too_wide_continues_below(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "40")
-    rows = [{"setting": "net=conv, dropout=0.5", **{f"number {place}": "0.1234" for place in range(6)}}]
+    rows = [
+        {"setting": "net=conv, dropout=0.5", **{f"number {place}": "0.1234" for place in range(6)}}
+    ]
     console.table(rows, "T", left=("setting",))
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 40 and printed.count("setting") > 1
@@ -142,10 +202,18 @@ def test_diff_says_what_differs_and_whether_it_is_noise(pair, monkeypatch):
     low, high = expected.confidence_interval()
     assert re.search(r"│ val. accuracy .* 0\.9700 ± 0\.0248 │ +0\.9433 ± 0\.0379 │", done.stdout)
     interval = re.escape(f"{low:+.2g} to {high:+.2g}")
-    assert re.search(rf"│ val. accuracy +│ +-0\.027 │ +noise │ +{interval} │ +{expected.pvalue:.2g} │", done.stdout)
+    assert re.search(
+        rf"│ val. accuracy +│ +-0\.027 │ +noise │ +{interval} │ +{expected.pvalue:.2g} │",
+        done.stdout,
+    )
     done = call("evaluate", "--diff", one, "alone", "--results-dir", pair)
-    assert re.search(r"│ device +│ CPU: X, 1 thread +│ GPU: Y", done.stdout)  # whole, as there is room
-    assert re.search(r"│ val. accuracy +│ +differs │ 0\.0\d+ │", done.stdout) and "prediction interval" in done.stdout
+    assert re.search(
+        r"│ device +│ CPU: X, 1 thread +│ GPU: Y", done.stdout
+    )  # whole, as there is room
+    assert (
+        re.search(r"│ val. accuracy +│ +differs │ 0\.0\d+ │", done.stdout)
+        and "prediction interval" in done.stdout
+    )
     done = call("evaluate", "--diff", "alone", "alone", "--results-dir", pair)
     assert "Nothing differs" in done.stdout and "One run each" in done.stdout
 
@@ -157,87 +225,178 @@ OF_CLASSIFIERS = {"val. loss", "loss while learning"}
     ("mine", "its", "apart"),
     [
         ({}, {"regularizer_strength": 1e-4}, OF_CLASSIFIERS),
-        ({"regularizer_strength": 1e-4}, {"regularizer_strength": 1e-4, "regularizer": "l1"}, OF_CLASSIFIERS),
+        (
+            {"regularizer_strength": 1e-4},
+            {"regularizer_strength": 1e-4, "regularizer": "l1"},
+            OF_CLASSIFIERS,
+        ),
         ({}, {"label_smoothing": 0.1}, OF_CLASSIFIERS),
         ({"dropout": 0.5}, {"regularizer": "l1", "batch_norm": True, "shift": 1}, set()),
-        ({"net": "gan-dense"}, {"net": "gan-dense", "generator_loss": "saturating"}, {"generator loss"}),
+        (
+            {"net": "gan-dense"},
+            {"net": "gan-dense", "generator_loss": "saturating"},
+            {"generator loss"},
+        ),
         ({"net": "gan-dense"}, {"net": "gan-dense", "unroll": 5}, {"generator loss"}),
-        ({"net": "gan-dense"}, {"net": "gan-dense", "label_smoothing": 0.1}, {"discriminator loss"}),
-        ({"net": "a.py:f", "source": "add_loss"}, {"net": "a.py:f", "source": "Dense"}, OF_CLASSIFIERS),
+        (
+            {"net": "gan-dense"},
+            {"net": "gan-dense", "label_smoothing": 0.1},
+            {"discriminator loss"},
+        ),
+        (
+            {"net": "a.py:f", "source": "add_loss"},
+            {"net": "a.py:f", "source": "Dense"},
+            OF_CLASSIFIERS,
+        ),
         ({"net": "a.py:f", "source": "Conv2D"}, {"net": "a.py:f", "source": "Dense"}, set()),
     ],
 )
 def test_losses_of_other_terms_are_not_judged(mine, its, apart, tmp_path):
     for name, settings in (("mine", mine), ("its", its)):
         for seed in range(3):
-            fake_run(tmp_path / name / f"seed={seed}", 0.9 + seed / 100 - (name == "its") / 5, seed=seed, **settings)
+            fake_run(
+                tmp_path / name / f"seed={seed}",
+                0.9 + seed / 100 - (name == "its") / 5,
+                seed=seed,
+                **settings,
+            )
             loss = [seed / 100 + (name == "its")] * 4
             losses = dict.fromkeys(("generator_loss", "discriminator_loss"), loss)
             accuracies = dict.fromkeys(("generated_accuracy", "real_accuracy"), [0.5] * 4)
             change_history(tmp_path / name / f"seed={seed}", **losses, **accuracies)
     done = call("evaluate", "--diff", "mine", "its", "--results-dir", tmp_path)
     assert done.returncode == 0, done.stderr
-    rows = re.findall(r"^│ (\S[^│]*?) +│[^│]*│[^│]*│ +- │ not the same │ +- │ +- │", done.stdout, re.M)
+    rows = re.findall(
+        r"^│ (\S[^│]*?) +│[^│]*│[^│]*│ +- │ not the same │ +- │ +- │", done.stdout, re.M
+    )
     assert {*rows} == apart
-    assert ("Not the same: losses of other terms (A: cross-entropy" in " ".join(done.stdout.split())) == bool(apart)
+    assert (
+        "Not the same: losses of other terms (A: cross-entropy" in " ".join(done.stdout.split())
+    ) == bool(apart)
     warned = call("evaluate", "-m", "mine", "its", "--results-dir", tmp_path).stdout
     assert ("where these differ, losses do not compare" in " ".join(warned.split())) == bool(apart)
 
 
-HOSTILE = ["a|b", "<script>x</script>", "`code`", "*bold*", "_x_", "[a](b)", "one\ntwo", "back\\slash", "&lt;", "a_b", "< 1"]
+HOSTILE = [
+    "a|b",
+    "<script>x</script>",
+    "`code`",
+    "*bold*",
+    "_x_",
+    "[a](b)",
+    "one\ntwo",
+    "back\\slash",
+    "&lt;",
+    "a_b",
+    "< 1",
+]
 
 
 def test_markdown_shows_cells_as_they_are():
     rows = [{"name": cell, cell: cell} for cell in HOSTILE]
     for row in rows:
         shown = MarkdownIt("commonmark").enable("table").parse(text.as_markdown([row]))
-        cells = ["".join(part.content for part in token.children) for token in shown if token.type == "inline"]
+        cells = [
+            "".join(part.content for part in token.children)
+            for token in shown
+            if token.type == "inline"
+        ]
         assert cells == ["name", *[row["name"].replace("\n", " ")] * 3]
-        assert all(part.type in ("text", "text_special") for token in shown for part in token.children or ())
+        assert all(
+            part.type in ("text", "text_special")
+            for token in shown
+            for part in token.children or ()
+        )
 
 
 def test_latex_holds_no_bare_special_signs():
-    exported = text.as_latex([{"name": cell, "value": "[1]"} for cell in [*HOSTILE, "50% & $x$ #1 {a}^2 ~ --b", "*"]])
+    exported = text.as_latex(
+        [{"name": cell, "value": "[1]"} for cell in [*HOSTILE, "50% & $x$ #1 {a}^2 ~ --b", "*"]]
+    )
     lines = exported.splitlines()
-    assert len(lines) == 4 + len(HOSTILE) + 4 and all(line.count(" & ") == 1 and line.endswith(r" \\") for line in lines[4:-2])
-    assert r"50\% \& \$x\$ \#1 \{a\}\^{}2 \textasciitilde{} -{}-b & {[}1{]}" in exported and "\n{*} & " in exported
+    assert len(lines) == 4 + len(HOSTILE) + 4 and all(
+        line.count(" & ") == 1 and line.endswith(r" \\") for line in lines[4:-2]
+    )
+    assert (
+        r"50\% \& \$x\$ \#1 \{a\}\^{}2 \textasciitilde{} -{}-b & {[}1{]}" in exported
+        and "\n{*} & " in exported
+    )
 
 
 @pytest.mark.parametrize(
     ("cell", "written"),
     [
-        *((bad, f"'{bad}") for bad in ("=1+1", "+x", "-x", "-", "@a", "\ta", "--1", "-1 -2", "+1e", "=")),
+        *(
+            (bad, f"'{bad}")
+            for bad in ("=1+1", "+x", "-x", "-", "@a", "\ta", "--1", "-1 -2", "+1e", "=")
+        ),
         *((fine, fine) for fine in ("-1.5", "+2", "-1e-3", "-.5", "a=1", "'a", "", "1 -2")),
         *((number, str(number)) for number in (-0.5, 3)),
     ],
 )
 def test_no_cell_of_csv_is_a_formula_and_numbers_stay_numbers(cell, written):
-    ((_, read),) = csv.reader(io.StringIO(text.as_csv([{"=a": 1, "b": cell}]).partition("\n")[2], newline=""))
-    assert read == written and text.as_written(read) == str(cell) and text.as_csv([{"=a": "\r1"}]) == "'=a\n'\r1"
+    ((_, read),) = csv.reader(
+        io.StringIO(text.as_csv([{"=a": 1, "b": cell}]).partition("\n")[2], newline="")
+    )
+    assert (
+        read == written
+        and text.as_written(read) == str(cell)
+        and text.as_csv([{"=a": "\r1"}]) == "'=a\n'\r1"
+    )
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--diff", "alone"], "--diff compares two"),
-        (["--diff", "alone", "gan"], "alone is a classifier, gan a GAN: they have no metric in common; name two of one kind"),
-        (["--diff", "decay", "alone"], "decay holds 2 settings: name one of them, as decay/regularizer-strength=0"),
+        (
+            ["--diff", "alone", "gan"],
+            "alone is a classifier, gan a GAN: they have no metric in common; name two of one kind",
+        ),
+        (
+            ["--diff", "decay", "alone"],
+            "decay holds 2 settings: name one of them, as decay/regularizer-strength=0",
+        ),
         (["--diff", "alone", "nowhere"], "no run at"),
-        (["--diff", "alone", "alone", "--published", "x.csv"], "--diff does one thing, and goes without --published"),
+        (
+            ["--diff", "alone", "alone", "--published", "x.csv"],
+            "--diff does one thing, and goes without --published",
+        ),
         (["--diff", "alone", "alone", "-m", "alone"], "not allowed with"),
         ([], "one of the arguments -m/--model-name --diff --report is required"),
         (["-m", "decay", "--top", "0"], "--top must be a whole number of at least 1, got 0"),
-        (["-m", "decay", "--sort", "val. accuracy"], "no column 'val. accuracy' (did you mean val_accuracy?)"),
-        (["-m", "decay", "--sort", "s / epoch"], "no column 's / epoch' (did you mean epoch_seconds?)"),
+        (
+            ["-m", "decay", "--sort", "val. accuracy"],
+            "no column 'val. accuracy' (did you mean val_accuracy?)",
+        ),
+        (
+            ["-m", "decay", "--sort", "s / epoch"],
+            "no column 's / epoch' (did you mean epoch_seconds?)",
+        ),
         (["-m", "decay", "--sort", "s/epoch"], "no column 's/epoch' (did you mean epoch_seconds?)"),
-        (["-m", "decay", "--sort", "Val Accuracy"], "no column 'Val Accuracy' (did you mean val_accuracy?)"),
+        (
+            ["-m", "decay", "--sort", "Val Accuracy"],
+            "no column 'Val Accuracy' (did you mean val_accuracy?)",
+        ),
         (["-m", "decay", "--sort", ""], "no column ''; choose from setting, folder,"),
-        (["-m", "decay", "--sort", "val_acuracy"], "no column 'val_acuracy' (did you mean val_accuracy?)"),
-        (["-m", "decay", "--sort", "colour"], "there is no column 'colour'; choose from setting, folder,"),
-        (["-m", "decay", "--export", "csv", "--label", "x"], "--export does one thing, and goes without --label"),
+        (
+            ["-m", "decay", "--sort", "val_acuracy"],
+            "no column 'val_acuracy' (did you mean val_accuracy?)",
+        ),
+        (
+            ["-m", "decay", "--sort", "colour"],
+            "there is no column 'colour'; choose from setting, folder,",
+        ),
+        (
+            ["-m", "decay", "--export", "csv", "--label", "x"],
+            "--export does one thing, and goes without --label",
+        ),
         (["-m", "decay", "--export", "html"], "invalid choice"),
         (["-m", "decay", "--strip", "0"], "seed=0 is a classifier; only GANs have samples to show"),
-        (["-m", "gan", "--strip", "0", "7"], "gan has no picture of epoch 7; it has those of 0, 2, 4, 10"),
+        (
+            ["-m", "gan", "--strip", "0", "7"],
+            "gan has no picture of epoch 7; it has those of 0, 2, 4, 10",
+        ),
         (["-m", "gan", "--strip", "2"], "cannot be read"),
         (["-m", "gan", "--strip", "10"], "cannot be read"),
         (["-m", "gan", "--strip", "4"], "a picture of more than 4 million pixels"),
@@ -250,15 +409,21 @@ def test_bad_flags(flags, said, pair):
     (pair / "gan/samples/epoch_0004.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
     for epoch in (10, 0, 2):
         (pair / f"gan/samples/epoch_{epoch:04}.png").write_bytes(b"")
-    header = b"\x89PNG\r\n\x1a\n" + (4).to_bytes(4, "big") + b"IHDR\0\0\0\1"  # too short for a width and a height
-    (pair / "gan/samples/epoch_0010.png").write_bytes(header + zlib.crc32(header[12:]).to_bytes(4, "big"))
+    header = (
+        b"\x89PNG\r\n\x1a\n" + (4).to_bytes(4, "big") + b"IHDR\0\0\0\1"
+    )  # too short for a width and a height
+    (pair / "gan/samples/epoch_0010.png").write_bytes(
+        header + zlib.crc32(header[12:]).to_bytes(4, "big")
+    )
     assert_refused(call("evaluate", *flags, "--results-dir", pair), said)
     assert not (pair / "comparisons").exists()
 
 
 def test_runs_that_are_not_finished_or_broken_have_no_difference(pair):
     change_history(pair / "alone", status="training")
-    assert_refused(call("evaluate", "--diff", "alone", "gan", "--results-dir", pair), "nothing to compare")
+    assert_refused(
+        call("evaluate", "--diff", "alone", "gan", "--results-dir", pair), "nothing to compare"
+    )
     (pair / "alone/config.json").write_text("{")
     assert_refused(call("evaluate", "--diff", "alone", "gan", "--results-dir", pair), "config.json")
 
@@ -267,7 +432,11 @@ def test_runs_that_are_not_finished_or_broken_have_no_difference(pair):
     ("kind", "first", "cell"),
     [
         ("latex", r"\begin{tabular}{lrrrrrrrr}", r"0.001 & 0.9433 $\pm$ 0.0379 & "),
-        ("markdown", "| regularizer-strength | val. accuracy   | ", "| 0.001                | 0.9433 ± 0.0379 | "),
+        (
+            "markdown",
+            "| regularizer-strength | val. accuracy   | ",
+            "| 0.001                | 0.9433 ± 0.0379 | ",
+        ),
         ("csv", "setting,folder,runs,seeds,net,", "regularizer-strength=0.001,"),
     ],
 )
@@ -279,10 +448,23 @@ def test_the_table_alone_is_printed_to_be_pasted(kind, first, cell, pair):
 
 @pytest.mark.processes
 def test_a_difference_and_a_table_alone_need_neither_tensorflow_nor_matplotlib(pair):
-    for flags in (["--diff", "decay/regularizer-strength=0", "alone"], ["-m", "decay", "--export", "csv"]):
-        command = [sys.executable, "-X", "importtime", str(ROOT / "evaluate.py"), *flags, "--results-dir", str(pair)]
+    for flags in (
+        ["--diff", "decay/regularizer-strength=0", "alone"],
+        ["-m", "decay", "--export", "csv"],
+    ):
+        command = [
+            sys.executable,
+            "-X",
+            "importtime",
+            str(ROOT / "evaluate.py"),
+            *flags,
+            "--results-dir",
+            str(pair),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0 and not re.search(r"\| +(tensorflow|keras|matplotlib|statsmodels)\b", done.stderr)
+        assert done.returncode == 0 and not re.search(
+            r"\| +(tensorflow|keras|matplotlib|statsmodels)\b", done.stderr
+        )
 
 
 def test_a_strip_shows_the_runs_below_each_other(pair):
@@ -292,12 +474,16 @@ def test_a_strip_shows_the_runs_below_each_other(pair):
         change_history(folder, **{name: [1.0] * 4 for name in runs.records.CURVES[True]})
         (folder / "samples").mkdir()
         for epoch in (0, 1):
-            Image.new("RGB", (40, 40), (100 * epoch, 0, 0)).save(folder / f"samples/epoch_{epoch:04}.png")
+            Image.new("RGB", (40, 40), (100 * epoch, 0, 0)).save(
+                folder / f"samples/epoch_{epoch:04}.png"
+            )
     done = call("evaluate", "-m", "rings", "--strip", "1", "0", "--results-dir", pair)
     assert done.returncode == 0, done.stderr
     with Image.open(pair / "comparisons/rings/strip.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
-    red, black = ((np.abs(pixels - colour).max(axis=-1) == 0).sum() for colour in ([100, 0, 0], [0, 0, 0]))
+    red, black = (
+        (np.abs(pixels - colour).max(axis=-1) == 0).sum() for colour in ([100, 0, 0], [0, 0, 0])
+    )
     assert red > 50_000 and black > 50_000  # both epochs of both runs
 
 
@@ -307,12 +493,19 @@ def test_a_grid_tells_what_each_layer_does_and_which_are_as_good_as_the_best(tmp
         for second in (5, 15):
             for seed in range(3):
                 last = 0.9 + first / 1000 + draw.normal(0, 0.001)
-                fake_run(tmp_path / f"g/hidden={first},{second}/seed={seed}", last, hidden=(first, second), seed=seed)
+                fake_run(
+                    tmp_path / f"g/hidden={first},{second}/seed={seed}",
+                    last,
+                    hidden=(first, second),
+                    seed=seed,
+                )
     found = comparison.compare(*collect(tmp_path, "g"))
     spread = next(note for note in found.tables[0].notes if note.startswith("Of the spread"))
     assert re.search(r": first layer 9\d\.\d% \(p < 0\.001\), second layer \d\.\d% \(p = ", spread)
     (best,) = [note for note in found.tables[0].notes if note.startswith("Best")]
-    assert re.search(r"Best val\. accuracy: hidden=40,\d+ \(0\.9[34].*Within noise of it, 1 of 5 others", best)
+    assert re.search(
+        r"Best val\. accuracy: hidden=40,\d+ \(0\.9[34].*Within noise of it, 1 of 5 others", best
+    )
     axes, series = found.trend
     assert [label for label, _ in axes] == ["units of the second hidden layer", "parameters"]
     assert list(series) == ["first layer=10", "first layer=20", "first layer=40"]
@@ -325,7 +518,8 @@ def test_many_curves_stand_in_panels_by_their_first_layer(tmp_path):
             fake_run(tmp_path / f"g/hidden={first},{second}", hidden=(first, second))
     panels = charts.panels_of(collect(tmp_path, "g")[0], {})
     assert {title: list(members) for title, members in panels.items()} == {
-        f"hidden={first},...": [f"hidden=...,{second}" for second in range(1, 6)] for first in (10, 20, 40)
+        f"hidden={first},...": [f"hidden=...,{second}" for second in range(1, 6)]
+        for first in (10, 20, 40)
     }
     for rate in range(1, 13):
         fake_run(tmp_path / f"r/learning-rate={rate / 1000}", learning_rate=rate / 1000)
@@ -349,8 +543,12 @@ def test_an_older_commit_and_other_versions_are_told(pair):
         ("decay/regularizer-strength=0/seed=0", "b" * 40, "3.15"),
     ):
         path = pair / name / "config.json"
-        write_json(path, json.loads(path.read_text()) | {"commit": commit, "versions": {"keras": version}})
-    done = call("evaluate", "--diff", "alone", "decay/regularizer-strength=0/seed=0", "--results-dir", pair)
+        write_json(
+            path, json.loads(path.read_text()) | {"commit": commit, "versions": {"keras": version}}
+        )
+    done = call(
+        "evaluate", "--diff", "alone", "decay/regularizer-strength=0/seed=0", "--results-dir", pair
+    )
     assert re.search(r"│ commit +│ aaaaaaaaaa-dirty │ bbbbbbbbbb ", done.stdout)
     assert re.search(r"│ version of keras +│ 3\.14 +│ 3\.15 ", done.stdout)
 
@@ -367,13 +565,25 @@ def test_runs_of_any_name_are_told_apart(tmp_path):
     fake_run(tmp_path / "run2", hidden=(7,))
     groups, _ = collect(tmp_path, "a", "eq=sign", "run*")
     assert [group.run for group in groups] == ["a", "eq=sign", "run2", "run10"]
-    assert [row["setting"] for row in tables.runs_table(groups, "t", []).rows] == ["200,100", "5", "7", "6"]
+    assert [row["setting"] for row in tables.runs_table(groups, "t", []).rows] == [
+        "200,100",
+        "5",
+        "7",
+        "6",
+    ]
     same = tables.runs_table([group for group in groups if group.run == "a"] * 2, "t", []).rows
     assert "setting" not in same[0]
 
 
 def spread(folder, *names):
-    return next((note for note in comparison.compare(*collect(folder, *names)).tables[0].notes if "spread" in note), None)
+    return next(
+        (
+            note
+            for note in comparison.compare(*collect(folder, *names)).tables[0].notes
+            if "spread" in note
+        ),
+        None,
+    )
 
 
 def test_settings_that_go_together_are_one_and_repeats_have_their_own_share(tmp_path):
@@ -386,12 +596,20 @@ def test_settings_that_go_together_are_one_and_repeats_have_their_own_share(tmp_
             fake_run(folder, last, hidden=hidden, learning_rate=rate, seed=seed)
     found = spread(tmp_path, "g")
     assert re.search(
-        r": hidden \d+\.\d% \(p < 0\.001\), learning-rate \d+\.\d% .*, repeats \d\.\d%; each given the others", found
+        r": hidden \d+\.\d% \(p < 0\.001\), learning-rate \d+\.\d% .*, repeats \d\.\d%; each given the others",
+        found,
     )
     values = [group.measures["val_accuracy"] for group in collect(tmp_path, "g")[0]]
-    within = sum(((runs - runs.mean()) ** 2).sum() for runs in values) / np.var(np.concatenate(values)) / 15
+    within = (
+        sum(((runs - runs.mean()) ** 2).sum() for runs in values)
+        / np.var(np.concatenate(values))
+        / 15
+    )
     assert f"repeats {within:.1%}" in found
-    for name, settings in (("low", {"batch_size": 64, "epochs": 5}), ("high", {"batch_size": 32, "epochs": 9})):
+    for name, settings in (
+        ("low", {"batch_size": 64, "epochs": 5}),
+        ("high", {"batch_size": 32, "epochs": 9}),
+    ):
         for seed in range(2):
             fake_run(tmp_path / f"tied/{name}/seed={seed}", 0.9 + seed / 100, seed=seed, **settings)
     assert re.search(r": settings \d+\.\d% \(p = 1\), repeats", spread(tmp_path, "tied"))
@@ -411,13 +629,27 @@ def test_no_verdict_over_other_data_or_single_runs(tmp_path):
         notes = comparison.compare(*collect(tmp_path, *names)).tables[0].notes
         assert not [note for note in notes if note.startswith(("Best", "Of the spread"))]
     assert any("Fewest parameters for a val. accuracy over 0.95: 5,000" in note for note in notes)
-    assert not [note for note in comparison.compare(*collect(tmp_path, "r")).tables[0].notes if "Fewest" in note]
+    assert not [
+        note
+        for note in comparison.compare(*collect(tmp_path, "r")).tables[0].notes
+        if "Fewest" in note
+    ]
 
 
 def test_a_difference_from_a_run_of_ones_own_is_refused(pair):
     done = call(
-        "evaluate", "--diff", "decay/regularizer-strength=0/seed=0", "decay/regularizer-strength=0", "--results-dir", pair
+        "evaluate",
+        "--diff",
+        "decay/regularizer-strength=0/seed=0",
+        "decay/regularizer-strength=0",
+        "--results-dir",
+        pair,
     )
     assert_refused(done, "have a run in common")
-    assert_refused(call("evaluate", "-m", "gan", "--top", "1", "--results-dir", pair), "say with --sort")
-    assert_refused(call("evaluate", "--diff", "alone", "alone", "--threads", "2", "--results-dir", pair), "without --threads")
+    assert_refused(
+        call("evaluate", "-m", "gan", "--top", "1", "--results-dir", pair), "say with --sort"
+    )
+    assert_refused(
+        call("evaluate", "--diff", "alone", "alone", "--threads", "2", "--results-dir", pair),
+        "without --threads",
+    )

@@ -1,4 +1,5 @@
-"""Runs that an earlier version trained (``tests/earlier``) are read, evaluated and compared as ever.
+"""Runs that an earlier version trained (``tests/earlier``) are read, evaluated and compared as
+ever.
 
 Their config.json holds None for what was not given, and "gan_options" with what that meant.
 """
@@ -27,24 +28,42 @@ def test_their_settings_are_what_they_were_trained_with(earlier):
     decay = {"hidden": (5,), "regularizer_strength": 1e-3, "epochs": 2}
     assert dense.settings == Settings(**decay, learning_rate=1e-3, dataset="mnist5k")
     assert conv.settings == Settings(net="conv", epochs=1, dataset="mnist5k")
-    options = {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-4, "betas": (0.5, 0.999), "steps_per_epoch": 7}
-    small = {"hidden": (8,), "batch_size": 512, "epochs": 2, "dataset": "mnist5k", "sample_every": 2, "seed": 1}
+    options = {
+        "learning_rate": 1e-3,
+        "discriminator_learning_rate": 1e-4,
+        "betas": (0.5, 0.999),
+        "steps_per_epoch": 7,
+    }
+    small = {
+        "hidden": (8,),
+        "batch_size": 512,
+        "epochs": 2,
+        "dataset": "mnist5k",
+        "sample_every": 2,
+        "seed": 1,
+    }
     assert gan.settings == Settings(net="gan-dense", latent="normal", **options, **small)
 
 
 def test_what_was_set_of_them_is_what_another_run_is_like(earlier, monkeypatch):
     def like(*flags):
-        monkeypatch.setattr(sys, "argv", ["train.py", "-m", "x", "--results-dir", str(earlier), *flags])
+        monkeypatch.setattr(
+            sys, "argv", ["train.py", "-m", "x", "--results-dir", str(earlier), *flags]
+        )
         return cli.settings_of(train.parse_args())
 
     dense = Settings(hidden=(5,), regularizer_strength=1e-3, epochs=2, dataset="mnist5k")
     (earlier / "flags.args").write_text("--like dense\n--seed 5\n")
-    assert like("--like", "dense") == dense and like(f"@{earlier / 'flags.args'}") == dense.replace(seed=5)
+    assert like("--like", "dense") == dense and like(f"@{earlier / 'flags.args'}") == dense.replace(
+        seed=5
+    )
     sgd = like("--like", "dense", "--optimizer", "sgd", "--hidden", "8", "--dataset", "mnist")
     assert sgd == dense.replace(optimizer="sgd", learning_rate=0.01, hidden=(8,), dataset="mnist")
     assert like("--like", "conv", "-d") == Settings(epochs=1, dataset="mnist5k")
     gan = like("--like", "gans/seed=1", "--batch-size", "256")
-    assert gan == runs.load(earlier / "gans/seed=1").settings.replace(batch_size=256, steps_per_epoch=None)
+    assert gan == runs.load(earlier / "gans/seed=1").settings.replace(
+        batch_size=256, steps_per_epoch=None
+    )
     assert like("--like", "ring").dataset == "ring"
     config = json.loads((earlier / "dense/config.json").read_text())
     config |= {"settings": dense.to_json() | {"batch_norm": True}, "threads": 1}
@@ -60,9 +79,21 @@ def test_what_was_set_of_them_is_what_another_run_is_like(earlier, monkeypatch):
         ("../dense", [], "not a run's name"),
         ("gans", [], "holds several runs: name one of them"),
         ("broken", [], "not readable as JSON"),
-        ("killed", [], "is in training, or was killed. To resume it: python train.py -m killed --hidden 5"),
-        ("dense", ["-c"], "--hidden is for dense, gan-classifier, gan-dense, not for the net conv; --like dense stands for"),
-        ("dense", ["--net", "gan-dense"], "--like dense stands for --hidden 5 --regularizer-strength 0.001 --epochs 2"),
+        (
+            "killed",
+            [],
+            "is in training, or was killed. To resume it: python train.py -m killed --hidden 5",
+        ),
+        (
+            "dense",
+            ["-c"],
+            "--hidden is for dense, gan-classifier, gan-dense, not for the net conv; --like dense stands for",
+        ),
+        (
+            "dense",
+            ["--net", "gan-dense"],
+            "--like dense stands for --hidden 5 --regularizer-strength 0.001 --epochs 2",
+        ),
         ("conv", ["--unroll", "5"], "--like conv stands for --net conv"),
     ],
 )
@@ -91,7 +122,9 @@ def test_gans_are_evaluated_and_compared(earlier):
     done = call("evaluate", "-m", "gans", "--samples", "100", "--results-dir", earlier)
     assert done.returncode == 0 and "2 runs each" in done.stdout, done.stderr
     done = call("evaluate", "-m", "ring", "--samples", "100", "--results-dir", earlier)
-    assert done.returncode == 0 and re.search(r"modes covered +│ +0 │ +8 │", done.stdout), done.stderr
+    assert done.returncode == 0 and re.search(r"modes covered +│ +0 │ +8 │", done.stdout), (
+        done.stderr
+    )
 
 
 def test_classifiers_are_compared(earlier):
@@ -105,11 +138,16 @@ def test_they_count_as_repeats_of_runs_of_today_that_were_trained_alike_and_of_n
     config = earlier / "gans/seed=1/config.json"
     record = json.loads(config.read_text())
     today = runs.load(earlier / "gans/seed=1").settings
-    for settings, alike in ((today, True), (today.replace(discriminator_learning_rate=2e-4), False)):
+    for settings, alike in (
+        (today, True),
+        (today.replace(discriminator_learning_rate=2e-4), False),
+    ):
         config.write_text(json.dumps(record | {"settings": settings.to_json(), "gan_options": {}}))
         folders = runs.named(earlier, ["gans"])
         if alike:
             assert len(comparison.collect(earlier, folders)[0][0].runs) == 2
         else:
-            with pytest.raises(UserError, match=r"more than their seed \(discriminator_learning_rate\)"):
+            with pytest.raises(
+                UserError, match=r"more than their seed \(discriminator_learning_rate\)"
+            ):
                 comparison.collect(earlier, folders)

@@ -1,4 +1,6 @@
-"""No variable or file of the user's decides what a command gives or how it ends, but for those that are documented."""
+"""No variable or file of the user's decides what a command gives or how it ends, but for those
+that are documented.
+"""
 
 import contextlib
 import io
@@ -20,7 +22,9 @@ from tests.conftest import ROOT, assert_refused, call, script
 pytestmark = pytest.mark.processes
 
 SMALL = ("-m", "x", "--hidden", "8", "--epochs", "3", "--batch-size", "64")
-RC = "text.usetex: True\nsavefig.dpi: 20\nfont.size: 40\nsvg.fonttype: path\nfigure.facecolor: red\n"
+RC = (
+    "text.usetex: True\nsavefig.dpi: 20\nfont.size: 40\nsvg.fonttype: path\nfigure.facecolor: red\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,9 @@ def undisturbed(tmp_path_factory, data_dir):
 def train(folder, data_dir, python=(), cwd=ROOT, **variables):
     flags = [*SMALL, "--data-dir", data_dir, "--results-dir", folder]
     command = [sys.executable, *python, ROOT / "train.py", *map(str, flags)]
-    done = subprocess.run(command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, timeout=300
+    )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return folder / "x"
 
@@ -40,20 +46,43 @@ def train(folder, data_dir, python=(), cwd=ROOT, **variables):
 def outcome(folder):
     history = json.loads((folder / "history.json").read_text())
     with Image.open(folder / "learning_curve.png") as picture:
-        return [history[name] for name in ("status", "loss", "accuracy", "val_loss", "val_accuracy")], picture.size
+        return [
+            history[name] for name in ("status", "loss", "accuracy", "val_loss", "val_accuracy")
+        ], picture.size
 
 
 def test_variables_of_libraries_change_nothing(undisturbed, data_dir, tmp_path):
-    variables = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1", "MPLBACKEND": "nonsense", "XLA_FLAGS": "--nonsense"}
-    variables |= {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_XLA_FLAGS": "--tf_xla_auto_jit=2", "NPY_DISABLE_CPU_FEATURES": "SSE"}
-    variables |= {"PYTHONWARNINGS": "error", "COLUMNS": "²", "LINES": "0", "PLOTLY_RENDERER": "nonsense", "PYTHONSAFEPATH": "1"}
+    variables = {
+        "KERAS_MAX_EPOCHS": "1",
+        "KERAS_MAX_STEPS_PER_EPOCH": "1",
+        "MPLBACKEND": "nonsense",
+        "XLA_FLAGS": "--nonsense",
+    }
+    variables |= {
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+        "NPY_DISABLE_CPU_FEATURES": "SSE",
+    }
+    variables |= {
+        "PYTHONWARNINGS": "error",
+        "COLUMNS": "²",
+        "LINES": "0",
+        "PLOTLY_RENDERER": "nonsense",
+        "PYTHONSAFEPATH": "1",
+    }
     variables |= {"SOURCE_DATE_EPOCH": "", "NUMPY_MADVISE_HUGEPAGE": "x", "HDF5_DRIVER": "nonsense"}
-    variables |= {"AUTOGRAPH_VERBOSITY": "x", "OPENBLAS_CORETYPE": "Prescott", "MKL_CBWR": "COMPATIBLE"}
+    variables |= {
+        "AUTOGRAPH_VERBOSITY": "x",
+        "OPENBLAS_CORETYPE": "Prescott",
+        "MKL_CBWR": "COMPATIBLE",
+    }
     assert outcome(train(tmp_path, data_dir, **variables)) == undisturbed
 
 
 def test_files_of_libraries_change_nothing(undisturbed, data_dir, tmp_path):
-    """Not what matplotlib finds in the current folder and in that of its configuration, nor what Keras finds in its own."""
+    """Not what matplotlib finds in the current folder and in that of its configuration, nor what
+    Keras finds in its own.
+    """
     (tmp_path / "matplotlib").mkdir()
     (tmp_path / "keras.json").write_text('{"floatx": "float7", "epsilon": {}, "backend": []}')
     (tmp_path / "matplotlibrc").write_text(RC)
@@ -66,7 +95,9 @@ def test_files_of_libraries_change_nothing(undisturbed, data_dir, tmp_path):
 
 def test_a_user_without_a_home(tmp_path):
     """As one has in a container, whom nobody knows."""
-    without = {name: value for name, value in os.environ.items() if name not in ("HOME", "KERAS_HOME")}
+    without = {
+        name: value for name, value in os.environ.items() if name not in ("HOME", "KERAS_HOME")
+    }
     code = "import pwd, runpy, sys; pwd.getpwuid = {}.__getitem__; sys.argv = sys.argv[1:]; "
     code += f"sys.path[0] = {str(ROOT)!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [
@@ -82,7 +113,10 @@ def test_a_user_without_a_home(tmp_path):
         "fashion_mnist",
     ]
     done = subprocess.run(command, env=without, capture_output=True, text=True)
-    assert_refused(done, "cannot get fashion_mnist (there is no home folder for the cache: name a folder in KERAS_HOME)")
+    assert_refused(
+        done,
+        "cannot get fashion_mnist (there is no home folder for the cache: name a folder in KERAS_HOME)",
+    )
 
 
 @pytest.mark.parametrize("redirected", [">&-", "2>&-", ">&- 2>&- <&-", "2>/dev/full", ">/dev/full"])
@@ -94,14 +128,23 @@ def test_streams_that_are_closed_or_full_change_no_status(redirected, tmp_path):
     for name in ("dense", "conv"):
         subprocess.run(["cp", "-r", ROOT / "tests" / "earlier" / name, tmp_path], check=True)
     done = subprocess.run(f"{shown} {redirected}", shell=True, capture_output=True, text=True)
-    assert done.returncode == (2 if redirected == ">/dev/full" else 0) and "Traceback" not in done.stderr
-    assert redirected != ">/dev/full" or done.stderr == "evaluate.py: error: No space left on device\n"
+    assert (
+        done.returncode == (2 if redirected == ">/dev/full" else 0)
+        and "Traceback" not in done.stderr
+    )
+    assert (
+        redirected != ">/dev/full" or done.stderr == "evaluate.py: error: No space left on device\n"
+    )
 
 
 def test_nothing_that_is_opened_takes_the_place_of_a_closed_stream(tmp_path):
     code = "import lab, sys; f = open('x', 'w'); print('out'); print('err', file=sys.stderr); f.write('mine')"
     subprocess.run(
-        f'{sys.executable} -c "{code}" >&- 2>&-', shell=True, check=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
+        f'{sys.executable} -c "{code}" >&- 2>&-',
+        shell=True,
+        check=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
     )
     assert (tmp_path / "x").read_text() == "mine"
 
@@ -155,20 +198,30 @@ def test_a_current_folder_that_is_gone_is_named(monkeypatch, tmp_path):
 
 
 def test_packages_of_the_users_own_hide_none_of_ours(tmp_path):
-    """As "models", of which there may be one on PYTHONPATH; or all of a folder whose name ends as one of packages."""
+    """As "models", of which there may be one on PYTHONPATH; or all of a folder whose name ends as
+    one of packages.
+    """
     for name in ("models", "lab"):
         (tmp_path / "my-packages" / name).mkdir(parents=True)
-        (tmp_path / "my-packages" / name / "__init__.py").write_text("raise SystemExit('not ours')\n")
+        (tmp_path / "my-packages" / name / "__init__.py").write_text(
+            "raise SystemExit('not ours')\n"
+        )
     shutil.copytree(ROOT / "tests" / "earlier" / "dense", tmp_path / "dense")
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "my-packages")}
     code = "from lab import cli; import models, random; print(models.__file__, random.__file__)"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
-    found = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
-    assert found == [str(ROOT / "models" / "__init__.py"), os.path.join(os.path.dirname(os.__file__), "random.py")]
+    found = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert found == [
+        str(ROOT / "models" / "__init__.py"),
+        os.path.join(os.path.dirname(os.__file__), "random.py"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "hidden"), [("random", ""), ("json", ""), ("queue", ""), ("rich", "rich.py hides the package rich")]
+    ("name", "hidden"),
+    [("random", ""), ("json", ""), ("queue", ""), ("rich", "rich.py hides the package rich")],
 )
 def test_a_file_beside_the_scripts_that_is_called_as_a_module(name, hidden, tmp_path):
     for folder in ("lab", "models"):
@@ -176,7 +229,9 @@ def test_a_file_beside_the_scripts_that_is_called_as_a_module(name, hidden, tmp_
     shutil.copy(ROOT / "evaluate.py", tmp_path)
     (tmp_path / f"{name}.py").write_text("x = 1\n")
     command = [sys.executable, tmp_path / "evaluate.py", "-m", "x", "--results-dir", tmp_path]
-    assert_refused(subprocess.run(command, capture_output=True, text=True), hidden or "there is no run in")
+    assert_refused(
+        subprocess.run(command, capture_output=True, text=True), hidden or "there is no run in"
+    )
 
 
 @pytest.mark.parametrize("columns", [1, 12, 80])
@@ -192,7 +247,9 @@ def test_a_terminal_of_any_width_will_do(columns, tmp_path):
         "--results-dir",
         shutil.copytree(ROOT / "tests" / "earlier", tmp_path / "results"),
     ]
-    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE, text=True
+    ) as process:
         os.close(terminal)
         with contextlib.suppress(OSError):  # so Linux says that it has been closed
             while os.read(mine, 100_000):
@@ -213,14 +270,21 @@ def test_a_width_that_is_none_is_as_if_it_were_not_given(columns, monkeypatch, c
 
 def test_a_width_is_taken_and_what_is_documented_stays(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "40")
-    names = {"LAB_DATA_DIR": "/d", "KERAS_HOME": "/k", "CUDA_VISIBLE_DEVICES": "0", "HTTPS_PROXY": "p"}
+    names = {
+        "LAB_DATA_DIR": "/d",
+        "KERAS_HOME": "/k",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "HTTPS_PROXY": "p",
+    }
     for name, value in names.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
     environment.settle()
     say("word " * 20)
     assert max(map(len, capsys.readouterr().out.splitlines())) < 40
-    assert {name: os.environ[name] for name in names} == names and "KERAS_MAX_EPOCHS" not in os.environ
+    assert {
+        name: os.environ[name] for name in names
+    } == names and "KERAS_MAX_EPOCHS" not in os.environ
 
 
 def test_a_broken_configuration_of_dask_is_named(data_dir, tmp_path):
@@ -255,7 +319,9 @@ from lab import cli
 cli.run(train.main)
 """
     flags = [*SMALL, "--data-dir", data_dir, "--results-dir", tmp_path]
-    done = subprocess.run([sys.executable, "-c", code, *map(str, flags)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, flags)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert outcome(tmp_path / "x") == undisturbed
 

@@ -30,7 +30,19 @@ from tests.conftest import ROOT, assert_refused, call, dask_parts, files_of, scr
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
 SMALL = ("--epochs", "2", "--batch-size", "64")
-GRID = ("--sweep", "hidden", "8", "9,7", "--sweep", "regularizer-strength", "1e-3", "1e-2", "--repeats", "2", *SMALL)
+GRID = (
+    "--sweep",
+    "hidden",
+    "8",
+    "9,7",
+    "--sweep",
+    "regularizer-strength",
+    "1e-3",
+    "1e-2",
+    "--repeats",
+    "2",
+    *SMALL,
+)
 EIGHT = {
     f"hidden={hidden}/regularizer-strength={strength}/seed={seed}"
     for hidden in ("8", "9,7")
@@ -53,7 +65,11 @@ def complete(folder):
     for path in folder.rglob("history.json"):
         if read(path.parent)["status"] == "complete":
             name = path.parent.relative_to(folder).as_posix()
-            found[name] = {file.name: file.read_bytes() for file in path.parent.iterdir() if file.name != "learning_curve.png"}
+            found[name] = {
+                file.name: file.read_bytes()
+                for file in path.parent.iterdir()
+                if file.name != "learning_curve.png"
+            }
     return found
 
 
@@ -61,9 +77,13 @@ def outcome(folder):
     """What a run gave that depends neither on the time it took nor on when it was broken off."""
     history = {name: read(folder)[name] for name in NUMBERS}
     config = {name: value for name, value in read(folder, "config.json").items() if name != "parts"}
-    assert not runs.load(folder).breaks  # resumed with the same code, packages and device, if it was
+    assert not runs.load(
+        folder
+    ).breaks  # resumed with the same code, packages and device, if it was
     model = keras.saving.load_model(folder / "model.keras")
-    weights = [np.asarray(variable).tobytes() for variable in model.variables + model.optimizer.variables]
+    weights = [
+        np.asarray(variable).tobytes() for variable in model.variables + model.optimizer.variables
+    ]
     return history, config, model.get_config(), weights
 
 
@@ -79,15 +99,23 @@ def undisturbed(tmp_path_factory, data_dir):
 
 def start(*flags, **options):
     command = [sys.executable, str(ROOT / "train.py"), *map(str, flags)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
 
 
 def on_terminal(*flags):
     """What `script` gives of train.py on a terminal, and each piece that it showed there."""
     mine, terminal = pty.openpty()
-    options = {"env": os.environ | {"COLUMNS": "100", "LINES": "30", "TERM": "xterm"}, "stderr": subprocess.PIPE, "text": True}
+    options = {
+        "env": os.environ | {"COLUMNS": "100", "LINES": "30", "TERM": "xterm"},
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
     shown = []
-    with subprocess.Popen([sys.executable, ROOT / "train.py", *map(str, flags)], stdout=terminal, **options) as process:
+    with subprocess.Popen(
+        [sys.executable, ROOT / "train.py", *map(str, flags)], stdout=terminal, **options
+    ) as process:
         os.close(terminal)
         with contextlib.suppress(OSError):  # so Linux says that it has been closed
             while piece := os.read(mine, 100_000):
@@ -106,7 +134,9 @@ def wait_for_runs(process, count):
 
 
 def test_the_grid_is_every_combination_times_the_seeds():
-    planned = grid(Settings(seed=5), [["hidden", "8", "9,7"], ["regularizer-strength", "0", "1e-4"]], 2)
+    planned = grid(
+        Settings(seed=5), [["hidden", "8", "9,7"], ["regularizer-strength", "0", "1e-4"]], 2
+    )
     assert list(planned)[:3] == [
         "hidden=8/regularizer-strength=0/seed=5",
         "hidden=8/regularizer-strength=0/seed=6",
@@ -121,7 +151,10 @@ def test_the_grid_is_every_combination_times_the_seeds():
     assert [settings.hidden for settings in nets.values()] == [(5,), None]
     gans = grid(Settings(net="gan-dense", hidden=(32, 16)), [["net", "gan-conv", "gan-dense"]], 1)
     assert [settings.hidden for settings in gans.values()] == [None, (32, 16)]
-    assert grid(Settings(), [["batch-norm", "false", "true"]], 1)["batch-norm=true/seed=0"].batch_norm is True
+    assert (
+        grid(Settings(), [["batch-norm", "false", "true"]], 1)["batch-norm=true/seed=0"].batch_norm
+        is True
+    )
     rates = grid(Settings(), [["optimizer", "adam", "sgd"]], 1)
     assert [settings.learning_rate for settings in rates.values()] == [1e-3, 1e-2]  # each its own
 
@@ -156,18 +189,34 @@ def test_a_sweep_writes_each_run_a_figure_of_each_setting_and_a_table(undisturbe
     folder = undisturbed / "grid"
     assert set(complete(folder)) == EIGHT
     for name in EIGHT:
-        assert files_of(folder / name) == ["config.json", "history.json", "learning_curve.png", "model.keras"]
-    assert len({str(outcome(folder / name)[0]) for name in EIGHT}) == 8  # another seed, another network
+        assert files_of(folder / name) == [
+            "config.json",
+            "history.json",
+            "learning_curve.png",
+            "model.keras",
+        ]
+    assert (
+        len({str(outcome(folder / name)[0]) for name in EIGHT}) == 8
+    )  # another seed, another network
     assert len(list(folder.glob("hidden=*/regularizer-strength=*/learning_curve.png"))) == 4
     assert not list(folder.rglob(".*")) and not list(folder.rglob("*.svg"))
     printed = (undisturbed / "printed.txt").read_text()
-    assert len(re.findall(r"^\[\d/8\] hidden=.*seed=\d  val_accuracy .* val_loss .* s$", printed, re.M)) == 8
-    assert re.search(r"hidden=8, regularizer-strength=0.01 .* 6,370 .* \d\.\d{4} ± \d\.\d{4} ", printed)
+    assert (
+        len(
+            re.findall(r"^\[\d/8\] hidden=.*seed=\d  val_accuracy .* val_loss .* s$", printed, re.M)
+        )
+        == 8
+    )
+    assert re.search(
+        r"hidden=8, regularizer-strength=0.01 .* 6,370 .* \d\.\d{4} ± \d\.\d{4} ", printed
+    )
     assert "2 runs each" in printed and "evaluate.py -m grid" in printed
 
 
 @pytest.mark.cluster
-def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(undisturbed, data_dir, tmp_path, monkeypatch):
+def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(
+    undisturbed, data_dir, tmp_path, monkeypatch
+):
     name = "grid/hidden=9,7/regularizer-strength=0.001/seed=1"
     shutil.copytree(undisturbed / name, tmp_path / name)
     done = script("train", "-m", "one", "--like", name, *places(data_dir, tmp_path))
@@ -177,7 +226,9 @@ def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(undisturbed
     flags = "--hidden 9,7 --regularizer-strength 0.001 --batch-size 64 --epochs 2 --seed 1 --dataset mnist --threads 1"
     commands = [config.pop("command") for config in (mine[1], alone[1])]
     assert commands == [f"python train.py -m {one} {flags}" for one in (name, "one")]
-    assert mine[1] == alone[1] | {"settings": alone[1]["settings"] | {"threads": None}}  # the sweep chose their number
+    assert mine[1] == alone[1] | {
+        "settings": alone[1]["settings"] | {"threads": None}
+    }  # the sweep chose their number
     monkeypatch.setattr(sys, "argv", shlex.split(commands[0])[1:])
     assert cli.settings_of(train.parse_args()).to_json() == alone[1]["settings"]
 
@@ -199,28 +250,50 @@ def test_the_same_command_again_does_only_what_is_missing(undisturbed, data_dir,
     assert outcome(tmp_path / "grid" / max(EIGHT)) == outcome(undisturbed / "grid" / max(EIGHT))
     assert not list(tmp_path.rglob(".lock"))
     # Nothing is missing now: no worker is started, no file touched.
-    done = call("train", "-m", "grid", *GRID, "--optimizer", "adam", "--learning-rate", "1e-3", *places(data_dir, tmp_path))
-    assert done.returncode == 0 and "8 of 8 runs are done already" in done.stdout  # they are the same, named or not
+    done = call(
+        "train",
+        "-m",
+        "grid",
+        *GRID,
+        "--optimizer",
+        "adam",
+        "--learning-rate",
+        "1e-3",
+        *places(data_dir, tmp_path),
+    )
+    assert (
+        done.returncode == 0 and "8 of 8 runs are done already" in done.stdout
+    )  # they are the same, named or not
     assert complete(tmp_path / "grid") == after
 
 
 @pytest.fixture
 def by_hand(tmp_path):
-    """A scheduler, started in another folder: its address, and a function that starts a worker with a PYTHONPATH."""
+    """A scheduler, started in another folder:
+
+    its address, and a function that starts a worker with a PYTHONPATH.
+    """
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {"KERAS_HOME": str(elsewhere), "LAB_DATA_DIR": "", "PYTHONPATH": ""}
     with dask_parts(elsewhere, **environment) as (address, start_part, scheduler):
         yield address, lambda path: start_part("worker", "--nthreads", "1", PYTHONPATH=str(path))
         os.killpg(scheduler.pid, signal.SIGSTOP)  # one that takes connections and says nothing
-        with mock.patch.object(cluster, "ANSWER_WITHIN", 0.5), pytest.raises(UserError, match="no Dask scheduler answers"):
+        with (
+            mock.patch.object(cluster, "ANSWER_WITHIN", 0.5),
+            pytest.raises(UserError, match="no Dask scheduler answers"),
+        ):
             cluster.connect(address).__enter__()
     assert sorted(path.name for path in elsewhere.iterdir() if path.suffix != ".json") == ["log"]
 
 
 @pytest.mark.cluster
-def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, by_hand, data_dir, tmp_path):
-    """One worker and its guardian are killed during the sweep, then the client; two workers are not fit for it."""
+def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(
+    undisturbed, by_hand, data_dir, tmp_path
+):
+    """One worker and its guardian are killed during the sweep, then the client; two workers are
+    not fit for it.
+    """
     address, start_worker = by_hand
     shutil.copytree(ROOT / "lab", tmp_path / "other" / "lab")
     shutil.copytree(ROOT / "models", tmp_path / "other" / "models")
@@ -238,8 +311,13 @@ def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, b
             time.sleep(0.05)  # what a client has brought goes with it
     done = call("train", *flags)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert len(re.findall(r"^The worker tcp://.* is left out: ", done.stdout, re.M)) == 2, done.stdout
-    assert "it has another version of this code." in done.stdout and "No module named 'lab'" in done.stdout
+    assert len(re.findall(r"^The worker tcp://.* is left out: ", done.stdout, re.M)) == 2, (
+        done.stdout
+    )
+    assert (
+        "it has another version of this code." in done.stdout
+        and "No module named 'lab'" in done.stdout
+    )
     assert set(complete(tmp_path / "grid")) == EIGHT
     for name in EIGHT:
         assert outcome(tmp_path / "grid" / name) == outcome(undisturbed / "grid" / name)
@@ -248,7 +326,9 @@ def test_a_cluster_by_hand_loses_a_worker_and_a_client_but_no_run(undisturbed, b
 
 @pytest.mark.cluster
 def test_ctrl_c_keeps_the_finished_runs_and_says_so(data_dir, tmp_path):
-    process = start("-m", "grid", *GRID, "--workers", "1", *places(data_dir, tmp_path), start_new_session=True)
+    process = start(
+        "-m", "grid", *GRID, "--workers", "1", *places(data_dir, tmp_path), start_new_session=True
+    )
     wait_for_runs(process, 1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
     output, errors = process.communicate(timeout=300)
@@ -265,32 +345,53 @@ def test_runs_that_fail_keep_the_others_going(data_dir, tmp_path):
     with runs.locked(tmp_path / "rates/learning-rate=0.2/seed=0"):
         done, shown = on_terminal("-m", "rates", *flags, *rates, *places(data_dir, tmp_path))
     assert done.returncode == 1
-    assert set(complete(tmp_path / "rates")) == {"learning-rate=0.1/seed=0", "learning-rate=0.3/seed=0"}
+    assert set(complete(tmp_path / "rates")) == {
+        "learning-rate=0.1/seed=0",
+        "learning-rate=0.3/seed=0",
+    }
     assert read(tmp_path / "rates/learning-rate=1e30/seed=0")["status"] == "diverged"
-    assert "2 of 4 runs failed" in done.stderr and "learning-rate=1e30/seed=0: the loss is not a finite" in done.stderr
+    assert (
+        "2 of 4 runs failed" in done.stderr
+        and "learning-rate=1e30/seed=0: the loss is not a finite" in done.stderr
+    )
     assert "learning-rate=0.2/seed=0: another process is writing" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
-    # What is seen meanwhile: that TensorFlow starts, each run's epoch and what the last one gave, the time left; all along.
+    # What is seen meanwhile: that TensorFlow starts, each run's epoch and what the last one gave,
+    # the time left; all along.
     assert re.search(r"0:00:0\d  1e30, seed=0  starting TensorFlow", done.stdout)
     assert re.search(r"0\.[13], seed=0  epoch \d+/200  val_accuracy 0\.\d{4}", done.stdout)
-    assert re.search(r" [5-9]\d% 0:\d\d:\d\d, 0:00:\d\d left", re.sub(r"\x1b\[[\d;]*m", "", done.stdout))
+    assert re.search(
+        r" [5-9]\d% 0:\d\d:\d\d, 0:00:\d\d left", re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
+    )
     assert sum(text != before for before, text in itertools.pairwise(shown)) > 20
 
 
 def test_a_fault_that_several_runs_share_is_told_once(capsys):
-    failed = {f"device=gpu/seed={seed}": "no GPU" for seed in range(3)} | {"rate=9/seed=0": "diverged"}
+    failed = {f"device=gpu/seed={seed}": "no GPU" for seed in range(3)} | {
+        "rate=9/seed=0": "diverged"
+    }
     with sweep.Display(dict.fromkeys(failed, 1)) as display:
         for name, fault in failed.items():
             display.finished(name, {}, fault)
     sweep.report_failed(failed, "9 runs", "; the same command tries them again")
     told = capsys.readouterr()
-    assert [line.partition("FAILED: ")[2] for line in told.out.splitlines()] == ["no GPU", "as before", "as before", "diverged"]
+    assert [line.partition("FAILED: ")[2] for line in told.out.splitlines()] == [
+        "no GPU",
+        "as before",
+        "as before",
+        "diverged",
+    ]
     lines = ["  device=gpu/seed=0 and 2 more: no GPU", "  rate=9/seed=0: diverged"]
-    assert told.err.splitlines() == ["train.py: error: 4 of 9 runs failed; the same command tries them again:", *lines]
+    assert told.err.splitlines() == [
+        "train.py: error: 4 of 9 runs failed; the same command tries them again:",
+        *lines,
+    ]
 
 
 def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp_path):
-    """As one does that takes more memory than there is; one whose process was told to end is tried elsewhere."""
+    """As one does that takes more memory than there is; one whose process was told to end is tried
+    elsewhere.
+    """
     process = mock.Mock(wait=mock.Mock(return_value=-9))
     started = []
 
@@ -301,7 +402,9 @@ def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp
     monkeypatch.setattr(worker, "Trainer", start)
     monkeypatch.setattr(worker, "_idle", [])
     output = runs.Output(tmp_path / "a", "a")
-    task = worker.Task("a", Settings(dataset="mnist"), None, output, None, tmp_path / "mark", None, "me")
+    task = worker.Task(
+        "a", Settings(dataset="mnist"), None, output, None, tmp_path / "mark", None, "me"
+    )
     outcome = worker._trained(worker._Place(), task, (), (None, lambda: True))
     assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
     process.wait.return_value = 0  # as of a network that calls os._exit
@@ -316,7 +419,14 @@ def test_a_run_whose_worker_is_gone_is_checkpointed(mnist5k, tmp_path):
     """Whenever it is: while the run tells of an epoch, for one, which nobody hears any more."""
     settings = Settings(hidden=(4,), epochs=100_000, dataset="mnist5k")
     process = worker.Trainer()
-    job = trainer.Job("a", settings, ("mnist5k", "me"), devices.Setup("cpu", 1), runs.Output(tmp_path / "a", "a"), True)
+    job = trainer.Job(
+        "a",
+        settings,
+        ("mnist5k", "me"),
+        devices.Setup("cpu", 1),
+        runs.Output(tmp_path / "a", "a"),
+        True,
+    )
 
     def hear(kind, *content):
         if kind == "epoch" and content[1] == 9:
@@ -327,12 +437,17 @@ def test_a_run_whose_worker_is_gone_is_checkpointed(mnist5k, tmp_path):
         process.train(job, tuple(arrays), hear, lambda: True)
     assert process.process.wait(60) == trainer.TOLD
     history = runs.load(tmp_path / "a").history
-    assert (history.status, (tmp_path / "a" / "checkpoint.npz").exists()) == ("interrupted", True) and history.epochs >= 10
+    assert (history.status, (tmp_path / "a" / "checkpoint.npz").exists()) == (
+        "interrupted",
+        True,
+    ) and history.epochs >= 10
 
 
 @pytest.mark.cluster
 def test_what_another_hand_has_completed_meanwhile_is_not_replaced(mnist5k, tmp_path):
-    """A run that was missing when the sweep began, and is there when its turn comes; and one that is to be replaced."""
+    """A run that was missing when the sweep began, and is there when its turn comes; and one that
+    is to be replaced.
+    """
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
     work, folder = cluster.Work(tmp_path, "s", threads=1), tmp_path / "seed=0"
@@ -342,29 +457,42 @@ def test_what_another_hand_has_completed_meanwhile_is_not_replaced(mnist5k, tmp_
 
         def again(older):
             planned = [("seed=0", settings, older)]
-            ((_, _, fault),) = cluster.train_on_workers(client, planned, {"mnist5k": arrays}, work, lambda *state: None)
+            ((_, _, fault),) = cluster.train_on_workers(
+                client, planned, {"mnist5k": arrays}, work, lambda *state: None
+            )
             return fault
 
         assert "holds a run" in again(None) and complete(tmp_path) == before
         assert again(older) is None and runs.stamp(folder) != older
         after = complete(tmp_path)
-        assert "already holds a run" in again(older) and complete(tmp_path) == after  # a retry, after the run was complete
+        assert (
+            "already holds a run" in again(older) and complete(tmp_path) == after
+        )  # a retry, after the run was complete
         failing = "def net(input_shape, classes):\n    raise ValueError('no')"
         settings = Settings(net="own.py:net", source=failing, epochs=1, dataset="mnist5k")
-        assert "ValueError: no" in again(runs.stamp(folder)) and complete(tmp_path) == after  # to be replaced, and not yet
+        assert (
+            "ValueError: no" in again(runs.stamp(folder)) and complete(tmp_path) == after
+        )  # to be replaced, and not yet
 
 
 @pytest.mark.parametrize("status", ["training", "complete"])
-def test_a_run_from_a_worker_that_cannot_reach_the_folder_replaces_what_was_unfinished_there(status, mnist5k, tmp_path):
+def test_a_run_from_a_worker_that_cannot_reach_the_folder_replaces_what_was_unfinished_there(
+    status, mnist5k, tmp_path
+):
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
     for name in ("here", "sent"):
         train_run(settings, arrays, runs.Output(tmp_path / name, name), verbose=False)
-    (tmp_path / "here/history.json").write_text((tmp_path / "here/history.json").read_text().replace("complete", status))
+    (tmp_path / "here/history.json").write_text(
+        (tmp_path / "here/history.json").read_text().replace("complete", status)
+    )
     seen, before = runs.stamp(tmp_path / "here"), complete(tmp_path)
     os.utime(tmp_path / "here/config.json")  # by a worker that can, and has died since
     fault = sweep.save(tmp_path / "here", runs.read_files(tmp_path / "sent"), seen)
-    assert (fault is None) == (status == "training") and complete(tmp_path).keys() == {"here", "sent"}
+    assert (fault is None) == (status == "training") and complete(tmp_path).keys() == {
+        "here",
+        "sent",
+    }
     assert status == "training" or complete(tmp_path) == before
 
 
@@ -383,7 +511,12 @@ def test_a_sweep_does_not_overwrite_a_run_of_another_hand(status, mnist5k, tmp_p
     """One that did not finish, or whose settings are others."""
     settings = Settings(epochs=3 if status == "complete" else 2, dataset="mnist")
     (tmp_path / "s" / "seed=0").mkdir(parents=True)
-    dataset = {"name": "mnist", "sha256": data.fingerprint(mnist5k), "train": 4000, "validation": 1000}
+    dataset = {
+        "name": "mnist",
+        "sha256": data.fingerprint(mnist5k),
+        "train": 4000,
+        "validation": 1000,
+    }
     record = {"settings": settings.to_json(), "parameters": 1, "dataset": dataset}
     history = {"status": status, **{name: [1.0] for name in (*NUMBERS, "epoch_seconds")}}
     (tmp_path / "s" / "seed=0" / "config.json").write_text(json.dumps(record))
@@ -421,21 +554,46 @@ def test_workers_of_this_machine_all_have_the_data_before_the_first_run():
 
 @pytest.mark.cluster
 def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
-    flags = ("--hidden", "8", *SMALL, "--sweep", "threads", "1", "2", "--repeats", "2", "--workers", "1")
+    flags = (
+        "--hidden",
+        "8",
+        *SMALL,
+        "--sweep",
+        "threads",
+        "1",
+        "2",
+        "--repeats",
+        "2",
+        "--workers",
+        "1",
+    )
     done = call("train", "-m", "threads", *flags, *places(data_dir, tmp_path))
     assert done.returncode == 0, done.stderr
     devices = [read(tmp_path / f"threads/threads={count}/seed=0")["device"] for count in (1, 2)]
     assert devices[0].endswith("1 thread") and devices[1].endswith("2 threads")
-    compiled = [read(path.parent)["compiled"] for path in (tmp_path / "threads").rglob("history.json")]
-    assert sorted(compiled) == [False, False, True, True]  # the second seed of each used what the first had compiled
+    compiled = [
+        read(path.parent)["compiled"] for path in (tmp_path / "threads").rglob("history.json")
+    ]
+    assert sorted(compiled) == [
+        False,
+        False,
+        True,
+        True,
+    ]  # the second seed of each used what the first had compiled
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("-m", "grid", "--repeats", "2"), "holds other runs, of hidden, regularizer-strength, seed"),
+        (
+            ("-m", "grid", "--repeats", "2"),
+            "holds other runs, of hidden, regularizer-strength, seed",
+        ),
         (("-m", "grid", *GRID, "--epochs", "3"), "epochs 2, not 3"),
-        (("-m", "grid", *GRID, "--epochs", "3", "--repeats", "1", "--overwrite"), "would count as a repeat"),
+        (
+            ("-m", "grid", *GRID, "--epochs", "3", "--repeats", "1", "--overwrite"),
+            "would count as a repeat",
+        ),
         (("-m", "grid"), "holds other runs"),
         (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0/x"), "lies within the run"),
         (("-m", "grid/hidden=8/regularizer-strength=0.01/seed=0", "--repeats", "2"), "single run"),
@@ -443,7 +601,10 @@ def test_threads_can_be_swept_on_one_worker(data_dir, tmp_path):
         (("-m", "x", "--repeats", "2", "--workers", "0"), "workers"),
         (("-m", "x", "--repeats", "2", "--workers", "10000"), "at most"),
         (("-m", "x", "--workers", "2"), "--sweep or --search"),
-        (("-m", "x", "--repeats", "2", "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"), "use one of them"),
+        (
+            ("-m", "x", "--repeats", "2", "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"),
+            "use one of them",
+        ),
         (("-m", "x", "--repeats", "2", "--scheduler", "nonsense"), "no Dask scheduler answers"),
     ],
 )

@@ -19,8 +19,12 @@ def test_the_ridge_fit_solves_the_normal_equations():
 
 
 def test_without_decay_it_is_least_squares_and_decay_shrinks_it():
-    np.testing.assert_allclose(theory.fit_polynomial(X, Y, 0.0, degree=5), chebyshev.chebfit(X, Y, 5), atol=1e-12)
-    sizes = [np.linalg.norm(theory.fit_polynomial(X, Y, strength)) for strength in (0, 1e-3, 1, 100)]
+    np.testing.assert_allclose(
+        theory.fit_polynomial(X, Y, 0.0, degree=5), chebyshev.chebfit(X, Y, 5), atol=1e-12
+    )
+    sizes = [
+        np.linalg.norm(theory.fit_polynomial(X, Y, strength)) for strength in (0, 1e-3, 1, 100)
+    ]
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -34,8 +38,12 @@ def test_the_picture_shows_all_that_the_errors_are_taken_over():
     x, _, fits = theory.polynomial_fits()
     for axis, fit in zip(theory.draw_theory("polynomial").axes, fits, strict=True):
         truth, curve, _ = axis.lines
-        assert (curve.get_xdata()[[0, -1]] == x[[0, -1]]).all() and f"true error {fit['true']:.3f}" in axis.get_title()
-        assert fit["true"] == pytest.approx(np.sqrt(np.mean((curve.get_ydata() - truth.get_ydata()) ** 2)), rel=0.01)
+        assert (
+            curve.get_xdata()[[0, -1]] == x[[0, -1]]
+        ).all() and f"true error {fit['true']:.3f}" in axis.get_title()
+        assert fit["true"] == pytest.approx(
+            np.sqrt(np.mean((curve.get_ydata() - truth.get_ydata()) ** 2)), rel=0.01
+        )
         low, high = axis.get_ylim()
         assert low < curve.get_ydata().min() and curve.get_ydata().max() < high
 
@@ -44,9 +52,14 @@ def test_softmax_is_the_same_for_every_offset_only_if_shifted():
     logits = np.array([0, 1, 2], np.float32)
     expected = np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
     for offset in (-1000, -50, 0, 50, 1000):
-        np.testing.assert_allclose(theory.shifted_softmax(logits + np.float32(offset)), expected, rtol=1e-5)
+        np.testing.assert_allclose(
+            theory.shifted_softmax(logits + np.float32(offset)), expected, rtol=1e-5
+        )
     np.testing.assert_allclose(theory.naive_softmax(logits + 50), expected, rtol=1e-5)
-    assert np.isnan(theory.naive_softmax(logits + 1000)[2]) and np.isnan(theory.naive_softmax(logits - 1000)).all()
+    assert (
+        np.isnan(theory.naive_softmax(logits + 1000)[2])
+        and np.isnan(theory.naive_softmax(logits - 1000)).all()
+    )
 
 
 def test_the_optimal_discriminator():
@@ -54,15 +67,21 @@ def test_the_optimal_discriminator():
     same = theory.optimal_discriminator(x, (0, 1), (0, 1))
     assert same == pytest.approx(0.5)
     data, model = theory.density(x, 1, 2), theory.density(x, -1, 1)
-    np.testing.assert_allclose(theory.optimal_discriminator(x, (1, 2), (-1, 1)), data / (data + model))
+    np.testing.assert_allclose(
+        theory.optimal_discriminator(x, (1, 2), (-1, 1)), data / (data + model)
+    )
     assert theory.density(np.array([0.0]), 0, 1)[0] == pytest.approx(1 / np.sqrt(2 * np.pi))
 
 
 def test_a_trained_discriminator_comes_near_the_optimal_one():
     generator = np.random.default_rng(0)
-    trained = theory.train_discriminator(generator.normal(1, 1, 2000), generator.normal(-1, 1, 2000), units=8)
+    trained = theory.train_discriminator(
+        generator.normal(1, 1, 2000), generator.normal(-1, 1, 2000), units=8
+    )
     x = np.linspace(-2, 2, 9)
-    np.testing.assert_allclose(trained(x), theory.optimal_discriminator(x, (1, 1), (-1, 1)), atol=0.06)
+    np.testing.assert_allclose(
+        trained(x), theory.optimal_discriminator(x, (1, 1), (-1, 1)), atol=0.06
+    )
 
 
 def test_statistics_of_images(mnist5k):
@@ -78,7 +97,9 @@ def test_principal_components(mnist5k):
     reference = PCA(2, svd_solver="full").fit(images.reshape(300, -1) / 255)
     np.testing.assert_allclose(explained, reference.explained_variance_ratio_, rtol=1e-3)
     expected = reference.transform(images.reshape(300, -1) / 255)
-    np.testing.assert_allclose(np.abs(points), np.abs(expected), rtol=1e-2, atol=1e-2)  # an axis may point either way
+    np.testing.assert_allclose(
+        np.abs(points), np.abs(expected), rtol=1e-2, atol=1e-2
+    )  # an axis may point either way
 
 
 def test_mean_images_of_classes(mnist5k):
@@ -96,4 +117,7 @@ def test_a_data_set_of_many_classes_and_large_images(capsys):
     classes = tuple(f"class {index}" for index in range(30))
     dataset.print_table("mine", Arrays(images, labels, images[:30], labels[:30], classes))
     printed = capsys.readouterr().out
-    assert printed.count("images of class") == 20 and "Of 30 classes, the 10 with the most training images" in printed
+    assert (
+        printed.count("images of class") == 20
+        and "Of 30 classes, the 10 with the most training images" in printed
+    )

@@ -20,4 +20,8 @@ def test_the_dense_net_learns_mnist(full_mnist, tmp_path):
 @pytest.mark.processes
 def test_the_full_mnist_is_looked_at(full_mnist, tmp_path):
     done = script("visualize", "--data-dir", full_mnist, "--results-dir", tmp_path)
-    assert done.returncode == 0 and "(60000, 28, 28, 1)" in done.stdout and "(10000, 28, 28, 1)" in done.stdout
+    assert (
+        done.returncode == 0
+        and "(60000, 28, 28, 1)" in done.stdout
+        and "(10000, 28, 28, 1)" in done.stdout
+    )

@@ -1,4 +1,7 @@
-"""No file that is read can do more than be refused in one line: a corpus of them, read in a process of its own."""
+"""No file that is read can do more than be refused in one line:
+
+a corpus of them, read in a process of its own.
+"""
 
 import json
 import os
@@ -27,7 +30,9 @@ def results(cases, tmp_path_factory):
     file.write_text(json.dumps(cases))
     home = {"KERAS_HOME": str(file.parent)}
     command = [sys.executable, "-W", "ignore", "-m", "tests.hostile", str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600, env=os.environ | home)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=3600, env=os.environ | home
+    )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, f"{lines[-1]}\n{done.stderr[-2000:]}"
     return {line["name"]: line for line in lines if "name" in line}
@@ -41,7 +46,11 @@ def faults_of(case, result):
     if status not in allowed:
         faults.append(f"status {status}")
     if status == 2:
-        if error.count("\n") != 1 or not error.startswith(f"{case.script}.py: error: ") or len(error) > 3000:
+        if (
+            error.count("\n") != 1
+            or not error.startswith(f"{case.script}.py: error: ")
+            or len(error) > 3000
+        ):
             faults.append("not one line")
         if result["changed"] or result["written"]:
             faults.append(f"changed something {result['written']}")
@@ -65,9 +74,18 @@ def test_none_takes_much_memory(results):
 
 
 def test_what_is_never_read_changes_no_prediction(cases, results):
-    names = [case.name for case in cases if case.outcome == hostile.HARMLESS and case.name.startswith("model: ")]
+    names = [
+        case.name
+        for case in cases
+        if case.outcome == hostile.HARMLESS and case.name.startswith("model: ")
+    ]
     tables = [results[name]["out"].rpartition("\n/")[0] for name in names]
-    assert names[0] == "model: clean" and len(tables) > 5 and "prediction" in tables[0] and len(set(tables)) == 1
+    assert (
+        names[0] == "model: clean"
+        and len(tables) > 5
+        and "prediction" in tables[0]
+        and len(set(tables)) == 1
+    )
 
 
 def test_text_of_others_is_on_the_page_what_it_is_everywhere(cases, results):
@@ -82,4 +100,7 @@ def test_what_stands_in_kerass_cache_instead_of_a_data_set(kind, tmp_path, monke
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "datasets").mkdir()
     hostile.SPECIAL[kind](tmp_path / "datasets" / "mnist.npz")
-    assert_refused(call("train", "-m", "x", "--dataset", "mnist", "--results-dir", tmp_path), "datasets/mnist.npz: ")
+    assert_refused(
+        call("train", "-m", "x", "--dataset", "mnist", "--results-dir", tmp_path),
+        "datasets/mnist.npz: ",
+    )

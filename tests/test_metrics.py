@@ -16,8 +16,12 @@ LABELS = np.where(RNG.random(200) < 0.6, LOGITS.argmax(axis=1), RNG.integers(0, 
 def test_loss_and_accuracy():
     probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
     result = classification.loss_and_accuracy(LOGITS, LABELS)
-    assert result["loss"] == pytest.approx(reference.log_loss(LABELS, probabilities, labels=range(10)))
-    assert result["accuracy"] == pytest.approx(reference.accuracy_score(LABELS, LOGITS.argmax(axis=1)))
+    assert result["loss"] == pytest.approx(
+        reference.log_loss(LABELS, probabilities, labels=range(10))
+    )
+    assert result["accuracy"] == pytest.approx(
+        reference.accuracy_score(LABELS, LOGITS.argmax(axis=1))
+    )
 
 
 def test_an_accuracy_at_chance_is_one_that_the_most_frequent_class_has_within_a_binomial_interval():
@@ -25,20 +29,29 @@ def test_an_accuracy_at_chance_is_one_that_the_most_frequent_class_has_within_a_
     most = stats.binom.ppf(0.975, 1000, 0.7)
     assert all(classification.is_at_chance(right / 1000, labels) for right in (0, 300, 700, most))
     assert not any(classification.is_at_chance(right / 1000, labels) for right in (most + 1, 1000))
-    assert not classification.is_at_chance(0.2, np.arange(1000) % 10) and classification.chance(labels) == 0.7
+    assert (
+        not classification.is_at_chance(0.2, np.arange(1000) % 10)
+        and classification.chance(labels) == 0.7
+    )
 
 
 def test_huge_logits_do_not_overflow():
-    result = classification.loss_and_accuracy(np.array([[1000.0, 0.0], [0.0, 2000.0]]), np.array([1, 1]))
+    result = classification.loss_and_accuracy(
+        np.array([[1000.0, 0.0], [0.0, 2000.0]]), np.array([1, 1])
+    )
     assert result == {"loss": 500.0, "accuracy": 0.5}
 
 
 def test_confusion_precision_and_recall():
     predicted = LOGITS.argmax(axis=1)
     counts = classification.confusion(predicted, LABELS, 10)
-    np.testing.assert_array_equal(counts, reference.confusion_matrix(LABELS, predicted, labels=range(10)))
+    np.testing.assert_array_equal(
+        counts, reference.confusion_matrix(LABELS, predicted, labels=range(10))
+    )
     precision, recall = classification.precision_and_recall(counts)
-    np.testing.assert_allclose(precision, reference.precision_score(LABELS, predicted, average=None))
+    np.testing.assert_allclose(
+        precision, reference.precision_score(LABELS, predicted, average=None)
+    )
     np.testing.assert_allclose(recall, reference.recall_score(LABELS, predicted, average=None))
 
 
@@ -66,7 +79,9 @@ def test_the_confidence_interval_is_that_of_scipy():
 def test_it_is_taken_by_epoch_and_unknown_for_a_single_run():
     mean, half_width = intervals.mean_and_half_width([[1.0, 2.0], [3.0, 2.0]])
     assert mean.tolist() == [2, 2]
-    assert half_width == pytest.approx([12.706204736, 0])  # t of one degree of freedom, times sqrt(2) / sqrt(2)
+    assert half_width == pytest.approx(
+        [12.706204736, 0]
+    )  # t of one degree of freedom, times sqrt(2) / sqrt(2)
     mean, half_width = intervals.mean_and_half_width([[1.0, 2.0]])
     assert mean.tolist() == [1, 2] and np.isnan(half_width).all()
 
@@ -82,7 +97,9 @@ def test_a_speed_up_is_the_paired_t_interval_of_logarithms_which_is_scipys():
     reference, seconds = np.array([1.05, 0.98, 1.31, 1.02]), np.array([0.52, 0.55, 0.63, 0.49])
     found = speed.speed_up(seconds, reference)
     interval = stats.ttest_rel(np.log(reference), np.log(seconds)).confidence_interval(0.95)
-    assert found == pytest.approx((stats.gmean(reference / seconds), np.exp(interval.low), np.exp(interval.high)))
+    assert found == pytest.approx(
+        (stats.gmean(reference / seconds), np.exp(interval.low), np.exp(interval.high))
+    )
     back = speed.speed_up(reference, seconds)
     assert back == pytest.approx((1 / found.ratio, 1 / found.high, 1 / found.low))
     ratio, *interval = speed.speed_up([0.5], [2.0])
@@ -93,7 +110,10 @@ def test_a_speed_up_is_the_paired_t_interval_of_logarithms_which_is_scipys():
 def test_a_speed_up_lies_within_its_interval_19_times_of_20():
     draw = np.random.default_rng(0)
     repeats = draw.lognormal(0, 0.3, size=(4000, 5))  # what slows both down is not to count
-    pairs = zip(repeats * draw.lognormal(0, 0.05, repeats.shape), 2 * repeats * draw.lognormal(0, 0.05, repeats.shape))
+    pairs = zip(
+        repeats * draw.lognormal(0, 0.05, repeats.shape),
+        2 * repeats * draw.lognormal(0, 0.05, repeats.shape),
+    )
     found = [speed.speed_up(*pair) for pair in pairs]
     assert np.mean([low <= 2 <= high for _, low, high in found]) == pytest.approx(0.95, abs=0.012)
 
@@ -101,7 +121,10 @@ def test_a_speed_up_lies_within_its_interval_19_times_of_20():
 def test_the_spread_is_scipys_interquartile_range():
     values = np.random.default_rng(0).lognormal(size=37)
     assert speed.spread(values) == pytest.approx(stats.iqr(values) / np.median(values))
-    assert speed.spread([1.0, 1.0]) == 0 and np.isnan([speed.spread([1.0]), speed.spread([]), speed.spread([0.0, 0.0])]).all()
+    assert (
+        speed.spread([1.0, 1.0]) == 0
+        and np.isnan([speed.spread([1.0]), speed.spread([]), speed.spread([0.0, 0.0])]).all()
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,9 +150,15 @@ def test_curves_of_repeats_reach_as_far_as_all_of_them():
 
 def test_reverse_kl_is_zero_on_average_for_the_datas_spread_and_the_divergence_for_a_known_one():
     draw = np.random.default_rng(0)
-    even = [collapse.reverse_kl(draw.multinomial(300, np.full(10, 0.1)), np.full(10, 0.1)) for _ in range(2000)]
+    even = [
+        collapse.reverse_kl(draw.multinomial(300, np.full(10, 0.1)), np.full(10, 0.1))
+        for _ in range(2000)
+    ]
     assert abs(np.mean(even)) < 0.0005  # the plain estimate gives 9 / 600 = 0.015
-    shares, data = np.array([0.4, 0.3, 0.2, 0.1] + [0] * 6), np.array([0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05])
+    shares, data = (
+        np.array([0.4, 0.3, 0.2, 0.1] + [0] * 6),
+        np.array([0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]),
+    )
     uneven = [collapse.reverse_kl(draw.multinomial(300, shares), data) for _ in range(2000)]
     assert np.mean(uneven) == pytest.approx(stats.entropy(shares, data), abs=0.002)
     assert collapse.reverse_kl([0] * 9 + [500], np.full(10, 0.1)) == pytest.approx(np.log(10))
@@ -155,11 +184,17 @@ def test_measures_that_say_nothing_have_a_reason(measured, blank):
 
 def test_chi_square_and_band_are_scipys():
     counts, shares = np.array([310, 280, 305, 299, 306]), np.array([0.22, 0.18, 0.2, 0.2, 0.2])
-    assert collapse.chi_square_p(counts, shares) == pytest.approx(stats.chisquare(counts, 1500 * shares).pvalue)
-    assert collapse.chi_square_p(np.append(counts, 0), np.append(shares, 0)) == collapse.chi_square_p(counts, shares)
+    assert collapse.chi_square_p(counts, shares) == pytest.approx(
+        stats.chisquare(counts, 1500 * shares).pvalue
+    )
+    assert collapse.chi_square_p(
+        np.append(counts, 0), np.append(shares, 0)
+    ) == collapse.chi_square_p(counts, shares)
     expected, low, high = collapse.data_spread(3000, [0.1, 0.9])
     assert expected.tolist() == [300, 2700]
-    assert stats.binom.cdf(high[0], 3000, 0.1) - stats.binom.cdf(low[0], 3000, 0.1) == pytest.approx(0.95, abs=0.01)
+    assert stats.binom.cdf(high[0], 3000, 0.1) - stats.binom.cdf(
+        low[0], 3000, 0.1
+    ) == pytest.approx(0.95, abs=0.01)
 
 
 def test_precision_recall_density_coverage_and_kernel_distance_are_their_formulas():
@@ -175,7 +210,9 @@ def test_precision_recall_density_coverage_and_kernel_distance_are_their_formula
     found = fidelity.fidelity(real, generated)
     assert found.precision == pytest.approx(np.mean([any(row) for row in within]), abs=1e-6)
     assert found.density == pytest.approx(np.mean([sum(row) / 5 for row in within]), abs=1e-6)
-    assert found.coverage == pytest.approx(np.mean([min(apart[i]) < reach["real"][i] for i in range(60)]), abs=1e-6)
+    assert found.coverage == pytest.approx(
+        np.mean([min(apart[i]) < reach["real"][i] for i in range(60)]), abs=1e-6
+    )
     recalled = [any(apart[i][j] < reach["generated"][j] for j in range(50)) for i in range(60)]
     assert found.recall == pytest.approx(np.mean(recalled), abs=1e-6)
 
@@ -183,27 +220,39 @@ def test_precision_recall_density_coverage_and_kernel_distance_are_their_formula
         return (sum(a * b for a, b in zip(one, other)) / 4 + 1) ** 3
 
     among = [
-        np.mean([kernel(a, b) for i, a in enumerate(kind) for j, b in enumerate(kind) if i != j]) for kind in (real, generated)
+        np.mean([kernel(a, b) for i, a in enumerate(kind) for j, b in enumerate(kind) if i != j])
+        for kind in (real, generated)
     ]
     between = np.mean([kernel(a, b) for a in real for b in generated])
     assert found.kernel == pytest.approx(sum(among) - 2 * between, rel=1e-6)
 
 
 def test_epochs_are_in_collapse_below_half_of_the_data():
-    assert collapse.is_collapsed({"distance": [4.9, 5.1], "present": [1, 1]}, {"distance": 10.0}).tolist() == [True, False]
-    assert collapse.is_collapsed({"modes": [3, 4], "distance": [9, 1]}, {"modes": 8, "distance": 2}).tolist() == [True, False]
+    assert collapse.is_collapsed(
+        {"distance": [4.9, 5.1], "present": [1, 1]}, {"distance": 10.0}
+    ).tolist() == [True, False]
+    assert collapse.is_collapsed(
+        {"modes": [3, 4], "distance": [9, 1]}, {"modes": 8, "distance": 2}
+    ).tolist() == [True, False]
     images = np.array([0, 255, 51], np.uint8).reshape(3, 1, 1, 1) * np.ones((1, 2, 2, 1), np.uint8)
     assert collapse.mean_distance(images) == pytest.approx(2 * (1 + 0.2 + 0.8) / 3)
 
 
 def test_frechet_distance_is_its_formula_also_where_features_are_constant():
     draw = np.random.default_rng(0)
-    one, other = draw.normal(size=(400, 5)) @ draw.normal(size=(5, 5)), draw.normal(1, 2, size=(300, 5))
+    one, other = (
+        draw.normal(size=(400, 5)) @ draw.normal(size=(5, 5)),
+        draw.normal(1, 2, size=(300, 5)),
+    )
     a, b = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
-    expected = ((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(a + b - 2 * linalg.sqrtm(a @ b).real)
+    expected = ((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(
+        a + b - 2 * linalg.sqrtm(a @ b).real
+    )
     assert fidelity.frechet_distance(one, other) == pytest.approx(expected)
     dead = np.zeros((400, 1))
-    assert fidelity.frechet_distance(np.hstack([one, dead]), np.hstack([other, dead[:300]])) == pytest.approx(expected)
+    assert fidelity.frechet_distance(
+        np.hstack([one, dead]), np.hstack([other, dead[:300]])
+    ) == pytest.approx(expected)
     assert fidelity.frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
 
 
@@ -212,7 +261,11 @@ def test_modes_of_the_ring():
     counts = collapse.counts_near(load_dataset("ring").validation_images, *ring.modes)
     # Within 3 deviations lie 1 - exp(-9/2) of a Gaussian in the plane.
     assert counts.sum() / 2500 == pytest.approx(1 - np.exp(-4.5), abs=0.005) and counts.min() > 250
-    nearby = ring.centres[[3, 3, 6]] + [[2.9 * ring.deviation, 0], [0, 3.1 * ring.deviation], [0, 0]]
+    nearby = ring.centres[[3, 3, 6]] + [
+        [2.9 * ring.deviation, 0],
+        [0, 3.1 * ring.deviation],
+        [0, 0],
+    ]
     assert collapse.counts_near(nearby, *ring.modes).tolist() == [0, 0, 0, 1, 0, 0, 1, 0]
 
 
@@ -231,7 +284,11 @@ def test_the_weights_that_matter_are_the_largest_that_keep_the_accuracy(needed):
     kernels = [np.arange(1, 61) * (-1) ** np.arange(60), np.arange(61, 121).reshape(6, 10)]
 
     def accuracy_of(kept):
-        matter = [value for kernel in kept for value in np.abs(kernel).ravel() if value > 120 - needed]
+        matter = [
+            value for kernel in kept for value in np.abs(kernel).ravel() if value > 120 - needed
+        ]
         return 0.9 if len(matter) == needed else 0.8
 
-    assert classification.weights_that_matter(kernels, accuracy_of, 0.9 - 0.001) == pytest.approx(needed, rel=0.01)
+    assert classification.weights_that_matter(kernels, accuracy_of, 0.9 - 0.001) == pytest.approx(
+        needed, rel=0.01
+    )

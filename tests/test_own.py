@@ -38,7 +38,9 @@ def images(count, shape=(9, 12, 3), seed=0):
     """Images that are brighter the higher their label, and the labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(CLASSES)
-    return (labels.reshape(-1, *[1] * len(shape)) * 90 + rng.integers(0, 60, (count, *shape))).astype(np.uint8), labels
+    return (
+        labels.reshape(-1, *[1] * len(shape)) * 90 + rng.integers(0, 60, (count, *shape))
+    ).astype(np.uint8), labels
 
 
 def write_folder(folder, pictures, labels, ending="png", first=0):
@@ -77,7 +79,10 @@ def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(tmp_path, monk
         assert done.returncode == 0, done.stderr
         run = runs.load(tmp_path / "r" / name)
         assert run.record.dataset.name == ("digits/" if name == "digits" else name)
-        assert (run.record.dataset.classes, run.record.dataset.shape) == (tuple("0123456789"), (8, 8, 1))
+        assert (run.record.dataset.classes, run.record.dataset.shape) == (
+            tuple("0123456789"),
+            (8, 8, 1),
+        )
         assert run.history.final["val_accuracy"] > 0.95
         found.append((run.record.dataset.sha256, run.history.curves))
     assert found[0] == found[1]
@@ -91,19 +96,40 @@ def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(tmp_path, monk
     [
         (["\u200b" * 60, "b"], "names of classes of at most 255 letters"),
         (["a", "\ue000" * 43], "names of classes of at most 255 letters"),
-        (["\u202e", r"\u202e"], "expected distinct names of classes; some are equal once invisible characters are written out"),
+        (
+            ["\u202e", r"\u202e"],
+            "expected distinct names of classes; some are equal once invisible characters are written out",
+        ),
     ],
 )
-def test_classes_whose_names_a_run_could_not_keep_are_refused_before_it_is_trained(names, said, tmp_path):
+def test_classes_whose_names_a_run_could_not_keep_are_refused_before_it_is_trained(
+    names, said, tmp_path
+):
     """What cannot be seen is written out, and takes more letters then."""
     arrays = images(40)[0], np.arange(40) % 2
-    np.savez(tmp_path / "own.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays * 2)), classes=names)
+    np.savez(
+        tmp_path / "own.npz",
+        **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays * 2)),
+        classes=names,
+    )
     for number, name in enumerate(names):
         (tmp_path / "own" / name).mkdir(parents=True)
         for place in range(5):
-            Image.new("L", (9, 9), 50 * number + place).save(tmp_path / "own" / name / f"{place}.png")
+            Image.new("L", (9, 9), 50 * number + place).save(
+                tmp_path / "own" / name / f"{place}.png"
+            )
     for dataset in ("own.npz", "own"):
-        done = call("train", "-m", "x", "--dataset", tmp_path / dataset, "--batch-size", "8", "--results-dir", tmp_path / "r")
+        done = call(
+            "train",
+            "-m",
+            "x",
+            "--dataset",
+            tmp_path / dataset,
+            "--batch-size",
+            "8",
+            "--results-dir",
+            tmp_path / "r",
+        )
         assert_refused(done, said)
     assert not (tmp_path / "r").exists()
 
@@ -118,7 +144,21 @@ def test_data_that_changed_are_told_of_and_data_that_are_gone_asked_for(places, 
     (train, labels), (test, test_labels) = images(150), images(30, seed=2)
     shutil.copy(places / "animals.npz", tmp_path / "mine.npz")
     flags = ["--results-dir", tmp_path / "r"]
-    assert call("train", "-m", "x", "--dataset", "mine.npz", "--data-dir", tmp_path, "--epochs", "1", *flags).returncode == 0
+    assert (
+        call(
+            "train",
+            "-m",
+            "x",
+            "--dataset",
+            "mine.npz",
+            "--data-dir",
+            tmp_path,
+            "--epochs",
+            "1",
+            *flags,
+        ).returncode
+        == 0
+    )
     done = call("evaluate", "-m", "x", *flags)
     assert done.returncode == 0 and "Note" not in done.stdout and "│ owl " in done.stdout
     arrays = {"x_train": train, "y_train": labels, "x_test": test, "y_test": test_labels}
@@ -128,24 +168,36 @@ def test_data_that_changed_are_told_of_and_data_that_are_gone_asked_for(places, 
     write_npz(tmp_path / "mine.npz", train[:, :, :, 0], labels, test[:, :, :, 0], test_labels)
     assert_refused(call("evaluate", "-m", "x", *flags), "other images or classes")
     (tmp_path / "mine.npz").unlink()
-    assert_refused(call("evaluate", "-m", "x", *flags), "no file mine.npz: give its path, or the folder")
+    assert_refused(
+        call("evaluate", "-m", "x", *flags), "no file mine.npz: give its path, or the folder"
+    )
 
 
-def test_a_folder_that_does_not_say_which_are_for_testing_is_split_always_alike_and_by_class(tmp_path, capsys):
+def test_a_folder_that_does_not_say_which_are_for_testing_is_split_always_alike_and_by_class(
+    tmp_path, capsys
+):
     pictures, labels = images(64, (8, 8))
     write_folder(tmp_path / "all", pictures[:60], labels[:60])
     write_folder(tmp_path / "all", pictures[60:], labels[60:], "jpg", first=60)
     (tmp_path / "all" / "cat" / "notes.txt").write_text("no picture")
     first, again = (data.load_dataset(f"{tmp_path}/all/") for _ in range(2))
     assert data.fingerprint(first) == data.fingerprint(again)
-    assert np.bincount(first.validation_labels).tolist() == [4, 4, 4] and len(first.train_images) == 52
-    assert "64 pictures; of each class a fifth, 12 in all, is kept for testing" in capsys.readouterr().out
+    assert (
+        np.bincount(first.validation_labels).tolist() == [4, 4, 4] and len(first.train_images) == 52
+    )
+    assert (
+        "64 pictures; of each class a fifth, 12 in all, is kept for testing"
+        in capsys.readouterr().out
+    )
     together = np.concatenate([first.train_images, first.validation_images])
     assert {image.tobytes() for image in pictures[:60]} <= {image.tobytes() for image in together}
 
 
 def folder_of(top, pictures, ending="png", **options):
-    """A folder of three classes of these pictures, for training and testing alike: its name for `data.load_dataset`."""
+    """A folder of three classes of these pictures, for training and testing alike:
+
+    its name for `data.load_dataset`.
+    """
     for place in [top / part / name for part in ("train", "test") for name in CLASSES]:
         place.mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pictures):
@@ -155,14 +207,23 @@ def folder_of(top, pictures, ending="png", **options):
 
 @pytest.mark.parametrize(
     ("ending", "options"),
-    [("png", {}), ("bmp", {}), ("tif", {}), ("TIFF", {"compression": "tiff_lzw"}), ("BMP", {}), ("webp", {"lossless": True})],
+    [
+        ("png", {}),
+        ("bmp", {}),
+        ("tif", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("BMP", {}),
+        ("webp", {"lossless": True}),
+    ],
 )
 def test_formats_without_loss_give_the_same_data_set(ending, options, tmp_path):
     pictures = [Image.fromarray(one) for one in images(4, (9, 8, 3))[0]]
     if ending == "tif":  # the first page counts, as the first frame of a GIF
         options = {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]}
     found = data.load_dataset(folder_of(tmp_path / "x", pictures, ending, **options))
-    assert data.fingerprint(found) == data.fingerprint(data.load_dataset(folder_of(tmp_path / "y", pictures)))
+    assert data.fingerprint(found) == data.fingerprint(
+        data.load_dataset(folder_of(tmp_path / "y", pictures))
+    )
 
 
 def test_a_files_content_decides_what_it_is_and_a_gif_is_its_first_frame(tmp_path):
@@ -197,10 +258,22 @@ def test_what_is_left_out_of_a_folder_is_said_and_recorded_and_clutter_is_not(tm
     ):
         (top / "train" / name).parent.mkdir(exist_ok=True, parents=True)
         (top / "train" / name).write_text("clutter")
-    flags = ["--dataset", "birds", "--data-dir", tmp_path, "--epochs", "1", "--results-dir", tmp_path / "r"]
+    flags = [
+        "--dataset",
+        "birds",
+        "--data-dir",
+        tmp_path,
+        "--epochs",
+        "1",
+        "--results-dir",
+        tmp_path / "r",
+    ]
     done = call("train", "-m", "x", *flags)
     assert done.returncode == 0, done.stderr
-    assert "2 .heic, 2 folder, 1 no ending, 1 .csv" in done.stdout and "Batch size 128 is more than the 15" in done.stdout
+    assert (
+        "2 .heic, 2 folder, 1 no ending, 1 .csv" in done.stdout
+        and "Batch size 128 is more than the 15" in done.stdout
+    )
     about = json.loads((tmp_path / "r" / "x" / "config.json").read_text())["dataset"]
     assert about["ignored"] == {".heic": 2, "folder": 2, "no ending": 1, ".csv": 1}
     assert (about["name"], about["classes"], about["sha256"]) == ("birds/", CLASSES, plain)
@@ -208,7 +281,10 @@ def test_what_is_left_out_of_a_folder_is_said_and_recorded_and_clutter_is_not(tm
     assert call("evaluate", "-m", "x", "--results-dir", tmp_path / "r").returncode == 0
 
 
-@pytest.mark.parametrize(("most", "divisor"), [(7, 255), (255, 255), (256, 4095), (4095, 4095), (4096, 65535), (65535, 65535)])
+@pytest.mark.parametrize(
+    ("most", "divisor"),
+    [(7, 255), (255, 255), (256, 4095), (4095, 4095), (4096, 65535), (65535, 65535)],
+)
 @pytest.mark.parametrize("ending", ["png", "tif"])
 def test_sixteen_bits_are_scaled_by_what_the_training_set_reaches(most, divisor, ending, tmp_path):
     values = np.linspace(0, most, 64).astype(np.uint16).reshape(8, 8)
@@ -218,11 +294,16 @@ def test_sixteen_bits_are_scaled_by_what_the_training_set_reaches(most, divisor,
     scaled = values.astype(int) * 255 // divisor
     assert found.divisor == divisor and (divisor < 65535 or (scaled == values // 257).all())
     np.testing.assert_array_equal(found.train_images[0, ..., 0], scaled)
-    np.testing.assert_array_equal(found.train_images[3, ..., 0], (values // 2).astype(int) * 255 // divisor)
+    np.testing.assert_array_equal(
+        found.train_images[3, ..., 0], (values // 2).astype(int) * 255 // divisor
+    )
     np.testing.assert_array_equal(found.train_images[6, ..., 0], np.asarray(eight))
-    # The same once more, from the cache; and a picture that is brighter than all that was trained on is cut off.
+    # The same once more, from the cache; and a picture that is brighter than all that was trained
+    # on is cut off.
     assert data.load_dataset(f"{tmp_path}/x/").divisor == divisor
-    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "x" / "test" / "cat" / f"9.{ending}")
+    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(
+        tmp_path / "x" / "test" / "cat" / f"9.{ending}"
+    )
     assert data.load_dataset(f"{tmp_path}/x/").divisor == divisor
 
 
@@ -230,13 +311,26 @@ def test_a_runs_divisor_is_that_of_the_pictures_that_it_predicts(tmp_path):
     values = [np.full((8, 8), value, np.uint16) for value in (0, 200, 2000, 4000)]
     folder_of(tmp_path / "x", [Image.fromarray(one) for one in values])
     flags = ["-m", "x", "--results-dir", tmp_path / "r"]
-    done = call("train", *flags, "--dataset", tmp_path / "x", "--hidden", "8", "--epochs", "2", "--batch-size", "4")
+    done = call(
+        "train",
+        *flags,
+        "--dataset",
+        tmp_path / "x",
+        "--hidden",
+        "8",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "4",
+    )
     assert done.returncode == 0, done.stderr
     run = runs.load(tmp_path / "r" / "x")
     assert run.record.dataset.divisor == 4095
     assert call("evaluate", *flags, "--images", tmp_path / "x" / "train" / "cat").returncode == 0
     lines = (tmp_path / "r" / "x" / "predictions.csv").read_text().splitlines()[1:]
-    found = np.stack([np.full((8, 8, 1), value * 255 // 4095) for value in (0, 200, 2000, 4000)]).astype(np.uint8)
+    found = np.stack(
+        [np.full((8, 8, 1), value * 255 // 4095) for value in (0, 200, 2000, 4000)]
+    ).astype(np.uint8)
     logits, _ = inference.logits_and_features(runs.load_model(run), found)
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = probabilities.max(axis=1) / probabilities.sum(axis=1)
@@ -251,7 +345,9 @@ PICTURES = {
     "one bit": lambda grey: grey.convert("1"),
     "palette": lambda grey: grey.convert("RGB").quantize(16),
     "white on nothing": lambda grey: Image.merge("LA", (Image.new("L", grey.size, 255), grey)),
-    "half transparent": lambda grey: Image.merge("RGBA", (grey, grey, Image.new("L", grey.size, 9), grey)),
+    "half transparent": lambda grey: Image.merge(
+        "RGBA", (grey, grey, Image.new("L", grey.size, 9), grey)
+    ),
     "CMYK": lambda grey: grey.convert("RGB").convert("CMYK"),
 }
 
@@ -266,14 +362,18 @@ def test_a_picture_is_predicted_as_it_was_trained_on(kind, resize, tmp_path):
     path = next((tmp_path / "x" / "train").rglob("*.*"))
     (reading,), _ = data.read_pictures([path], found.train_images.shape[1:], "whole", found.divisor)
     np.testing.assert_array_equal(reading.images[0], found.train_images[0])
-    assert np.ptp(found.train_images) > 0 or kind == "white on nothing"  # of which white paper shows nothing
+    assert (
+        np.ptp(found.train_images) > 0 or kind == "white on nothing"
+    )  # of which white paper shows nothing
 
 
 def test_images_that_are_all_equal_are_warned_of(tmp_path, capsys):
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     drawing = clear.copy()
     ImageDraw.Draw(drawing).line([(1, 1), (6, 6)], "white")
-    assert (data.load_dataset(folder_of(tmp_path / "x", [clear, drawing])).train_images == 255).all()
+    assert (
+        data.load_dataset(folder_of(tmp_path / "x", [clear, drawing])).train_images == 255
+    ).all()
     assert "all 6 training images are equal" in capsys.readouterr().out
     Image.new("RGB", (8, 8)).save(tmp_path / "x" / "train" / "cat" / "2.png")
     data.load_dataset(f"{tmp_path}/x/")
@@ -299,13 +399,21 @@ def test_pictures_of_several_sizes_become_squares(tmp_path):
         and "--resize 12" in one.record.command
     )
     assert set(runs.differences([one, other])) == {"resize", "data"}
-    assert_refused(call("train", "-m", "a", *flags, "--resize", "9", "--epochs", "1"), "resize 12, not 9")
+    assert_refused(
+        call("train", "-m", "a", *flags, "--resize", "9", "--epochs", "1"), "resize 12, not 9"
+    )
     assert call("evaluate", "-m", "b", "--results-dir", tmp_path / "r").returncode == 0
-    _, arrays = sweep.load_data({f"{side}": Settings(dataset=top, resize=side, batch_size=8) for side in (8, 16)})
-    assert sorted(one.train_images.shape for one in arrays.values()) == [(12, 8, 8, 1), (12, 16, 16, 1)]
+    _, arrays = sweep.load_data(
+        {f"{side}": Settings(dataset=top, resize=side, batch_size=8) for side in (8, 16)}
+    )
+    assert sorted(one.train_images.shape for one in arrays.values()) == [
+        (12, 8, 8, 1),
+        (12, 16, 16, 1),
+    ]
     # A square that has the size already stays as it is.
     assert (
-        data.load_dataset(top, resize=28).train_images[0] == np.asarray(Image.open(f"{top}train/cat/0.png"))[..., None]
+        data.load_dataset(top, resize=28).train_images[0]
+        == np.asarray(Image.open(f"{top}train/cat/0.png"))[..., None]
     ).all()
     for name in ("mnist", "mnist5k", "grid", f"{tmp_path}/x.npz"):
         np.savez(tmp_path / "x.npz")
@@ -318,10 +426,14 @@ def test_grey_pictures_among_coloured_ones_are_read_as_colour(tmp_path, capsys):
     found = data.load_dataset(folder_of(tmp_path / "x", [grey, colour]))
     assert "3 of 6" not in capsys.readouterr().out.replace("6 of 12 pictures are in colour", "")
     assert found.train_images.shape == (6, 8, 8, 3)
-    assert (found.train_images[0] == np.asarray(grey)[..., None]).all() and (found.train_images[3] == [255, 0, 0]).all()
+    assert (found.train_images[0] == np.asarray(grey)[..., None]).all() and (
+        found.train_images[3] == [255, 0, 0]
+    ).all()
 
 
-def test_copies_of_decoded_folders_are_few_and_believed_only_as_they_were_written(tmp_path, monkeypatch):
+def test_copies_of_decoded_folders_are_few_and_believed_only_as_they_were_written(
+    tmp_path, monkeypatch
+):
     cache = Path(os.environ["KERAS_HOME"], "datasets")
     cache.mkdir()
     others = ["own-notes.npz", f"own-{'0' * 32}.npz.bak", "mnist.npz", f"x-own-{'0' * 32}.npz"]
@@ -389,14 +501,23 @@ DEEP = Image.new("I;16", (8, 8))
 
 
 def with_classes(folder, classes):
-    np.savez(folder / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS, classes=classes)
+    np.savez(
+        folder / "x.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS, classes=classes
+    )
 
 
 def colour16(value, alpha=()):
-    """A PNG file of 8x8 pixels with 16 bits a channel, and perhaps an alpha channel, which Pillow does not write."""
+    """A PNG file of 8x8 pixels with 16 bits a channel, and perhaps an alpha channel, which Pillow
+    does not write.
+    """
 
     def chunk(kind, content):
-        return struct.pack(">L", len(content)) + kind + content + struct.pack(">L", zlib.crc32(kind + content))
+        return (
+            struct.pack(">L", len(content))
+            + kind
+            + content
+            + struct.pack(">L", zlib.crc32(kind + content))
+        )
 
     pixel = struct.pack(f">{3 + len(alpha)}H", *[value] * 3, *alpha)
     rows = 8 * (b"\0" + 8 * pixel)
@@ -456,17 +577,39 @@ FAULTS = {
 def test_faulty_data_are_refused_in_a_line(fault, tmp_path):
     write, said = FAULTS[fault]
     name = write(tmp_path)
-    assert_refused(call("train", "-m", "x", "--dataset", name, "--data-dir", tmp_path, "--results-dir", tmp_path / "r"), said)
+    assert_refused(
+        call(
+            "train",
+            "-m",
+            "x",
+            "--dataset",
+            name,
+            "--data-dir",
+            tmp_path,
+            "--results-dir",
+            tmp_path / "r",
+        ),
+        said,
+    )
     assert not (tmp_path / "r").exists()
 
 
-def test_data_that_pretend_to_be_a_known_set_and_settings_that_images_are_too_small_for(tmp_path, places):
+def test_data_that_pretend_to_be_a_known_set_and_settings_that_images_are_too_small_for(
+    tmp_path, places
+):
     pictures, labels = images(300, (28, 28))
     write_npz(tmp_path / "mnist.npz", pictures, labels, pictures, labels)
     done = call("train", "-m", "x", "--data-dir", tmp_path, "--results-dir", tmp_path / "r")
     assert_refused(done, f"--dataset {tmp_path}/mnist.npz")
     assert "in 3 classes" in done.stderr
-    flags = ["--dataset", places / "animals.npz", "--results-dir", tmp_path / "r", "--batch-size", "16"]
+    flags = [
+        "--dataset",
+        places / "animals.npz",
+        "--results-dir",
+        tmp_path / "r",
+        "--batch-size",
+        "16",
+    ]
     for more, said in (
         (["--net", "filter"], "at least 20 pixels"),
         (["--conv", "--filters", "4,4,4,4"], "has room for 3"),
@@ -492,9 +635,18 @@ def residual(tmp_path_factory):
     return path
 
 
-def test_the_network_of_the_docs_is_trained_and_loaded_without_being_run(residual, data_dir, tmp_path):
+def test_the_network_of_the_docs_is_trained_and_loaded_without_being_run(
+    residual, data_dir, tmp_path
+):
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
-    more = ["--filters", "4,6", "--epochs", "2", "--batch-size", "15"]  # so small a batch is not shared out
+    more = [
+        "--filters",
+        "4,6",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "15",
+    ]  # so small a batch is not shared out
     done = call("train", "-m", "mine", "--net", f"{residual}:residual", *more, *flags)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "mine"
@@ -505,7 +657,9 @@ def test_the_network_of_the_docs_is_trained_and_loaded_without_being_run(residua
         residual.read_text(),
         (4, 6),
     )
-    assert run.record.command.endswith("--net residual.py:residual --filters 4,6 --batch-size 15 --epochs 2 --dataset mnist")
+    assert run.record.command.endswith(
+        "--net residual.py:residual --filters 4,6 --batch-size 15 --epochs 2 --dataset mnist"
+    )
     # What is evaluated is what was trained, and the file of the run is not run for it.
     (folder / "network.py").write_text("raise SystemExit")
     done = call("evaluate", "-m", "mine", *flags)
@@ -528,7 +682,9 @@ def refuses_absurd_layers(folder, flags):
     config = json.loads(members["config.json"])
     inner = config["config"]["layers"][2]["config"]["layers"]
     for units in (10**9, 7):
-        next(one for one in reversed(inner) if one["class_name"] == "Dense")["config"]["units"] = units
+        next(one for one in reversed(inner) if one["class_name"] == "Dense")["config"]["units"] = (
+            units
+        )
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in (members | {"config.json": json.dumps(config).encode()}).items():
                 archive.writestr(name, content)
@@ -550,20 +706,51 @@ def build(input_shape, classes, dropout=0.5):
 
 
 @pytest.mark.cluster
-def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(places, tmp_path, monkeypatch):
+def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(
+    places, tmp_path, monkeypatch
+):
     path = tmp_path / "own.py"
     path.write_text(OWN_LAYER)
-    flags = ["--dataset", places / "animals.npz", "--results-dir", tmp_path / "r", "--epochs", "2", "--batch-size", "32"]
-    sweep = ["-m", "s", "--net", f"{path}:build", *flags, "--sweep", "dropout", "0", "0.3", "--workers", "1"]
+    flags = [
+        "--dataset",
+        places / "animals.npz",
+        "--results-dir",
+        tmp_path / "r",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "32",
+    ]
+    sweep = [
+        "-m",
+        "s",
+        "--net",
+        f"{path}:build",
+        *flags,
+        "--sweep",
+        "dropout",
+        "0",
+        "0.3",
+        "--workers",
+        "1",
+    ]
     done = call("train", *sweep)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("keras.models.load_model alone cannot load own.py:build (Could not locate class 'Twice')") == 1
+    assert (
+        done.stdout.count(
+            "keras.models.load_model alone cannot load own.py:build (Could not locate class 'Twice')"
+        )
+        == 1
+    )
     folder = tmp_path / "r" / "s" / "dropout=0.3" / "seed=0"
     assert "network.py" in files_of(folder) and runs.load(folder).settings.dropout == 0.3
     places_of = ["--results-dir", tmp_path / "r"]
     # Its own layer is run only if the user says so.
     assert_refused(call("evaluate", "-m", "s/dropout=0.3/seed=0", *places_of), "own_own.Twice")
-    assert "--net FILE.py:FUNCTION" in call("evaluate", "-m", "s/dropout=0.3/seed=0", *places_of).stderr
+    assert (
+        "--net FILE.py:FUNCTION"
+        in call("evaluate", "-m", "s/dropout=0.3/seed=0", *places_of).stderr
+    )
     done = call("evaluate", "-m", "s/dropout=0.3/seed=0", "--net", f"{path}:build", *places_of)
     assert done.returncode == 0 and "Note" not in done.stdout, done.stderr
     evaluated = json.loads((folder / "evaluation.json").read_text())["validation"]
@@ -573,20 +760,35 @@ def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(p
     # Another source is another network.
     path.write_text(OWN_LAYER.replace("2 * inputs", "3 * inputs"))
     assert_refused(call("train", *sweep), "another version of own.py:build")
-    assert "has changed" in call("evaluate", "-m", "s/dropout=0.3/seed=0", "--net", f"{path}:build", *places_of).stdout
+    assert (
+        "has changed"
+        in call(
+            "evaluate", "-m", "s/dropout=0.3/seed=0", "--net", f"{path}:build", *places_of
+        ).stdout
+    )
 
 
 HEAD = "import os, sys\nimport keras\nfrom keras import layers, ops\n"
 
 
 def net_of(body, before=""):
-    """A file with a function "net" of these lines, which find "inputs" and "flat", the images as vectors; others before it."""
-    lines = ["inputs = keras.Input(input_shape)", "flat = layers.Flatten()(inputs)", *body.splitlines()]
-    return "\n".join([HEAD + before, "def net(input_shape, classes):", *(f"    {line}" for line in lines), ""])
+    """A file with a function "net" of these lines, which find "inputs" and "flat", the images as
+    vectors; others before it.
+    """
+    lines = [
+        "inputs = keras.Input(input_shape)",
+        "flat = layers.Flatten()(inputs)",
+        *body.splitlines(),
+    ]
+    return "\n".join(
+        [HEAD + before, "def net(input_shape, classes):", *(f"    {line}" for line in lines), ""]
+    )
 
 
 def net_with(call, before="", more=""):
-    """A file with a network that has a layer "Own", whose method "call" has these lines, and which has more methods."""
+    """A file with a network that has a layer "Own", whose method "call" has these lines, and which
+    has more methods.
+    """
     lines = "".join(f"        {line}\n" for line in call.splitlines())
     layer = f"{before}\nclass Own(layers.Layer):\n    def call(self, x, training=False):\n{lines}        return x\n{more}"
     return net_of("return keras.Model(inputs, layers.Dense(classes)(Own()(flat)))", layer)
@@ -597,9 +799,7 @@ ERRORS = "class Stop(KeyboardInterrupt): pass\nclass Base(BaseException): pass\n
 ERRORS += "class Mute(Exception):\n    def __str__(self): raise self\n"
 WEIGHT = "    def build(self, shape):\n        self.add_weight(shape=(), {}, name='count')\n"
 PENALTY = "def fails(w): 1 / 0\nreturn keras.Model(inputs, layers.Dense(classes, kernel_regularizer=fails)(flat))"
-FIXED = (
-    "same = keras.Input(batch_shape=(2, *input_shape))\nreturn keras.Model(same, layers.Dense(classes)(layers.Flatten()(same)))"
-)
+FIXED = "same = keras.Input(batch_shape=(2, *input_shape))\nreturn keras.Model(same, layers.Dense(classes)(layers.Flatten()(same)))"
 NETS = {
     "no file": (None, "net.py: name your network with its folder"),
     "no function": ("def other(): pass", "has no function net; it has other"),
@@ -661,7 +861,10 @@ RAISED = {
 }
 for error, said in RAISED.items():
     NETS[error] = net_of(f"raise {error}", ERRORS), f"net.py:net fails: {said}"
-    NETS[f"{error} in training"] = net_with(f"if training: raise {error}", ERRORS), f"net.py:net fails: {said}"
+    NETS[f"{error} in training"] = (
+        net_with(f"if training: raise {error}", ERRORS),
+        f"net.py:net fails: {said}",
+    )
 
 
 @pytest.mark.parametrize("fault", NETS)
@@ -669,7 +872,14 @@ def test_a_network_that_cannot_be_is_refused_in_a_line(fault, data_dir, tmp_path
     source, said = NETS[fault]
     if source:
         (tmp_path / "net.py").write_bytes(source if isinstance(source, bytes) else source.encode())
-    flags = ["--net", f"{tmp_path}/net.py:net", "--data-dir", data_dir, "--results-dir", tmp_path / "r"]
+    flags = [
+        "--net",
+        f"{tmp_path}/net.py:net",
+        "--data-dir",
+        data_dir,
+        "--results-dir",
+        tmp_path / "r",
+    ]
     assert_refused(call("train", "-m", "x", *flags), said)
     assert not (tmp_path / "r" / "x").exists()
 
@@ -677,9 +887,13 @@ def test_a_network_that_cannot_be_is_refused_in_a_line(fault, data_dir, tmp_path
 @pytest.mark.parametrize("named", ["", ":", ":net()", ":9"])
 def test_a_file_without_a_function_is_told_which_it_has(named, tmp_path):
     (tmp_path / "net.py").write_text("raise SystemExit\ndef first(): pass\ndef second(): pass")
-    assert_refused(call("train", "-m", "x", "--net", f"{tmp_path}/net.py{named}"), "net.py:FUNCTION; it has first, second")
     assert_refused(
-        call("train", "-m", "x", "--net", f"{tmp_path}/other.py{named}"), "other.py: name your network with its folder"
+        call("train", "-m", "x", "--net", f"{tmp_path}/net.py{named}"),
+        "net.py:FUNCTION; it has first, second",
+    )
+    assert_refused(
+        call("train", "-m", "x", "--net", f"{tmp_path}/other.py{named}"),
+        "other.py: name your network with its folder",
     )
 
 
@@ -697,7 +911,10 @@ def test_what_the_code_of_a_network_does_to_the_process_is_undone(monkeypatch, t
         sys.stdout = sys.stderr = None
         warnings.simplefilter("error")
     assert (sys.stdout, sys.stderr) == streams and warnings.filters == filters
-    with pytest.raises(models.NetworkError, match="changes the current folder"), models.user_code("net.py:net"):
+    with (
+        pytest.raises(models.NetworkError, match="changes the current folder"),
+        models.user_code("net.py:net"),
+    ):
         os.chdir(tmp_path)
     assert os.getcwd() == folder
     with pytest.raises(models.NetworkError, match="closes sys"), models.user_code("net.py:net"):
@@ -727,18 +944,33 @@ class Rows(layers.Layer):
 @pytest.mark.parametrize("kind", UNKNOWN_SIZES)
 def test_a_network_of_unknown_sizes_is_trained_and_evaluated(kind, places, tmp_path):
     (tmp_path / "net.py").write_text(net_of(UNKNOWN_SIZES[kind], ROWS))
-    evaluated_like_trained(tmp_path, places, () if kind == "input" else ("--net", tmp_path / "net.py:net"))
+    evaluated_like_trained(
+        tmp_path, places, () if kind == "input" else ("--net", tmp_path / "net.py:net")
+    )
 
 
 def evaluated_like_trained(folder, places, named):
     """Train the network of net.py in a folder, and evaluate it with these flags: the same loss."""
     flags = ["--dataset", places / "animals.npz", "--results-dir", folder / "r"]
-    done = call("train", "-m", "x", "--net", folder / "net.py:net", "--epochs", "1", "--batch-size", "15", *flags)
+    done = call(
+        "train",
+        "-m",
+        "x",
+        "--net",
+        folder / "net.py:net",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "15",
+        *flags,
+    )
     assert done.returncode == 0, done.stderr
     done = call("evaluate", "-m", "x", *named, *flags[2:])
     assert done.returncode == 0, done.stderr
     evaluated = json.loads((folder / "r" / "x" / "evaluation.json").read_text())["validation"]
-    assert evaluated["loss"] == pytest.approx(runs.load(folder / "r" / "x").history.final["val_loss"], rel=1e-3)
+    assert evaluated["loss"] == pytest.approx(
+        runs.load(folder / "r" / "x").history.final["val_loss"], rel=1e-3
+    )
 
 
 COUNTS = """
@@ -761,13 +993,19 @@ def test_counts_of_a_network_are_saved_and_loaded(places, tmp_path):
     evaluated_like_trained(tmp_path, places, ("--net", tmp_path / "net.py:net"))
     run = runs.load(tmp_path / "r" / "x")
     model = runs.load_model(run, run.settings)
-    counts = {str(weight.dtype): np.asarray(weight) for weight in model.weights if weight.shape == (900,)}
+    counts = {
+        str(weight.dtype): np.asarray(weight) for weight in model.weights if weight.shape == (900,)
+    }
     # 150 images in batches of 15: ten steps, the last of which leaves a bool as it was.
     expected = {"int32": {10}, "int64": {10}, "uint8": {10}, "bool": {False}}
     assert {kind: set(values.tolist()) for kind, values in counts.items()} == expected
 
 
-SEED, SCALE, KERAS = "do not depend on --seed", "hardly differs between images", "load_model alone cannot load"
+SEED, SCALE, KERAS = (
+    "do not depend on --seed",
+    "hardly differs between images",
+    "load_model alone cannot load",
+)
 START = "start = keras.initializers.HeNormal(seed=1)\n"
 MODEL = "class Own(keras.Model):\n    def __init__(self, last):\n        super().__init__()\n        self.last = last\n"
 MODEL += "    def call(self, x): return self.last(layers.Flatten()(x / 255))\n    def get_config(self): return {}\n"
@@ -805,8 +1043,13 @@ NOTED = {
 @pytest.mark.parametrize("case", NOTED)
 def test_what_should_be_known_of_a_network_is_noted(case, mnist5k):
     body, expected = NOTED[case]
-    source = net_of(body, f"import tensorflow as tf\ndef twice(x):\n    return 2 * x\n{START}{MODEL}")
-    two = [models.build("net.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=seed) for seed in (0, 1)]
+    source = net_of(
+        body, f"import tensorflow as tf\ndef twice(x):\n    return 2 * x\n{START}{MODEL}"
+    )
+    two = [
+        models.build("net.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=seed)
+        for seed in (0, 1)
+    ]
     found = notes_on("net.py:net", *two, mnist5k.train_images[:100])
     assert [next(one for one in (SEED, SCALE, KERAS) if one in note) for note in found] == expected
 
@@ -853,9 +1096,13 @@ def penalized(input_shape, classes, regularizer_strength=1e-2):
 """
 
 
-def test_runs_that_follow_each_other_are_the_runs_alone_whatever_the_function_draws(data_dir, tmp_path):
+def test_runs_that_follow_each_other_are_the_runs_alone_whatever_the_function_draws(
+    data_dir, tmp_path
+):
     (tmp_path / "baked.py").write_text(BAKED)
-    settings = with_source(Settings(net=f"{tmp_path}/baked.py:projected", epochs=1, batch_size=64, dataset="mnist"))
+    settings = with_source(
+        Settings(net=f"{tmp_path}/baked.py:projected", epochs=1, batch_size=64, dataset="mnist")
+    )
     arrays = data.load_dataset("mnist", data_dir)
 
     def curves(seed, name):
@@ -871,7 +1118,12 @@ def test_runs_that_follow_each_other_are_the_runs_alone_whatever_the_function_dr
 def test_penalties_of_a_network_are_those_of_its_weights(data_dir, tmp_path):
     (tmp_path / "baked.py").write_text(BAKED)
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
-    assert call("train", "-m", "x", "--net", f"{tmp_path}/baked.py:penalized", "--epochs", "1", *flags).returncode == 0
+    assert (
+        call(
+            "train", "-m", "x", "--net", f"{tmp_path}/baked.py:penalized", "--epochs", "1", *flags
+        ).returncode
+        == 0
+    )
     model = keras.models.load_model(tmp_path / "x" / "model.keras")
     kernel = np.asarray(model.layers[1].layers[-1].kernel)
     ours = runs.load_model(runs.load(tmp_path / "x"))
@@ -880,7 +1132,12 @@ def test_penalties_of_a_network_are_those_of_its_weights(data_dir, tmp_path):
     np.testing.assert_allclose(ours(some), model(some), rtol=1e-5, atol=1e-6)
 
 
-LAYER = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}, "registered_name": None}
+LAYER = {
+    "module": "keras.layers",
+    "class_name": "Dense",
+    "config": {"units": 3},
+    "registered_name": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -888,15 +1145,45 @@ LAYER = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}
     [
         LAYER | {"class_name": "Lambda"},
         LAYER | {"module": "os", "class_name": "system"},
-        LAYER | {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
-        LAYER | {"config": {"units": 3, "activation": {"class_name": "__lambda__", "config": {"value": "x"}}}},
+        LAYER
+        | {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "eval",
+            "registered_name": "function",
+        },
+        LAYER
+        | {
+            "config": {
+                "units": 3,
+                "activation": {"class_name": "__lambda__", "config": {"value": "x"}},
+            }
+        },
         LAYER | {"registered_name": "own>Thing"},
-        LAYER | {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/etc"}},
-        LAYER | {"build_config": {"input_shape": {"class_name": "StringLookup", "module": "keras.layers", "config": {}}}},
-        LAYER | {"config": {"units": 3, "kernel_initializer": {"module": "keras.src.saving", "class_name": "load_model"}}},
+        LAYER
+        | {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/etc"}},
+        LAYER
+        | {
+            "build_config": {
+                "input_shape": {
+                    "class_name": "StringLookup",
+                    "module": "keras.layers",
+                    "config": {},
+                }
+            }
+        },
+        LAYER
+        | {
+            "config": {
+                "units": 3,
+                "kernel_initializer": {"module": "keras.src.saving", "class_name": "load_model"},
+            }
+        },
     ],
 )
-def test_an_archive_that_names_anything_but_reviewed_layers_is_refused_before_it_is_read(layer, monkeypatch):
+def test_an_archive_that_names_anything_but_reviewed_layers_is_refused_before_it_is_read(
+    layer, monkeypatch
+):
     monkeypatch.setattr(keras.Sequential, "from_config", None)
     with pytest.raises(models.NetworkError, match="none of the layers"):
         models.from_config({"layers": [LAYER, layer]}, (28, 28, 1), 10)
@@ -909,15 +1196,26 @@ def test_a_word_is_a_folder_or_a_file_in_the_data_folder_or_here(tmp_path, monke
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "here" / "birds.txt").touch()
-    for word, name in (("birds", "birds/"), ("birds/", "birds/"), ("cells", "cells.npz"), ("cells.npz", "cells.npz")):
+    for word, name in (
+        ("birds", "birds/"),
+        ("birds/", "birds/"),
+        ("cells", "cells.npz"),
+        ("cells.npz", "cells.npz"),
+    ):
         assert data.find(Settings(dataset=word).dataset, tmp_path / "data")[0] == name
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LAB_DATA_DIR", "~/data")
     assert data.find("birds")[0] == data.find("~/data/birds/")[0] == "birds/"
-    with pytest.raises(UserError, match=r"'bird': choose from mnist, .* no folder bird and no bird\.npz in .*/data and the"):
+    with pytest.raises(
+        UserError,
+        match=r"'bird': choose from mnist, .* no folder bird and no bird\.npz in .*/data and the",
+    ):
         data.find("bird")
     monkeypatch.delenv("LAB_DATA_DIR")
-    with pytest.raises(UserError, match=r"unknown data set 'Mnist' \(did you mean mnist\?\): choose from mnist, fashion_mnist"):
+    with pytest.raises(
+        UserError,
+        match=r"unknown data set 'Mnist' \(did you mean mnist\?\): choose from mnist, fashion_mnist",
+    ):
         data.find("Mnist")
     (tmp_path / "data" / "birds").rename(tmp_path / "here" / "birds")
     assert data.find("birds")[0] == "birds/"
@@ -932,12 +1230,19 @@ def test_names_of_files_in_capitals_names_in_bytes_and_the_home_folder(tmp_path,
     (tmp_path / "x.npz").rename(tmp_path / "X.NPZ")
     flags = ["--epochs", "1", "--batch-size", "30", "--results-dir", tmp_path / "r"]
     (tmp_path / "my.args").write_bytes(b"\xef\xbb\xbf--dataset ~/X.NPZ\n")
-    for name, more in (("a", ["--dataset=~/X.NPZ"]), ("b", [f"@{tmp_path}/my.args"]), ("c", ["@~/my.args"])):
+    for name, more in (
+        ("a", ["--dataset=~/X.NPZ"]),
+        ("b", [f"@{tmp_path}/my.args"]),
+        ("c", ["@~/my.args"]),
+    ):
         done = call("train", "-m", name, *more, *flags)
         assert done.returncode == 0, done.stderr
         assert runs.load(tmp_path / "r" / name).record.dataset.classes == ("\xe4", "\u732b", "c")
     (tmp_path / "my.args").write_text("--dataset ~/X.NPZ\n", "utf-16")
-    assert_refused(call("train", "-m", "d", f"@{tmp_path}/my.args"), "my.args: its text is UTF-16: save it as UTF-8")
+    assert_refused(
+        call("train", "-m", "d", f"@{tmp_path}/my.args"),
+        "my.args: its text is UTF-16: save it as UTF-8",
+    )
 
 
 def test_the_function_that_was_trained_is_the_one_that_is_evaluated(places, tmp_path):
@@ -951,15 +1256,27 @@ def test_the_function_that_was_trained_is_the_one_that_is_evaluated(places, tmp_
 def test_a_lambda_is_found_wherever_its_file_lies_and_the_next_command_names_it(places, tmp_path):
     (tmp_path / "net.py").write_text(net_of("x = layers.Dense(9, activation=lambda x: ops.sin(x))(flat)\n"
                                             "return keras.Model(inputs, layers.Dense(classes)(x))"))  # fmt: skip
-    flags = ["--net", tmp_path / "net.py:net", "--dataset", places / "animals.npz", "--results-dir", tmp_path / "r"]
+    flags = [
+        "--net",
+        tmp_path / "net.py:net",
+        "--dataset",
+        places / "animals.npz",
+        "--results-dir",
+        tmp_path / "r",
+    ]
     done = call("train", "-m", "x", "--epochs", "1", "--batch-size", "15", *flags)
     assert done.returncode == 0, done.stderr
-    assert f"evaluate.py -m x --net={tmp_path}/net.py:net" in done.stdout or f"--net {tmp_path}/net.py:net" in done.stdout
+    assert (
+        f"evaluate.py -m x --net={tmp_path}/net.py:net" in done.stdout
+        or f"--net {tmp_path}/net.py:net" in done.stdout
+    )
 
 
 def test_outputs_that_are_no_probabilities_are_logits_whatever_the_seed():
     body = "x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(inputs))\n"
-    source = net_of(f"{body}return keras.Model(inputs, layers.Dense(classes, activation='sigmoid')(x))")
+    source = net_of(
+        f"{body}return keras.Model(inputs, layers.Dense(classes, activation='sigmoid')(x))"
+    )
     built = [models.build_own("net.py:net", source, (20, 20, 1), 2, seed=seed) for seed in range(6)]
     assert {model.layers[-1].activation.__name__ for model in built} == {"softmax"}
 
@@ -972,6 +1289,14 @@ def test_names_with_line_breaks_classes_without_test_pictures_and_more_arrays(tm
     arrays = own.load_own(tmp_path / "d")
     assert arrays.classes == ("b", "few", r"x\ny")
     assert "no picture for testing of few." in capsys.readouterr().out
-    np.savez(tmp_path / "more.npz", x_train=GREY, y_train=LABELS, x_test=GREY, y_test=LABELS, x_val=GREY, names=LABELS)
+    np.savez(
+        tmp_path / "more.npz",
+        x_train=GREY,
+        y_train=LABELS,
+        x_test=GREY,
+        y_test=LABELS,
+        x_val=GREY,
+        names=LABELS,
+    )
     own.load_own(tmp_path / "more.npz")
     assert "left out: names, x_val; read are x_train" in capsys.readouterr().out

@@ -1,4 +1,7 @@
-"""A user's own pictures: photographs of digits are found, read and predicted; everything else is refused in one line each."""
+"""A user's own pictures:
+
+photographs of digits are found, read and predicted; everything else is refused in one line each.
+"""
 
 import csv
 import os
@@ -23,7 +26,12 @@ def results(tmp_path_factory, mnist5k):
     """A run of the convolutional net that knows digits."""
     top = tmp_path_factory.mktemp("results")
     settings = Settings(net="conv", dataset="mnist5k", epochs=8, learning_rate=4e-3)
-    train_run(data.resolve(settings, "mnist5k", mnist5k), mnist5k, runs.Output(top / "conv", "conv"), verbose=False)
+    train_run(
+        data.resolve(settings, "mnist5k", mnist5k),
+        mnist5k,
+        runs.Output(top / "conv", "conv"),
+        verbose=False,
+    )
     return top
 
 
@@ -65,7 +73,10 @@ def test_nine_of_ten_handwritten_digits_are_read(style, predict, tmp_path):
 def test_mnists_own_digits_are_read_from_photographs_as_well_as_from_mnist(style, predict, mnist5k):
     images, labels = mnist5k.validation_images[:30], mnist5k.validation_labels[:30]
     generator = np.random.default_rng(0)
-    found = [handwriting.find_digits(np.asarray(photograph(style, [image[..., 0]], generator)), MNIST)[1] for image in images]
+    found = [
+        handwriting.find_digits(np.asarray(photograph(style, [image[..., 0]], generator)), MNIST)[1]
+        for image in images
+    ]
     assert all(len(one) == 1 for one in found)
     originals = np.mean(np.array(predict(images)) == labels)
     assert np.mean(np.array(predict(np.concatenate(found))) == labels) >= originals - 0.07
@@ -85,7 +96,12 @@ def test_boxes_lie_around_the_digits_in_pixels_of_the_upright_picture(tmp_path):
 def test_a_five_whose_bar_stands_apart_is_one_digit_and_dust_is_none(tmp_path):
     picture = Image.new("L", (400, 400), 240)
     draw = ImageDraw.Draw(picture)
-    draw.line([(150, 110), (145, 190), (210, 170), (240, 235), (190, 300), (130, 290)], 20, 14, joint="curve")
+    draw.line(
+        [(150, 110), (145, 190), (210, 170), (240, 235), (190, 300), (130, 290)],
+        20,
+        14,
+        joint="curve",
+    )
     draw.line([(168, 78), (250, 74)], 20, 14)
     for place in ((40, 50), (350, 330), (300, 120)):
         draw.point(place, 0)
@@ -103,7 +119,9 @@ def write_odd(kind, path):
     clear = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     clear.paste("white", mask=grey.point(lambda value: 255 - value))
     {
-        "sixteen bits": lambda: Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(path, "PNG"),
+        "sixteen bits": lambda: Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(
+            path, "PNG"
+        ),
         "CMYK": lambda: picture.convert("CMYK").save(path, "JPEG"),
         "one bit": lambda: grey.convert("1").save(path, "PNG"),
         "palette": lambda: picture.quantize(8).save(path, "PNG", transparency=0),
@@ -130,25 +148,35 @@ def test_a_digit_in_an_unusual_file(kind, predict, tmp_path):
 
 def test_what_shows_no_digits_or_too_many(tmp_path):
     generator = np.random.default_rng(0)
-    Image.fromarray(generator.normal(180, 8, (300, 400, 3)).clip(0, 255).astype(np.uint8)).save(tmp_path / "noise.jpg")
+    Image.fromarray(generator.normal(180, 8, (300, 400, 3)).clip(0, 255).astype(np.uint8)).save(
+        tmp_path / "noise.jpg"
+    )
     Image.new("L", (10**6, 40), 255).save(tmp_path / "wide.png")
     page = Image.new("L", (1200, 1600), 255)
     for place in range(200):
         x, y = 60 + place % 10 * 110, 40 + place // 10 * 76
         ImageDraw.Draw(page).ellipse([x, y, x + 30, y + 46], outline=0, width=5)
     page.save(tmp_path / "page.png")
-    assert "nothing" in fault_of(tmp_path / "noise.jpg") and "nothing" in fault_of(tmp_path / "wide.png")
+    assert "nothing" in fault_of(tmp_path / "noise.jpg") and "nothing" in fault_of(
+        tmp_path / "wide.png"
+    )
     assert "shows more than 30 shapes apart" in fault_of(tmp_path / "page.png")
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 1), (8, 40, 1), (256, 100, 1), (32, 32, 3), (8, 256, 3)])
+@pytest.mark.parametrize(
+    "shape", [(28, 28, 1), (8, 40, 1), (256, 100, 1), (32, 32, 3), (8, 256, 3)]
+)
 def test_other_networks_get_the_whole_picture_or_the_one_thing_in_it(shape, tmp_path):
     picture = Image.new("RGB", (300, 200), "white")
     ImageDraw.Draw(picture).rectangle([60, 50, 99, 89], "navy")
     ImageDraw.Draw(picture).rectangle([120, 50, 159, 149], "navy")  # of the same thing
     picture.save(tmp_path / "two.png")
     whole = read(tmp_path / "two.png", shape, "whole")
-    assert whole.images.shape == (1, *shape) and whole.images.dtype == np.uint8 and whole.images[0, 0, 0, 0] > 200
+    assert (
+        whole.images.shape == (1, *shape)
+        and whole.images.dtype == np.uint8
+        and whole.images[0, 0, 0, 0] > 200
+    )
     reading = read(tmp_path / "two.png", shape, "object" if shape[-1] == 1 else "whole")
     assert reading.images.shape == (1, *shape) and reading.images.dtype == np.uint8
     if shape[-1] == 1:
@@ -156,7 +184,9 @@ def test_other_networks_get_the_whole_picture_or_the_one_thing_in_it(shape, tmp_
         assert reading.images.max() == 255 and reading.images[0, 0, 0, 0] in (0, 255)
 
 
-def test_a_folder_is_its_pictures_in_natural_order_and_bad_ones_are_named_in_the_end(results, tmp_path):
+def test_a_folder_is_its_pictures_in_natural_order_and_bad_ones_are_named_in_the_end(
+    results, tmp_path
+):
     folder = tmp_path / "mine"
     folder.mkdir()
     for name in ("10.png", "2.PNG", "=1+1.jpeg", "@x\n.png"):
@@ -169,14 +199,25 @@ def test_a_folder_is_its_pictures_in_natural_order_and_bad_ones_are_named_in_the
     flags = ["-m", "conv", "--results-dir", results, "--images"]
     done = call("evaluate", *flags, folder, tmp_path / "empty", tmp_path / "no.png")
     lines = done.stderr.splitlines()
-    assert done.returncode == 2 and len(lines) == 4 and all(line.startswith("evaluate.py: error: ") for line in lines)
+    assert (
+        done.returncode == 2
+        and len(lines) == 4
+        and all(line.startswith("evaluate.py: error: ") for line in lines)
+    )
     assert "empty: a folder without" in lines[0] and "3.png: not a readable" in lines[1]
     assert "4.png: a pipe" in lines[2] and "no.png: No such file" in lines[3]
     assert "conv: predictions.csv, pictures.png" in done.stdout
     with open(results / "conv" / "predictions.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["picture"].removeprefix(f"{folder}/") for row in rows] == ["2.PNG", "10.png", "=1+1.jpeg", "@x\\n.png"]
-    assert {row["prediction"] for row in rows} == {"7"} and all(0.5 < float(row["probability"]) <= 1 for row in rows)
+    assert [row["picture"].removeprefix(f"{folder}/") for row in rows] == [
+        "2.PNG",
+        "10.png",
+        "=1+1.jpeg",
+        "@x\\n.png",
+    ]
+    assert {row["prediction"] for row in rows} == {"7"} and all(
+        0.5 < float(row["probability"]) <= 1 for row in rows
+    )
     left, width = (float(rows[0][name]) for name in ("left", "width"))
     assert 5 <= left <= 8 and 9 <= width <= 13
 
@@ -185,7 +226,12 @@ def test_a_spreadsheet_sees_no_formula_in_a_files_name(results, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     write_odd("24 pixels", tmp_path / "=1+1.png")
     assert evaluation.evaluate(evaluation.Request(["conv"], results, images=["=1+1.png"]))
-    assert (results / "conv" / "predictions.csv").read_text().splitlines()[1].startswith("'=1+1.png,1,")
+    assert (
+        (results / "conv" / "predictions.csv")
+        .read_text()
+        .splitlines()[1]
+        .startswith("'=1+1.png,1,")
+    )
 
 
 def test_if_no_picture_can_be_read_nothing_is_written(results, tmp_path):
@@ -193,9 +239,13 @@ def test_if_no_picture_can_be_read_nothing_is_written(results, tmp_path):
         (results / "conv" / file).unlink(missing_ok=True)
     (tmp_path / "x.png").write_text("no picture")
     assert_refused(
-        call("evaluate", "-m", "conv", "--results-dir", results, "--images", tmp_path / "x.png"), "x.png: not a readable"
+        call("evaluate", "-m", "conv", "--results-dir", results, "--images", tmp_path / "x.png"),
+        "x.png: not a readable",
     )
-    assert not (results / "conv" / "predictions.csv").exists() and not (results / "conv" / "pictures.png").exists()
+    assert (
+        not (results / "conv" / "predictions.csv").exists()
+        and not (results / "conv" / "pictures.png").exists()
+    )
 
 
 def test_of_many_pictures_the_first_are_shown(results, tmp_path):
@@ -214,7 +264,9 @@ def test_on_the_sheet_of_pictures_nothing_lies_upon_anything_else(counts):
         height, width = generator.integers(20, 300, 2)
         images, captions = np.zeros((count, 28, 28, 1), np.uint8), ["Ankle boot\n>99%"] * count
         boxes = [[1, 2, 10, 10]] * count
-        several.append(figures.Seen("W" * 22, np.zeros((height, width, 3), np.uint8), boxes, images, captions))
+        several.append(
+            figures.Seen("W" * 22, np.zeros((height, width, 3), np.uint8), boxes, images, captions)
+        )
     figure = figures.predictions(several, "What a run saw: the first 15 of 1,000 pictures")
     figure.draw_without_rendering()
     texts = [*figure.texts, *(axis.xaxis.label for axis in figure.axes)]
@@ -223,14 +275,18 @@ def test_on_the_sheet_of_pictures_nothing_lies_upon_anything_else(counts):
     assert len(figure.axes) == len(counts) + sum(counts)
     for number, box in enumerate(boxes):
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert not any(box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[:number])
+        assert not any(
+            box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[:number]
+        )
 
 
 def picture(path, size=(90, 60), ink="black", paper="white", mode="RGB", at=(0.1, 0.2)):
     """A picture of an L, away from the centre."""
     image = Image.new("RGB", size, paper)
     x, y, length = size[0] * at[0], size[1] * at[1], min(size) * 0.4
-    ImageDraw.Draw(image).line([(x, y), (x, y + length), (x + length / 2, y + length)], ink, int(length / 8) or 1)
+    ImageDraw.Draw(image).line(
+        [(x, y), (x, y + length), (x + length / 2, y + length)], ink, int(length / 8) or 1
+    )
     image.convert(mode).save(path)
     return path
 

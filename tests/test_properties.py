@@ -1,4 +1,7 @@
-"""What holds of any settings and of any JSON: found by Hypothesis, the same examples at each run."""
+"""What holds of any settings and of any JSON:
+
+found by Hypothesis, the same examples at each run.
+"""
 
 import json
 import shlex
@@ -14,13 +17,27 @@ from lab.settings import FLAGS, Settings, UserError, as_flags, kinds, parse
 from lab.settings import settings as of_settings
 from tests.conftest import ROOT
 
-few = settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    derandomize=True,
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 EARLIER = ROOT / "tests" / "earlier"
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([10**400, "\ud800", 1e308, -1])
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([10**400, "\ud800", 1e308, -1])
+)
 values = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=6
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -29,11 +46,21 @@ def values_of(kind):
     plain = kinds.plain(kind)
     choice = [part for part in getattr(kind, "__metadata__", ()) if isinstance(part, kinds.Choice)]
     if choice:
-        return st.sampled_from([*choice[0].names, "own.py:net" if kind == kinds.Net else "my own/data.npz"])
+        return st.sampled_from(
+            [*choice[0].names, "own.py:net" if kind == kinds.Net else "my own/data.npz"]
+        )
     if get_origin(plain) is tuple:
         inner = [values_of(one) for one in get_args(plain) if one is not ...]
-        return st.tuples(*inner) if len(inner) > 1 else st.lists(*inner, min_size=1, max_size=4).map(tuple)
-    bounds = [bound for part in getattr(kind, "__metadata__", ()) for bound in getattr(part, "metadata", ())]
+        return (
+            st.tuples(*inner)
+            if len(inner) > 1
+            else st.lists(*inner, min_size=1, max_size=4).map(tuple)
+        )
+    bounds = [
+        bound
+        for part in getattr(kind, "__metadata__", ())
+        for bound in getattr(part, "metadata", ())
+    ]
     return st.from_type(Annotated[(plain, *bounds)] if bounds else plain)
 
 
@@ -45,7 +72,9 @@ def some_settings(draw):
     """Settings for which any of what is for their network was chosen, as far as it goes together."""
     net = draw(VALUES["net"])
     able = [name for name, flag in FLAGS.items() if flag.is_for(net) and name != "net"]
-    chosen = draw(st.fixed_dictionaries({"net": st.just(net)}, optional={name: VALUES[name] for name in able}))
+    chosen = draw(
+        st.fixed_dictionaries({"net": st.just(net)}, optional={name: VALUES[name] for name in able})
+    )
     try:
         return Settings(**chosen)
     except UserError as error:
@@ -86,7 +115,13 @@ def test_text_of_anything_is_a_value_or_a_users_error(name, text):
 def places_of(node, above=()):
     """The path to everything in a value of JSON."""
     yield above
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    items = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     for key, value in items:
         yield from places_of(value, (*above, key))
 
@@ -101,7 +136,9 @@ def replaced(node, place, value):
 
 
 SEARCH = {"unit_budget": 200, "target_accuracy": None, "importances": {"dropout": 0.5}}
-SEARCH["trials"] = [{"number": 0, "accuracy": 0.9, "parameters": 500, "whole": True, "reached": True}]
+SEARCH["trials"] = [
+    {"number": 0, "accuracy": 0.9, "parameters": 500, "whole": True, "reached": True}
+]
 FILES = {
     "config.json": json.loads((EARLIER / "gans/seed=0/config.json").read_text()),
     "history.json": json.loads((EARLIER / "gans/seed=0/history.json").read_text()),
@@ -123,7 +160,9 @@ def test_any_json_in_place_of_any_field_is_refused_in_a_line_or_can_be_shown(fil
     @given(st.sampled_from(places), values)
     def check(place, value):
         for name, content in FILES.items():
-            (folder / name).write_text(json.dumps(replaced(content, place, value) if name == file else content))
+            (folder / name).write_text(
+                json.dumps(replaced(content, place, value) if name == file else content)
+            )
         try:
             run, search = runs.load(folder), runs.load_search(folder)
             evaluation = runs.load_evaluation(folder)

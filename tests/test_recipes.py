@@ -1,4 +1,7 @@
-"""The recipes: that each is what its exercise asks for, and fits the published figures beside it."""
+"""The recipes:
+
+that each is what its exercise asks for, and fits the published figures beside it.
+"""
 
 import csv
 import sys
@@ -69,42 +72,77 @@ def test_part_a_searches_for_what_is_asked_for(monkeypatch):
     assert goals["fewest-parameters-conv"] == ("conv", 10, None, 0.97)
 
 
-@pytest.mark.parametrize(("name", "key"), [("hidden-units", "hidden"), ("weight-decay", "regularizer_strength")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("hidden-units", "hidden"), ("weight-decay", "regularizer_strength")]
+)
 def test_each_published_row_is_trained_and_has_the_published_parameters(name, key, monkeypatch):
     several = planned(ROOT / "recipes" / f"{name}.args", monkeypatch).values()
     with open(ROOT / "recipes" / f"{name}.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {(row["dataset"], row["net"]) for row in rows} == {("mnist", "dense")}  # no figure is held against another net
+    assert {(row["dataset"], row["net"]) for row in rows} == {
+        ("mnist", "dense")
+    }  # no figure is held against another net
     published = {parse(key, row[key]): int(row["parameters"]) for row in rows}
     assert published == {
-        getattr(settings, key): models.build("dense", hidden=settings.hidden).count_params() for settings in several
+        getattr(settings, key): models.build("dense", hidden=settings.hidden).count_params()
+        for settings in several
     }
 
 
 def test_parts_b_and_d_are_what_is_asked_for(monkeypatch):
     one = {path.stem: list(planned(path, monkeypatch).values()) for path in RECIPES}
-    (conv,), (dense,), (unrolled,) = one["mnist-gan"], one["fashion-gan"], one["fashion-gan-unrolled"]
+    (conv,), (dense,), (unrolled,) = (
+        one["mnist-gan"],
+        one["fashion-gan"],
+        one["fashion-gan-unrolled"],
+    )
     assert (conv.net, conv.dataset, conv.batch_size, conv.epochs) == ("gan-conv", None, 128, 150)
     assert (conv.usual_steps(60_000), conv.latent, conv.label_smoothing) == (128, "uniform", 0.1)
-    assert (dense.net, dense.dataset, dense.epochs, dense.unroll, unrolled.unroll) == ("gan-dense", "fashion_mnist", 50, 0, 5)
-    collapse = {(settings.unroll, settings.seed, settings.epochs) for settings in one["mode-collapse"]}
+    assert (dense.net, dense.dataset, dense.epochs, dense.unroll, unrolled.unroll) == (
+        "gan-dense",
+        "fashion_mnist",
+        50,
+        0,
+        5,
+    )
+    collapse = {
+        (settings.unroll, settings.seed, settings.epochs) for settings in one["mode-collapse"]
+    }
     assert collapse == {(unroll, seed, 20) for unroll in (0, 5) for seed in range(10)}
     tuning = {one.seed for one in one["fashion-gan-rates"]}
-    assert not tuning & {settings.seed for settings in one["mode-collapse"]}  # chosen on other seeds than reported
+    assert not tuning & {
+        settings.seed for settings in one["mode-collapse"]
+    }  # chosen on other seeds than reported
     ring = one["gaussian-ring-paper"][0]
     steps = 100_000 // ring.batch_size * ring.epochs
     rates = [ring.learning_rate, ring.discriminator_learning_rate]
-    assert (ring.hidden, ring.batch_size, rates) == ((128, 128), 512, [1e-3, 1e-4]) and 24_900 < steps < 25_100
+    assert (ring.hidden, ring.batch_size, rates) == (
+        (128, 128),
+        512,
+        [1e-3, 1e-4],
+    ) and 24_900 < steps < 25_100
 
 
 def test_part_c_is_the_published_net_and_its_csv_the_published_epochs(monkeypatch):
     (settings,) = planned(ROOT / "recipes" / "cifar10-cnn.args", monkeypatch).values()
-    normalized = {one.batch_norm for one in planned(ROOT / "recipes" / "cifar10-batch-norm.args", monkeypatch).values()}
-    assert (settings.net, settings.dataset, settings.batch_size, settings.epochs) == ("filter", "cifar10", 32, 10)
+    normalized = {
+        one.batch_norm
+        for one in planned(ROOT / "recipes" / "cifar10-batch-norm.args", monkeypatch).values()
+    }
+    assert (settings.net, settings.dataset, settings.batch_size, settings.epochs) == (
+        "filter",
+        "cifar10",
+        32,
+        10,
+    )
     assert (settings.optimizer, settings.learning_rate, normalized) == ("adam", 1e-3, {False, True})
     with open(ROOT / "recipes" / "cifar10-cnn.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {(row["dataset"], row["net"]) for row in rows} == {("cifar10", "filter")}  # no figure is held against another net
-    *without, with_norm = [(int(row["epoch"]), row["batch_norm"], row["val_accuracy"]) for row in rows]
+    assert {(row["dataset"], row["net"]) for row in rows} == {
+        ("cifar10", "filter")
+    }  # no figure is held against another net
+    *without, with_norm = [
+        (int(row["epoch"]), row["batch_norm"], row["val_accuracy"]) for row in rows
+    ]
     assert [row[:2] for row in without] == [(epoch, "false") for epoch in range(1, 11)]
     assert without[-1][2] == "0.6225" and with_norm == (10, "true", "0.6356")

@@ -1,4 +1,7 @@
-"""What lies in a run's folder goes only when what takes its place stands: runs that were broken off, and that are replaced."""
+"""What lies in a run's folder goes only when what takes its place stands:
+
+runs that were broken off, and that are replaced.
+"""
 
 import json
 import os
@@ -45,7 +48,11 @@ def break_off(error, epoch, *args, **options):
 
 
 def content(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def without_times(history):
@@ -116,10 +123,14 @@ def state_with(kind, value):
     """With another number in the first array of a kind of numbers."""
 
     def change(arrays):
-        name = next(name for name, array in arrays.items() if name.startswith("state_") and array.dtype.kind == kind)
-        arrays[name] = np.where(np.arange(arrays[name].size).reshape(arrays[name].shape) == 0, value, arrays[name]).astype(
-            arrays[name].dtype
+        name = next(
+            name
+            for name, array in arrays.items()
+            if name.startswith("state_") and array.dtype.kind == kind
         )
+        arrays[name] = np.where(
+            np.arange(arrays[name].size).reshape(arrays[name].shape) == 0, value, arrays[name]
+        ).astype(arrays[name].dtype)
 
     return change
 
@@ -128,16 +139,28 @@ def state_with(kind, value):
 BROKEN = {
     "a state too few": (lambda arrays: arrays.popitem(), "arrays"),
     "a state too many": (lambda arrays: arrays.update(state_99=np.zeros(3, np.float32)), "arrays"),
-    "a state of another shape": (lambda arrays: arrays.update(state_0=arrays["state_0"].T), "arrays"),
-    "a state of another type": (lambda arrays: arrays.update(state_0=arrays["state_0"].astype(float)), "arrays"),
+    "a state of another shape": (
+        lambda arrays: arrays.update(state_0=arrays["state_0"].T),
+        "arrays",
+    ),
+    "a state of another type": (
+        lambda arrays: arrays.update(state_0=arrays["state_0"].astype(float)),
+        "arrays",
+    ),
     "a weight that is no number": (state_with("f", np.nan), "not finite"),
     "a weight without end": (state_with("f", -np.inf), "not finite"),
     "steps below 0": (state_with("i", -5), "less than 0 steps"),
     "best weights too few": (lambda arrays: arrays.pop("best_0"), "arrays"),
     "no epochs": (lambda arrays: arrays.update(epochs=arrays["epochs"][:0]), "epochs"),
-    "more epochs than the run": (lambda arrays: arrays.update(epochs=np.repeat(arrays["epochs"], 3, axis=0)), "epochs"),
+    "more epochs than the run": (
+        lambda arrays: arrays.update(epochs=np.repeat(arrays["epochs"], 3, axis=0)),
+        "epochs",
+    ),
     "a column less": (lambda arrays: arrays.update(epochs=arrays["epochs"][:, 1:]), "epochs"),
-    "epochs that are text": (lambda arrays: arrays.update(epochs=arrays["epochs"].astype(str)), "epochs"),
+    "epochs that are text": (
+        lambda arrays: arrays.update(epochs=arrays["epochs"].astype(str)),
+        "epochs",
+    ),
     "seconds that are no number": (epochs_with("epoch_seconds", np.nan), "epoch_seconds"),
     "seconds without end": (epochs_with("epoch_seconds", np.inf), "epoch_seconds"),
     "seconds of 1e200": (epochs_with("epoch_seconds", 1e200), "epoch_seconds"),
@@ -163,7 +186,9 @@ BROKEN = {
 FILES = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-40]),
-    "misshapen": lambda path: path.write_bytes(path.read_bytes().replace(b"(784, 12)", b"(784,999)")),
+    "misshapen": lambda path: path.write_bytes(
+        path.read_bytes().replace(b"(784, 12)", b"(784,999)")
+    ),
     "compressed": lambda path: np.savez_compressed(path, **dict(np.load(path))),
     "without end": lambda path: os.truncate(path, 2**40),
 }
@@ -186,14 +211,19 @@ def test_a_checkpoint_that_is_none_of_the_run_is_not_used(kind, stopped, tmp_pat
     identity = runs.identity(run.settings, run.record.dataset.sha256)
     with np.load(folder / "checkpoint.npz") as file:
         layout = {name: (file[name].shape, file[name].dtype.name) for name in file}
-    several = [[one for name, one in layout.items() if name.startswith(part)] for part in ("state_", "best_")]
+    several = [
+        [one for name, one in layout.items() if name.startswith(part)]
+        for part in ("state_", "best_")
+    ]
     about = identity, False, SETTINGS.epochs, SETTINGS.early_stopping, run.record.parameters
     trained = [place for place, (_, kind_of) in enumerate(several[0]) if kind_of == "float32"]
     counts = [place for place, (_, kind_of) in enumerate(several[0]) if kind_of.startswith("int")]
     fitting = runs.Fitting(*about, *several, trained, counts)
     assert len(checkpoint.load_checkpoint(folder, fitting).rows) == 2
     break_checkpoint(folder / "checkpoint.npz", kind)
-    with pytest.raises(checkpoint.BrokenCheckpoint, match=BROKEN.get(kind, (None, None))[1]) as raised:
+    with pytest.raises(
+        checkpoint.BrokenCheckpoint, match=BROKEN.get(kind, (None, None))[1]
+    ) as raised:
         checkpoint.load_checkpoint(folder, fitting)
     assert "\n" not in str(raised.value)
 
@@ -222,49 +252,84 @@ def test_a_broken_checkpoint_is_set_aside_once_the_run_trained_anew_has_an_epoch
     assert kind == "without end" or content(folder) == before
     history = train(SETTINGS, arrays, folder, verbose=True)
     said = " ".join(capsys.readouterr().out.split())
-    assert f"{folder}: its checkpoint cannot be used (" in said and BROKEN.get(kind, ("", ""))[1] in said
+    assert (
+        f"{folder}: its checkpoint cannot be used (" in said
+        and BROKEN.get(kind, ("", ""))[1] in said
+    )
     assert "it is set aside as checkpoint.broken.npz, and the run is trained anew." in said
     assert (folder / "checkpoint.broken.npz").stat().st_ino == inode
     assert without_times(history) == without_times(json.loads((whole / "history.json").read_text()))
     assert numbers(folder / "model.keras") == numbers(whole / "model.keras")
     assert set(files_of(folder)) == {*files_of(whole), "checkpoint.broken.npz"}
     if kind == "cut":  # it stays, too, if the run was killed before it had a checkpoint of its own
-        (folder / "history.json").write_text((folder / "history.json").read_text().replace('"complete"', '"training"'))
+        (folder / "history.json").write_text(
+            (folder / "history.json").read_text().replace('"complete"', '"training"')
+        )
         train(SETTINGS, arrays, folder)
         assert (folder / "checkpoint.broken.npz").stat().st_ino == inode
 
 
-def test_what_ctrl_c_saved_stays_until_there_is_more(stopped, whole, arrays, killed_while_compiling, tmp_path):
+def test_what_ctrl_c_saved_stays_until_there_is_more(
+    stopped, whole, arrays, killed_while_compiling, tmp_path
+):
     folder = shutil.copytree(stopped, tmp_path / "run")
     before = content(folder)
     killed_while_compiling(SETTINGS, arrays, folder)
     assert content(folder) == before
     with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.Recorder, "on_epoch_begin", lambda *epoch: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            callbacks.Recorder,
+            "on_epoch_begin",
+            lambda *epoch: (_ for _ in ()).throw(KeyboardInterrupt),
+        )
         train(SETTINGS, arrays, folder)
     assert content(folder) == before
     history = train(SETTINGS, arrays, folder)
     assert without_times(history) == without_times(json.loads((whole / "history.json").read_text()))
     assert numbers(folder / "model.keras") == numbers(whole / "model.keras")
-    assert files_of(folder) == files_of(whole)  # what was said of the model before it, does not hold
+    assert files_of(folder) == files_of(
+        whole
+    )  # what was said of the model before it, does not hold
 
 
-def test_a_history_that_a_power_cut_has_spoilt_is_in_the_checkpoint(stopped, whole, arrays, tmp_path):
+def test_a_history_that_a_power_cut_has_spoilt_is_in_the_checkpoint(
+    stopped, whole, arrays, tmp_path
+):
     folder = shutil.copytree(stopped, tmp_path / "run")
     (folder / "history.json").write_bytes(b"")
-    assert_refused(call("evaluate", "-m", "run", "--results-dir", tmp_path), "history.json: not readable as JSON (")
-    assert "To resume it: python train.py -m run --hidden 12" in call("evaluate", "-m", "run", "--results-dir", tmp_path).stderr
+    assert_refused(
+        call("evaluate", "-m", "run", "--results-dir", tmp_path),
+        "history.json: not readable as JSON (",
+    )
+    assert (
+        "To resume it: python train.py -m run --hidden 12"
+        in call("evaluate", "-m", "run", "--results-dir", tmp_path).stderr
+    )
     train(SETTINGS, arrays, folder)
     assert numbers(folder / "model.keras") == numbers(whole / "model.keras")
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, GAN], ids=["classifier", "gan"])
-def test_an_older_run_stays_until_the_first_epoch_of_the_new_one_has_ended(settings, arrays, killed_while_compiling, tmp_path):
+def test_an_older_run_stays_until_the_first_epoch_of_the_new_one_has_ended(
+    settings, arrays, killed_while_compiling, tmp_path
+):
     folder = tmp_path / "run"
     train(settings, arrays, folder)
     (folder / "samples").mkdir(exist_ok=True)
-    mine = {"notes.txt", "model.svg", "weights.svg", "history.svg", ".config.2024-backup.json", ".history.1st.json"}
-    mine |= {"samples/mine.txt", "samples/epoch_best.png", "samples/epoch_7.png", "samples/more/epoch_0001.png"}
+    mine = {
+        "notes.txt",
+        "model.svg",
+        "weights.svg",
+        "history.svg",
+        ".config.2024-backup.json",
+        ".history.1st.json",
+    }
+    mine |= {
+        "samples/mine.txt",
+        "samples/epoch_best.png",
+        "samples/epoch_7.png",
+        "samples/more/epoch_0001.png",
+    }
     mine |= {"tensorboard/events.out.tfevents.mine", "tensorboard/other/events.out.tfevents.1.host"}
     for name in mine:
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
@@ -274,8 +339,15 @@ def test_an_older_run_stays_until_the_first_epoch_of_the_new_one_has_ended(setti
     assert content(folder) == before
     train(settings.replace(seed=5, epochs=1), arrays, folder, overwrite=True)
     after = content(folder)
-    assert runs.load(folder).settings.seed == 5 and mine <= set(after) and after["model.svg"] == b"mine"
-    assert all(after[name] != before[name] for name in ("model.keras", "history.json", "learning_curve.png"))
+    assert (
+        runs.load(folder).settings.seed == 5
+        and mine <= set(after)
+        and after["model.svg"] == b"mine"
+    )
+    assert all(
+        after[name] != before[name]
+        for name in ("model.keras", "history.json", "learning_curve.png")
+    )
     assert [name for name in after if "epoch_0003" in name] == []  # of the older one
 
 
@@ -297,7 +369,10 @@ def test_a_disk_that_is_full_when_an_older_run_is_to_go(file, arrays, monkeypatc
     assert content(folder) == before and raised.value.filename == str(folder / file)
 
 
-@pytest.mark.parametrize("odd", ["samples", "tensorboard", "tensorboard/train", "model.keras/", "samples/epoch_0001.png/"])
+@pytest.mark.parametrize(
+    "odd",
+    ["samples", "tensorboard", "tensorboard/train", "model.keras/", "samples/epoch_0001.png/"],
+)
 def test_what_would_be_in_the_way_of_a_run_is_found_before_it_is_trained(odd, stopped, tmp_path):
     """A file where it needs a folder, or the other way round."""
     folder = shutil.copytree(stopped, tmp_path / "run")
@@ -325,24 +400,34 @@ def test_a_picture_that_is_none_does_not_keep_a_gan_from_its_end(picture, arrays
     assert f"{path} cannot be read, and is left out: " in capsys.readouterr().out
 
 
-def test_a_history_that_a_power_cut_has_spoilt_before_the_first_checkpoint_is_as_none(stopped, whole, arrays, tmp_path):
+def test_a_history_that_a_power_cut_has_spoilt_before_the_first_checkpoint_is_as_none(
+    stopped, whole, arrays, tmp_path
+):
     folder = shutil.copytree(stopped, tmp_path / "run")
     for name in ("checkpoint.npz", "model.keras"):
         (folder / name).unlink()
     (folder / "history.json").write_bytes(b"")
-    assert without_times(train(SETTINGS, arrays, folder)) == without_times(json.loads((whole / "history.json").read_text()))
+    assert without_times(train(SETTINGS, arrays, folder)) == without_times(
+        json.loads((whole / "history.json").read_text())
+    )
 
 
-def test_a_checkpoint_that_cannot_be_read_for_the_moment_is_not_set_aside(stopped, arrays, tmp_path):
+def test_a_checkpoint_that_cannot_be_read_for_the_moment_is_not_set_aside(
+    stopped, arrays, tmp_path
+):
     folder = shutil.copytree(stopped, tmp_path / "run")
     before = content(folder)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="Input/output"):
-        patch.setattr("lab.data.readers.np.load", mock.Mock(side_effect=OSError(5, "Input/output error")))
+        patch.setattr(
+            "lab.data.readers.np.load", mock.Mock(side_effect=OSError(5, "Input/output error"))
+        )
         train(SETTINGS, arrays, folder)
     assert content(folder) == before
 
 
-def test_a_resumed_run_says_what_is_otherwise_than_before(stopped, arrays, monkeypatch, capsys, tmp_path):
+def test_a_resumed_run_says_what_is_otherwise_than_before(
+    stopped, arrays, monkeypatch, capsys, tmp_path
+):
     folder = shutil.copytree(stopped, tmp_path / "run")
     monkeypatch.setattr(runs, "code_hash", lambda: "another")
     monkeypatch.setattr(runs, "versions", lambda: code.versions() | {"keras": "9.9.9"})
@@ -350,11 +435,16 @@ def test_a_resumed_run_says_what_is_otherwise_than_before(stopped, arrays, monke
     keras = code.versions()["keras"]
     said = " ".join(capsys.readouterr().out.split())
     assert (
-        f"Note: resumed with other code, keras 9.9.9 in place of {keras}: the result may differ from that of a run that" in said
+        f"Note: resumed with other code, keras 9.9.9 in place of {keras}: the result may differ from that of a run that"
+        in said
     )
     monkeypatch.undo()
     config = folder / "config.json"
-    config.write_text(config.read_text().replace(", 2 threads", ", 1 thread", 1).replace(', 1 thread"', ', 8 threads"', 1))
+    config.write_text(
+        config.read_text()
+        .replace(", 2 threads", ", 1 thread", 1)
+        .replace(', 1 thread"', ', 8 threads"', 1)
+    )
     train(SETTINGS, arrays, folder, verbose=True)
     said = " ".join(capsys.readouterr().out.split())
     assert f"Note: resumed with other code, keras {keras} in place of 9.9.9: the result" in said
@@ -391,10 +481,14 @@ def test_a_part_that_trained_nothing_that_was_kept_is_none(stopped, arrays, monk
     assert [(part.after, part.code) for part in runs.load(folder).record.parts] == [(2, "second")]
 
 
-def test_the_command_that_is_named_resumes_the_run_also_in_another_folder(stopped, arrays, tmp_path):
+def test_the_command_that_is_named_resumes_the_run_also_in_another_folder(
+    stopped, arrays, tmp_path
+):
     folder = shutil.copytree(stopped, tmp_path / "a" / "renamed")
     command = runs.load(folder).to_resume.removeprefix("To resume it:\n")
-    assert command.startswith("python train.py -m renamed --hidden 12 --batch-size 64 --epochs 4 --early-stopping 3 --dataset")
+    assert command.startswith(
+        "python train.py -m renamed --hidden 12 --batch-size 64 --epochs 4 --early-stopping 3 --dataset"
+    )
     assert command.endswith(f" --results-dir {tmp_path / 'a'}")
     history = train(SETTINGS, arrays, folder)
     assert history["resumed"] == [2] and runs.load(folder).to_resume == ""
@@ -403,7 +497,10 @@ def test_the_command_that_is_named_resumes_the_run_also_in_another_folder(stoppe
     run = runs.load(folder)
     assert " --threads 1 " in runs.command_of(folder, run.record)
     sha256 = data.fingerprint(arrays)
-    assert runs.standing(folder, run.settings.replace(threads=1), sha256) == (run.record, "complete")
+    assert runs.standing(folder, run.settings.replace(threads=1), sha256) == (
+        run.record,
+        "complete",
+    )
     with pytest.raises(UserError, match="other settings: threads 1, not none"):
         runs.standing(folder, run.settings, sha256)
 
@@ -414,21 +511,35 @@ def test_the_command_that_is_named_resumes_the_run_also_in_another_folder(stoppe
         ({"net": "dense"}, "@/evil/flags.args", "--dataset=@/evil/flags.args"),
         ({"net": "dense"}, "-x.npz", "--dataset=-x.npz"),
         ({"net": "dense"}, "a b; rm -r /", "--dataset 'a b; rm -r /'"),
-        ({"net": "@x.py:f", "source": "def f(): pass"}, "own.npz", "--net FOLDER/@x.py:f --dataset own.npz"),
+        (
+            {"net": "@x.py:f", "source": "def f(): pass"},
+            "own.npz",
+            "--net FOLDER/@x.py:f --dataset own.npz",
+        ),
     ],
 )
 def test_no_value_of_a_command_that_is_named_acts(settings, path, said, stopped, tmp_path):
     folder = shutil.copytree(stopped, tmp_path / "run")
     config = json.loads((folder / "config.json").read_text())
-    dataset = config["dataset"] | {"name": "own.npz", "path": path, "classes": ["a", "b"], "shape": [28, 28, 1]}
+    dataset = config["dataset"] | {
+        "name": "own.npz",
+        "path": path,
+        "classes": ["a", "b"],
+        "shape": [28, 28, 1],
+    }
     (folder / "config.json").write_text(
         json.dumps(config | {"settings": settings | {"dataset": "own.npz"}, "dataset": dataset})
     )
     assert said in runs.load(folder).to_resume
 
 
-@pytest.mark.parametrize("told", ["python train.py -m a/b/c/d/e/f/g/h/i/j", "rm -r /", "python train.py -m x; rm -r /", None])
-def test_a_command_that_is_named_holds_nothing_of_what_a_record_says(told, stopped, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "told",
+    ["python train.py -m a/b/c/d/e/f/g/h/i/j", "rm -r /", "python train.py -m x; rm -r /", None],
+)
+def test_a_command_that_is_named_holds_nothing_of_what_a_record_says(
+    told, stopped, monkeypatch, tmp_path
+):
     """Whoever pastes it would run it; and a run may have been moved to anywhere."""
     folder = shutil.copytree(stopped, tmp_path / "run")
     config = json.loads((folder / "config.json").read_text())
@@ -450,7 +561,9 @@ def test_a_run_that_is_interrupted_again_and_again_before_its_next_epoch_is_resu
     for status in ("training", "training"):
         (folder / "history.json").write_text(json.dumps(history | {"status": status}))
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(callbacks.Recorder, "on_epoch_begin", mock.Mock(side_effect=KeyboardInterrupt))
+            patch.setattr(
+                callbacks.Recorder, "on_epoch_begin", mock.Mock(side_effect=KeyboardInterrupt)
+            )
             train(SETTINGS, arrays, folder)
         assert runs.load(folder).history.resumed == [2]
     break_off(KeyboardInterrupt, 2, SETTINGS, arrays, folder)
@@ -458,7 +571,9 @@ def test_a_run_that_is_interrupted_again_and_again_before_its_next_epoch_is_resu
     assert numbers(folder / "model.keras") == numbers(whole / "model.keras")
 
 
-def test_files_of_a_run_from_elsewhere_replace_an_older_one_whole_or_not_at_all(stopped, whole, tmp_path):
+def test_files_of_a_run_from_elsewhere_replace_an_older_one_whole_or_not_at_all(
+    stopped, whole, tmp_path
+):
     """As a worker sends them who cannot reach the results folder."""
     folder, files = shutil.copytree(stopped, tmp_path / "run"), runs.read_files(whole)
     before = content(folder)
@@ -481,16 +596,23 @@ def test_what_cannot_be_read_again_is_not_trained(arrays, tmp_path):
     path = f"/{'x' * 3000}/own.npz"
     own = arrays._replace(path=path)
     settings = SETTINGS.replace(dataset="own.npz")
-    with pytest.raises(UserError, match=r'the run could not be read again: in its config.json, "dataset.path"'):
+    with pytest.raises(
+        UserError, match=r'the run could not be read again: in its config.json, "dataset.path"'
+    ):
         train_run(settings, own, Output(tmp_path / "run", "run"), verbose=False)
     assert not (tmp_path / "run").exists()
     long = SETTINGS.replace(hidden=(10**9,) * 100, early_stopping=None)
     record = json.loads((ROOT / "tests/earlier/dense/config.json").read_text())
-    record |= {"settings": long.to_json(), "command": f"python train.py -m {'n' * 200}/{'m' * 4000} --hidden {'1,' * 500}1"}
+    record |= {
+        "settings": long.to_json(),
+        "command": f"python train.py -m {'n' * 200}/{'m' * 4000} --hidden {'1,' * 500}1",
+    }
     runs.checked(record)  # of a hundred layers, in a folder as deep as there can be
 
 
-def test_a_resumed_run_leaves_out_what_it_compiled_again(stopped, arrays, capsys, tmp_path, monkeypatch):
+def test_a_resumed_run_leaves_out_what_it_compiled_again(
+    stopped, arrays, capsys, tmp_path, monkeypatch
+):
     """The median of later epochs, as everywhere else."""
     folder = shutil.copytree(stopped, tmp_path / "run")
     monkeypatch.setattr("lab.training.run.train_run", lambda *run: {
@@ -501,7 +623,9 @@ def test_a_resumed_run_leaves_out_what_it_compiled_again(stopped, arrays, capsys
     from lab.training.run import train_here
 
     train_here(SETTINGS, Output(folder, "run"))
-    assert "first epoch 9.00 s, median of the later ones 2.000 s." in " ".join(capsys.readouterr().out.split())
+    assert "first epoch 9.00 s, median of the later ones 2.000 s." in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 @pytest.mark.parametrize("config", [None, '{"settings'])
@@ -512,7 +636,10 @@ def test_nobody_is_told_to_throw_a_checkpoint_away_whose_record_is_gone(config, 
         (folder / "config.json").write_text(config)
     before = content(folder)
     flags = ["-m", "run", "--results-dir", tmp_path]
-    said = ["put the config.json back that is not there, to resume it", "Put it back to resume the run from its checkpoint.npz"]
+    said = [
+        "put the config.json back that is not there, to resume it",
+        "Put it back to resume the run from its checkpoint.npz",
+    ]
     assert_refused(call("train", *flags), said[bool(config)])
     assert_refused(call("evaluate", *flags), said[1])
     assert content(folder) == before
@@ -520,4 +647,8 @@ def test_nobody_is_told_to_throw_a_checkpoint_away_whose_record_is_gone(config, 
 
 def test_a_fault_is_no_longer_than_a_line(tmp_path):
     fault = runs.fault_of(ValueError("a network's own words\n" * 10_000), tmp_path)
-    assert fault.startswith("ValueError: a network's own words a network's") and len(fault) < 1_100 and "\n" not in fault
+    assert (
+        fault.startswith("ValueError: a network's own words a network's")
+        and len(fault) < 1_100
+        and "\n" not in fault
+    )

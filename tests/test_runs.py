@@ -19,7 +19,13 @@ from models.classifiers import build_dense_net
 from tests.conftest import ROOT
 
 DATASET = {"name": "mnist5k", "sha256": "0", "train": 4000, "validation": 1000}
-LISTS = {"loss": [1.0], "accuracy": [0.5], "val_loss": [1.0], "val_accuracy": [0.5], "epoch_seconds": [0.5]}
+LISTS = {
+    "loss": [1.0],
+    "accuracy": [0.5],
+    "val_loss": [1.0],
+    "val_accuracy": [0.5],
+    "epoch_seconds": [0.5],
+}
 HISTORY = {"status": "complete", **LISTS}
 
 
@@ -32,7 +38,11 @@ def folder(tmp_path):
     model = models.build(**dict(settings))
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.save(folder / "model.keras")
-    record = {"settings": settings.to_json(), "parameters": model.count_params(), "dataset": DATASET}
+    record = {
+        "settings": settings.to_json(),
+        "parameters": model.count_params(),
+        "dataset": DATASET,
+    }
     runs.write_json(folder / "config.json", record)
     runs.write_json(folder / "history.json", HISTORY | {"loss": [float("nan")]})
     return folder
@@ -88,7 +98,10 @@ def test_an_older_run_is_only_replaced_on_request_and_other_files_stay(folder):
     runs.check_free(folder, overwrite=True)
     (folder / "tensorboard" / "train").mkdir(parents=True)
     (folder / "tensorboard" / "train" / "events.out.tfevents.1700000000.host.1.0.v2").touch()
-    with pytest.raises(UserError, match="--overwrite"), runs.writing(folder):  # another process may have come first
+    with (
+        pytest.raises(UserError, match="--overwrite"),
+        runs.writing(folder),
+    ):  # another process may have come first
         pass
     assert len(list(folder.iterdir())) == 5
     with runs.writing(folder, overwrite=True):  # its first epoch does not end
@@ -96,7 +109,12 @@ def test_an_older_run_is_only_replaced_on_request_and_other_files_stay(folder):
     assert len(list(folder.iterdir())) == 5
     with runs.writing(folder, overwrite=True) as claim:
         claim.begin({"history.json": b"new"})
-        assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json", "history.json", "notes.txt"]
+        assert sorted(path.name for path in folder.iterdir()) == [
+            ".lock",
+            "config.json",
+            "history.json",
+            "notes.txt",
+        ]
     assert (folder / "history.json").read_bytes() == b"new"
 
 
@@ -121,7 +139,11 @@ def test_a_results_folder_that_cannot_be_written(tmp_path):
 
 
 def test_two_processes_cannot_write_one_run(tmp_path):
-    with runs.writing(tmp_path / "run"), pytest.raises(UserError, match="another process"), runs.writing(tmp_path / "run"):
+    with (
+        runs.writing(tmp_path / "run"),
+        pytest.raises(UserError, match="another process"),
+        runs.writing(tmp_path / "run"),
+    ):
         pass
 
 
@@ -130,22 +152,39 @@ def test_processes_that_take_and_leave_a_folder_do_not_hinder_each_other(tmp_pat
     code = "import sys; from pathlib import Path; from lab import runs\nfor _ in range(150):\n"
     code += "    with runs.locked(Path(sys.argv[1]), 60): (Path(sys.argv[1]) / 'x').touch(); (Path(sys.argv[1]) / 'x').unlink()"
     command = [sys.executable, "-c", code, tmp_path / "a" / "b"]
-    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(8)
+    ]
     assert [process.communicate(timeout=120)[1] for process in processes] == [""] * 8
     assert not (tmp_path / "a" / "b").exists()
 
 
-def test_what_is_written_is_on_the_disk_before_it_takes_the_place_of_what_was_there(tmp_path, monkeypatch):
-    """First the file, then that it is there: as a power cut would else leave an empty file, or none."""
+def test_what_is_written_is_on_the_disk_before_it_takes_the_place_of_what_was_there(
+    tmp_path, monkeypatch
+):
+    """First the file, then that it is there:
+
+    as a power cut would else leave an empty file, or none.
+    """
     done, real = [], {name: getattr(os, name) for name in ("fsync", "replace")}
     for name in real:
-        monkeypatch.setattr(os, name, lambda *args, name=name: done.append((name, seen(args))) or real[name](*args))
+        monkeypatch.setattr(
+            os, name, lambda *args, name=name: done.append((name, seen(args))) or real[name](*args)
+        )
 
     def seen(args):
-        return Path(os.readlink(f"/proc/self/fd/{args[0]}")).name if isinstance(args[0], int) else Path(args[1]).name
+        return (
+            Path(os.readlink(f"/proc/self/fd/{args[0]}")).name
+            if isinstance(args[0], int)
+            else Path(args[1]).name
+        )
 
     runs.write_json(tmp_path / "file.json", {"a": 1})
-    expected = [("fsync", f".file.{os.getpid()}.json"), ("replace", "file.json"), ("fsync", tmp_path.name)]
+    expected = [
+        ("fsync", f".file.{os.getpid()}.json"),
+        ("replace", "file.json"),
+        ("fsync", tmp_path.name),
+    ]
     assert done == expected
     done.clear()
     with runs.locked(tmp_path / "a" / "b"):  # each folder that is new, in the one above it
@@ -185,7 +224,8 @@ def test_a_run_that_is_not_there(tmp_path):
 def test_a_folder_without_a_finished_run_is_told_from_one_of_several(folder):
     (folder / "history.json").unlink()  # killed in its first epoch
     with pytest.raises(
-        UserError, match=r"no finished run: it has no history\.json. To resume it: python train.py -m run --dropout 0"
+        UserError,
+        match=r"no finished run: it has no history\.json. To resume it: python train.py -m run --dropout 0",
     ):
         runs.load_trained(folder)
     with pytest.raises(UserError, match=f"holds several runs: name one of them, as {folder}"):
@@ -234,8 +274,12 @@ def test_histories_without_a_trained_model(change, said, folder):
 
 
 def test_a_history_of_another_kind_of_network(folder):
-    (folder / "history.json").write_text(json.dumps({"status": "complete", "epoch_seconds": [1.0], "generator_loss": [1.0]}))
-    with pytest.raises(UserError, match=r"history\.json: expected lists accuracy, loss, val_accuracy, val_loss"):
+    (folder / "history.json").write_text(
+        json.dumps({"status": "complete", "epoch_seconds": [1.0], "generator_loss": [1.0]})
+    )
+    with pytest.raises(
+        UserError, match=r"history\.json: expected lists accuracy, loss, val_accuracy, val_loss"
+    ):
         runs.load(folder)
 
 
@@ -247,7 +291,10 @@ def test_a_history_of_another_kind_of_network(folder):
         ({"settings": {"net": "dense", "unroll": 5}}, "--unroll is for GANs"),
         ({"settings": None}, '"settings": input should be a valid dictionary'),
         ({"settings": []}, '"settings": input should be a valid dictionary'),
-        ({"settings": {}}, 'expected "settings" with "net" among them'),  # which was once said to be a fault of the model
+        (
+            {"settings": {}},
+            'expected "settings" with "net" among them',
+        ),  # which was once said to be a fault of the model
         ({"gan_options": [1]}, '"gan_options": input should be a valid dictionary'),
         ({"gan_options": {"self": 1}}, "unknown setting 'self'"),
         ({"dataset": "mnist"}, '"dataset": input should be a valid dictionary'),
@@ -259,7 +306,10 @@ def test_a_history_of_another_kind_of_network(folder):
         ({"parameters": 10**400}, '"parameters": input should be less than'),
         ({"settings": {"net": None}}, "unknown net None"),
         ({"settings": {"net": "dense", "epochs": None}}, "epochs must be a whole number"),
-        ({"settings": {"net": "dense", "dataset": "cifar10"}}, "its settings name the data set cifar10"),
+        (
+            {"settings": {"net": "dense", "dataset": "cifar10"}},
+            "its settings name the data set cifar10",
+        ),
     ],
     ids=str,
 )
@@ -276,20 +326,35 @@ def test_differences_of_runs_are_those_of_what_they_were_trained_with(folder):
 
     def other(sha256="0", device="unknown", **settings):
         dataset, history = run.record.dataset.model_copy(update={"sha256": sha256}), run.history
-        record, history = run.record.model_copy(update={"dataset": dataset}), history.model_copy(update={"device": device})
-        return run._replace(settings=run.settings.replace(**settings), record=record, history=history)
+        record, history = (
+            run.record.model_copy(update={"dataset": dataset}),
+            history.model_copy(update={"device": device}),
+        )
+        return run._replace(
+            settings=run.settings.replace(**settings), record=record, history=history
+        )
 
     assert runs.differences([run, other(seed=5)]) == []
-    assert runs.differences([run, other(learning_rate=1e-3, hidden=(200, 100))]) == []  # as by default
-    assert runs.differences([run, other("1", dropout=0.5, epochs=3)]) == ["dropout", "epochs", "data"]
-    assert runs.differences([run, other(device="unknown", threads=2)]) == []  # typed, but what trained was the same
+    assert (
+        runs.differences([run, other(learning_rate=1e-3, hidden=(200, 100))]) == []
+    )  # as by default
+    assert runs.differences([run, other("1", dropout=0.5, epochs=3)]) == [
+        "dropout",
+        "epochs",
+        "data",
+    ]
+    assert (
+        runs.differences([run, other(device="unknown", threads=2)]) == []
+    )  # typed, but what trained was the same
     assert runs.differences([run, other(device="GPU: X", threads=2)]) == ["threads"]
 
 
 def test_every_file_of_a_run_is_removed_with_it(folder):
     for file in runs.File:
         (folder / file).write_text("")
-        (folder / f".{Path(file).stem}.123{Path(file).suffix}").write_text("")  # of a process that was killed
+        (folder / f".{Path(file).stem}.123{Path(file).suffix}").write_text(
+            ""
+        )  # of a process that was killed
     with runs.writing(folder, overwrite=True) as claim:
         claim.begin({"config.json": b"{}"})
         assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json"]
@@ -307,7 +372,13 @@ def rewrite_model(path, change):
 
 
 def call(module, name, *arguments, **more):
-    return {"module": module, "class_name": name, "config": {"args": arguments}, "registered_name": None, **more}
+    return {
+        "module": module,
+        "class_name": name,
+        "config": {"args": arguments},
+        "registered_name": None,
+        **more,
+    }
 
 
 FOREIGN = {
@@ -332,7 +403,9 @@ def test_a_model_with_foreign_code_is_refused_before_keras_sees_it(layer, folder
         return config
 
     rewrite_model(folder / "model.keras", add)
-    monkeypatch.setattr(keras.saving, "load_model", lambda *args, **more: pytest.fail("Keras saw it"))
+    monkeypatch.setattr(
+        keras.saving, "load_model", lambda *args, **more: pytest.fail("Keras saw it")
+    )
     with pytest.raises(UserError, match="our networks do not use"):
         load_model(folder)
 
@@ -355,7 +428,11 @@ def test_a_model_with_the_weights_of_another(folder, tmp_path):
         config = archive.read("config.json")
         metadata = archive.read("metadata.json")
     with zipfile.ZipFile(path, "w") as archive:
-        for name, data in (("config.json", config), ("metadata.json", metadata), ("model.weights.h5", weights)):
+        for name, data in (
+            ("config.json", config),
+            ("metadata.json", metadata),
+            ("model.weights.h5", weights),
+        ):
             archive.writestr(name, data)
     with pytest.raises(UserError) as error:
         load_model(folder)
@@ -368,7 +445,9 @@ def test_a_model_with_the_weights_of_another(folder, tmp_path):
         lambda: build_dense_net(regularizer_strength=1e-3, hidden=(6,), batch_norm=True),
         lambda: build_dense_net(hidden=(5,), input_shape=(32, 32, 3)),
         lambda: build_dense_net(hidden=(5,), classes=7),
-        lambda: keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]),
+        lambda: keras.Sequential(
+            [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+        ),
     ],
 )
 def test_the_model_of_another_run(model, folder):
@@ -394,14 +473,23 @@ def test_the_commit_is_named_in_a_checkout():
 def test_what_was_changed_since_the_commit_is_kept_and_can_be_applied(tmp_path, monkeypatch):
     def git(*command, folder=tmp_path):
         subprocess.run(
-            ["git", "-c", "user.name=x", "-c", "user.email=x", *command], cwd=folder, check=True, capture_output=True
+            ["git", "-c", "user.name=x", "-c", "user.email=x", *command],
+            cwd=folder,
+            check=True,
+            capture_output=True,
         )
 
     def checkout():
         return code.checkout.__wrapped__()
 
     project = tmp_path / "project"
-    before = {"lab/a.py": "a = 1\n", "run.py": "", "figure.png": "\0", ".gitignore": "ignored.py\n", "../other.py": ""}
+    before = {
+        "lab/a.py": "a = 1\n",
+        "run.py": "",
+        "figure.png": "\0",
+        ".gitignore": "ignored.py\n",
+        "../other.py": "",
+    }
     for name, content in before.items():
         (project / name).parent.mkdir(exist_ok=True, parents=True)
         (project / name).write_text(content)
@@ -424,7 +512,9 @@ def test_what_was_changed_since_the_commit_is_kept_and_can_be_applied(tmp_path, 
     assert dirty == f"{commit}-dirty"
     (tmp_path / "code.patch").write_bytes(patch)
     git("apply", "--directory", "project", str(tmp_path / "code.patch"), folder=tmp_path / "clone")
-    assert {name: (tmp_path / "clone" / "project" / name).read_text() for name in changes} == changes
+    assert {
+        name: (tmp_path / "clone" / "project" / name).read_text() for name in changes
+    } == changes
     assert not (tmp_path / "clone" / "project" / "notes.txt").exists()
     monkeypatch.setenv("PATH", "")
     assert checkout() == (None, b"")

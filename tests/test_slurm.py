@@ -1,4 +1,7 @@
-"""docs/cluster.md on a real SLURM: its lines as pasted, and a job that is cancelled in the middle."""
+"""docs/cluster.md on a real SLURM:
+
+its lines as pasted, and a job that is cancelled in the middle.
+"""
 
 import importlib.util
 import re
@@ -27,8 +30,13 @@ def told(*command):
 
 def network():
     """The name of a network interface on which this machine can be reached, by itself at least."""
-    addresses = {name: {one.family.name for one in several} for name, several in psutil.net_if_addrs().items()}
-    return min((name for name in addresses if "AF_INET" in addresses[name]), key=lambda name: name == "lo")
+    addresses = {
+        name: {one.family.name for one in several}
+        for name, several in psutil.net_if_addrs().items()
+    }
+    return min(
+        (name for name in addresses if "AF_INET" in addresses[name]), key=lambda name: name == "lo"
+    )
 
 
 def wait_until(true, seconds=120):
@@ -40,19 +48,28 @@ def wait_until(true, seconds=120):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The documented script, running: its folder, in which its jobs run, and the address that it prints."""
+    """The documented script, running:
+
+    its folder, in which its jobs run, and the address that it prints.
+    """
     if not shutil.which("sinfo") or not told("sinfo", "--noheader", "--states=idle", "--format=%T"):
         pytest.skip("no SLURM: tests/cluster/one-node-slurm sets one up")
     if not importlib.util.find_spec("dask_jobqueue"):
         pytest.skip("no dask-jobqueue, with which docs/cluster.md submits jobs: pip install it")
     folder = tmp_path_factory.mktemp("cluster")
     (text,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.S)
-    for pasted, mended in (("/path/to/this", str(ROOT)), ('"eth0"', f'"{network()}"'), ("jobs=10", f"jobs={JOBS}")):
+    for pasted, mended in (
+        ("/path/to/this", str(ROOT)),
+        ('"eth0"', f'"{network()}"'),
+        ("jobs=10", f"jobs={JOBS}"),
+    ):
         assert pasted in text
         text = text.replace(pasted, mended)
     (folder / "slurm.py").write_text(text)
     command = [sys.executable, "slurm.py"]
-    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         address = ""
         while not address.endswith(";"):
@@ -73,13 +90,19 @@ def cluster(tmp_path_factory):
 def jobs(folder):
     """The numbers of the jobs that were submitted in a folder and have not ended."""
     told_of = told("squeue", "--me", "--noheader", "--format=%i:%Z")
-    return {job for job, _, place in (line.partition(":") for line in told_of) if place == str(folder)}
+    return {
+        job for job, _, place in (line.partition(":") for line in told_of) if place == str(folder)
+    }
 
 
 def workers(folder):
     """Those of them whose worker has found the scheduler."""
     outputs = {job: folder / f"slurm-{job}.out" for job in jobs(folder)}
-    return {job for job, output in outputs.items() if output.exists() and "Registered to" in output.read_text()}
+    return {
+        job
+        for job, output in outputs.items()
+        if output.exists() and "Registered to" in output.read_text()
+    }
 
 
 def assert_same_as_here(folder, *flags):
@@ -92,7 +115,9 @@ def assert_same_as_here(folder, *flags):
 
 
 def test_the_documented_lines_train_a_sweep(cluster, tmp_path):
-    done = script("train", *SWEEP, "--epochs", "2", "--scheduler", cluster[1], "--results-dir", tmp_path)
+    done = script(
+        "train", *SWEEP, "--epochs", "2", "--scheduler", cluster[1], "--results-dir", tmp_path
+    )
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert_same_as_here(tmp_path, "--epochs", "2")
 

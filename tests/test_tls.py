@@ -16,7 +16,9 @@ SWEEP = ("-m", "x", "--repeats", "2", "--epochs", "1", "--hidden", "8", "--datas
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl, which makes the certificates"),
+    pytest.mark.skipif(
+        not shutil.which("openssl"), reason="no openssl, which makes the certificates"
+    ),
 ]
 
 
@@ -44,7 +46,10 @@ def test_a_sweep_over_tls_and_a_client_with_another_key(tmp_path):
         flags = (*SWEEP, "--scheduler", address, "--results-dir", str(tmp_path / "results"))
         assert_refused(call("train", *flags), "certificates")  # there is no such configuration
         with configured(strange):
-            assert_refused(call("train", *flags), f"{address}: is it running, and its address right? Are the certificates")
+            assert_refused(
+                call("train", *flags),
+                f"{address}: is it running, and its address right? Are the certificates",
+            )
         with configured(mine):
             done = call("train", *flags)
     assert done.returncode == 0 and done.stderr == "", done.stderr + (tmp_path / "log").read_text()

@@ -43,15 +43,21 @@ def test_the_loss_with_smoothed_labels(arrays, tmp_path):
     history, model = trained(Settings(**SMALL, label_smoothing=0.1), arrays, tmp_path / "smooth")
     logs = np.log(model.predict(arrays.validation_images, verbose=0))
     true = logs[np.arange(len(logs)), arrays.validation_labels]
-    np.testing.assert_allclose(history["val_loss"][-1], -(0.9 * true + 0.1 * logs.mean(axis=1)).mean(), rtol=1e-4)
-    assert history["val_accuracy"][-1] == pytest.approx((logs.argmax(axis=1) == arrays.validation_labels).mean())
+    np.testing.assert_allclose(
+        history["val_loss"][-1], -(0.9 * true + 0.1 * logs.mean(axis=1)).mean(), rtol=1e-4
+    )
+    assert history["val_accuracy"][-1] == pytest.approx(
+        (logs.argmax(axis=1) == arrays.validation_labels).mean()
+    )
     assert runs.load_model(runs.load(tmp_path / "smooth")).name == "dense"
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({"seed": 1, "learning_rate": 0.01, "optimizer": "adagrad"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"seed": 1, "learning_rate": 0.01, "optimizer": "adagrad"}, marks=pytest.mark.slow
+        ),
         pytest.param({"regularizer_strength": 0.02}, marks=pytest.mark.slow),
         {"schedule": "cosine", "warmup": 1, "shift": 2, "label_smoothing": 0.1, "epochs": 3},
         {"regularizer_strength": 0.003, "regularizer": "l1", "dropout": 0.3},
@@ -76,10 +82,14 @@ def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkey
         assert alone[name] == after[name]
     assert model_alone.get_config() == model_after.get_config()
     assert model_alone.optimizer.get_config() == model_after.optimizer.get_config()
-    variables = [model.variables + model.optimizer.variables for model in (model_alone, model_after)]
+    variables = [
+        model.variables + model.optimizer.variables for model in (model_alone, model_after)
+    ]
     for one, other in zip(*variables, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert float(model_after.optimizer.learning_rate) == pytest.approx(rate)  # to go on with in plain Keras
+    assert float(model_after.optimizer.learning_rate) == pytest.approx(
+        rate
+    )  # to go on with in plain Keras
 
 
 class Halving(keras.callbacks.Callback):
@@ -90,14 +100,20 @@ class Halving(keras.callbacks.Callback):
 
 
 def test_a_learning_rate_that_changes_while_training_is_not_compiled_in(arrays):
-    """An engine trains with the rates of each run and each epoch, whatever it was compiled with: schedules rely on it."""
+    """An engine trains with the rates of each run and each epoch, whatever it was compiled with:
+
+    schedules rely on it.
+    """
     settings = Settings(**SMALL | {"optimizer": "sgd"})
 
     def outcome(learning_rate, callbacks):
         mine = settings.replace(learning_rate=learning_rate)
         trainer, new = engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1)))
         trainer.fit(3, seed=1, callbacks=callbacks)
-        return new, [np.asarray(variable) for variable in trainer.model.variables + trainer.model.optimizer.variables]
+        return new, [
+            np.asarray(variable)
+            for variable in trainer.model.variables + trainer.model.optimizer.variables
+        ]
 
     new, scheduled = outcome(0.5, [Halving()])
     constant = outcome(0.01, [])  # the rate that the schedule left must not stay
@@ -115,17 +131,30 @@ def test_a_learning_rate_that_changes_while_training_is_not_compiled_in(arrays):
     for epoch in range(3):
         stock.optimizer.learning_rate = 0.1 / 2**epoch
         order = epoch_order(len(arrays.train_images), 1, epoch).numpy()
-        stock.fit(arrays.train_images[order], arrays.train_labels[order], batch_size=64, shuffle=False, verbose=0)
+        stock.fit(
+            arrays.train_images[order],
+            arrays.train_labels[order],
+            batch_size=64,
+            shuffle=False,
+            verbose=0,
+        )
     for one, other in zip(stock.get_weights(), scheduled):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
 
 
-def test_early_stopping_saves_the_best_epochs_weights_of_a_new_and_of_a_reused_engine(arrays, tmp_path):
+def test_early_stopping_saves_the_best_epochs_weights_of_a_new_and_of_a_reused_engine(
+    arrays, tmp_path
+):
     settings = Settings(**SMALL | {"epochs": 60, "early_stopping": 2, "learning_rate": 0.03})
     for name, compiled in (("new", True), ("reused", False)):
         history, model = trained(settings, arrays, tmp_path / name)
         assert history["status"] == "complete" and history["compiled"] == compiled
-        assert history["saved_epoch"] == np.argmin(history["val_loss"]) + 1 == len(history["loss"]) - 2 < 58
+        assert (
+            history["saved_epoch"]
+            == np.argmin(history["val_loss"]) + 1
+            == len(history["loss"]) - 2
+            < 58
+        )
         loss, _ = model.evaluate(*arrays.validation, verbose=0)
         assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
 
@@ -133,11 +162,19 @@ def test_early_stopping_saves_the_best_epochs_weights_of_a_new_and_of_a_reused_e
 def test_what_was_changed_in_the_code_lies_beside_the_run(arrays, tmp_path, monkeypatch):
     for checkout, expected in ((("12ab-dirty", b"a change"), [b"a change"]), (("34cd", b""), [])):
         monkeypatch.setattr(runs, "checkout", lambda checkout=checkout: checkout)
-        train_run(Settings(**SMALL | {"epochs": 1}), arrays, Output(tmp_path / "a", "b/c", overwrite=True), verbose=False)
+        train_run(
+            Settings(**SMALL | {"epochs": 1}),
+            arrays,
+            Output(tmp_path / "a", "b/c", overwrite=True),
+            verbose=False,
+        )
         run = runs.load(tmp_path / "a")
         assert [path.read_bytes() for path in (tmp_path / "a").glob("code.patch")] == expected
         assert (run.record.commit, run.record.threads) == (checkout[0], None)
-        assert run.record.command == "python train.py -m b/c --hidden 12 --batch-size 64 --epochs 1 --dataset mnist5k"
+        assert (
+            run.record.command
+            == "python train.py -m b/c --hidden 12 --batch-size 64 --epochs 1 --dataset mnist5k"
+        )
 
 
 def test_what_differs_in_more_is_compiled_anew(arrays):
@@ -147,10 +184,18 @@ def test_what_differs_in_more_is_compiled_anew(arrays):
 
     assert compiled()
     assert not compiled(seed=3, learning_rate=0.1, epochs=9, early_stopping=2)
-    different = ({"hidden": (13,)}, {"batch_size": 32}, {"activation": "tanh"}, {"optimizer": "sgd"}, {"dropout": 0.1})
+    different = (
+        {"hidden": (13,)},
+        {"batch_size": 32},
+        {"activation": "tanh"},
+        {"optimizer": "sgd"},
+        {"dropout": 0.1},
+    )
     for settings in (*different, {"regularizer_strength": 1e-3}, {"precision": "bfloat16"}):
         assert compiled(**settings), settings
-    assert compiled() and compiled(arrays=data.Arrays(*(array.copy() for array in arrays.arrays)))  # not the same arrays
+    assert compiled() and compiled(
+        arrays=data.Arrays(*(array.copy() for array in arrays.arrays))
+    )  # not the same arrays
 
 
 def test_another_threads_random_numbers_do_not_change_a_network():
@@ -176,14 +221,33 @@ def cut_at(epoch):
     return watch
 
 
-CLASSIFIER = SMALL | {"epochs": 40, "early_stopping": 2, "learning_rate": 0.1, "dropout": 0.2, "shift": 1, "schedule": "cosine"}
+CLASSIFIER = SMALL | {
+    "epochs": 40,
+    "early_stopping": 2,
+    "learning_rate": 0.1,
+    "dropout": 0.2,
+    "shift": 1,
+    "schedule": "cosine",
+}
 GAN = {"net": "gan-dense", "dataset": "mnist5k", "hidden": (12, 12), "epochs": 4, "batch_size": 64}
-CONV_GAN = {"net": "gan-conv", "dataset": "mnist5k", "epochs": 2, "batch_size": 64, "steps_per_epoch": 1}
+CONV_GAN = {
+    "net": "gan-conv",
+    "dataset": "mnist5k",
+    "epochs": 2,
+    "batch_size": 64,
+    "steps_per_epoch": 1,
+}
 
 
-@pytest.mark.parametrize(("settings", "cuts"), [(CLASSIFIER, (3, 5)), (GAN, (0, 2)), (CONV_GAN, (1,))])
-def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, arrays, tmp_path, monkeypatch):
-    """Also one that was broken off twice, before its first epoch, or when it had stopped early already."""
+@pytest.mark.parametrize(
+    ("settings", "cuts"), [(CLASSIFIER, (3, 5)), (GAN, (0, 2)), (CONV_GAN, (1,))]
+)
+def test_a_run_that_was_broken_off_goes_on_to_the_same_end(
+    settings, cuts, arrays, tmp_path, monkeypatch
+):
+    """Also one that was broken off twice, before its first epoch, or when it had stopped early
+    already.
+    """
     monkeypatch.setattr(callbacks, "INTERVAL", 0)
     settings = Settings(**settings)
     settings = data.resolve(settings, "mnist5k", arrays)
@@ -195,7 +259,9 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
             train_run(settings, arrays, broken, verbose=False, watch=cut_at(cut))
         resumed += [cut] * (cut > 0)
         assert (tmp_path / "broken" / "checkpoint.npz").exists() == (cut > 0)
-        (tmp_path / "broken" / "evaluation.json").write_text("{}")  # of a GAN that was interrupted: it will not hold
+        (tmp_path / "broken" / "evaluation.json").write_text(
+            "{}"
+        )  # of a GAN that was interrupted: it will not hold
     if settings.early_stopping:
         monkeypatch.setattr(engine, "_latest", None)  # another process
         with monkeypatch.context() as patch, pytest.raises(PowerCut):
@@ -218,21 +284,36 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(settings, cuts, array
         assert logs[0] == logs[1] and logs[0]["hparams"]["learning_rate"] == settings.learning_rate
         assert logs[0]["hparams"]["betas"] == "0.5,0.999" and logs[0]["hparams"]["unroll"] == 0
         assert list(logs[0]["samples"]) == list(range(settings.epochs + 1))
-        assert [*logs[0]["epoch_generator_loss"].values()] == pytest.approx(undisturbed["generator_loss"])
+        assert [*logs[0]["epoch_generator_loss"].values()] == pytest.approx(
+            undisturbed["generator_loss"]
+        )
 
 
 def log_of(folder):
-    """What TensorBoard finds in a log: the settings, and of each other tag what was last written of each step."""
+    """What TensorBoard finds in a log:
+
+    the settings, and of each other tag what was last written of each step.
+    """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
     from tensorboard.util.tensor_util import make_ndarray
 
-    above, log = EventAccumulator(str(folder)).Reload(), EventAccumulator(str(folder / "train"), {"tensors": 0}).Reload()
+    above, log = (
+        EventAccumulator(str(folder)).Reload(),
+        EventAccumulator(str(folder / "train"), {"tensors": 0}).Reload(),
+    )
     (content,) = above.PluginTagToContent("hparams").values()
     given = HParamsPluginData.FromString(content).session_start_info.hparams
-    found = {"hparams": {name: getattr(value, value.WhichOneof("kind")) for name, value in given.items()}}
+    found = {
+        "hparams": {name: getattr(value, value.WhichOneof("kind")) for name, value in given.items()}
+    }
     for tag in log.Tags()["tensors"]:
-        found[tag] = dict(sorted((event.step, make_ndarray(event.tensor_proto).tolist()) for event in log.Tensors(tag)))
+        found[tag] = dict(
+            sorted(
+                (event.step, make_ndarray(event.tensor_proto).tolist())
+                for event in log.Tensors(tag)
+            )
+        )
     return found
 
 
@@ -243,16 +324,23 @@ def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
         train_run(settings, arrays, output, verbose=False, watch=cut_at(1))
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     others = data.Arrays(*(array[::-1] for array in arrays.arrays))
-    with pytest.raises(UserError, match=r"other settings: epochs 2, not 3: choose .*--overwrite. To resume it: python"):
+    with pytest.raises(
+        UserError,
+        match=r"other settings: epochs 2, not 3: choose .*--overwrite. To resume it: python",
+    ):
         train_run(settings.replace(epochs=3), arrays, output, verbose=False)
     with pytest.raises(UserError, match="other data"):
         train_run(settings, others, output, verbose=False)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
-    assert "resumed" not in train_run(settings, others, output._replace(overwrite=True), verbose=False)
+    assert "resumed" not in train_run(
+        settings, others, output._replace(overwrite=True), verbose=False
+    )
 
 
 def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch):
-    """What was written before stays as it was, the fault names the file, and the same command goes on to the same end."""
+    """What was written before stays as it was, the fault names the file, and the same command goes
+    on to the same end.
+    """
     monkeypatch.setattr(callbacks, "INTERVAL", 0)
     monkeypatch.setattr(runs, "checkout", lambda: ("12ab-dirty", b"a change"))
     settings, atomic, written = Settings(**SMALL), files.atomic, []
@@ -270,7 +358,14 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
     at, folder = 0, tmp_path / "whole"
     whole = train_run(settings, arrays, Output(folder, "run"), verbose=False)
     names, folder = [*written], tmp_path / "run"
-    kept = ["history.json", "code.patch", "config.json", "checkpoint.npz", "history.json", "checkpoint.npz"]
+    kept = [
+        "history.json",
+        "code.patch",
+        "config.json",
+        "checkpoint.npz",
+        "history.json",
+        "checkpoint.npz",
+    ]
     assert names == [*kept, "model.keras", "learning_curve.png", "history.json"]
     for fault in range(1, len(names) + 1):
         at, _ = fault, written.clear()
@@ -290,30 +385,53 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
 
 
 def test_a_results_folder_that_goes_away_is_named(arrays, tmp_path, monkeypatch):
-    monkeypatch.setattr(callbacks, "INTERVAL", 1000)  # on a busy machine a checkpoint would be what cannot be written
+    monkeypatch.setattr(
+        callbacks, "INTERVAL", 1000
+    )  # on a busy machine a checkpoint would be what cannot be written
 
     def watch(*epoch):
         shutil.rmtree(tmp_path / "run")
         return True
 
     with pytest.raises(FileNotFoundError) as raised:
-        train_run(Settings(**SMALL), arrays, Output(tmp_path / "run", "run"), verbose=False, watch=watch)
-    assert raised.value.filename == str(tmp_path / "run" / "history.json") and not (tmp_path / "run").exists()
+        train_run(
+            Settings(**SMALL), arrays, Output(tmp_path / "run", "run"), verbose=False, watch=watch
+        )
+    assert (
+        raised.value.filename == str(tmp_path / "run" / "history.json")
+        and not (tmp_path / "run").exists()
+    )
 
 
-def test_of_a_run_that_compiles_for_long_it_is_said_how_long_the_last_one_took(arrays, tmp_path, monkeypatch, capsys):
+def test_of_a_run_that_compiles_for_long_it_is_said_how_long_the_last_one_took(
+    arrays, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(callbacks, "LONG", 0)
     settings = Settings(**SMALL, device="cpu")
-    like = {"hidden": (12,), "batch_size": 64, "name": "mnist5k", "dataset": "mnist5k", "device": devices.running().name}
+    like = {
+        "hidden": (12,),
+        "batch_size": 64,
+        "name": "mnist5k",
+        "dataset": "mnist5k",
+        "device": devices.running().name,
+    }
     fake_run(tmp_path / "earlier/seed=0", **like)
-    for name, seconds in (("earlier/seed=1", [42.0, 1.0, 1.0, 1.5]), ("other", [90.0, 1.0, 1.0, 1.0])):
+    for name, seconds in (
+        ("earlier/seed=1", [42.0, 1.0, 1.0, 1.5]),
+        ("other", [90.0, 1.0, 1.0, 1.0]),
+    ):
         fake_run(tmp_path / name, **like | ({"hidden": (13,)} if name == "other" else {}))
         change_history(tmp_path / name, epoch_seconds=seconds)
     os.utime(tmp_path / "earlier/seed=0/history.json", (0, 0))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/history.json").write_text("{")
-    train_run(settings.replace(seed=1, learning_rate=0.5), arrays, Output(tmp_path / "a/run", "a/run"))
-    assert "\ntracing and compiling (the last run like this took 41 s) ...\n" in capsys.readouterr().out
+    train_run(
+        settings.replace(seed=1, learning_rate=0.5), arrays, Output(tmp_path / "a/run", "a/run")
+    )
+    assert (
+        "\ntracing and compiling (the last run like this took 41 s) ...\n"
+        in capsys.readouterr().out
+    )
     shutil.rmtree(tmp_path / "a")
     assert earlier.compiling_seconds(settings, tmp_path) == 41
     shutil.rmtree(tmp_path / "earlier/seed=1")

@@ -1,4 +1,7 @@
-"""The device: start TensorFlow quietly, choose CPU or GPU and the number of threads, name what was chosen."""
+"""The device:
+
+start TensorFlow quietly, choose CPU or GPU and the number of threads, name what was chosen.
+"""
 
 import contextlib
 import gc
@@ -15,12 +18,14 @@ from lab.console import say
 from lab.environment import keras_home, variable
 from lab.settings import CONVOLUTIONAL, UserError, convolves
 
-# What Keras imports if it is installed, to take its data or to offer its kind of models; the lab needs nothing of it.
+# What Keras imports if it is installed, to take its data or to offer its kind of models; the lab
+# needs nothing of it.
 _LEFT_OUT = ("sklearn", "pandas", "matplotlib.pyplot")
 LEAST_SHARE = 8  # images of a batch to a thread
-# XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512): matrix products by Eigen
-# instead of YNNPACK, and full-width vectors. They are experimental, and XLA ends the process over a flag that it does not
-# know, so they are given only to the release that they were measured on.
+# XLA's faster settings for small dense nets on a CPU (16% of a step on a machine with AVX-512):
+# matrix products by Eigen instead of YNNPACK, and full-width vectors. They are experimental, and
+# XLA ends the process over a flag that it does not know, so they are given only to the release
+# that they were measured on.
 _XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type= --xla_cpu_prefer_vector_width=512"
 _XLA_FLAGS_FOR = "2.21."
 
@@ -46,7 +51,8 @@ _began = None  # when TensorFlow's start began, until it was told
 
 
 def start(setup):
-    """Import TensorFlow without its log lines and set it up, before anything else imports it; once in a process.
+    """Import TensorFlow without its log lines and set it up, before anything else imports it; once
+    in a process.
 
     Parameters
     ----------
@@ -83,17 +89,25 @@ def _run_with(setup, gpus):
     use_gpu = bool(gpus) and setup.device != "cpu"
     count = setup.threads or cores()
     apart = setup.inter_op and not use_gpu
-    name = _gpu_name(gpus[0]) if use_gpu else f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
+    name = (
+        _gpu_name(gpus[0])
+        if use_gpu
+        else f"CPU: {_processor()}, {count} thread{'s' if count > 1 else ''}"
+    )
     running = Running(setup, name, count if apart else 1)
     if _running is None:
         _choose(gpus[:1] if use_gpu else [], count if apart or setup.threads else None, apart)
         _running = running
     elif running[1:] != _running[1:]:
-        raise UserError("TensorFlow already runs in this process, with another --device or --threads")
+        raise UserError(
+            "TensorFlow already runs in this process, with another --device or --threads"
+        )
 
 
 def choose_backend():
-    """Make TensorFlow Keras's backend, here and in all processes that this one starts; say so if the user chose another."""
+    """Make TensorFlow Keras's backend, here and in all processes that this one starts; say so if
+    the user chose another.
+    """
     chosen = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if chosen != "tensorflow":
         say(f"Note: KERAS_BACKEND={chosen} is ignored: the lab trains on TensorFlow.")
@@ -112,9 +126,12 @@ def _import_tensorflow():
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
-    tf.get_logger().setLevel("ERROR")  # a process that trains several networks is warned of tracing each
-    # TensorFlow's import leaves a million objects that live to the end. To visit them in every collection would take a
-    # tenth of a second, more than half an epoch of the dense net, and to collect them at exit a whole one.
+    tf.get_logger().setLevel(
+        "ERROR"
+    )  # a process that trains several networks is warned of tracing each
+    # TensorFlow's import leaves a million objects that live to the end. To visit them in every
+    # collection would take a tenth of a second, more than half an epoch of the dense net, and to
+    # collect them at exit a whole one.
     gc.freeze()
     return gpus
 
@@ -134,7 +151,9 @@ def _choose(gpus, threads, inter_op):
 
 
 def seconds_since_start():
-    """Seconds since TensorFlow's start began in this process, told once, to the run that waited for it; then None."""
+    """Seconds since TensorFlow's start began in this process, told once, to the run that waited
+    for it; then None.
+    """
     global _began
     began, _began = _began, None
     return began and time.perf_counter() - began
@@ -170,22 +189,28 @@ def setup_of(settings, threads=None):
 
 
 def suits_inter_op(settings, threads):
-    """Whether a run is faster with each of so many CPU threads at operations of its own, on a share of each batch.
+    """Whether a run is faster with each of so many CPU threads at operations of its own, on a
+    share of each batch.
 
-    Threads that share every operation wait for each other a hundred times a step, threads with a share of the batch once:
-    with two of them, a step of a convolutional net takes 10 to 20% less. Dense nets are compiled with XLA, which knows only
-    shared operations, but for those in bfloat16; and a share of a few images would not be worth it.
+    Threads that share every operation wait for each other a hundred times a step, threads with a
+    share of the batch once: with two of them, a step of a convolutional net takes 10 to 20% less.
+    Dense nets are compiled with XLA, which knows only shared operations, but for those in
+    bfloat16; and a share of a few images would not be worth it.
     """
     convolutional = settings.net in CONVOLUTIONAL
     if settings.is_own_net:  # of which there are no layers yet: TensorFlow has to be started first
-        # Batch normalization needs the whole batch, and cannot be taken out of a network of the user's own.
+        # Batch normalization needs the whole batch, and cannot be taken out of a network of the
+        # user's own.
         convolutional = convolves(settings.source)
     apart = convolutional or (settings.precision == "bfloat16" and not settings.is_own_net)
     return threads > 1 and apart and settings.batch_size >= LEAST_SHARE * threads
 
 
 def shares_of(settings):
-    """Into how many shares a run's batches are cut on the device in use: one for each thread that works by itself."""
+    """Into how many shares a run's batches are cut on the device in use:
+
+    one for each thread that works by itself.
+    """
     count = _running.shares
     return count if suits_inter_op(settings, count) else 1
 
@@ -211,8 +236,9 @@ def _processor():
 
 @contextlib.contextmanager
 def _lean_import():
-    """Within this context an import takes 60% of its time: what Keras imports only because it is there, is not, for now, and
-    the many new objects are not searched for garbage again and again."""
+    """Within this context an import takes 60% of its time: what Keras imports only because it is
+    there, is not, for now, and the many new objects are not searched for garbage again and again.
+    """
     left_out = {name: None for name in _LEFT_OUT if name not in sys.modules}
     sys.modules.update(left_out)  # to import them is an ImportError, on which Keras does without
     collects = gc.isenabled()
@@ -228,19 +254,24 @@ def _lean_import():
 
 @contextlib.contextmanager
 def _no_keras_json():
-    """Within this context Keras is imported without a keras.json, which may say anything, or be none."""
+    """Within this context Keras is imported without a keras.json, which may say anything, or be
+    none.
+    """
     with tempfile.TemporaryDirectory() as empty, variable("KERAS_HOME", empty):
         yield
     from keras.src.backend import config
 
     with contextlib.suppress(OSError):  # a user without a home
-        # Where a network of the user's own keeps what it downloads: Keras knows no public way to change it.
+        # Where a network of the user's own keeps what it downloads: Keras knows no public way to
+        # change it.
         config._KERAS_DIR = keras_home()
 
 
 @contextlib.contextmanager
 def _quiet():
-    """Keep from the terminal what C++ code logs to it, which no setting prevents; shown after all if something fails."""
+    """Keep from the terminal what C++ code logs to it, which no setting prevents; shown after all
+    if something fails.
+    """
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
     terminal = os.dup(2)

@@ -10,8 +10,8 @@ from lab.settings import UserError
 
 @contextlib.contextmanager
 def in_words(own=None):
-    """Within this context, what a network raises becomes a UserError: if memory does not suffice, and of the user's own code
-    whatever it be.
+    """Within this context, what a network raises becomes a UserError: if memory does not suffice,
+    and of the user's own code whatever it be.
 
     Parameters
     ----------
@@ -25,4 +25,6 @@ def in_words(own=None):
     except models.NetworkError as error:
         raise UserError(str(error)) from error
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise UserError("not enough memory for this network: use fewer hidden units or a smaller batch") from error
+        raise UserError(
+            "not enough memory for this network: use fewer hidden units or a smaller batch"
+        ) from error

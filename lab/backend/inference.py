@@ -9,10 +9,11 @@ MOST, NUMBERS = 1000, 40_000_000  # images in a batch, and numbers that a layer 
 
 
 def logits_and_features(model, images):
-    """A classifier's logits, and the values that they are computed from, those of the last hidden layer.
+    """A classifier's logits, and the values that they are computed from, those of the last hidden
+    layer.
 
-    Of a network of the user's own, logits are the logarithms of its probabilities, and stand for its features, too: which layer
-    would be the last hidden one is not known.
+    Of a network of the user's own, logits are the logarithms of its probabilities, and stand for
+    its features, too: which layer would be the last hidden one is not known.
 
     Parameters
     ----------
@@ -30,7 +31,9 @@ def logits_and_features(model, images):
         logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         return logits, logits
     outputs = keras.Model(model.inputs, [layer.output, layer.input])
-    return tuple(np.concatenate(part).astype(np.float64) for part in zip(*_by_batch(outputs, images)))
+    return tuple(
+        np.concatenate(part).astype(np.float64) for part in zip(*_by_batch(outputs, images))
+    )
 
 
 def penalty(model):
@@ -58,7 +61,10 @@ def generate(generator, latents):
 def _by_batch(model, inputs):
     # Not `predict`, which can take two seconds to end its input pipeline.
     size = evaluation_batch(model)
-    return [model.predict_on_batch(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+    return [
+        model.predict_on_batch(inputs[start : start + size])
+        for start in range(0, len(inputs), size)
+    ]
 
 
 def evaluation_batch(model):

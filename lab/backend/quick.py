@@ -1,7 +1,7 @@
 """Shorter ways, on a CPU, to the numbers that Keras's layers give in training.
 
-A model that is trained, and never saved, gets them in place of its layers' own (`quicken`). What is computed stays the same;
-the sums are taken in another order, in fewer passes over memory.
+A model that is trained, and never saved, gets them in place of its layers' own (`quicken`). What
+is computed stays the same; the sums are taken in another order, in fewer passes over memory.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ _one_pass = functools.partial(tf.function, jit_compile=tf.test.is_built_with_xla
 
 
 def quicken(model):
-    """Let the layers of a model take shorter ways while it is trained; none on a GPU, where XLA compiles all of it.
+    """Let the layers of a model take shorter ways while it is trained; none on a GPU, where XLA
+    compiles all of it.
 
     Parameters
     ----------
@@ -45,12 +46,23 @@ def quicken(model):
 def _is_convolution(layer):
     # In bfloat16, what is convolved would be rounded once more before the bias is added.
     known = isinstance(layer, layers.Conv2D) and is_reviewed(layer)
-    return known and layer.use_bias and layer.data_format == "channels_last" and layer.compute_dtype == "float32"
+    return (
+        known
+        and layer.use_bias
+        and layer.data_format == "channels_last"
+        and layer.compute_dtype == "float32"
+    )
 
 
 def _is_usual_normalization(layer):
     known = isinstance(layer, layers.BatchNormalization) and is_reviewed(layer) and layer.built
-    usual = known and layer.scale and layer.center and layer.trainable and not getattr(layer, "renorm", False)
+    usual = (
+        known
+        and layer.scale
+        and layer.center
+        and layer.trainable
+        and not getattr(layer, "renorm", False)
+    )
     return usual and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
 
 
@@ -74,12 +86,15 @@ def layer_by_layer(model, shares, training=False):
         elif _is_usual_normalization(layer):
             shares = normalize(layer, shares)
         else:
-            shares = tf.split(layer(tf.concat(shares, axis=0)), [share.shape[0] for share in shares])
+            shares = tf.split(
+                layer(tf.concat(shares, axis=0)), [share.shape[0] for share in shares]
+            )
     return shares
 
 
 def normalize(layer, shares):
-    """Batch normalization of images (Ioffe and Szegedy 2015), by the mean and variance of all shares of a batch.
+    """Batch normalization of images (Ioffe and Szegedy 2015), by the mean and variance of all
+    shares of a batch.
 
     Parameters
     ----------
@@ -92,7 +107,9 @@ def normalize(layer, shares):
     list of tensors of the same shapes
     """
     count = sum(share.shape.num_elements() for share in shares) / shares[0].shape[-1]
-    center = tf.convert_to_tensor(layer.moving_mean)  # near the mean, so that no digits are lost in the sums
+    center = tf.convert_to_tensor(
+        layer.moving_mean
+    )  # near the mean, so that no digits are lost in the sums
 
     @tf.custom_gradient
     def normalized(scale, offset, *shares):
@@ -106,13 +123,17 @@ def normalize(layer, shares):
             of_scale, of_offset = _sums(upstream[2:], shares, mean, narrow)
             slope = -of_scale / count * scale * tf.square(narrow)
             constant = -of_offset / count * scale * narrow - slope * mean
-            images = [_plane(*pair, scale * narrow, slope, constant) for pair in zip(upstream[2:], shares)]
+            images = [
+                _plane(*pair, scale * narrow, slope, constant) for pair in zip(upstream[2:], shares)
+            ]
             return of_scale, of_offset, *images
 
         return (mean, variance, *outputs), gradient
 
     known = set(_gradients())
-    mean, variance, *outputs = normalized(tf.convert_to_tensor(layer.gamma), tf.convert_to_tensor(layer.beta), *shares)
+    mean, variance, *outputs = normalized(
+        tf.convert_to_tensor(layer.gamma), tf.convert_to_tensor(layer.beta), *shares
+    )
     _traced.extend(set(_gradients()) - known)
     for moving, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + found * (1 - layer.momentum))
@@ -120,8 +141,9 @@ def normalize(layer, shares):
 
 
 def forget_gradients():
-    """To be called once the gradients of what was traced are taken: TensorFlow keeps for good what a gradient of one's own
-    holds, and all of its graph with it, 15 MB."""
+    """To be called once the gradients of what was traced are taken: TensorFlow keeps for good what
+    a gradient of one's own holds, and all of its graph with it, 15 MB.
+    """
     while _traced:
         _gradients().pop(_traced.pop(), None)
 
@@ -131,15 +153,26 @@ def _gradients():
 
 
 def _sums(weights, shares, center, narrow):
-    """By channel, over all shares: the sum of weight * (image - center) * narrow, and that of the weights."""
-    # TensorFlow's kernel for the gradients of scale and offset takes both sums in one pass, fast and exactly only for vectors
-    # of whole registers.
+    """By channel, over all shares:
+
+    the sum of weight * (image - center) * narrow, and that of the weights.
+    """
+    # TensorFlow's kernel for the gradients of scale and offset takes both sums in one pass, fast
+    # and exactly only for vectors of whole registers.
     way = _sums_by_rows if shares[0].shape[-1] % 16 else _sums_by_kernel
-    return [tf.add_n(sums) for sums in zip(*(way(*pair, center, narrow) for pair in zip(weights, shares)))]
+    return [
+        tf.add_n(sums)
+        for sums in zip(*(way(*pair, center, narrow) for pair in zip(weights, shares)))
+    ]
 
 
 def _sums_by_kernel(weights, images, center, narrow):
-    fixed = {"scale": narrow, "reserve_space_1": center, "reserve_space_2": tf.square(1 / narrow), "reserve_space_3": center}
+    fixed = {
+        "scale": narrow,
+        "reserve_space_1": center,
+        "reserve_space_2": tf.square(1 / narrow),
+        "reserve_space_3": center,
+    }
     kernel = tf.raw_ops.FusedBatchNormGradV3
     return kernel(y_backprop=weights, x=images, epsilon=0.0, is_training=False, **fixed)[1:3]
 
@@ -150,9 +183,16 @@ def _sums_by_rows(weights, images, center, narrow):
     weights = tf.cast(weights, tf.float32)
 
     def by_channel(numbers):
-        return tf.reduce_sum(tf.reshape(tf.reduce_sum(tf.reshape(numbers, (-1, width * channels)), 0), (width, channels)), 0)
+        return tf.reduce_sum(
+            tf.reshape(
+                tf.reduce_sum(tf.reshape(numbers, (-1, width * channels)), 0), (width, channels)
+            ),
+            0,
+        )
 
-    return by_channel(weights * (tf.cast(images, tf.float32) - center)) * narrow, by_channel(weights)
+    return by_channel(weights * (tf.cast(images, tf.float32) - center)) * narrow, by_channel(
+        weights
+    )
 
 
 @_one_pass
@@ -162,7 +202,9 @@ def _line(images, slope, constant):
 
 @_one_pass
 def _plane(gradients, images, factor, slope, constant):
-    total = tf.cast(gradients, tf.float32) * factor + (tf.cast(images, tf.float32) * slope + constant)
+    total = tf.cast(gradients, tf.float32) * factor + (
+        tf.cast(images, tf.float32) * slope + constant
+    )
     return tf.cast(total, images.dtype)
 
 
@@ -173,12 +215,16 @@ def _normalized(layer, otherwise, inputs, training=None, mask=None):
 
 
 def _convolved(layer, inputs):
-    # Not by `bias_add`, whose gradient becomes one kernel with that of the filters, which is slower than both are apart.
+    # Not by `bias_add`, whose gradient becomes one kernel with that of the filters, which is
+    # slower than both are apart.
     return layer.activation(tf.add(layer.convolution_op(inputs, layer.kernel), layer.bias))
 
 
 def _add_bias_behind(convolution, pooling):
-    """The maximum of numbers to which a constant was added is their maximum and that constant: a quarter of the additions."""
+    """The maximum of numbers to which a constant was added is their maximum and that constant:
+
+    a quarter of the additions.
+    """
     if convolution.activation is not keras.activations.linear:
         return
     pool = pooling.call
@@ -200,7 +246,9 @@ def penalty(regularizer, strength):
     function of a kernel
     """
     size = {"l1": tf.abs, "l2": tf.square}[regularizer]
-    return lambda kernel: strength * _sum(tf.reshape(size(tf.convert_to_tensor(kernel)), (-1, kernel.shape[-1])))
+    return lambda kernel: (
+        strength * _sum(tf.reshape(size(tf.convert_to_tensor(kernel)), (-1, kernel.shape[-1])))
+    )
 
 
 def _sum(matrix):
@@ -209,10 +257,13 @@ def _sum(matrix):
 
 
 def dropouts_of(model):
-    """The Dropout layers of a model whose masks are best drawn by `draw_masks`: none if not all of them can be, or on a GPU, on
-    which XLA draws fast."""
+    """The Dropout layers of a model whose masks are best drawn by `draw_masks`: none if not all of
+    them can be, or on a GPU, on which XLA draws fast.
+    """
     found = tuple(part for part in operations_of(model) if isinstance(part, layers.Dropout))
-    alone = type(model) is keras.Sequential and all(layer in model.layers and layer.noise_shape is None for layer in found)
+    alone = type(model) is keras.Sequential and all(
+        layer in model.layers and layer.noise_shape is None for layer in found
+    )
     return found if alone and not has_gpu() else ()
 
 
@@ -224,7 +275,10 @@ def draw_masks(dropouts, count):
     list of bool tensors, shape (count, *shape of an input)
     """
     uniform = keras.random.uniform
-    return [uniform((count, *layer.input.shape[1:]), seed=layer.seed_generator) >= layer.rate for layer in dropouts]
+    return [
+        uniform((count, *layer.input.shape[1:]), seed=layer.seed_generator) >= layer.rate
+        for layer in dropouts
+    ]
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
-"""Training that stays on the device: `keras.Model.fit`, but one Keras "step" is a chunk of many real steps.
+"""Training that stays on the device: `keras.Model.fit`, but one Keras "step" is a chunk of many
+real steps.
 
-Stock `fit` on arrays spends most of a small net's epoch between the steps: slicing, copying and converting the next batch
-and going through Python. Here the images lie on the device once, as they are (uint8); what travels is a vector of image
-numbers; and the loop over the batches runs inside the graph, compiled with XLA where that helps. It is still `fit` that
-runs, so its callbacks, its history and early stopping work as ever, except that `on_train_batch_*` is called once a chunk.
+Stock `fit` on arrays spends most of a small net's epoch between the steps: slicing, copying and
+converting the next batch and going through Python. Here the images lie on the device once, as they
+are (uint8); what travels is a vector of image numbers; and the loop over the batches runs inside
+the graph, compiled with XLA where that helps. It is still `fit` that runs, so its callbacks, its
+history and early stopping work as ever, except that `on_train_batch_*` is called once a chunk.
 """
 
 import contextlib
@@ -20,35 +22,50 @@ from lab.backend.inference import evaluation_batch
 from lab.backend.quick import draw_masks, forget_gradients, layer_by_layer, masked
 from models import count_numbers, is_reviewed, most_numbers, operations_of
 
-# About a second of arithmetic on two cores: long enough that the time between chunks does not count, short enough for a
-# progress bar and Ctrl-C.
+# About a second of arithmetic on two cores: long enough that the time between chunks does not
+# count, short enough for a progress bar and Ctrl-C.
 FLOPS_PER_CHUNK = 1e11
 MASKED = 20_000_000  # numbers of dropout's masks that are drawn for a chunk at most
 CACHED = 2_000_000  # numbers that a layer gives for a batch of validation images: what the processor's caches hold
 _LAYERS = keras.layers
-_SLOW = _LAYERS.Conv2D, _LAYERS.Conv2DTranspose, _LAYERS.DepthwiseConv2D, _LAYERS.SeparableConv2D, _LAYERS.Dropout
-_SLOW += _LAYERS.SpatialDropout2D, _LAYERS.AlphaDropout, _LAYERS.GaussianDropout, _LAYERS.GaussianNoise
+_SLOW = (
+    _LAYERS.Conv2D,
+    _LAYERS.Conv2DTranspose,
+    _LAYERS.DepthwiseConv2D,
+    _LAYERS.SeparableConv2D,
+    _LAYERS.Dropout,
+)
+_SLOW += (
+    _LAYERS.SpatialDropout2D,
+    _LAYERS.AlphaDropout,
+    _LAYERS.GaussianDropout,
+    _LAYERS.GaussianNoise,
+)
 
 
 class Batches(NamedTuple):
     """How an epoch is cut into batches, and those into the chunks that Keras takes for steps."""
 
     batch_size: int
-    steps_per_epoch: int | None = None  # at most the number of whole batches; None: all examples, the last batch smaller
+    steps_per_epoch: int | None = (
+        None  # at most the number of whole batches; None: all examples, the last batch smaller
+    )
     steps_per_chunk: int | None = None  # None: about `FLOPS_PER_CHUNK`
     shares: int = 1  # that a batch is computed in, side by side: see `in_shares`
     shift: int = 0  # pixels that each image of a batch is moved by at most, up or down and to a side: see `moved`
-    # Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to each example. They are drawn for
-    # a chunk at once, since XLA draws slowly on a CPU.
+    # Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to
+    # each example. They are drawn for a chunk at once, since XLA draws slowly on a CPU.
     noise: Callable[[int], tf.Tensor] | None = None
     dropouts: tuple[keras.layers.Dropout, ...] = ()  # whose masks are drawn likewise
 
 
 def prepare(model, data, batches, validation_data=None):
-    """Make a compiled model ready to be trained as its own ``fit`` would, on arrays kept on the device.
+    """Make a compiled model ready to be trained as its own ``fit`` would, on arrays kept on the
+    device.
 
-    Every epoch goes once through all examples, in the order of `epoch_order`, or through the first ``steps_per_epoch`` batches
-    of that order. A model that is trained again and again is compiled only once.
+    Every epoch goes once through all examples, in the order of `epoch_order`, or through the first
+    ``steps_per_epoch`` batches of that order. A model that is trained again and again is compiled
+    only once.
 
     Parameters
     ----------
@@ -61,9 +78,10 @@ def prepare(model, data, batches, validation_data=None):
     Returns
     -------
     function of ``epochs, seed=0, initial_epoch=0, callbacks=(), rate=None``
-        Trains the model, from the state that its variables are in. ``seed`` is that of the order of the examples and of their
-        shifts; ``rate`` gives the learning rates, float array, of steps that begin at these times, float array, in epochs; of
-        several optimizers one behind the other (None: they keep their own); the callbacks and the history that it returns are
+        Trains the model, from the state that its variables are in. ``seed`` is that of the order
+        of the examples and of their shifts; ``rate`` gives the learning rates, float array, of
+        steps that begin at these times, float array, in epochs; of several optimizers one behind
+        the other (None: they keep their own); the callbacks and the history that it returns are
         those of `keras.Model.fit`.
     """
     examples, batch_size = len(data[0]), batches.batch_size
@@ -72,7 +90,9 @@ def prepare(model, data, batches, validation_data=None):
     data = _on_device(data)
     _create_variables(model, data)
     batches = batches._replace(steps_per_chunk=length)
-    train_function = _over_chunk(_step(model, batches.dropouts), data, batches, model, suits_xla(model, batches.dropouts))
+    train_function = _over_chunk(
+        _step(model, batches.dropouts), data, batches, model, suits_xla(model, batches.dropouts)
+    )
     test_function = None
     if validation_data is not None:
         count = len(validation_data[0])
@@ -81,8 +101,14 @@ def prepare(model, data, batches, validation_data=None):
         if not has_gpu():
             size = max(1, min(size, CACHED // most_numbers(model)))
         whole = Batches(size, steps_per_chunk=count // size)
-        test_function = _over_chunk(_test_step(model), _on_device(validation_data), whole, model, compiled=False)
-        all_of_it = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros((math.ceil(count / size), 1))
+        test_function = _over_chunk(
+            _test_step(model), _on_device(validation_data), whole, model, compiled=False
+        )
+        all_of_it = (
+            tf.range(count),
+            tf.zeros((count, 2), tf.int32),
+            tf.zeros((math.ceil(count / size), 1)),
+        )
 
     def fit(epochs, seed=0, initial_epoch=0, callbacks=(), rate=None):
         times = np.arange(epochs * steps).reshape(epochs, steps) / steps
@@ -103,7 +129,8 @@ def prepare(model, data, batches, validation_data=None):
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     steps_per_epoch=math.ceil(steps / length),
-                    validation_data=test_function and _untuned(tf.data.Dataset.from_tensors(all_of_it)),
+                    validation_data=test_function
+                    and _untuned(tf.data.Dataset.from_tensors(all_of_it)),
                     callbacks=list(callbacks),
                     shuffle=False,  # it is shuffled already
                     verbose=0,
@@ -125,7 +152,8 @@ def epoch_order(examples, seed, epoch):
 
 
 def epoch_shifts(examples, most, seed, epoch):
-    """By how many pixels an epoch moves each image down and to the right: it depends on the seed and the epoch only.
+    """By how many pixels an epoch moves each image down and to the right: it depends on the seed
+    and the epoch only.
 
     Returns
     -------
@@ -147,25 +175,34 @@ def moved(images, shifts, most):
     most : int
     """
     _, height, width, channels = images.shape
-    # The pixels one behind the other, with a margin above, below and to the left: to move an image down or to the right is to
-    # begin to read earlier, since a row that is read too far ends in the margin of the next.
+    # The pixels one behind the other, with a margin above, below and to the left: to move an image
+    # down or to the right is to begin to read earlier, since a row that is read too far ends in
+    # the margin of the next.
     row = (width + most) * channels
-    lines = tf.reshape(tf.pad(images, [(0, 0), (most, most + 1), (most, 0), (0, 0)]), (-1, (height + 2 * most + 1) * row))
+    lines = tf.reshape(
+        tf.pad(images, [(0, 0), (most, most + 1), (most, 0), (0, 0)]),
+        (-1, (height + 2 * most + 1) * row),
+    )
     begin = (most - shifts[:, 0]) * row + (most - shifts[:, 1]) * channels
     places = begin[:, None] + tf.range(height * row)
-    return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[:, :, :width]
+    return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[
+        :, :, :width
+    ]
 
 
 def suits_xla(model, dropouts=()):
-    """Whether XLA makes this model's steps faster on the device in use, if the masks of these layers are drawn before.
+    """Whether XLA makes this model's steps faster on the device in use, if the masks of these
+    layers are drawn before.
 
-    On a GPU it does. On a CPU its convolutions and its random numbers, on which dropout draws, are several times slower than
-    TensorFlow's own, and what a processor has for bfloat16 it leaves idle. It does not know all that a layer of the user's own
-    may do.
+    On a GPU it does. On a CPU its convolutions and its random numbers, on which dropout draws, are
+    several times slower than TensorFlow's own, and what a processor has for bfloat16 it leaves
+    idle. It does not know all that a layer of the user's own may do.
     """
     if not tf.test.is_built_with_xla():
         return False
-    parts = [part for part in operations_of(model) if not type(part).__module__.startswith("lab.")]  # our own GAN
+    parts = [
+        part for part in operations_of(model) if not type(part).__module__.startswith("lab.")
+    ]  # our own GAN
     if not all(map(is_reviewed, parts)):
         return False
     slow = [part for part in parts if isinstance(part, _SLOW) and part not in dropouts]
@@ -174,20 +211,24 @@ def suits_xla(model, dropouts=()):
 
 
 def mixes_no_images(model):
-    """Whether it is certain that what a model computes of an image does not depend on the others in its batch, but by batch
-    normalization between the layers of a `keras.Sequential`."""
+    """Whether it is certain that what a model computes of an image does not depend on the others
+    in its batch, but by batch normalization between the layers of a `keras.Sequential`.
+    """
     apart = model.layers if type(model) is keras.Sequential else ()
     mixing = [part for part in _normalizations(model) if part not in apart]
     return all(map(is_reviewed, operations_of(model))) and not mixing
 
 
 def _normalizations(model):
-    return [part for part in operations_of(model) if isinstance(part, keras.layers.BatchNormalization)]
+    return [
+        part for part in operations_of(model) if isinstance(part, keras.layers.BatchNormalization)
+    ]
 
 
 @contextlib.contextmanager
 def in_shares(model, count):
-    """Within this context the model computes each batch in shares: the same numbers, but side by side.
+    """Within this context the model computes each batch in shares: the same numbers, but side by
+    side.
 
     Parameters
     ----------
@@ -219,7 +260,11 @@ def in_shares(model, count):
 
 
 def suitable_chunk(model, batch_size, steps, dropouts=()):
-    """Steps to a chunk: about `FLOPS_PER_CHUNK`, in chunks of equal length; fewer, if there are large masks to be drawn."""
+    """Steps to a chunk:
+
+    about `FLOPS_PER_CHUNK`, in chunks of equal length; fewer, if there are large masks to be
+    drawn.
+    """
     # A step's backward pass takes twice the arithmetic of its forward pass.
     affordable = FLOPS_PER_CHUNK / (3 * max(1, forward_flops(model)))
     masked = sum(math.prod(layer.input.shape[1:]) for layer in dropouts)
@@ -230,33 +275,45 @@ def suitable_chunk(model, batch_size, steps, dropouts=()):
 def forward_flops(model):
     """Multiplications and additions in the kernels of a forward pass, for one example."""
     return sum(
-        2 * math.prod(layer.kernel.shape) * _places(layer, model) for layer in operations_of(model) if hasattr(layer, "kernel")
+        2 * math.prod(layer.kernel.shape) * _places(layer, model)
+        for layer in operations_of(model)
+        if hasattr(layer, "kernel")
     )
 
 
 def _places(layer, model):
-    """At how many places of an image a layer's kernel is applied; at most, of one whose output is not known."""
+    """At how many places of an image a layer's kernel is applied; at most, of one whose output is
+    not known.
+    """
     try:
         return count_numbers(layer.output.shape[1:-1], model)
-    except (AttributeError, ValueError):  # it was called several times, or by code of the user's own
+    except (
+        AttributeError,
+        ValueError,
+    ):  # it was called several times, or by code of the user's own
         return math.prod(model.input_shape[1:-1])
 
 
 def _on_device(arrays):
-    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from a uint8 tensor.
+    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from
+    # a uint8 tensor.
     return tuple(tf.Variable(array, trainable=False) for array in arrays)
 
 
 def _create_variables(model, data):
-    # Metrics and optimizer make their variables when they are first used; were that inside the graph, TensorFlow would
-    # have to trace it twice. A model whose optimizer has its variables has them all.
+    # Metrics and optimizer make their variables when they are first used; were that inside the
+    # graph, TensorFlow would have to trace it twice. A model whose optimizer has its variables has
+    # them all.
     if not model.optimizer.built:
         model.test_step(tuple(tf.gather(array, [0]) for array in data))
         model.optimizer.build(model.trainable_variables)
 
 
 def _step(model, dropouts):
-    """A step of training on a batch, at a learning rate of each optimizer; NaN: at its own, which callbacks may have set."""
+    """A step of training on a batch, at a learning rate of each optimizer; NaN:
+
+    at its own, which callbacks may have set.
+    """
     own = [optimizer.learning_rate for optimizer in optimizers_of(model)]
 
     def step(batch, rates):
@@ -275,7 +332,10 @@ def _test_step(model):
 
 
 def optimizers_of(model):
-    """The optimizers of a model that can be trained: a GAN's two, in the order generator, discriminator; else one."""
+    """The optimizers of a model that can be trained:
+
+    a GAN's two, in the order generator, discriminator; else one.
+    """
     return getattr(model, "optimizers", None) or [model.optimizer]
 
 
@@ -291,18 +351,26 @@ def _cut(plan, length, batch_size):
 
 
 def _untuned(dataset):
-    # There is nothing to tune in these pipelines, and to end the thread that would try can take two seconds.
+    # There is nothing to tune in these pipelines, and to end the thread that would try can take
+    # two seconds.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
 
 
 def _over_chunk(step, data, batches, model, compiled):
-    """What Keras calls as one step: takes a chunk of the plan from an iterator and goes through its batches."""
+    """What Keras calls as one step:
+
+    takes a chunk of the plan from an iterator and goes through its batches.
+    """
     batch_size, most = batches.batch_size, batches.steps_per_chunk
 
     def drawn_for(steps, size):
-        rows = [batches.noise(steps * size)] if batches.noise else draw_masks(batches.dropouts, steps * size)
+        rows = (
+            [batches.noise(steps * size)]
+            if batches.noise
+            else draw_masks(batches.dropouts, steps * size)
+        )
         return [tf.reshape(part, (steps, size, *part.shape[1:])) for part in rows]
 
     def batch(indices, shifts):
@@ -322,14 +390,19 @@ def _over_chunk(step, data, batches, model, compiled):
     def chunk(indices, shifts, rates):
         count, rest = divmod(indices.shape[0], batch_size)
         if count:
-            whole = [tf.reshape(part[: count * batch_size], (count, batch_size, *part.shape[1:])) for part in (indices, shifts)]
+            whole = [
+                tf.reshape(part[: count * batch_size], (count, batch_size, *part.shape[1:]))
+                for part in (indices, shifts)
+            ]
             # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
             of_steps = [
-                tf.pad(part, [(0, most - count)] + [(0, 0)] * (len(part.shape) - 1)) for part in (*whole, rates[:count])
+                tf.pad(part, [(0, most - count)] + [(0, 0)] * (len(part.shape) - 1))
+                for part in (*whole, rates[:count])
             ]
             full_batches(of_steps, drawn_for(most, batch_size), tf.constant(count))
         if rest:
-            # The smaller last batch, outside the compiled loop: to compile its shape would take longer than to run it.
+            # The smaller last batch, outside the compiled loop: to compile its shape would take
+            # longer than to run it.
             drawn = tuple(part[0] for part in drawn_for(1, rest))
             step(batch(indices[-rest:], shifts[-rest:]) + drawn, rates[count])
         return model.get_metrics_result()

@@ -1,4 +1,7 @@
-"""Runs become groups of repeats, and those a comparison: data, computed once, that is only rendered from here on."""
+"""Runs become groups of repeats, and those a comparison:
+
+data, computed once, that is only rendered from here on.
+"""
 
 import os
 import sys
@@ -35,8 +38,8 @@ class Comparison(NamedTuple):
 
 
 def compare_runs(results_dir, folders, folder, view):
-    """Compare runs: print the tables, and write them and the figures into a folder; of several kinds one after the other, each
-    into a folder of its own.
+    """Compare runs: print the tables, and write them and the figures into a folder; of several
+    kinds one after the other, each into a folder of its own.
 
     Parameters
     ----------
@@ -86,7 +89,8 @@ def compare(groups, notes=(), view=_ALL):
     Returns
     -------
     Comparison
-        Its tests and sentences are of all groups; its tables and figures of those at the top, if not all are to be seen.
+        Its tests and sentences are of all groups; its tables and figures of those at the top, if
+        not all are to be seen.
     """
     if view.published and groups[0].settings.is_gan:
         raise UserError("--published: there are published figures of classifiers only")
@@ -109,16 +113,26 @@ def compare(groups, notes=(), view=_ALL):
         (tables.speed_table(groups), tables.of_several_devices(groups)),
     ]
     several = [_with_shared(table, rows) for table, rows in several if table]
-    captions = [shared_in_words(shown), *usual_in_words(naming_of(groups)), *_cut_short(shown), *warnings]
+    captions = [
+        shared_in_words(shown),
+        *usual_in_words(naming_of(groups)),
+        *_cut_short(shown),
+        *warnings,
+    ]
     captions += [*losses.sentences(shown), *found.unjudged]
-    drawn = charts.panels_of(shown, found.by_epoch), charts.trend_of(shown, found.final), charts.labels_of(shown)
+    drawn = (
+        charts.panels_of(shown, found.by_epoch),
+        charts.trend_of(shown, found.final),
+        charts.labels_of(shown),
+    )
     drawn += charts.followed_of(shown), charts.heatmap_of(shown, view.sort)
     return Comparison(several, tables.numbers(groups, verdicts), captions, *drawn, found)
 
 
 def _ordered(groups, view):
-    """The groups in the order asked for, and a sentence in a list about those that are not shown; UserError if there is no such
-    order."""
+    """The groups in the order asked for, and a sentence in a list about those that are not shown;
+    UserError if there is no such order.
+    """
     if view.top is not None and view.top < 1:
         raise UserError(f"--top must be a whole number of at least 1, got {view.top}")
     if view.top and not view.sort and groups[0].settings.is_gan:
@@ -146,21 +160,41 @@ def _cut_short(groups):
 
 
 def warnings_of(groups, counted=False):
-    """What makes metrics incomparable, in sentences: with the names of the groups, or only with how many they are."""
+    """What makes metrics incomparable, in sentences:
+
+    with the names of the groups, or only with how many they are.
+    """
     warnings, alike = [], {}
     for group in groups:
         alike.setdefault(group.record.dataset.sha256, []).append(group)
     if len(alike) > 1:
-        names = [[*dict.fromkeys(group.run or group.name for group in several)] for several in alike.values()]
-        who = [f"{len(several)} rows" if counted else effects.joined(one) for one, several in zip(names, alike.values())]
+        names = [
+            [*dict.fromkeys(group.run or group.name for group in several)]
+            for several in alike.values()
+        ]
+        who = [
+            f"{len(several)} rows" if counted else effects.joined(one)
+            for one, several in zip(names, alike.values())
+        ]
         parts = [f"{who} ({_data(several[0])})" for who, several in zip(who, alike.values())]
-        warnings.append(f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}.")
-    evaluated = {(one["samples"], one.get("classifier")) for group in groups for one in group.evaluations if "counts" in one}
+        warnings.append(
+            f"Warning: trained or validated on different images, so metrics do not compare: {', '.join(parts)}."
+        )
+    evaluated = {
+        (one["samples"], one.get("classifier"))
+        for group in groups
+        for one in group.evaluations
+        if "counts" in one
+    }
     if len(evaluated) > 1:
-        warnings.append("Warning: these runs were evaluated with different classifiers or numbers of samples.")
+        warnings.append(
+            "Warning: these runs were evaluated with different classifiers or numbers of samples."
+        )
     several = [one for group in groups if group.settings.is_gan for one in group.evaluations]
     if any(several) and not all(several):
-        warnings.append(f"Warning: {sum(not one for one in several)} of {len(several)} runs were not evaluated.")
+        warnings.append(
+            f"Warning: {sum(not one for one in several)} of {len(several)} runs were not evaluated."
+        )
     return warnings
 
 
@@ -171,7 +205,8 @@ def _data(group):
 
 
 def export(results_dir, folders, view, form):
-    """Print the table of a comparison alone, to be pasted elsewhere; of several kinds of runs one table after the other.
+    """Print the table of a comparison alone, to be pasted elsewhere; of several kinds of runs one
+    table after the other.
 
     Parameters
     ----------
@@ -182,7 +217,9 @@ def export(results_dir, folders, view, form):
     """
     kinds = by_kind(folders)
     if form == "csv" and len(kinds) > 1:
-        raise UserError("--export csv: GANs and classifiers have other columns: name runs of one kind")
+        raise UserError(
+            "--export csv: GANs and classifiers have other columns: name runs of one kind"
+        )
     for members in kinds.values():
         _export(*gather(results_dir, members), view, form)
 
@@ -195,8 +232,15 @@ def _export(groups, notes, view, form):
     if form != "csv" and (fidelity := tables.fidelity_table(groups)):
         rows = [one | other for one, other in zip(rows, fidelity.rows)]
     if form != "csv" and len(naming.names) == 1:
-        rows = [{naming.names[0] if name == "setting" else name: cell for name, cell in row.items()} for row in rows]
-    console.paste({"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[form](rows[: view.top]))
+        rows = [
+            {naming.names[0] if name == "setting" else name: cell for name, cell in row.items()}
+            for row in rows
+        ]
+    console.paste(
+        {"csv": text.as_csv, "latex": text.as_latex, "markdown": text.as_markdown}[form](
+            rows[: view.top]
+        )
+    )
     about = [shared_by_rows(shown), *usual_in_words(naming)]
     about += [*tables.about_cells(groups, groups[0].measures), *notes]
     for note in [*about, *warnings_of(groups), *losses.sentences(groups)]:
@@ -204,7 +248,8 @@ def _export(groups, notes, view, form):
 
 
 def report_sweep(results_dir, folder):
-    """After a sweep: print its table, and draw the learning curve of each setting's repeats into the setting's folder.
+    """After a sweep: print its table, and draw the learning curve of each setting's repeats into
+    the setting's folder.
 
     Parameters
     ----------
@@ -219,15 +264,28 @@ def report_sweep(results_dir, folder):
     """
     from lab.comparison import render  # with matplotlib
 
-    groups, notes = collect(results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()]))
+    groups, notes = collect(
+        results_dir, runs.named(results_dir, [folder.relative_to(results_dir).as_posix()])
+    )
     curves = {group.folder / runs.File.LEARNING_CURVE: group for group in groups}
     old = {path: group for path, group in curves.items() if _is_old(path, group)}
-    # Of a setting with one run, that run's own is its curve; to draw it again would take as long as an epoch.
-    own = {path: group.runs[0].folder / path.name for path, group in old.items() if len(group.runs) == 1}
-    own = {path: source for path, source in own.items() if source != path and os.access(source, os.R_OK)}
+    # Of a setting with one run, that run's own is its curve; to draw it again would take as long
+    # as an epoch.
+    own = {
+        path: group.runs[0].folder / path.name
+        for path, group in old.items()
+        if len(group.runs) == 1
+    }
+    own = {
+        path: source
+        for path, source in own.items()
+        if source != path and os.access(source, os.R_OK)
+    }
     own = {path: source for path, source in own.items() if runs.is_inside(results_dir, source)}
     render.copy_curves(own)
-    render.draw_curves({path: _curve(group, folder.name) for path, group in old.items() if path not in own})
+    render.draw_curves(
+        {path: _curve(group, folder.name) for path, group in old.items() if path not in own}
+    )
     render.show(tables.runs_table(groups, folder.name, [shared_by_rows(groups), *notes]))
     return [*curves]
 
@@ -241,13 +299,20 @@ def _curve(group, name):
 
 
 def _is_old(path, group):
-    """Whether a figure of some repeats is older than any of them, or than the last that came or went."""
+    """Whether a figure of some repeats is older than any of them, or than the last that came or
+    went.
+    """
     parts = [group.folder, *(run.folder / runs.File.HISTORY for run in group.runs)]
-    return not path.exists() or path.stat().st_mtime_ns < max(part.stat().st_mtime_ns for part in parts)
+    return not path.exists() or path.stat().st_mtime_ns < max(
+        part.stat().st_mtime_ns for part in parts
+    )
 
 
 def label_of(names):
     """A folder's name for the comparison of some names."""
-    plain = ["".join(sign if sign.isalnum() or sign in "._=-" else "-" for sign in name).strip(".-") for name in names]
+    plain = [
+        "".join(sign if sign.isalnum() or sign in "._=-" else "-" for sign in name).strip(".-")
+        for name in names
+    ]
     label = ",".join(part for part in plain if part) or "all"
     return label if len(label) <= 80 else f"{plain[0][:60]},and-{len(names) - 1}-more"

@@ -1,4 +1,7 @@
-"""Two runs, or two settings with their repeats, side by side: what differs, and whether it matters."""
+"""Two runs, or two settings with their repeats, side by side:
+
+what differs, and whether it matters.
+"""
 
 import math
 
@@ -28,7 +31,9 @@ def show_difference(results_dir, names):
         If they are not two, or cannot be compared.
     """
     if len(names) != 2:
-        raise UserError(f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}")
+        raise UserError(
+            f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}"
+        )
     one, other = (_group(results_dir, name) for name in names)
     mine, its = ({run.folder for run in group.runs} for group in (one, other))
     if mine & its and mine != its:
@@ -55,7 +60,9 @@ def show_difference(results_dir, names):
 def _group(results_dir, name):
     groups, notes = collect(results_dir, runs.named(results_dir, [name]))
     if len(groups) > 1:
-        raise UserError(f"--diff: {name} holds {len(groups)} settings: name one of them, as {groups[0].path}")
+        raise UserError(
+            f"--diff: {name} holds {len(groups)} settings: name one of them, as {groups[0].path}"
+        )
     for note in notes:
         console.say(note)
     return groups[0]
@@ -65,26 +72,42 @@ def _differing(one, other):
     """What differs: a row for each setting, and for each fact about how they were trained."""
     settings = [name for name in runs.differences([one.runs[0], other.runs[0]]) if name in FLAGS]
     first, second = (settings_of(group, settings) | facts_of(group) for group in (one, other))
-    pairs = {what: (first.get(what, "unknown"), second.get(what, "unknown")) for what in first | second}
-    return [{"what": what, "A": mine, "B": its} for what, (mine, its) in pairs.items() if mine != its]
+    pairs = {
+        what: (first.get(what, "unknown"), second.get(what, "unknown")) for what in first | second
+    }
+    return [
+        {"what": what, "A": mine, "B": its} for what, (mine, its) in pairs.items() if mine != its
+    ]
 
 
 def settings_of(group, names):
     """Some settings of a group: dict of text by their flags' names."""
-    return {flag_of(name): "none" if value is None else text(value) for name, value in group.settings if name in names}
+    return {
+        flag_of(name): "none" if value is None else text(value)
+        for name, value in group.settings
+        if name in names
+    }
 
 
 def facts_of(group):
     """How a group was trained, beside its settings: dict of text by what it is about."""
     record, dataset, commit = group.record, group.record.dataset, group.record.commit or "unknown"
     facts = {"seed": " ".join(map(str, group.seeds))}
-    facts |= {"parameters": f"{record.parameters:,}", "data": f"{dataset.name} {dataset.sha256[:8]}"}
-    facts |= {"training images": f"{dataset.train:,}", "device": group.device}  # its name, whatever was typed
+    facts |= {
+        "parameters": f"{record.parameters:,}",
+        "data": f"{dataset.name} {dataset.sha256[:8]}",
+    }
+    facts |= {
+        "training images": f"{dataset.train:,}",
+        "device": group.device,
+    }  # its name, whatever was typed
     if group.settings.source:
         facts["network"] = group.settings.network
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")
     facts["epochs trained"] = group.epochs_trained
-    return facts | {f"version of {package}": version for package, version in sorted(record.versions.items())}
+    return facts | {
+        f"version of {package}": version for package, version in sorted(record.versions.items())
+    }
 
 
 def _metrics(one, other):
@@ -92,8 +115,17 @@ def _metrics(one, other):
     rows = []
     for name, first in one.measures.items():
         second = other.measures.get(name, np.array([]))
-        if name != "chi_square_p" and len(first) and len(second) and not np.isnan([*first, *second]).all():
-            by_ranks = one.settings.is_gan and min(len(first), len(second)) > 1 and not name.endswith("seconds")
+        if (
+            name != "chi_square_p"
+            and len(first)
+            and len(second)
+            and not np.isnan([*first, *second]).all()
+        ):
+            by_ranks = (
+                one.settings.is_gan
+                and min(len(first), len(second)) > 1
+                and not name.endswith("seconds")
+            )
             row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
             if _terms(one, name) != _terms(other, name):
                 unknown = dict.fromkeys(("B - A", "verdict", "95% interval", "p"), "-")
@@ -103,7 +135,11 @@ def _metrics(one, other):
             unknown = np.isnan(found.p) or (name in LISTED and not by_ranks)
             row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
             verdict = "differs" if found.p < significance.ERROR else "noise"
-            row["verdict"] = "-" if unknown or (by_ranks and _least_p(first, second) > significance.ERROR) else verdict
+            row["verdict"] = (
+                "-"
+                if unknown or (by_ranks and _least_p(first, second) > significance.ERROR)
+                else verdict
+            )
             widest = bounds_of(name)[1] - bounds_of(name)[0]
             low, high = np.clip([found.low, found.high], -widest, widest)
             row["95% interval"] = "-" if unknown or np.isnan(low) else f"{low:+.2g} to {high:+.2g}"
@@ -117,7 +153,10 @@ def _terms(group, metric):
 
 
 def _least_p(one, other):
-    """Below what no p of an exact test of ranks can be: where all of one lie above all of the other."""
+    """Below what no p of an exact test of ranks can be:
+
+    where all of one lie above all of the other.
+    """
     return 2 / math.comb(len(one) + len(other), len(one))
 
 
@@ -143,16 +182,19 @@ def _note(one, other):
     if counts == [1, 1]:
         note = "One run each: whether a difference is noise cannot be told; train both with --repeats 3 or more."
     elif counts[0] == 1:
-        note = "Noise: the single run lies within the 95% prediction interval of the other's repeats."
+        note = (
+            "Noise: the single run lies within the 95% prediction interval of the other's repeats."
+        )
     elif one.settings.is_gan:
         least = _least_p(one.runs, other.runs)
-        note = (
-            "B - A: the median over all pairs of runs, with its 95% interval (Hodges and Lehmann); p: the exact test of ranks "
-        )
+        note = "B - A: the median over all pairs of runs, with its 95% interval (Hodges and Lehmann); p: the exact test of ranks "
         note += f"(Mann and Whitney), which with so many runs cannot be below {least:.2g}; of seconds, Welch's t-test."
     else:
         note = "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be what repeats alone give."
-    pairs = [[losses.in_words(_terms(group, metric)) for group in (one, other)] for metric in one.measures]
+    pairs = [
+        [losses.in_words(_terms(group, metric)) for group in (one, other)]
+        for metric in one.measures
+    ]
     for mine, its in dict.fromkeys(map(tuple, pairs)):
         if mine != its:
             note += f" Not the same: losses of other terms (A: {mine}; B: {its}) do not compare."

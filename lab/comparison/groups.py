@@ -21,7 +21,18 @@ GAN_METRICS = ("generator_loss", "discriminator_loss")
 CLASSIFIERS, GANS = "classifiers", "gans"  # the kinds of runs
 LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
 # Of these, more is better.
-HIGHER = ("val_accuracy", "accuracy", "modes", "seen", "near", "present", "confidence", "chi_square_p", "distance", "speed_up")
+HIGHER = (
+    "val_accuracy",
+    "accuracy",
+    "modes",
+    "seen",
+    "near",
+    "present",
+    "confidence",
+    "chi_square_p",
+    "distance",
+    "speed_up",
+)
 HIGHER += ("precision", "recall", "density", "coverage")
 _HEADINGS = {name: column.heading for name, column in runs.MEASURES.items()}
 _HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
@@ -126,10 +137,14 @@ def gather(results_dir, loaded):
         notes += run.breaks
         gathered.setdefault(top_of(run.folder, results_dir), []).append(run)
     if not gathered:
-        raise UserError(f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})")
+        raise UserError(
+            f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})"
+        )
     if len({members[0].settings.is_gan for members in gathered.values()}) > 1:
         raise UserError("GANs and classifiers have no measure in common: name runs of one kind")
-    groups = [_as_repeats(top, _whole(members, notes), results_dir) for top, members in gathered.items()]
+    groups = [
+        _as_repeats(top, _whole(members, notes), results_dir) for top, members in gathered.items()
+    ]
     return with_names(by_settings(groups)), notes
 
 
@@ -143,7 +158,8 @@ def by_kind(folders):
     Returns
     -------
     dict of str to list of Run
-        By `CLASSIFIERS` and `GANS`, or only one of them. An unfinished run makes no kind of its own.
+        By `CLASSIFIERS` and `GANS`, or only one of them. An unfinished run makes no kind of its
+        own.
     """
     loaded = [runs.load(folder) for folder in folders]
     finished = {run.settings.is_gan for run in loaded if that_count([run])}
@@ -156,27 +172,40 @@ def by_kind(folders):
 
 
 def by_settings(several, of=lambda group: group):
-    """Groups, or what is ``of`` a group each, by their experiments as they come; the trials of a search by their numbers,
-    others by their settings."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(experiment_of(of(one).path) for one in several))}
+    """Groups, or what is ``of`` a group each, by their experiments as they come; the trials of a
+    search by their numbers, others by their settings.
+    """
+    places = {
+        name: place
+        for place, name in enumerate(dict.fromkeys(experiment_of(of(one).path) for one in several))
+    }
 
     def key(one):
         group = of(one)
         trial = re.search(r"trial=(\d{1,9})(/|$)", group.path)
-        return places[experiment_of(group.path)], int(trial[1]) if trial else -1, _order(group.settings)
+        return (
+            places[experiment_of(group.path)],
+            int(trial[1]) if trial else -1,
+            _order(group.settings),
+        )
 
     return sorted(several, key=key)
 
 
 def experiment_of(path):
-    """What runs of one sweep, search or set of repeats have in common of their paths within the results folder, "." if
-    nothing."""
+    """What runs of one sweep, search or set of repeats have in common of their paths within the
+    results folder, "." if nothing.
+    """
     return "/".join(itertools.takewhile(lambda part: "=" not in part, path.split("/"))) or "."
 
 
 def top_of(folder, results_dir):
     """The folder that a run's repeats have in common; its own, if it has none."""
-    return folder.parent if folder.name.startswith("seed=") and folder.parent != Path(results_dir) else folder
+    return (
+        folder.parent
+        if folder.name.startswith("seed=") and folder.parent != Path(results_dir)
+        else folder
+    )
 
 
 def _whole(members, notes):
@@ -191,13 +220,21 @@ def _whole(members, notes):
 
 
 def that_count(members):
-    """Those of some repeats that a mean is of: the complete ones or, where there are none, those that were interrupted."""
-    of = {status: [run for run in members if run.history.status == status] for status in (runs.COMPLETE, runs.INTERRUPTED)}
+    """Those of some repeats that a mean is of:
+
+    the complete ones or, where there are none, those that were interrupted.
+    """
+    of = {
+        status: [run for run in members if run.history.status == status]
+        for status in (runs.COMPLETE, runs.INTERRUPTED)
+    }
     return of[runs.COMPLETE] or of[runs.INTERRUPTED]
 
 
 def _as_repeats(top, members, results_dir):
-    """One group of those that lie beside each other; UserError if they differ in more than their seed."""
+    """One group of those that lie beside each other; UserError if they differ in more than their
+    seed.
+    """
     check_alike(top, members)
     return group_of(top, members, [evaluation_of(run) for run in members], results_dir)
 
@@ -207,11 +244,15 @@ def check_alike(top, members):
     for other in members[1:]:
         different = runs.differences([members[0], other])
         if different:
-            raise UserError(f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken")
+            raise UserError(
+                f"the runs in {top} differ in more than their seed ({', '.join(different)}): no mean can be taken"
+            )
 
 
 def evaluation_of(run):
-    """What `runs.load_evaluation` gives of a GAN; of a classifier, nothing that a comparison would want to know."""
+    """What `runs.load_evaluation` gives of a GAN; of a classifier, nothing that a comparison would
+    want to know.
+    """
     return runs.load_evaluation(run.folder) if run.settings.is_gan else {}
 
 
@@ -233,15 +274,21 @@ def measure(members, evaluations):
     Returns
     -------
     dict of str to float array, shape (runs,)
-        `METRICS` or `GAN_METRICS` in the epoch whose weights were saved; "epoch_seconds", the median after the first epoch;
-        "first_epoch_seconds", only of the runs that did not use what an earlier one of their process had compiled;
-        "epochs_to_0.95" and so on, of the validation accuracy, as `intervals.epochs_until`. Of GANs, in their place, what of
-        `runs.MEASURES` is known of every run.
+        `METRICS` or `GAN_METRICS` in the epoch whose weights were saved; "epoch_seconds", the
+        median after the first epoch; "first_epoch_seconds", only of the runs that did not use what
+        an earlier one of their process had compiled; "epochs_to_0.95" and so on, of the validation
+        accuracy, as `intervals.epochs_until`. Of GANs, in their place, what of `runs.MEASURES` is
+        known of every run.
     """
     of_gans = members[0].settings.is_gan
-    measures = {name: [run.history.final[name] for run in members] for name in (GAN_METRICS if of_gans else METRICS)}
+    measures = {
+        name: [run.history.final[name] for run in members]
+        for name in (GAN_METRICS if of_gans else METRICS)
+    }
     histories = [run.history for run in members]
-    measures["epoch_seconds"] = [statistics.median(one.steady_seconds or one.epoch_seconds) for one in histories]
+    measures["epoch_seconds"] = [
+        statistics.median(one.steady_seconds or one.epoch_seconds) for one in histories
+    ]
     compiled = [one for one in histories if one.compiled] or histories
     measures["first_epoch_seconds"] = [one.epoch_seconds[0] for one in compiled]
     if of_gans:
@@ -249,24 +296,33 @@ def measure(members, evaluations):
         measures |= {name: [one.get(name) for one in known] for name in runs.MEASURES}
     else:
         curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
-        measures |= {f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves] for level in LEVELS}
+        measures |= {
+            f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves]
+            for level in LEVELS
+        }
     return {name: np.array(values, float) for name, values in measures.items()}
 
 
 def of_real_data(groups, name="of_data"):
-    """What evaluations say of real data under this name, if all GANs were held against the same: dict of str to float, NaN for
-    what is unknown; else empty."""
+    """What evaluations say of real data under this name, if all GANs were held against the same:
+    dict of str to float, NaN for what is unknown; else empty.
+    """
     known = [one.get(name, {}) for group in groups for one in group.evaluations]
     several = [{key: np.array(value, float) for key, value in one.items()} for one in known]
     alike = [
-        [*one] == [*several[0]] and np.allclose([*one.values()], [*several[0].values()], equal_nan=True) for one in several
+        [*one] == [*several[0]]
+        and np.allclose([*one.values()], [*several[0].values()], equal_nan=True)
+        for one in several
     ]
     return several[0] if all(alike) else {}
 
 
 def have_one_accuracy(groups):
     """Whether their validation accuracies can be compared: of classifiers, on the same images."""
-    return not groups[0].settings.is_gan and len({group.record.dataset.sha256 for group in groups}) == 1
+    return (
+        not groups[0].settings.is_gan
+        and len({group.record.dataset.sha256 for group in groups}) == 1
+    )
 
 
 def _order(settings):

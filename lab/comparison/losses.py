@@ -21,7 +21,8 @@ def terms_of(settings, metric):
     Returns
     -------
     dict of str to str
-        Terms by name: losses are the same quantity where these are equal. Empty of any other metric.
+        Terms by name: losses are the same quantity where these are equal. Empty of any other
+        metric.
     """
     terms, saturating = {}, settings.generator_loss == "saturating"
     # A saturating generator's loss is minus the discriminator's, whose labels are smoothed.

@@ -21,19 +21,30 @@ class Naming(NamedTuple):
 
 
 def varying(groups):
-    """The settings in which groups differ, as `runs.differences`, and which do not follow from another: a list of names."""
+    """The settings in which groups differ, as `runs.differences`, and which do not follow from
+    another: a list of names.
+    """
     different = runs.differences([group.runs[0] for group in groups])
     several = [group.settings for group in groups]
-    return [name for name in different if name in FLAGS and any(getattr(one, name) != one.default(name) for one in several)]
+    return [
+        name
+        for name in different
+        if name in FLAGS and any(getattr(one, name) != one.default(name) for one in several)
+    ]
 
 
 def levels_of(groups):
-    """What varies between groups: by the name of its flag, the value in each group; of pairs of hidden layers each, if not both
-    go together."""
+    """What varies between groups: by the name of its flag, the value in each group; of pairs of
+    hidden layers each, if not both go together.
+    """
     levels = {}
     for name in varying(groups):
         values = [getattr(group.settings, name) for group in groups]
-        levels |= dict(zip(LAYERS, zip(*values))) if name == "hidden" and _are_pairs(values) else {flag_of(name): values}
+        levels |= (
+            dict(zip(LAYERS, zip(*values)))
+            if name == "hidden" and _are_pairs(values)
+            else {flag_of(name): values}
+        )
     return {name: values for name, values in levels.items() if len(set(values)) > 1}
 
 
@@ -47,36 +58,59 @@ def _are_pairs(hidden):
 
 def naming_of(groups):
     """What tells groups apart; of a single one, nothing does."""
-    given = {flag_of(name): [value_in_words(group.settings, name) for group in groups] for name in varying(groups)}
+    given = {
+        flag_of(name): [value_in_words(group.settings, name) for group in groups]
+        for name in varying(groups)
+    }
     # Its kind alone: how many threads is no setting.
     given.setdefault("device", [group.device.partition(":")[0] for group in groups])
     given["seed"] = [seeds_in_words(group) for group in groups]
-    if not {"dataset", "holdout", "resize"} & set(given):  # other data for a reason that is not said
+    if not {"dataset", "holdout", "resize"} & set(
+        given
+    ):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]
     given["network"] = [group.settings.network for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}
     most = {name: Counter(values).most_common(1)[0] for name, values in given.items()}
-    usual = {name: value for name, (value, count) in most.items() if value and len(groups) > 2 and count > len(groups) / 2}
+    usual = {
+        name: value
+        for name, (value, count) in most.items()
+        if value and len(groups) > 2 and count > len(groups) / 2
+    }
     settings = [
-        {name: values[place] for name, values in given.items() if values[place] not in (None, usual.get(name))}
+        {
+            name: values[place]
+            for name, values in given.items()
+            if values[place] not in (None, usual.get(name))
+        }
         for place in range(len(groups))
     ]
     return Naming(list(given), usual, settings, _runs(groups))
 
 
 def usual_in_words(naming):
-    """A sentence about what most groups have and their names do not say, if there is such a thing: a list."""
-    return [f"Usual here: {in_words(naming.usual)}; named is what differs from it."] if naming.usual else []
+    """A sentence about what most groups have and their names do not say, if there is such a thing:
+
+    a list.
+    """
+    return (
+        [f"Usual here: {in_words(naming.usual)}; named is what differs from it."]
+        if naming.usual
+        else []
+    )
 
 
 def shared_in_words(groups):
-    """What all groups share of data, epochs, batch size, runs and device, in a line for tables and figures; what they do not
-    share is left out, but for the number of runs and of threads."""
+    """What all groups share of data, epochs, batch size, runs and device, in a line for tables and
+    figures; what they do not share is left out, but for the number of runs and of threads.
+    """
     datasets = {group.record.dataset.sha256: group.record.dataset for group in groups}
     shared = []
     if len(datasets) == 1:
         (dataset,) = datasets.values()
-        shared.append(f"{dataset.name} ({dataset.train:,} training, {dataset.validation:,} validation examples)")
+        shared.append(
+            f"{dataset.name} ({dataset.train:,} training, {dataset.validation:,} validation examples)"
+        )
     given = {group.settings.epochs for group in groups}
     trained = {run.history.epochs for group in groups for run in group.runs}
     if len(given) == 1:  # fewer, if they were interrupted or stopped early
@@ -84,7 +118,11 @@ def shared_in_words(groups):
     sizes = {group.settings.batch_size for group in groups}
     shared += [f"batch size {size}" for size in sizes if len(sizes) == 1]
     counts = sorted({len(group.runs) for group in groups})
-    shared.append(f"{counts[0]} to {counted(counts[-1], 'run')} each" if counts[1:] else f"{counted(*counts, 'run')} each")
+    shared.append(
+        f"{counts[0]} to {counted(counts[-1], 'run')} each"
+        if counts[1:]
+        else f"{counted(*counts, 'run')} each"
+    )
     devices = sorted({group.device for group in groups})
     common, rests = short_devices(devices)
     if common is not None:
@@ -100,7 +138,10 @@ def shared_by_rows(groups):
 
 
 def short_devices(devices):
-    """What all devices have in common, None for nothing, and each without it: of the threads of one CPU, their number."""
+    """What all devices have in common, None for nothing, and each without it:
+
+    of the threads of one CPU, their number.
+    """
     parts = [device.rpartition(", ") for device in devices]
     common = {first for first, *_ in parts}
     return (common.pop(), [last for *_, last in parts]) if len(common) == 1 else (None, devices)
@@ -120,7 +161,11 @@ def value_in_words(settings, name):
     """A setting as text; None of a net that has none."""
     value = getattr(settings, name)
     if value is None:
-        return "none" if FLAGS[name].is_for(settings.net) and name not in ("hidden", "threads") else None
+        return (
+            "none"
+            if FLAGS[name].is_for(settings.net) and name not in ("hidden", "threads")
+            else None
+        )
     return text(value)
 
 
@@ -134,14 +179,18 @@ def seeds_in_words(group):
 
 def _runs(groups):
     # What a sweep appends to its name says the setting once more.
-    parts = [[first, *(part for part in rest if "=" not in part)] for first, *rest in (one.path.split("/") for one in groups)]
+    parts = [
+        [first, *(part for part in rest if "=" not in part)]
+        for first, *rest in (one.path.split("/") for one in groups)
+    ]
     common = len(list(itertools.takewhile(lambda several: len(set(several)) == 1, zip(*parts))))
     names = ["/".join(several[common:] or several[-1:]) for several in parts]
     return names if len(set(names)) > 1 else [""] * len(groups)
 
 
 def with_names(groups):
-    """The groups, each called by its run, where there are several, and by what differs: no two alike.
+    """The groups, each called by its run, where there are several, and by what differs: no two
+    alike.
 
     Parameters
     ----------

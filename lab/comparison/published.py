@@ -25,7 +25,10 @@ CONDITIONS = ("dataset", "holdout", "epochs")
 
 
 class Published(NamedTuple):
-    """Published figures, with the digits that were published: of one kind or the other, as a file says it."""
+    """Published figures, with the digits that were published:
+
+    of one kind or the other, as a file says it.
+    """
 
     final: dict  # group's name -> column -> Decimal
     by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
@@ -40,7 +43,9 @@ class Published(NamedTuple):
         found = []
         for what, by_group in (("figures", self.conditions), ("losses", self.losses)):
             for words, count in Counter(by_group.values()).items():
-                found.append(f"No verdict on {what} published with {words} ({counted(count, 'row')}).")
+                found.append(
+                    f"No verdict on {what} published with {words} ({counted(count, 'row')})."
+                )
         return found
 
     @property
@@ -48,9 +53,13 @@ class Published(NamedTuple):
         """As `unjudged`, and what could not be checked."""
         found = self.unjudged
         if self.final and self.unsaid:
-            found.append(f"Not checked, as the published file has no such column: {', '.join(self.unsaid)}.")
+            found.append(
+                f"Not checked, as the published file has no such column: {', '.join(self.unsaid)}."
+            )
         if self.unread:
-            found.append(f"Not read, as they are neither settings nor figures: the columns {', '.join(self.unread)}.")
+            found.append(
+                f"Not read, as they are neither settings nor figures: the columns {', '.join(self.unread)}."
+            )
         return found
 
 
@@ -61,7 +70,8 @@ class Verdict(NamedTuple):
     ours: np.ndarray  # shape (runs,)
     low: float  # our 95% prediction interval for one run; NaN without repeats
     high: float
-    # Of the figure: "inside"; "low" or "high": outside, as one of 20 is by chance; "below" or "above": beyond chance among all.
+    # Of the figure: "inside"; "low" or "high": outside, as one of 20 is by chance; "below" or
+    # "above": beyond chance among all.
     place: str | None
     pooled: bool  # whether the interval comes from the scatter of all rows, or of its own runs
 
@@ -84,9 +94,10 @@ def read_published(path, groups):
     Parameters
     ----------
     path : path of a CSV file
-        Columns that are settings say which row belongs to which group; of the others, "parameters" and `METRICS` are read. A
-        table.csv of ours is such a file. With a column "epoch" there is a row for each epoch, and without settings all of them
-        belong to every group. A row that differs in `CONDITIONS` alone is taken where there is none that does not.
+        Columns that are settings say which row belongs to which group; of the others, "parameters"
+        and `METRICS` are read. A table.csv of ours is such a file. With a column "epoch" there is
+        a row for each epoch, and without settings all of them belong to every group. A row that
+        differs in `CONDITIONS` alone is taken where there is none that does not.
     groups : list of Group
 
     Returns
@@ -107,7 +118,9 @@ def read_published(path, groups):
         what = f"the settings ({', '.join(keys)})" if keys else "figures"
         raise NothingPublished(f"{path}: none of its rows has {what} of one of these runs")
     trained = {group.name: max(run.history.epochs for run in group.runs) for group in groups}
-    if published.by_epoch and all(min(curve) > trained[name] for name, curve in published.by_epoch.items()):
+    if published.by_epoch and all(
+        min(curve) > trained[name] for name, curve in published.by_epoch.items()
+    ):
         raise NothingPublished(f"{path}: none of its epochs was trained")
     return published
 
@@ -123,8 +136,9 @@ def verdicts_of(groups, published):
     Returns
     -------
     dict of (str, int or None) to dict of str to Verdict
-        By group and epoch, None for the one that was saved, as far as there are published figures of it and runs that reached
-        it; then by metric, all of `METRICS` that are published of any group.
+        By group and epoch, None for the one that was saved, as far as there are published figures
+        of it and runs that reached it; then by metric, all of `METRICS` that are published of any
+        group.
     """
     rows = {}
     for group in groups:
@@ -133,11 +147,17 @@ def verdicts_of(groups, published):
         for epoch, figures in sorted(published.by_epoch.get(group.name, {}).items()):
             reached = [run.history.curves for run in group.runs if epoch <= run.history.epochs]
             if reached:
-                ours = {name: np.array([one[name][epoch - 1] for one in reached], float) for name in METRICS}
+                ours = {
+                    name: np.array([one[name][epoch - 1] for one in reached], float)
+                    for name in METRICS
+                }
                 rows[group.name, epoch] = figures, ours
     verdicts = {place: {} for place in rows}
     for name in METRICS:
-        figures, several = [figures.get(name) for figures, _ in rows.values()], [ours[name] for _, ours in rows.values()]
+        figures, several = (
+            [figures.get(name) for figures, _ in rows.values()],
+            [ours[name] for _, ours in rows.values()],
+        )
         if any(figure is not None for figure in figures):
             apart = {*published.conditions, *(published.losses if name.endswith("loss") else ())}
             alike = [None if group in apart else one for (group, _), one in zip(rows, figures)]
@@ -148,32 +168,43 @@ def verdicts_of(groups, published):
 
 
 def judged(figures, several, pool=True, bounds=(-np.inf, np.inf)):
-    """Verdicts on the figures of one metric, row by row: by one deviation for all rows, where theirs are equal, and so strict
-    that in no more than 5% of such tables any row is called below or above by chance. No run lies beyond the metric's bounds,
-    so that an interval that ends there holds as many."""
+    """Verdicts on the figures of one metric, row by row: by one deviation for all rows, where
+    theirs are equal, and so strict that in no more than 5% of such tables any row is called below
+    or above by chance. No run lies beyond the metric's bounds, so that an interval that ends there
+    holds as many.
+    """
     noise = significance.noise_of(several, pool)
     if not noise:
-        return [Verdict(figure, ours, np.nan, np.nan, None, False) for figure, ours in zip(figures, several)]
+        return [
+            Verdict(figure, ours, np.nan, np.nan, None, False)
+            for figure, ours in zip(figures, several)
+        ]
     low, high = np.clip(noise.interval(), *bounds)
     places = [place_of(*row) for row in zip(figures, low, high)]
     distances = [abs(_outside(figure, mean, mean)) for figure, mean in zip(figures, noise.means)]
     beyond = significance.holm(noise.p_of(np.array(distances))) < significance.ERROR
     chance = {"below": "low", "above": "high"}
-    places = [place if is_beyond else chance.get(place, place) for place, is_beyond in zip(places, beyond)]
+    places = [
+        place if is_beyond else chance.get(place, place) for place, is_beyond in zip(places, beyond)
+    ]
     return [Verdict(*row, noise.pooled) for row in zip(figures, several, low, high, places)]
 
 
 def _outside(figure, low, high):
-    """How far a figure, which may have been rounded by half a unit of its last digit, lies below an interval (less than 0) or
-    above it; NaN if either is missing."""
+    """How far a figure, which may have been rounded by half a unit of its last digit, lies below
+    an interval (less than 0) or above it; NaN if either is missing.
+    """
     if figure is None:
         return np.nan
     rounding = 0.5 * 10.0 ** figure.as_tuple().exponent
-    return np.minimum(float(figure) + rounding - low, 0) + np.maximum(float(figure) - rounding - high, 0)
+    return np.minimum(float(figure) + rounding - low, 0) + np.maximum(
+        float(figure) - rounding - high, 0
+    )
 
 
 def judgements(verdicts):
-    """Sentences: how many published figures of each metric lie where, and whether all of them lie lower or higher.
+    """Sentences: how many published figures of each metric lie where, and whether all of them lie
+    lower or higher.
 
     Parameters
     ----------
@@ -193,12 +224,16 @@ def judgements(verdicts):
 
 def _judgement(name, placed, by_epoch):
     places = [verdict.place for verdict in placed]
-    beyond, by_chance = places.count("below") + places.count("above"), (1 - significance.ERROR) * len(places)
+    beyond, by_chance = (
+        places.count("below") + places.count("above"),
+        (1 - significance.ERROR) * len(places),
+    )
     text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
     if len(places) > 1:
         text += f", where by chance {by_chance:.3g} would; {beyond or 'none'} outside beyond chance"
     shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
-    # The epochs of a run are not independent of each other; and there is no p if figures were published of these very runs.
+    # The epochs of a run are not independent of each other; and there is no p if figures were
+    # published of these very runs.
     if len(places) > 2 and not by_epoch and np.isfinite(shift.p):
         text += f". They are {'higher' if shift.difference > 0 else 'lower'} by {abs(shift.difference):.2g} on average"
         text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
@@ -206,7 +241,9 @@ def _judgement(name, placed, by_epoch):
 
 
 def _legend(pooled):
-    whose = {(True,): "of all rows", (False,): "of each row's own runs"}.get(tuple(pooled), "of all rows where they are equal")
+    whose = {(True,): "of all rows", (False,): "of each row's own runs"}.get(
+        tuple(pooled), "of all rows where they are equal"
+    )
     beyond = "below, above: outside beyond chance among all rows (Holm's correction)"
     return f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is by chance; {beyond}."
 
@@ -226,19 +263,33 @@ def place_of(figure, low, high):
         "inside" the interval, "below", "above"; None if either is missing.
     """
     outside = _outside(figure, low, high)
-    return None if np.isnan(outside) else "below" if outside < 0 else "above" if outside > 0 else "inside"
+    return (
+        None
+        if np.isnan(outside)
+        else "below"
+        if outside < 0
+        else "above"
+        if outside > 0
+        else "inside"
+    )
 
 
 def _read(path):
     """The names of the columns, and the rows as dicts of text, each with its line in the file."""
     try:
-        content = read(path, "csv").decode("utf-8-sig")  # spreadsheets begin it with a byte order mark
+        content = read(path, "csv").decode(
+            "utf-8-sig"
+        )  # spreadsheets begin it with a byte order mark
         reader = csv.DictReader(io.StringIO(content, newline=""))
         reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
         rows = [(reader.line_num, row) for row in reader]
-        twice = next((name for name, count in Counter(reader.fieldnames).items() if name and count > 1), None)
+        twice = next(
+            (name for name, count in Counter(reader.fieldnames).items() if name and count > 1), None
+        )
     except (ValueError, csv.Error) as error:
-        raise UserError(f"{path}: not readable as a table of comma-separated values ({error})") from error
+        raise UserError(
+            f"{path}: not readable as a table of comma-separated values ({error})"
+        ) from error
     if twice:
         raise UserError(f"{path}: the column {twice} is there twice")
     return [name for name in rows[0][1] if name] if rows else [], rows
@@ -313,7 +364,9 @@ def _matched(path, rows, groups):
         for row in _rows_of(group, rows):
             if row.epoch in lines:
                 what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
-                raise UserError(f"{path}: lines {lines[row.epoch]} and {row.line} are both of {what}")
+                raise UserError(
+                    f"{path}: lines {lines[row.epoch]} and {row.line} are both of {what}"
+                )
             lines[row.epoch] = row.line
             if row.epoch is None:
                 published.final[group.name] = row.figures
@@ -327,7 +380,9 @@ def _matched(path, rows, groups):
 
 
 def _rows_of(group, rows):
-    """The rows of a group; where there is none, those of other conditions, if they are all of the same."""
+    """The rows of a group; where there is none, those of other conditions, if they are all of the
+    same.
+    """
     exact = [row for row in rows if _is_of(row, group.settings)]
     if exact:
         return exact

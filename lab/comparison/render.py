@@ -1,4 +1,7 @@
-"""A comparison as text on the terminal, as Markdown and CSV, and as figures. Nothing here computes."""
+"""A comparison as text on the terminal, as Markdown and CSV, and as figures.
+
+Nothing here computes.
+"""
 
 import os
 import shutil
@@ -30,7 +33,10 @@ def write(comparison, folder):
     for name, content in written.items():
         with runs.atomic(folder / name) as temporary:
             temporary.write_text(f"{visible(content)}\n", "utf-8")
-    return [*(folder / name for name in written), *runs.save_figures(_drawn(comparison, folder.name), folder)]
+    return [
+        *(folder / name for name in written),
+        *runs.save_figures(_drawn(comparison, folder.name), folder),
+    ]
 
 
 def _in_markdown(table):
@@ -40,15 +46,21 @@ def _in_markdown(table):
 
 
 def _drawn(comparison, name):
-    """The figures, by the file's name; None, for one that an older comparison of this name may have had."""
+    """The figures, by the file's name; None, for one that an older comparison of this name may
+    have had.
+    """
     title = f"{name}: " + "\n".join(comparison.captions)
     trend, labels = comparison.trend, comparison.labels
     return {
         "learning_curves.png": figures.learning_curves(comparison.panels, title),
         "trend.png": figures.trend(*trend, title) if trend else None,
         "labels.png": figures.label_counts(**labels, title=title) if labels else None,
-        "over_time.png": figures.over_time(*comparison.followed, title) if comparison.followed else None,
-        "heatmap.png": figures.heatmap(**comparison.heatmap, title=title) if comparison.heatmap else None,
+        "over_time.png": figures.over_time(*comparison.followed, title)
+        if comparison.followed
+        else None,
+        "heatmap.png": figures.heatmap(**comparison.heatmap, title=title)
+        if comparison.heatmap
+        else None,
     }
 
 

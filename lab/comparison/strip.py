@@ -35,7 +35,9 @@ def draw_strip(results_dir, folders, epochs, folder):
 
     groups, notes = collect(results_dir, folders)
     if not groups[0].settings.is_gan:
-        raise UserError(f"--strip: {groups[0].runs[0].folder} is a classifier; only GANs have samples to show")
+        raise UserError(
+            f"--strip: {groups[0].runs[0].folder} is a classifier; only GANs have samples to show"
+        )
     rows = {}
     for group in groups:
         for run in group.runs:
@@ -55,12 +57,16 @@ def _pictures(folder, epochs):
     for epoch in epochs:
         if epoch not in paths:
             known = ", ".join(map(str, paths)) or "none"
-            raise UserError(f"--strip: {folder} has no picture of epoch {epoch}; it has those of {known}")
+            raise UserError(
+                f"--strip: {folder} has no picture of epoch {epoch}; it has those of {known}"
+            )
     pictures = []
     try:
         for epoch in epochs:
             with picture_in(paths[epoch], most=MOST_OF_SAMPLES) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
     except Exception as error:
-        raise UserError(f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})") from error
+        raise UserError(
+            f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})"
+        ) from error
     return pictures

@@ -1,4 +1,7 @@
-"""Tables of compared runs: a line for each setting, means with error bars over its repeats, published figures beside them."""
+"""Tables of compared runs:
+
+a line for each setting, means with error bars over its repeats, published figures beside them.
+"""
 
 import contextlib
 from typing import NamedTuple
@@ -15,13 +18,33 @@ from lab.metrics import intervals
 from lab.metrics.collapse import meaningless
 from lab.settings import UserError, text
 
-# The measures that the main table shows first, and those behind the number of parameters, as far as a group has them.
+# The measures that the main table shows first, and those behind the number of parameters, as far
+# as a group has them.
 _EPOCHS_TO = tuple(f"epochs_to_{level}" for level in LEVELS)
-_COLLAPSE = ("modes", "seen", "near", "present", "reverse_kl", "chi_square_p", "collapsed", "distance")
-FIDELITY = ("confidence", "unclear", "frechet", "kernel", "precision", "recall", "density", "coverage")
+_COLLAPSE = (
+    "modes",
+    "seen",
+    "near",
+    "present",
+    "reverse_kl",
+    "chi_square_p",
+    "collapsed",
+    "distance",
+)
+FIDELITY = (
+    "confidence",
+    "unclear",
+    "frechet",
+    "kernel",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+)
 _FIRST = (*_COLLAPSE, *GAN_METRICS, "val_accuracy", "val_loss")
 _LATER = ("accuracy", "loss", *_EPOCHS_TO)
-# Small counts and shares, often at their bound, of which Student's t knows nothing: each run's is told.
+# Small counts and shares, often at their bound, of which Student's t knows nothing: each run's is
+# told.
 LISTED = ("modes", "seen", "near", "present", "chi_square_p", "collapsed", *_EPOCHS_TO)
 RANGE = "Mean (least to most of the runs) where an interval would leave what a measure can be."
 DEVICES, REAL = "Seconds by device", "(real data)"
@@ -39,27 +62,48 @@ class Table(NamedTuple):
 
 
 def runs_table(groups, title, notes):
-    """The main table: what differs first, then the metrics; columns that would tell nothing are left out."""
+    """The main table:
+
+    what differs first, then the metrics; columns that would tell nothing are left out.
+    """
     naming, rows = naming_of(groups), []
     _, devices = short_devices([group.device for group in groups])
     for group, row, device in zip(groups, first_cells(groups, naming), devices):
-        row |= _cells(group, _FIRST) | {"parameters": f"{group.record.parameters:,}"} | _cells(group, _LATER)
+        row |= (
+            _cells(group, _FIRST)
+            | {"parameters": f"{group.record.parameters:,}"}
+            | _cells(group, _LATER)
+        )
         seconds = f"{group.measures['epoch_seconds'].mean():.3g}"
         epochs = group.epochs_trained + ", interrupted" * group.is_interrupted
-        row |= {heading("epoch_seconds"): seconds, "epochs trained": epochs, "runs": str(len(group.runs))}
+        row |= {
+            heading("epoch_seconds"): seconds,
+            "epochs trained": epochs,
+            "runs": str(len(group.runs)),
+        }
         rows.append(row | {"device": device})
     same = [name for name in ("runs", "device") if len({row[name] for row in rows}) == 1]
     same += [] if any(group.is_interrupted for group in groups) else ["epochs trained"]
-    return Table(titled(title, naming), told(_without(rows, same)), [*_about(groups, naming), *notes])
+    return Table(
+        titled(title, naming), told(_without(rows, same)), [*_about(groups, naming), *notes]
+    )
 
 
 def fidelity_table(groups, top=None):
-    """How near the samples of GANs, or of so many of them, come to the data; None where that was not measured."""
-    names = [name for name in FIDELITY if any(np.isfinite(group.measures.get(name, np.nan)).any() for group in groups)]
+    """How near the samples of GANs, or of so many of them, come to the data; None where that was
+    not measured.
+    """
+    names = [
+        name
+        for name in FIDELITY
+        if any(np.isfinite(group.measures.get(name, np.nan)).any() for group in groups)
+    ]
     if not names:
         return None
     naming = naming_of(groups)
-    rows = [row | _cells(group, names) for group, row in zip(groups[:top], first_cells(groups, naming))]
+    rows = [
+        row | _cells(group, names) for group, row in zip(groups[:top], first_cells(groups, naming))
+    ]
     notes = ["Unclear: the share of samples of which the classifier is less than 50% sure."]
     notes += ["The rest in the features of the classifier: its last hidden layer (docs/gans.md)."]
     notes += about_cells(groups[:top], FIDELITY)
@@ -67,8 +111,12 @@ def fidelity_table(groups, top=None):
 
 
 def with_real_data(table, groups):
-    """The table with a last row for real data in place of samples, if all runs were held against the same."""
-    known = {heading(name): cell(name, value[np.newaxis]) for name, value in of_real_data(groups).items()}
+    """The table with a last row for real data in place of samples, if all runs were held against
+    the same.
+    """
+    known = {
+        heading(name): cell(name, value[np.newaxis]) for name, value in of_real_data(groups).items()
+    }
     if not table or not known:
         return table
     first = next(iter(table.rows[0]))
@@ -77,36 +125,53 @@ def with_real_data(table, groups):
 
 
 def titled(title, naming):
-    """A table's title, with the name of the one setting whose values its rows give, if there is but one."""
+    """A table's title, with the name of the one setting whose values its rows give, if there is
+    but one.
+    """
     return f"{title}, by {naming.names[0]}" if len(naming.names) == 1 else title
 
 
 def first_cells(groups, naming):
-    """The cells that say which group a row is of: the run, where there are several, and what differs."""
+    """The cells that say which group a row is of:
+
+    the run, where there are several, and what differs.
+    """
     if not naming.names:
         return [{"run": group.name} for group in groups]
     alone = len(naming.names) == 1
     words = ["".join(one.values()) if alone else in_words(one) for one in naming.settings]
-    return [({"run": group.run} if group.run else {}) | {"setting": one or USUAL} for group, one in zip(groups, words)]
+    return [
+        ({"run": group.run} if group.run else {}) | {"setting": one or USUAL}
+        for group, one in zip(groups, words)
+    ]
 
 
 def _cells(group, names):
-    return {heading(name): cell(name, group.measures[name]) for name in names if name in group.measures}
+    return {
+        heading(name): cell(name, group.measures[name]) for name in names if name in group.measures
+    }
 
 
 def _about(groups, naming):
     """How the main table is to be read, in sentences."""
     mean = "Mean ± half-width of its 95% confidence interval (Student's t), of the epoch that was saved."
     repeated = any(len(group.runs) > 1 for group in groups)
-    sentences = [*usual_in_words(naming), mean if repeated else "Values of the epoch whose weights were saved."]
+    sentences = [
+        *usual_in_words(naming),
+        mean if repeated else "Values of the epoch whose weights were saved.",
+    ]
     if groups[0].settings.is_gan and not any(any(group.evaluations) for group in groups):
-        sentences.append("With --classifier RUN, or --samples 2500 for points, the measures of mode collapse come in.")
+        sentences.append(
+            "With --classifier RUN, or --samples 2500 for points, the measures of mode collapse come in."
+        )
     return sentences + about_cells(groups, (*_FIRST, *_LATER))
 
 
 def about_cells(groups, names):
     """Where an interval or a value of these measures would say nothing, in sentences."""
-    shown = [(name, group.measures[name]) for group in groups for name in {*names} & {*group.measures}]
+    shown = [
+        (name, group.measures[name]) for group in groups for name in {*names} & {*group.measures}
+    ]
     has_range = any(_interval(name, values).leaves for name, values in shown)
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
     return [*([RANGE] if has_range else []), *blanks(evaluations, names)]
@@ -124,7 +189,8 @@ def blanks(evaluations, names):
 
 
 def published_table(groups, published, verdicts, top=None):
-    """Published figures against ours, each with the 95% prediction interval for one run, if there are repeats.
+    """Published figures against ours, each with the 95% prediction interval for one run, if there
+    are repeats.
 
     Parameters
     ----------
@@ -140,12 +206,30 @@ def published_table(groups, published, verdicts, top=None):
     for group, row in zip(groups[:top], first_cells(groups, naming)):
         if group.name in published:
             count, ours = published[group.name].get("parameters"), group.record.parameters
-            row["parameters"] = "-" if count is None else f"{count:,.0f} {'equal' if count == ours else 'NOT equal'}"
-            rows.append(row | {heading(name): _held_against(one) for name, one in verdicts[group.name, None].items()})
+            row["parameters"] = (
+                "-"
+                if count is None
+                else f"{count:,.0f} {'equal' if count == ours else 'NOT equal'}"
+            )
+            rows.append(
+                row
+                | {
+                    heading(name): _held_against(one)
+                    for name, one in verdicts[group.name, None].items()
+                }
+            )
     counts = {row["parameters"].partition(" ")[2] for row in rows}
-    notes = ["All numbers of parameters are equal to the published ones."] if counts == {"equal"} else []
+    notes = (
+        ["All numbers of parameters are equal to the published ones."]
+        if counts == {"equal"}
+        else []
+    )
     title = titled("Published figures, and our 95% prediction interval for one run", naming)
-    return Table(title, _without(rows, [] if "NOT equal" in counts else ["parameters"]), [*notes, *judgements(verdicts)])
+    return Table(
+        title,
+        _without(rows, [] if "NOT equal" in counts else ["parameters"]),
+        [*notes, *judgements(verdicts)],
+    )
 
 
 def _held_against(verdict):
@@ -184,16 +268,26 @@ def of_several_devices(groups):
 
 
 def speed_table(groups):
-    """What devices take for the same, a line for each; None unless something was trained on several devices."""
+    """What devices take for the same, a line for each; None unless something was trained on
+    several devices.
+    """
     speeds = speeds_of(groups)
     if not speeds:
         return None
     common, short = short_devices([speed.device for speed in speeds])
     rows = []
     for speed, device in zip(speeds, short):
-        row = {"setting": speed.setting, "device": device, "start": _seconds(speed.start), "first": _seconds(speed.first)}
+        row = {
+            "setting": speed.setting,
+            "device": device,
+            "start": _seconds(speed.start),
+            "first": _seconds(speed.first),
+        }
         row |= {"compiling": _seconds(speed.compiling), "later": _seconds(speed.later)}
-        row |= {"spread": "-" if np.isnan(speed.spread) else f"{speed.spread:.1%}", "speed-up": _speed_up(speed.speed_up)}
+        row |= {
+            "spread": "-" if np.isnan(speed.spread) else f"{speed.spread:.1%}",
+            "speed-up": _speed_up(speed.speed_up),
+        }
         rows.append(row)
     settings = {speed.setting for speed in speeds}
     alone = ["setting"] if len(settings) == 1 else []
@@ -222,14 +316,26 @@ def _about_speeds(speeds):
     if not all(np.isnan(speed.start) for speed in speeds):
         sentences.append("Start: from the start of TensorFlow to the first epoch.")
     sentences.append("Compiling: the first epoch less the median of the later ones.")
-    sentences.append("Later: the median later epoch of all runs; spread: the interquartile range of these epochs, in % of it.")
-    found = [speed.speed_up for speed in speeds if speed.speed_up and not np.isnan(speed.speed_up.ratio)]
+    sentences.append(
+        "Later: the median later epoch of all runs; spread: the interquartile range of these epochs, in % of it."
+    )
+    found = [
+        speed.speed_up for speed in speeds if speed.speed_up and not np.isnan(speed.speed_up.ratio)
+    ]
     alone = [np.isnan(one.low) for one in found]
     if found:
-        mean = "" if all(alone) else "; the mean over seeds, in brackets its 95% interval (Student's t of the logarithms)"
-        sentences.append(f"Speed-up: how many times faster later epochs are than on the setting's first device{mean}.")
+        mean = (
+            ""
+            if all(alone)
+            else "; the mean over seeds, in brackets its 95% interval (Student's t of the logarithms)"
+        )
+        sentences.append(
+            f"Speed-up: how many times faster later epochs are than on the setting's first device{mean}."
+        )
     if any(alone):
-        sentences.append(f"{'Single runs' if all(alone) else 'Some are single runs'}: --repeats 5 gives an interval.")
+        sentences.append(
+            f"{'Single runs' if all(alone) else 'Some are single runs'}: --repeats 5 gives an interval."
+        )
     return sentences
 
 
@@ -241,20 +347,31 @@ def _wide(speeds, rows):
         if speed.spread > WIDE
     ]
     advice = "something else may have been running, so measure again on an idle machine"
-    return [f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): {advice}."] if wide else []
+    return (
+        [f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): {advice}."] if wide else []
+    )
 
 
 def numbers(groups, verdicts):
     """All numbers, unrounded, and every setting: a dict for each group."""
-    compared = next((of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ())
+    compared = next(
+        (of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ()
+    )
     speeds = {path: speed for speed in speeds_of(groups) for path in speed.paths}
     rows = []
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(map(str, group.seeds))
-        settings = {name: "" if value is None else text(value) for name, value in group.settings if name not in _TOLD}
+        settings = {
+            name: "" if value is None else text(value)
+            for name, value in group.settings
+            if name not in _TOLD
+        }
         # Some are called as a measure is: a GAN's generator loss, and its precision.
-        row |= {f"{name}_setting" if name in group.measures else name: value for name, value in settings.items()}
+        row |= {
+            f"{name}_setting" if name in group.measures else name: value
+            for name, value in settings.items()
+        }
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
             mean, half_width, _ = _interval(name, values)
@@ -263,23 +380,45 @@ def numbers(groups, verdicts):
             row |= {name: mean} | scatter | {f"{name}_of_runs": of_runs}
             if name in compared:
                 verdict = verdicts.get((group.name, None), {}).get(name)
-                row |= {f"published_{name}": verdict and verdict.figure, f"{name}_place": verdict and verdict.place}
-                row |= {f"{name}_low": verdict and verdict.low, f"{name}_high": verdict and verdict.high}
+                row |= {
+                    f"published_{name}": verdict and verdict.figure,
+                    f"{name}_place": verdict and verdict.place,
+                }
+                row |= {
+                    f"{name}_low": verdict and verdict.low,
+                    f"{name}_high": verdict and verdict.high,
+                }
         row |= _of_speed(speeds.get(group.path)) if speeds else {}
         # Not "device" and "dataset", which are settings: the device may be "auto".
         row["status"] = runs.INTERRUPTED if group.is_interrupted else runs.COMPLETE
         row["epochs_trained"] = " ".join(str(run.history.epochs) for run in group.runs)
         row |= {"device_name": group.device, "data_sha256": group.record.dataset.sha256}
-        rows.append({key: "" if value is None or value != value else value for key, value in row.items()})  # of NaN, too
+        rows.append(
+            {key: "" if value is None or value != value else value for key, value in row.items()}
+        )  # of NaN, too
     return rows
 
 
 def _of_speed(speed):
-    """What `numbers` says of a group's speed beside its measures; None of a group that was trained on one device only."""
-    names = ("start_seconds", "compiling_seconds", "epoch_seconds_spread", "speed_up", "speed_up_low", "speed_up_high")
+    """What `numbers` says of a group's speed beside its measures; None of a group that was trained
+    on one device only.
+    """
+    names = (
+        "start_seconds",
+        "compiling_seconds",
+        "epoch_seconds_spread",
+        "speed_up",
+        "speed_up_low",
+        "speed_up_high",
+    )
     if speed is None:
         return dict.fromkeys(names)
-    return dict(zip(names, [speed.start, speed.compiling, speed.spread, *(speed.speed_up or [1.0, None, None])]))
+    return dict(
+        zip(
+            names,
+            [speed.start, speed.compiling, speed.spread, *(speed.speed_up or [1.0, None, None])],
+        )
+    )
 
 
 def told(rows):
@@ -292,7 +431,10 @@ def _without(rows, columns):
 
 
 def cell(name, values):
-    """A measure of some repeats as text: mean ± half-width, or the runs' range or each run's where that would say little."""
+    """A measure of some repeats as text:
+
+    mean ± half-width, or the runs' range or each run's where that would say little.
+    """
     if name in LISTED:
         return _list(name, values)
     digits = runs.MEASURES[name].digits if name in runs.MEASURES else 4
@@ -311,8 +453,9 @@ class _Interval(NamedTuple):
 
 
 def _interval(name, values):
-    """The interval of a measure's mean. Where that would leave what the measure can be, runs are far from normally distributed,
-    and Student's t says nothing of them."""
+    """The interval of a measure's mean. Where that would leave what the measure can be, runs are
+    far from normally distributed, and Student's t says nothing of them.
+    """
     mean, half_width = map(float, intervals.mean_and_half_width(values))
     least, most = bounds_of(name)
     leaves = name not in LISTED and (mean - half_width < least or mean + half_width > most)
@@ -338,11 +481,16 @@ def _number(name, value):
         return "never" if np.isnan(value) else "≤ 1" if value <= 1 else f"{value:.1f}"
     if np.isnan(value):
         return "-"
-    return "< 0.001" if name == "chi_square_p" and value < 0.001 else f"{value:.{runs.MEASURES[name][1]}f}"
+    return (
+        "< 0.001"
+        if name == "chi_square_p" and value < 0.001
+        else f"{value:.{runs.MEASURES[name][1]}f}"
+    )
 
 
 def in_order(groups, column):
-    """Groups sorted by a column of `numbers`, the best first, the least or, where more is better, the most.
+    """Groups sorted by a column of `numbers`, the best first, the least or, where more is better,
+    the most.
 
     Parameters
     ----------
@@ -361,7 +509,9 @@ def in_order(groups, column):
     """
     rows = numbers(groups, {})
     if column not in rows[0]:
-        meant = suggestion(column, {heading(name): name for name in rows[0]} | {name: name for name in rows[0]})
+        meant = suggestion(
+            column, {heading(name): name for name in rows[0]} | {name: name for name in rows[0]}
+        )
         choice = meant or f"; choose from {', '.join(rows[0])}"
         raise UserError(f"--sort: there is no column {column!r}{choice}")
 

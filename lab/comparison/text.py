@@ -1,12 +1,27 @@
-"""A table as text that can be pasted elsewhere, in which nothing that a cell holds acts as markup or as a formula."""
+"""A table as text that can be pasted elsewhere, in which nothing that a cell holds acts as markup
+or as a formula.
+"""
 
 import csv
 import io
 import re
 
-_IN_LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "λ": r"$\lambda$", "≤": r"$\leq$", "~": r"\textasciitilde{}"}
-_IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"^": r"\^{}", "<": "$<$", ">": "$>$", "|": "$|$"}
-_IN_LATEX |= {sign: f"{{{sign}}}" for sign in "[]*"}  # after the end of a row they would be its options
+_IN_LATEX = {
+    "\\": r"\textbackslash{}",
+    "±": r"$\pm$",
+    "λ": r"$\lambda$",
+    "≤": r"$\leq$",
+    "~": r"\textasciitilde{}",
+}
+_IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
+    "^": r"\^{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+}
+_IN_LATEX |= {
+    sign: f"{{{sign}}}" for sign in "[]*"
+}  # after the end of a row they would be its options
 _IN_LATEX = str.maketrans(_IN_LATEX)
 # An underscore within a word, and a sign "less than" before a number, mean nothing in Markdown.
 _OF_MARKDOWN = re.compile(r"[\\|`*\[\]&~]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)")
@@ -42,11 +57,15 @@ def as_latex(rows):
     columns = list(rows[0])
     lines = [" & ".join(map(_in_latex, line)) + r" \\" for line in _lines(rows)]
     head = rf"\begin{{tabular}}{{{''.join('l' if name in ('run', columns[0], 'setting') else 'r' for name in columns)}}}"
-    return "\n".join([head, r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"])
+    return "\n".join(
+        [head, r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"]
+    )
 
 
 def _in_latex(cell):
-    return re.sub("-(?=-)", "-{}", _in_a_line(cell).translate(_IN_LATEX))  # two hyphens would be a dash
+    return re.sub(
+        "-(?=-)", "-{}", _in_a_line(cell).translate(_IN_LATEX)
+    )  # two hyphens would be a dash
 
 
 def _lines(rows):

@@ -26,7 +26,9 @@ class Arrays(NamedTuple):
     # Of data of the user's own.
     path: str | None = None
     divisor: int | None = None  # of pictures with 16 bits a pixel, as of `pictures.divisor_for`
-    ignored: dict[str, int] | None = None  # files of a folder that are no pictures: counts by ending
+    ignored: dict[str, int] | None = (
+        None  # files of a folder that are no pictures: counts by ending
+    )
 
     @property
     def train(self):
@@ -76,7 +78,10 @@ def remaining(arrays, holdout):
 
 
 def fingerprint(arrays):
-    """SHA-256 over the arrays' shapes and bytes: the same data set gives the same one from whichever file it came."""
+    """SHA-256 over the arrays' shapes and bytes:
+
+    the same data set gives the same one from whichever file it came.
+    """
     digest = hashlib.sha256()
     for array in arrays.arrays:
         digest.update(repr(array.shape).encode())
@@ -85,7 +90,8 @@ def fingerprint(arrays):
 
 
 def checked(name, path, parts):
-    """The arrays of a data set that is known by name in the shapes and types that `Arrays` promises.
+    """The arrays of a data set that is known by name in the shapes and types that `Arrays`
+    promises.
 
     Parameters
     ----------
@@ -106,11 +112,19 @@ def checked(name, path, parts):
         found = with_axes(parts)
         count = found[1].max() + 1
         # A few images may well lack the last class.
-        if found[0].shape[1:] != shape or count > len(classes) or (count < len(classes) and len(found[1]) >= _FEW):
+        if (
+            found[0].shape[1:] != shape
+            or count > len(classes)
+            or (count < len(classes) and len(found[1]) >= _FEW)
+        ):
             about = f"images of {in_words(found[0].shape[1:])} in {count} classes"
-            raise ValueError(f"expected {name}, uint8 images of {in_words(shape)} in {len(classes)} classes; found {about}")
+            raise ValueError(
+                f"expected {name}, uint8 images of {in_words(shape)} in {len(classes)} classes; found {about}"
+            )
     except ValueError as error:
-        raise UserError(f"{path}: {error}; your own data are named by their file: --dataset {path}") from error
+        raise UserError(
+            f"{path}: {error}; your own data are named by their file: --dataset {path}"
+        ) from error
     return Arrays(*found, classes)
 
 
@@ -135,20 +149,24 @@ def with_axes(parts):
 
 
 def check_layout(parts):
-    """Raise ValueError if arrays of these shapes and types are no data set: known before they are read.
+    """Raise ValueError if arrays of these shapes and types are no data set: known before they are
+    read.
 
     Parameters
     ----------
     parts : list of arrays
-        Images of shape (n, height, width) or (n, height, width, channels), whole-number labels of shape (n,) or (n, 1); of
-        training and validation.
+        Images of shape (n, height, width) or (n, height, width, channels), whole-number labels of
+        shape (n,) or (n, 1); of training and validation.
     """
     for images, labels in (parts[:2], parts[2:]):
         if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
             expected = "uint8 images from 0 to 255, shape (n, height, width) or (n, height, width, channels)"
             raise ValueError(f"expected {expected}; found {images.dtype}, {images.shape}")
         height, width, channels = (*images.shape[1:], 1)[:3]
-        if not all(LEAST_SIDE <= side <= MOST_SIDE for side in (height, width)) or channels not in (1, 3):
+        if not all(LEAST_SIDE <= side <= MOST_SIDE for side in (height, width)) or channels not in (
+            1,
+            3,
+        ):
             expected = f"grey or colour images of {LEAST_SIDE} to {MOST_SIDE} pixels a side"
             raise ValueError(f"expected {expected}; found {in_words((height, width, channels))}")
         count = len(images)
@@ -157,7 +175,9 @@ def check_layout(parts):
             raise ValueError(f"expected {expected}; found {labels.dtype}, {labels.shape}")
     train, test = (in_words((*images.shape[1:], 1)[:3]) for images in parts[::2])
     if train != test:
-        raise ValueError(f"expected one shape of all images; found {train} for training, {test} for testing")
+        raise ValueError(
+            f"expected one shape of all images; found {train} for training, {test} for testing"
+        )
 
 
 def in_words(shape):

@@ -27,13 +27,16 @@ _FASHION_MNIST = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-_CIFAR10 = {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
+_CIFAR10 = {
+    "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+}
 SOURCES = {
     "mnist": Source(_KERAS_URL, ".", _MNIST),
     "fashion_mnist": Source(_KERAS_URL, "fashion-mnist", _FASHION_MNIST),
     "cifar10": Source(_CIFAR_URL, ".", _CIFAR10),
 }
-# Seconds to connect, and to wait for the next bytes: offline machines should learn soon that they are.
+# Seconds to connect, and to wait for the next bytes: offline machines should learn soon that they
+# are.
 _TIMEOUT = (5, 30)
 
 
@@ -42,7 +45,8 @@ class Unreachable(Exception):
 
 
 def fetch(name):
-    """The paths of a data set's files in Keras's cache, downloaded where they are not there or not the right ones.
+    """The paths of a data set's files in Keras's cache, downloaded where they are not there or not
+    the right ones.
 
     Parameters
     ----------
@@ -58,7 +62,9 @@ def fetch(name):
         folder = cache() / source.folder
     except OSError as error:
         raise Unreachable(error) from error
-    return [_fetch(folder / file, source.url + file, sha256) for file, sha256 in source.files.items()]
+    return [
+        _fetch(folder / file, source.url + file, sha256) for file, sha256 in source.files.items()
+    ]
 
 
 def cache():
@@ -82,7 +88,9 @@ def _fetch(path, url, sha256):
         download = pooch.HTTPDownloader(progressbar=_PoochBar(bar), timeout=_TIMEOUT)
         pooch.get_logger().setLevel("ERROR")
         try:
-            return Path(pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=download))
+            return Path(
+                pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=download)
+            )
         except OSError as error:  # what `requests` raises is one
             raise Unreachable(f"no answer from {url.split('/')[2]}") from error
         except ValueError as error:  # pooch's word for a wrong hash; the file is not kept

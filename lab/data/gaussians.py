@@ -1,5 +1,6 @@
-"""Data sets of points whose modes are known: Gaussians on a circle (Metz et al. 2017, arXiv 1611.02163), or on a grid
-(Srivastava et al. 2017, arXiv 1705.07761)."""
+"""Data sets of points whose modes are known: Gaussians on a circle (Metz et al. 2017, arXiv
+1611.02163), or on a grid (Srivastava et al. 2017, arXiv 1705.07761).
+"""
 
 from typing import NamedTuple
 

@@ -1,8 +1,9 @@
 """Handwritten digits in a photograph: found one by one, and made like those of MNIST.
 
-Ink is what a closing with an element wider than any stroke takes away: the top-hat transform of mathematical morphology (Serra
-1982), which leaves slow changes of light and the edges of the paper where they are. It is taken of logarithms of brightness,
-since a shadow dims paper and ink alike, along the one axis of colour in which ink and paper differ most.
+Ink is what a closing with an element wider than any stroke takes away: the top-hat transform of
+mathematical morphology (Serra 1982), which leaves slow changes of light and the edges of the paper
+where they are. It is taken of logarithms of brightness, since a shadow dims paper and ink alike,
+along the one axis of colour in which ink and paper differ most.
 """
 
 from typing import NamedTuple
@@ -14,17 +15,22 @@ from PIL import Image, ImageOps
 MOST_DIGITS = 30  # of a picture
 NOTHING = "shows nothing that stands out from its background"
 
-_LOGS = np.log(np.arange(256, dtype=np.float32) + 16)  # what is black in a photograph is hardly ever 0
+_LOGS = np.log(
+    np.arange(256, dtype=np.float32) + 16
+)  # what is black in a photograph is hardly ever 0
 _STEPS = 2048  # of whole numbers to one of these logarithms
 _LEAST_CONTRAST = 0.12  # of ink to paper, in these logarithms
 _NOISES = 5  # standard deviations of the noise by which ink stands out
 _SCALES = 0.03, 0.06, 0.12, 0.24  # how wide strokes may be, in sides of the picture
 _CLOSING = 0.25  # wider than any stroke
 _SMALL, _MARGIN = 64, 4  # pixels
-_PLAIN = 24, 0.6  # levels that a plain border may differ in, and the share of it that does not differ more
+_PLAIN = (
+    24,
+    0.6,
+)  # levels that a plain border may differ in, and the share of it that does not differ more
 _TOUCHING = np.ones((3, 3))  # by their corners, too
-# Of parts of ink, in heights of the tallest: dust is smaller; a digit is higher, alone as a part of one, or as a whole; a
-# digit's loose stroke is no further away.
+# Of parts of ink, in heights of the tallest: dust is smaller; a digit is higher, alone as a part
+# of one, or as a whole; a digit's loose stroke is no further away.
 _DUST, _ALONE, _WHOLE, _NEAR = 0.12, 0.35, 0.65, 0.15
 _PEN = 0.1  # MNIST's strokes are at least that wide, in heights of a digit
 
@@ -39,7 +45,8 @@ class Box(NamedTuple):
 
 
 def find_digits(picture, shape):
-    """The digits in a picture, from left to right: dark on light or light on dark, without ruled lines and dust.
+    """The digits in a picture, from left to right: dark on light or light on dark, without ruled
+    lines and dust.
 
     Parameters
     ----------
@@ -66,12 +73,16 @@ def find_digits(picture, shape):
     if not digits:
         raise ValueError(NOTHING)
     strength = np.clip(ink / threshold - 0.5, 0, 1)
-    images = [like_mnist(strength[place] * np.isin(parts[place], members), shape) for members, place in digits]
+    images = [
+        like_mnist(strength[place] * np.isin(parts[place], members), shape)
+        for members, place in digits
+    ]
     return [margin.box(place) for _, place in digits], np.stack(images)
 
 
 def like_mnist(ink, shape):
-    """Ink as an image of MNIST (LeCun et al. 1998): within a box of 20/28 of the side, its centre of mass in the middle.
+    """Ink as an image of MNIST (LeCun et al. 1998): within a box of 20/28 of the side, its centre
+    of mass in the middle.
 
     Strokes much thinner than MNIST's are made wider.
 
@@ -87,7 +98,9 @@ def like_mnist(ink, shape):
     box = 20 * min(shape[:2]) // 28
     ink = _scaled(ink, 4 * box)
     depth = scipy.ndimage.distance_transform_edt(np.pad(ink > 0.5, 1))
-    missing = round(_PEN * 4 * box - 4 * depth[depth > 0].mean())  # a stroke is four times as wide as it is deep on average
+    missing = round(
+        _PEN * 4 * box - 4 * depth[depth > 0].mean()
+    )  # a stroke is four times as wide as it is deep on average
     if missing > 0:
         ink = scipy.ndimage.maximum_filter(np.pad(ink, missing), missing + 1)
     rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
@@ -113,7 +126,9 @@ def _scaled(image, side):
 class _Margin(NamedTuple):
     """What a picture gets around it, so that ink may touch its border."""
 
-    colour: tuple[int, int, int] | None  # of a plain border; None: none, a border of many colours goes on as it is
+    colour: (
+        tuple[int, int, int] | None
+    )  # of a plain border; None: none, a border of many colours goes on as it is
     side: int  # pixels by which to measure strokes
 
     @property
@@ -136,30 +151,44 @@ def _margin(picture):
     short, long = sorted(picture.shape[:2])
     if (np.abs(border - colour).max(axis=-1) < _PLAIN[0]).mean() < _PLAIN[1]:
         return _Margin(None, short)
-    return _Margin(tuple(colour.tolist()), min(long, 2 * short))  # cut close around a digit, a stroke may be as wide as short
+    return _Margin(
+        tuple(colour.tolist()), min(long, 2 * short)
+    )  # cut close around a digit, a stroke may be as wide as short
 
 
 def _ink(picture, side):
-    """How much each pixel differs from the paper around it: float array, shape (height, width); 0 or less is paper."""
+    """How much each pixel differs from the paper around it:
+
+    float array, shape (height, width); 0 or less is paper.
+    """
     small = Image.fromarray(picture).reduce(max(1, side // _SMALL))
-    axis, dark = _axis_and_polarity(_LOGS[np.asarray(small)], side * min(small.size) / min(picture.shape[:2]))
-    contrast = sum(np.take(_LOGS * weight, picture[..., channel]) for channel, weight in enumerate(axis if dark else -axis))
+    axis, dark = _axis_and_polarity(
+        _LOGS[np.asarray(small)], side * min(small.size) / min(picture.shape[:2])
+    )
+    contrast = sum(
+        np.take(_LOGS * weight, picture[..., channel])
+        for channel, weight in enumerate(axis if dark else -axis)
+    )
     contrast = scipy.ndimage.gaussian_filter(contrast, max(picture.shape) / 500)
     fixed = (contrast * _STEPS).astype(np.int16)  # twice as fast
     return _closed(fixed, _CLOSING * side) / np.float32(_STEPS) - contrast
 
 
 def _axis_and_polarity(small, side):
-    """The axis of colour along which ink and paper differ, shape (3,), and whether ink is dark along it.
+    """The axis of colour along which ink and paper differ, shape (3,), and whether ink is dark
+    along it.
 
-    Strokes are what goes first as the element grows: gaps within and between digits are wider. What is left when the ink is
-    gone has fewer edges than what is left when the gaps are.
+    Strokes are what goes first as the element grows: gaps within and between digits are wider.
+    What is left when the ink is gone has fewer edges than what is left when the gaps are.
     """
     hats = _closed(small, _SCALES[2] * side) - _closed(-small, _SCALES[2] * side) - 2 * small
     hats = hats.reshape(-1, 3)
     axis = np.linalg.eigh(hats.T @ hats)[1][:, -1].astype(np.float32)
     small = small @ axis
-    gains = [(_edges(_closed(-small, scale * side)) - _edges(_closed(small, scale * side))) / scale for scale in _SCALES]
+    gains = [
+        (_edges(_closed(-small, scale * side)) - _edges(_closed(small, scale * side))) / scale
+        for scale in _SCALES
+    ]
     return axis, max(gains, key=abs) > 0
 
 
@@ -168,9 +197,13 @@ def _edges(values):
 
 
 def _closed(values, height, width=None):
-    """A closing of the first two axes by a rectangle, a square if there is no width, as if the border went on for ever."""
+    """A closing of the first two axes by a rectangle, a square if there is no width, as if the
+    border went on for ever.
+    """
     sizes = int(height) + 1, int(height if width is None else width) + 1
-    values = np.pad(values, [(size - 1, size - 1) for size in sizes] + [(0, 0)] * (values.ndim - 2), "edge")
+    values = np.pad(
+        values, [(size - 1, size - 1) for size in sizes] + [(0, 0)] * (values.ndim - 2), "edge"
+    )
     return _extremes(np.minimum, _extremes(np.maximum, values, sizes), sizes)
 
 
@@ -180,7 +213,9 @@ def _widened(mask):
 
 
 def _extremes(extreme, values, sizes):
-    """The extremes of windows of so many rows and columns, from those of half as many; ten times as fast as SciPy's."""
+    """The extremes of windows of so many rows and columns, from those of half as many; ten times
+    as fast as SciPy's.
+    """
     for size in sizes:
         done = 1
         while done < size:
@@ -192,7 +227,9 @@ def _extremes(extreme, values, sizes):
 
 
 def _threshold(ink):
-    """What parts ink from the rest (Otsu 1979), of what stands out from noise; ValueError if nothing does."""
+    """What parts ink from the rest (Otsu 1979), of what stands out from noise; ValueError if
+    nothing does.
+    """
     sample = ink[::3, ::3]
     paper = np.median(sample)
     noise = 1.4826 * np.median(np.abs(sample - paper))
@@ -202,13 +239,18 @@ def _threshold(ink):
         raise ValueError(NOTHING)
     counts, edges = np.histogram(strong, 64)
     below, mass = np.cumsum(counts)[:-1], np.cumsum(counts * (edges[1:] + edges[:-1]) / 2)
-    between = (mass[-1] * below / len(strong) - mass[:-1]) ** 2 / np.maximum(1, below * (len(strong) - below))
+    between = (mass[-1] * below / len(strong) - mass[:-1]) ** 2 / np.maximum(
+        1, below * (len(strong) - below)
+    )
     # Where the darkest is a spot here and there, Otsu's would leave nothing but spots.
     return max(floor, min(edges[1:-1][between.argmax()], 0.6 * np.percentile(strong, 90)))
 
 
 def _without_lines(inked):
-    """Ink without ruled lines: several across the picture and, where there are, those from top to bottom."""
+    """Ink without ruled lines:
+
+    several across the picture and, where there are, those from top to bottom.
+    """
     lines = _lines(inked, 0.6, 2)
     if lines.any():
         lines |= _lines(inked.T, 0.85, 1).T
@@ -216,10 +258,15 @@ def _without_lines(inked):
 
 
 def _lines(inked, share, least):
-    """Thin lines of such a share of the width at least, if they are so many; not where strokes cross them."""
+    """Thin lines of such a share of the width at least, if they are so many; not where strokes
+    cross them.
+    """
     width = inked.shape[1]
     parts, _ = scipy.ndimage.label(_widened(_opened(inked, 0, max(10, width // 12))), _TOUCHING)
-    wide = [columns.stop - columns.start >= share * width for _, columns in scipy.ndimage.find_objects(parts)]
+    wide = [
+        columns.stop - columns.start >= share * width
+        for _, columns in scipy.ndimage.find_objects(parts)
+    ]
     lines = np.array([False, *wide])[parts] & inked
     thickness = lines.sum() / max(1, sum(wide) * lines.any(axis=0).sum())
     if sum(wide) < least or thickness > width / 30:
@@ -232,7 +279,8 @@ def _opened(mask, height, width):
 
 
 def _grouped(places):
-    """Parts of ink as digits, from left to right: loose strokes with the digit next to them, no dust.
+    """Parts of ink as digits, from left to right: loose strokes with the digit next to them, no
+    dust.
 
     Parameters
     ----------
@@ -259,12 +307,16 @@ def _grouped(places):
         gaps = [max(_gap(*pair) for pair in zip(place, other)) for _, other in digits]
         if heights[index] < _WHOLE * tallest and min(gaps) <= _NEAR * tallest:
             members, other = digits[np.argmin(gaps)]
-            around = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(place, other))
+            around = tuple(
+                slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(place, other)
+            )
             digits[np.argmin(gaps)] = [*members, index + 1], around
         elif heights[index] >= _ALONE * tallest:
             digits.append(([index + 1], place))
         if len(digits) > MOST_DIGITS:
-            raise ValueError(f"shows more than {MOST_DIGITS} shapes apart, where a row of digits is expected")
+            raise ValueError(
+                f"shows more than {MOST_DIGITS} shapes apart, where a row of digits is expected"
+            )
     return sorted(digits, key=lambda digit: digit[1][1].start)
 
 

@@ -1,7 +1,7 @@
 """A data set by its name, and what a run trains on.
 
-A data set is looked for in the data folder (``NAME.npz``), in Keras's own cache, and on the internet, in that order; one of the
-user's own in the data folder and where its name says.
+A data set is looked for in the data folder (``NAME.npz``), in Keras's own cache, and on the
+internet, in that order; one of the user's own in the data folder and where its name says.
 """
 
 import math
@@ -25,7 +25,8 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
     name : str
         As of `Settings`.
     data_dir : path, optional
-        Folder that may hold ``NAME.npz`` in Keras's layout, or data of the user's own; by default $LAB_DATA_DIR.
+        Folder that may hold ``NAME.npz`` in Keras's layout, or data of the user's own; by default
+        $LAB_DATA_DIR.
     path : path, optional
         Where data of the user's own once were.
     resize : int, optional
@@ -43,7 +44,9 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
     if is_own_data(name):
         return load_own(_own_path(name, data_dir, path), resize)
     if resize:
-        raise UserError(f"--resize is for folders of your own pictures: the images of {name} are of one size already")
+        raise UserError(
+            f"--resize is for folders of your own pictures: the images of {name} are of one size already"
+        )
     if name in gaussians.GAUSSIANS:
         return gaussians.generate(name)
     if name == "stacked_mnist":
@@ -60,12 +63,17 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
             f"cannot get {name} ({error}): connect to the internet, or put {name}.npz (arrays x_train, y_train, x_test, "
             "y_test) into a folder and name the folder with --data-dir"
         ) from error
-    reader = {"mnist": readers.read_npz, "fashion_mnist": readers.read_idx, "cifar10": readers.read_cifar10}[name]
+    reader = {
+        "mnist": readers.read_npz,
+        "fashion_mnist": readers.read_idx,
+        "cifar10": readers.read_cifar10,
+    }[name]
     return checked(name, files[0], reader(*files)[:4])
 
 
 def find(name=None, data_dir=None, resize=None):
-    """Load a data set by name, or the default one: MNIST, or mnist5k where MNIST is neither on disk nor downloadable.
+    """Load a data set by name, or the default one: MNIST, or mnist5k where MNIST is neither on
+    disk nor downloadable.
 
     Parameters
     ----------
@@ -78,7 +86,8 @@ def find(name=None, data_dir=None, resize=None):
     Returns
     -------
     name : str
-        Of data of the user's own, without the folders that they are in; that of a folder ends in "/".
+        Of data of the user's own, without the folders that they are in; that of a folder ends in
+        "/".
     arrays : Arrays
 
     Raises
@@ -88,7 +97,9 @@ def find(name=None, data_dir=None, resize=None):
     """
     if name is not None:
         arrays = load_dataset(name, data_dir, resize=resize)
-        return (Path(arrays.path).name + "/" * os.path.isdir(arrays.path) if arrays.path else name), arrays
+        return (
+            Path(arrays.path).name + "/" * os.path.isdir(arrays.path) if arrays.path else name
+        ), arrays
     try:
         return "mnist", load_dataset("mnist", data_dir, resize=resize)
     except UserError as error:
@@ -96,7 +107,9 @@ def find(name=None, data_dir=None, resize=None):
             raise
         folder = _data_dir(data_dir)
         where = f"There is no mnist.npz in {folder}: MNIST" if folder else "MNIST"
-        say(f"{where} is not on this machine and cannot be downloaded: using mnist5k, 5,000 of its images.")
+        say(
+            f"{where} is not on this machine and cannot be downloaded: using mnist5k, 5,000 of its images."
+        )
         return "mnist5k", load_dataset("mnist5k")
 
 
@@ -137,8 +150,9 @@ def say_batches(pairs):
 
 
 def resolve(settings, name, arrays):
-    """The settings of a run with what only files tell: the data set's name, a batch size of no more than its training images, a
-    GAN's steps per epoch, the source of a network of the user's own.
+    """The settings of a run with what only files tell: the data set's name, a batch size of no
+    more than its training images, a GAN's steps per epoch, the source of a network of the user's
+    own.
 
     Parameters
     ----------
@@ -159,7 +173,9 @@ def resolve(settings, name, arrays):
         settings = settings.replace(batch_size=available)
     steps, most = settings.steps_per_epoch, available // settings.batch_size
     if (steps or 1) > most:
-        raise UserError(f"{steps} steps per epoch are more than the data have: {most} batches of {settings.batch_size} images")
+        raise UserError(
+            f"{steps} steps per epoch are more than the data have: {most} batches of {settings.batch_size} images"
+        )
     return settings.replace(dataset=name, steps_per_epoch=steps or settings.usual_steps(available))
 
 
@@ -170,14 +186,17 @@ def _check_shape(settings, shape):
     side, layers = min(shape[:2]), len(settings.filters or ())
     room = int(math.log2(side))
     faults = {
-        f"the net filter needs images of at least 20 pixels a side; these have {side}": settings.net == "filter" and side < 20,
+        f"the net filter needs images of at least 20 pixels a side; these have {side}": settings.net
+        == "filter"
+        and side < 20,
         f"{layers} layers of the net conv halve an image of {side} pixels to nothing: it has room for {room}": (
             settings.net == "conv" and layers > room
         ),
         "the net gan-conv needs images whose sides are multiples of 4": (
             settings.net == "gan-conv" and any(one % 4 for one in shape[:2])
         ),
-        f"--shift {settings.shift} moves out more than half of an image of {side} pixels": settings.shift > side // 2,
+        f"--shift {settings.shift} moves out more than half of an image of {side} pixels": settings.shift
+        > side // 2,
     }
     for fault, is_so in faults.items():
         if is_so:
@@ -190,20 +209,28 @@ def _data_dir(data_dir):
 
 
 def _in_data_dir(file, data_dir):
-    """The path of a file or folder in the data folder, or None; UserError where there is no such folder."""
+    """The path of a file or folder in the data folder, or None; UserError where there is no such
+    folder.
+    """
     data_dir = _data_dir(data_dir)
     if data_dir is None:
         return None
     if not Path(data_dir).is_dir():
         raise UserError(f"no data folder {data_dir}: expected a folder with {file}")
     path = Path(data_dir, file)
-    return path if os.path.lexists(path) else None  # a link to nothing is not as if there were nothing
+    return (
+        path if os.path.lexists(path) else None
+    )  # a link to nothing is not as if there were nothing
 
 
 def _own_path(name, data_dir, known):
     """Where data of the user's own are; UserError if they are nowhere."""
-    is_word = "/" not in name and not name.lower().endswith(".npz")  # of a folder, or of a file without its ending
-    typed = os.path.expanduser(name) if "/" in name.rstrip("/") else None  # which is a place, and comes first
+    is_word = "/" not in name and not name.lower().endswith(
+        ".npz"
+    )  # of a folder, or of a file without its ending
+    typed = (
+        os.path.expanduser(name) if "/" in name.rstrip("/") else None
+    )  # which is a place, and comes first
     names = [name, f"{name}.npz"] if is_word else [name]
     inside = [_in_data_dir(one, data_dir) for one in dict.fromkeys((*names, Path(name).name))]
     for path in filter(None, (typed, *inside, known, *names)):
@@ -212,6 +239,8 @@ def _own_path(name, data_dir, known):
     if is_word:
         places = " and ".join(filter(None, [_data_dir(data_dir), "the current folder"]))
         own = f"or your own: there is no folder {name} and no {name}.npz in {places}"
-        raise UserError(f"unknown data set {name!r}{suggestion(name, DATASETS)}: choose from {', '.join(DATASETS)}; {own}")
+        raise UserError(
+            f"unknown data set {name!r}{suggestion(name, DATASETS)}: choose from {', '.join(DATASETS)}; {own}"
+        )
     kind = "folder" if name.endswith("/") else "file"
     raise UserError(f"no {kind} {name}: give its path, or the folder that it is in with --data-dir")

@@ -13,9 +13,25 @@ import numpy as np
 
 from lab.console import Bar, say
 from lab.data import readers
-from lab.data.arrays import LEAST_SIDE, MOST_CLASSES, MOST_SIDE, Arrays, fingerprint, in_words, with_axes
+from lab.data.arrays import (
+    LEAST_SIDE,
+    MOST_CLASSES,
+    MOST_SIDE,
+    Arrays,
+    fingerprint,
+    in_words,
+    with_axes,
+)
 from lab.data.download import cache
-from lab.data.pictures import IN_WORDS, contents, deepest_value, divisor_for, is_picture, users_picture, whole_picture
+from lab.data.pictures import (
+    IN_WORDS,
+    contents,
+    deepest_value,
+    divisor_for,
+    is_picture,
+    users_picture,
+    whole_picture,
+)
 from lab.inputs import MOST_BYTES, first_line, in_a_line, in_natural_order, read, visible
 from lab.outputs import atomic
 from lab.parallel import in_parallel
@@ -26,8 +42,9 @@ TESTED = 5  # of so many images of a class one is for testing, where the folder 
 _SEVERAL = 2_000  # pictures are read by several processes
 _NAMED = 20  # endings of files that are left out, or classes in a warning
 _TO_RESIZE = "--resize 28 makes squares of 28 pixels of all pictures"
-# Copies of decoded folders in the cache: how many are kept; all their names, those of earlier versions and of half-written
-# files among them; and how pictures become arrays: another way, another copy.
+# Copies of decoded folders in the cache: how many are kept; all their names, those of earlier
+# versions and of half-written files among them; and how pictures become arrays: another way,
+# another copy.
 _COPIES = 8
 _COPY = re.compile(r"\.?own-([0-9a-f]{8}-)?[0-9a-f]{32}(\.\d+)?\.npz")
 _WAY = "transparent is white; 16 bits are scaled as one set"
@@ -39,10 +56,10 @@ def load_own(path, side=None):
     Parameters
     ----------
     path : Path
-        An .npz file of ``x_train, y_train, x_test, y_test``, and perhaps ``classes``, their names; or a folder with
-        ``train/CLASS/*.png`` and ``test/CLASS/*.png``, or with ``CLASS/*.png``, of which a fifth is for testing then: always
-        the same, and of each class. Any of `pictures.FORMATS` will do. Pictures come in the order of
-        their file names.
+        An .npz file of ``x_train, y_train, x_test, y_test``, and perhaps ``classes``, their names;
+        or a folder with ``train/CLASS/*.png`` and ``test/CLASS/*.png``, or with ``CLASS/*.png``,
+        of which a fifth is for testing then: always the same, and of each class. Any of
+        `pictures.FORMATS` will do. Pictures come in the order of their file names.
     side : int, optional
         Pixels, to whose square the pictures of a folder are cropped and resized.
 
@@ -53,7 +70,8 @@ def load_own(path, side=None):
     Raises
     ------
     UserError
-        If they are no images of one shape, grey or colour, from 8 to 256 pixels a side, of two classes or more.
+        If they are no images of one shape, grey or colour, from 8 to 256 pixels a side, of two
+        classes or more.
     """
     try:
         if path.is_dir():
@@ -61,12 +79,16 @@ def load_own(path, side=None):
         elif path.suffix.lower() != ".npz":
             raise ValueError("neither a folder nor an .npz file")
         elif side:
-            raise ValueError("--resize is for folders of pictures: an .npz file has to hold images of the size that you want")
+            raise ValueError(
+                "--resize is for folders of pictures: an .npz file has to hold images of the size that you want"
+            )
         else:
             parts, classes, *more = _from_npz(path)
         parts = with_axes(parts)
         # As runs keep them: what cannot be seen takes more letters then.
-        classes = [str(label) for label in range(parts[1].max() + 1)] if classes is None else classes
+        classes = (
+            [str(label) for label in range(parts[1].max() + 1)] if classes is None else classes
+        )
         classes = tuple(map(in_a_line, classes))
         _check_classes(parts, classes)
         _warn_of_blank(path, parts, classes)
@@ -75,7 +97,9 @@ def load_own(path, side=None):
         raise
     except (ValueError, OSError) as error:
         where = getattr(error, "filename", None) or path
-        raise UserError(f"{where}: {getattr(error, 'strerror', None) or first_line(error)}") from error
+        raise UserError(
+            f"{where}: {getattr(error, 'strerror', None) or first_line(error)}"
+        ) from error
 
 
 def _check_classes(parts, classes):
@@ -84,12 +108,16 @@ def _check_classes(parts, classes):
     if not 2 <= count <= MOST_CLASSES:
         raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {count}")
     if len({*classes}) < count:
-        raise ValueError("expected distinct names of classes; some are equal once invisible characters are written out")
+        raise ValueError(
+            "expected distinct names of classes; some are equal once invisible characters are written out"
+        )
     if max(map(len, classes)) > _LONGEST:
         raise ValueError(f"expected names of classes of at most {_LONGEST} letters")
     missing = np.setdiff1d(np.arange(count), parts[1])
     if missing.size:
-        raise ValueError(f"class {classes[missing[0]]} has no image for training: labels have to be 0 to {count - 1}")
+        raise ValueError(
+            f"class {classes[missing[0]]} has no image for training: labels have to be 0 to {count - 1}"
+        )
     if parts[1].max() >= count:
         raise ValueError(f"label {parts[1].max()} has no name among the {count} in its classes")
 
@@ -98,19 +126,29 @@ def _warn_of_blank(path, parts, classes):
     """Say so if all training images, or all of a class, are equal: they teach nothing."""
     images, labels = parts[:2]
     of_class = [images[labels == label] for label in range(len(classes))]
-    blank = [name for name, several in zip(classes, of_class) if len(several) > 1 and (several == several[0]).all()]
+    blank = [
+        name
+        for name, several in zip(classes, of_class)
+        if len(several) > 1 and (several == several[0]).all()
+    ]
     if len(blank) == len(classes) and (images == images[0]).all():
         say(f"Warning: {path}: all {len(images):,} training images are equal.")
     elif blank:
         more = f" and {len(blank) - _NAMED} more" if len(blank) > _NAMED else ""
-        say(f"Warning: {path}: all training images of a class are equal: {', '.join(blank[:_NAMED])}{more}.")
+        say(
+            f"Warning: {path}: all training images of a class are equal: {', '.join(blank[:_NAMED])}{more}."
+        )
 
 
 def _from_npz(path):
     *parts, classes = readers.read_npz(path)
     if classes is None:
         return parts, None
-    if classes.ndim != 1 or classes.dtype.kind not in "US" or not 0 < len({*classes.tolist()}) == len(classes):
+    if (
+        classes.ndim != 1
+        or classes.dtype.kind not in "US"
+        or not 0 < len({*classes.tolist()}) == len(classes)
+    ):
         expected = "expected classes to be different names, an array of text of shape (classes,)"
         raise ValueError(f"{expected}; found {classes.dtype}, {classes.shape}")
     if classes.dtype.kind == "S":
@@ -135,12 +173,19 @@ class _Picture(NamedTuple):
 
 
 def _from_folder(path, side):
-    """The parts of a data set from a folder, their classes, the divisor of 16 bits, and what is left out."""
+    """The parts of a data set from a folder, their classes, the divisor of 16 bits, and what is
+    left out.
+    """
     pictures, classes, ignored = _listed(path)
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise ValueError(f"expected 2 to {MOST_CLASSES:,} classes, found {len(classes)}")
-    labels = [np.array([one.label for one in pictures if one.tested == tested]) for tested in (False, True)]
-    of_folder = hashlib.sha256(f"{os.path.abspath(path)}\0{side}".encode(errors="surrogateescape")).hexdigest()
+    labels = [
+        np.array([one.label for one in pictures if one.tested == tested])
+        for tested in (False, True)
+    ]
+    of_folder = hashlib.sha256(
+        f"{os.path.abspath(path)}\0{side}".encode(errors="surrogateescape")
+    ).hexdigest()
     copy = f"own-{of_folder[:8]}-{_hash(pictures, side)[:32]}.npz"
     with contextlib.suppress(ValueError, OSError):  # it is not there, or broken; there is no home
         *parts, about = readers.read_npz(cache() / copy, "about")
@@ -151,7 +196,9 @@ def _from_folder(path, side):
     images, divisor = _decode(path, pictures, side)
     parts = [images[0], labels[0], images[1], labels[1]]
     if sum(part.nbytes for part in parts) < MOST_BYTES["arrays"]:
-        with contextlib.suppress(OSError):  # a home that is not to be written to: they are decoded again then
+        with contextlib.suppress(
+            OSError
+        ):  # a home that is not to be written to: they are decoded again then
             _keep(cache() / copy, parts, divisor)
     return parts, classes, divisor, ignored
 
@@ -159,7 +206,8 @@ def _from_folder(path, side):
 def _keep(copy, parts, divisor):
     """Write a copy of a decoded folder into the cache.
 
-    Copies of what the folder held before go, and the oldest of all. Other processes may do the same.
+    Copies of what the folder held before go, and the oldest of all. Other processes may do the
+    same.
     """
     copy.parent.mkdir(parents=True, exist_ok=True)
     about = [str(divisor or 0), fingerprint(Arrays(*parts))]
@@ -178,7 +226,9 @@ def _keep(copy, parts, divisor):
 
 
 def _listed(folder):
-    """The pictures of a folder, in order; the names of their classes; counts of other files, by ending."""
+    """The pictures of a folder, in order; the names of their classes; counts of other files, by
+    ending.
+    """
     parts, others = (folder / "train", folder / "test"), []
     if any(part.is_dir() for part in parts):
         train, test = (_by_class(part, others) if part.is_dir() else {} for part in parts)
@@ -218,14 +268,18 @@ def _counted(folder, others):
 
 
 def _by_class(folder, others):
-    """The pictures in the folders of a folder, by the folder's name; what else lies there is added to a list."""
+    """The pictures in the folders of a folder, by the folder's name; what else lies there is added
+    to a list.
+    """
     found = {}
     for inner in contents(folder):
         held = contents(inner) if inner.is_dir() else []
         pictures = [path for path in held if is_picture(path)]
         if inner.is_dir() and not pictures:
             if held and all(path.is_dir() for path in held):
-                raise ValueError(f"{inner.name}/ holds folders, where the pictures of a class are expected")
+                raise ValueError(
+                    f"{inner.name}/ holds folders, where the pictures of a class are expected"
+                )
             expected = f"expected {IN_WORDS} files; or remove the folder"
             raise UserError(f"{inner}: no picture in this folder of a class: {expected}")
         found |= {inner.name: pictures} if pictures else {}
@@ -234,7 +288,9 @@ def _by_class(folder, others):
 
 
 def _split(folder, others):
-    """The pictures of a folder by class, for training and, a fifth of each class and always the same ones, for testing."""
+    """The pictures of a folder by class, for training and, a fifth of each class and always the
+    same ones, for testing.
+    """
     train, test = {}, {}
     for name, paths in _by_class(folder, others).items():
         order = np.random.default_rng(0).permutation(len(paths))
@@ -243,7 +299,9 @@ def _split(folder, others):
         test |= {name: [paths[place] for place in order[:count]]} if count else {}
     kept, tested = (sum(map(len, part.values())) for part in (train, test))
     if tested:
-        say(f"{folder}: {kept + tested:,} pictures; of each class a fifth, {tested:,} in all, is kept for testing.")
+        say(
+            f"{folder}: {kept + tested:,} pictures; of each class a fifth, {tested:,} in all, is kept for testing."
+        )
     return train, test
 
 
@@ -255,7 +313,9 @@ def _hash(pictures, side):
             try:
                 content = read(one.path, "picture")
             except (ValueError, OSError) as error:
-                raise UserError(f"{one.path}: {getattr(error, 'strerror', None) or error}") from error
+                raise UserError(
+                    f"{one.path}: {getattr(error, 'strerror', None) or error}"
+                ) from error
             found.update(f"{one.tested} {one.label} {len(content)}\0".encode() + content)
             bar.advance(1)
     return found.hexdigest()
@@ -265,20 +325,28 @@ def _decode(folder, pictures, side):
     """The images of a folder, for training and for testing, and the divisor of those of 16 bits."""
     paths = [one.path for one in pictures]
     with Bar("looking at pictures", len(pictures)) as bar:
-        looks = in_parallel(functools.partial(_look, resized=bool(side)), paths, _SEVERAL, bar.advance)
+        looks = in_parallel(
+            functools.partial(_look, resized=bool(side)), paths, _SEVERAL, bar.advance
+        )
     colour = sum(look.colour for look in looks)
     if 0 < colour < len(looks):
-        say(f"{folder}: {colour:,} of {len(looks):,} pictures are in colour: the grey ones are read as colour, too.")
+        say(
+            f"{folder}: {colour:,} of {len(looks):,} pictures are in colour: the grey ones are read as colour, too."
+        )
     trained_on = [look.deepest for one, look in zip(pictures, looks) if not one.tested]
     deepest = max((value for value in trained_on if value is not None), default=None)
     divisor = None if deepest is None else divisor_for(deepest)
-    one_image = functools.partial(whole_picture, channels=3 if colour else 1, side=side, divisor=divisor)
+    one_image = functools.partial(
+        whole_picture, channels=3 if colour else 1, side=side, divisor=divisor
+    )
     with Bar("decoding pictures", len(pictures)) as bar:
         decoded = in_parallel(one_image, paths, _SEVERAL, bar.advance)
     for path, image in zip(paths, decoded):
         if image.shape != decoded[0].shape:
             pairs = (paths[0], decoded[0]), (path, image)
-            first, other = (f"{path.relative_to(folder)} is {in_words(image.shape)}" for path, image in pairs)
+            first, other = (
+                f"{path.relative_to(folder)} is {in_words(image.shape)}" for path, image in pairs
+            )
             raise ValueError(f"expected pictures of one shape; {first}, {other}: {_TO_RESIZE}")
     images = [[], []]
     for one, image in zip(pictures, decoded):
@@ -294,7 +362,9 @@ class _Look(NamedTuple):
 
 
 def _look(path, resized):
-    """The _Look of a picture, by its header where that tells; UserError if a data set cannot have it."""
+    """The _Look of a picture, by its header where that tells; UserError if a data set cannot have
+    it.
+    """
     with users_picture(path) as file:
         if not resized and not all(LEAST_SIDE <= side <= MOST_SIDE for side in file.size):
             found = "x".join(map(str, file.size))

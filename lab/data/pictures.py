@@ -20,8 +20,9 @@ MOST_PICTURES = 10_000
 MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
 MOST_OF_SAMPLES = 4_000_000  # pixels of a sheet of a GAN's samples; ours have 1.7 million at most
 _SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
-# The formats that are read, in Pillow's words, and the endings of files that are taken for pictures. Which of
-# the formats a file has, its content decides; of several pages or frames, the first is read.
+# The formats that are read, in Pillow's words, and the endings of files that are taken for
+# pictures. Which of the formats a file has, its content decides; of several pages or frames, the
+# first is read.
 FORMATS = {
     "PNG": (".png",),
     "JPEG": (".jpg", ".jpeg"),
@@ -42,7 +43,8 @@ _SEVERAL = 100  # pictures are read by several processes
 def picture_in(path, formats=("PNG",), most=MOST_PIXELS):
     """A picture in a file, not decoded yet: a PIL.Image.Image.
 
-    What is none, or has more than so many pixels, raises any exception at all, in here or when it is decoded.
+    What is none, or has more than so many pixels, raises any exception at all, in here or when it
+    is decoded.
     """
     quiet = warnings.catch_warnings(action="ignore")
     with opened(path, "picture") as file, quiet, Image.open(file, formats=formats) as picture:
@@ -53,17 +55,24 @@ def picture_in(path, formats=("PNG",), most=MOST_PIXELS):
 
 @contextlib.contextmanager
 def users_picture(path):
-    """A picture of the user's, as `picture_in`; whatever is wrong with it is a UserError that names it."""
+    """A picture of the user's, as `picture_in`; whatever is wrong with it is a UserError that
+    names it.
+    """
     try:
         with picture_in(path, tuple(FORMATS)) as picture:
             yield picture
     except Exception as error:  # a broken picture fails in as many ways as there are decoders
         told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
-        raise UserError(f"{path}: {told or f'not a readable picture: expected {IN_WORDS}'}") from error
+        raise UserError(
+            f"{path}: {told or f'not a readable picture: expected {IN_WORDS}'}"
+        ) from error
 
 
 def contents(folder):
-    """What a user keeps in a folder, 2 before 10: neither hidden nor left by other programs; a list of Path."""
+    """What a user keeps in a folder, 2 before 10:
+
+    neither hidden nor left by other programs; a list of Path.
+    """
     paths = sorted(folder.iterdir(), key=lambda path: (in_natural_order(path.name), path.name))
     return [path for path in paths if path.name[0] != "." and path.name.lower() not in _CLUTTER]
 
@@ -79,14 +88,19 @@ def deepest_value(picture):
 
 
 def divisor_for(most):
-    """What 16-bit values are divided by: the largest value of 8, 12 or 16 bits, the first that holds them all."""
+    """What 16-bit values are divided by:
+
+    the largest value of 8, 12 or 16 bits, the first that holds them all.
+    """
     return next(depth for depth in _DEPTHS if most <= depth)
 
 
 def _deep_values(picture):
     values = np.asarray(picture)
     if "transparency" in picture.info:
-        raise ValueError("16 bits a pixel and a transparent value: save it with 8 bits, or without transparency")
+        raise ValueError(
+            "16 bits a pixel and a transparent value: save it with 8 bits, or without transparency"
+        )
     if values.min() < 0 or values.max() > _DEPTHS[-1]:
         raise ValueError(
             f"values from {values.min()} to {values.max()}: expected 0 to {_DEPTHS[-1]:,}; save it with 8 or 16 bits"
@@ -95,9 +109,13 @@ def _deep_values(picture):
 
 
 def _with_eight_bits(picture, divisor):
-    """A picture whose values are from 0 to 255; of 16 bits a pixel, Pillow would cut some off instead of scaling."""
+    """A picture whose values are from 0 to 255; of 16 bits a pixel, Pillow would cut some off
+    instead of scaling.
+    """
     if picture.mode == "F":
-        raise ValueError("pixels that are floating-point numbers: save it with 8 or 16 bits a channel")
+        raise ValueError(
+            "pixels that are floating-point numbers: save it with 8 or 16 bits a channel"
+        )
     if picture.mode.startswith("I"):
         picture = ImageOps.exif_transpose(picture)  # an array has no Exif
         divisor = divisor or divisor_for(deepest_value(picture))
@@ -125,15 +143,17 @@ class Reading(NamedTuple):
 
 
 def read_pictures(paths, shape, kind, divisor=None):
-    """Pictures as images that a network of this input shape understands; of folders, all pictures in them.
+    """Pictures as images that a network of this input shape understands; of folders, all pictures
+    in them.
 
     Parameters
     ----------
     paths : list of paths of files and folders
     shape : (height, width, channels)
     kind : "digits", "object" or "whole"
-        What becomes an image: each written digit, like those of MNIST; the one thing that a picture shows, light on black and
-        as large as the image, as in Fashion-MNIST; or the whole picture, cropped to the image's proportions.
+        What becomes an image: each written digit, like those of MNIST; the one thing that a
+        picture shows, light on black and as large as the image, as in Fashion-MNIST; or the whole
+        picture, cropped to the image's proportions.
     divisor : int, optional
         As of `decode_picture`.
 
@@ -156,7 +176,9 @@ def read_pictures(paths, shape, kind, divisor=None):
         except UserError as error:
             faults.append(error)
     if len(files) > MOST_PICTURES:
-        raise UserError(f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once")
+        raise UserError(
+            f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once"
+        )
 
     with Bar("reading pictures", len(files)) as bar:
         read = functools.partial(_read, shape=shape, kind=kind, divisor=divisor)
@@ -183,7 +205,9 @@ def _read(path, shape, kind, divisor):
             boxes, images = _whole(picture, shape)
         elif kind == "digits":
             scale = np.clip(max(picture.size), *_SIDES) / max(picture.size)
-            resized = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.BICUBIC)
+            resized = picture.resize(
+                [max(1, round(side * scale)) for side in picture.size], Image.Resampling.BICUBIC
+            )
             boxes, images = find_digits(np.asarray(resized), shape)
             factor /= scale
         else:
@@ -229,11 +253,11 @@ def decode_picture(path, kind="digits", divisor=None):
     ----------
     path : path of a file in one of `FORMATS`
     kind : str
-        As of `read_pictures`. A whole picture lies on white, as in training; digits and objects lie on
-        what they stand out from.
+        As of `read_pictures`. A whole picture lies on white, as in training; digits and objects
+        lie on what they stand out from.
     divisor : int, optional
-        What values of 16 bits a pixel are divided by, as `divisor_for` gives it of the images that a
-        network was trained on; by default, of the picture itself.
+        What values of 16 bits a pixel are divided by, as `divisor_for` gives it of the images that
+        a network was trained on; by default, of the picture itself.
 
     Returns
     -------
@@ -272,7 +296,9 @@ def _whole(picture, shape):
     image = np.asarray(ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS))
     scale = min(picture.width / shape[1], picture.height / shape[0])
     width, height = round(shape[1] * scale), round(shape[0] * scale)
-    return [Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)], image.reshape(1, *shape)
+    return [
+        Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)
+    ], image.reshape(1, *shape)
 
 
 def _object(picture, shape):

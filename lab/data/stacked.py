@@ -1,4 +1,7 @@
-"""Stacked MNIST: three digits as the colours of one image, 1,000 classes (Metz et al. 2017, arXiv 1611.02163)."""
+"""Stacked MNIST:
+
+three digits as the colours of one image, 1,000 classes (Metz et al. 2017, arXiv 1611.02163).
+"""
 
 import numpy as np
 

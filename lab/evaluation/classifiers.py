@@ -1,4 +1,5 @@
-"""What a trained classifier can do: metrics, mistakes, filters, predictions of a user's own pictures.
+"""What a trained classifier can do: metrics, mistakes, filters, predictions of a user's own
+pictures.
 
 Keras gives the logits; everything after them is NumPy.
 """
@@ -21,7 +22,8 @@ _DRAWN = 15  # pictures
 
 
 def evaluate_classifier(run, model, arrays):
-    """Evaluate a classifier on its training and validation images, print the outcome, and write it into its folder.
+    """Evaluate a classifier on its training and validation images, print the outcome, and write it
+    into its folder.
 
     Parameters
     ----------
@@ -43,15 +45,28 @@ def evaluate_classifier(run, model, arrays):
         logits, _ = inference.logits_and_features(model, images)
         results[part] = classification.loss_and_accuracy(logits, labels)
         for metric, value in results[part].items():
-            console.say(f"{part.capitalize()} {metric}: {value:.4f}{_beside_history(run, part, metric)}")
+            console.say(
+                f"{part.capitalize()} {metric}: {value:.4f}{_beside_history(run, part, metric)}"
+            )
     results["penalty"] = inference.penalty(model)
     if results["penalty"]:
-        console.say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
+        console.say(
+            f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)"
+        )
     if run.settings.hidden and not run.settings.is_own_net:  # of the others, it would take minutes
-        results["weights_that_matter"] = _weights_that_matter(model, arrays, results["validation"]["accuracy"])
-    counts = classification.confusion(logits.argmax(axis=-1), arrays.validation_labels, len(classes))
+        results["weights_that_matter"] = _weights_that_matter(
+            model, arrays, results["validation"]["accuracy"]
+        )
+    counts = classification.confusion(
+        logits.argmax(axis=-1), arrays.validation_labels, len(classes)
+    )
     precision, recall = classification.precision_and_recall(counts)
-    results |= {"classes": classes, "precision": precision.tolist(), "recall": recall.tolist(), "confusion": counts.tolist()}
+    results |= {
+        "classes": classes,
+        "precision": precision.tolist(),
+        "recall": recall.tolist(),
+        "confusion": counts.tolist(),
+    }
     rows = [
         {"class": name, "images": f"{images:,}", "precision": _share(one), "recall": _share(other)}
         for name, images, one, other in zip(classes, counts.sum(axis=1), precision, recall)
@@ -69,7 +84,9 @@ def evaluate_classifier(run, model, arrays):
 
 
 def _beside_history(run, part, metric):
-    """What tells a metric of the trained network from that of the history, where they are not the same quantity."""
+    """What tells a metric of the trained network from that of the history, where they are not the
+    same quantity.
+    """
     name = metric if part == "training" else f"val_{metric}"
     terms, recorded = losses.terms_of(run.settings, name), run.history.final[name]
     if recorded is None or (part == "validation" and not terms):
@@ -80,7 +97,9 @@ def _beside_history(run, part, metric):
 
 
 def _weights_that_matter(model, arrays, accuracy):
-    """Print and give back how many weights the validation accuracy depends on; the model is left as it was."""
+    """Print and give back how many weights the validation accuracy depends on; the model is left
+    as it was.
+    """
     from lab.backend import inference
 
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
@@ -109,7 +128,9 @@ def _share(value):
 
 
 def _percent(probability):
-    return ">99%" if probability > 0.99 else f"{probability:.0%}"  # what is not certain never looks so
+    return (
+        ">99%" if probability > 0.99 else f"{probability:.0%}"
+    )  # what is not certain never looks so
 
 
 def _mistakes(run, arrays, logits):
@@ -121,7 +142,9 @@ def _mistakes(run, arrays, logits):
         for row, true in zip(np.exp(classification.log_softmax(logits[worst])), labels[worst])
     ]
     mistakes = int((logits.argmax(axis=-1) != labels).sum())
-    title = f"{runs.display_name(run.folder)}: {mistakes:,} of {len(logits):,} validation images wrong"
+    title = (
+        f"{runs.display_name(run.folder)}: {mistakes:,} of {len(logits):,} validation images wrong"
+    )
     title += ", the surest" if mistakes else ""
     return {runs.File.MISTAKES: figures.examples(arrays.validation_images[worst], captions, title)}
 
@@ -131,20 +154,34 @@ def _first_layer(run, model):
     from models import operations_of  # with Keras
 
     name = runs.display_name(run.folder)
-    kernel = next((np.asarray(layer.kernel) for layer in operations_of(model) if hasattr(layer, "kernel")), np.empty(0))
+    kernel = next(
+        (np.asarray(layer.kernel) for layer in operations_of(model) if hasattr(layer, "kernel")),
+        np.empty(0),
+    )
     shape = model.input_shape[1:]
-    if kernel.shape[:1] != (math.prod(shape),) and (kernel.ndim != 4 or kernel.shape[2] != shape[2]):
-        console.say("No filters.png and no weights.png: the first layer with a kernel does not see the image itself.")
+    if kernel.shape[:1] != (math.prod(shape),) and (
+        kernel.ndim != 4 or kernel.shape[2] != shape[2]
+    ):
+        console.say(
+            "No filters.png and no weights.png: the first layer with a kernel does not see the image itself."
+        )
         return {}
     if kernel.ndim == 4:
-        title = f"{name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
+        title = (
+            f"{name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
+        )
         return {runs.File.FILTERS: figures.filters(kernel, title)}
-    console.say("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
-    return {runs.File.WEIGHTS: figures.first_layer(kernel, shape, f"{name}: weights of the first layer")}
+    console.say(
+        "No filters.png: the first layer is no convolution. Its weights are in weights.png."
+    )
+    return {
+        runs.File.WEIGHTS: figures.first_layer(kernel, shape, f"{name}: weights of the first layer")
+    }
 
 
 def predict_pictures(run, model, readings):
-    """Predict what was found in a user's own pictures, print the outcome, write it as CSV, and draw what the network saw.
+    """Predict what was found in a user's own pictures, print the outcome, write it as CSV, and
+    draw what the network saw.
 
     Parameters
     ----------
@@ -162,18 +199,37 @@ def predict_pictures(run, model, readings):
 
     classes = run.record.dataset.classes
     images = np.concatenate([reading.images for reading in readings])
-    probabilities = np.exp(classification.log_softmax(inference.logits_and_features(model, images)[0]))
-    places = [(reading.path, place, box) for reading in readings for place, box in enumerate(reading.boxes, 1)]
+    probabilities = np.exp(
+        classification.log_softmax(inference.logits_and_features(model, images)[0])
+    )
+    places = [
+        (reading.path, place, box)
+        for reading in readings
+        for place, box in enumerate(reading.boxes, 1)
+    ]
     rows = []
     for (path, place, box), row in zip(places, probabilities):
         first, second = row.argsort()[:-3:-1]
-        cells = {"picture": path, "place": place, **box._asdict(), "prediction": classes[first], "probability": row[first]}
+        cells = {
+            "picture": path,
+            "place": place,
+            **box._asdict(),
+            "prediction": classes[first],
+            "probability": row[first],
+        }
         rows.append(cells | {"second": classes[second], "its probability": row[second]})
     _print_predictions(rows)
     csv = run.folder / runs.File.PREDICTIONS
     with runs.atomic(csv) as temporary:
-        temporary.write_text(as_csv([{name: _cell(value) for name, value in row.items()} for row in rows]) + "\n", "utf-8")
-    drawn = {runs.File.PICTURES: figures.predictions(_seen(run, readings, rows), _title(run, len(readings)))}
+        temporary.write_text(
+            as_csv([{name: _cell(value) for name, value in row.items()} for row in rows]) + "\n",
+            "utf-8",
+        )
+    drawn = {
+        runs.File.PICTURES: figures.predictions(
+            _seen(run, readings, rows), _title(run, len(readings))
+        )
+    }
     return [csv, *runs.save_figures(drawn, run.folder)]
 
 
@@ -207,7 +263,10 @@ def _seen(run, readings, rows):
     for path, boxes, images in readings[:_DRAWN]:
         picture, factor = decode_picture(path, about.pictures, about.divisor)
         of_this = itertools.islice(rows, len(boxes))
-        captions = [f"{figures.shortened(names[row['prediction']], 14)}\n{_percent(row['probability'])}" for row in of_this]
+        captions = [
+            f"{figures.shortened(names[row['prediction']], 14)}\n{_percent(row['probability'])}"
+            for row in of_this
+        ]
         name = figures.shortened(visible(path.name).replace("\n", " "))
         boxes = [[side / factor for side in box] for box in boxes]
         several.append(figures.Seen(name, np.asarray(picture), boxes, images, captions))

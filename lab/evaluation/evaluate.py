@@ -39,7 +39,8 @@ class Request(NamedTuple):
 def evaluate(request):
     """Evaluate the run that is named, or compare those that are.
 
-    Several GANs are evaluated before they are compared, if there is a classifier or a number of samples.
+    Several GANs are evaluated before they are compared, if there is a classifier or a number of
+    samples.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def evaluate(request):
     Returns
     -------
     list of Path
-        What was written: of several runs, what compares them; of a table that was only printed, nothing.
+        What was written: of several runs, what compares them; of a table that was only printed,
+        nothing.
 
     Raises
     ------
@@ -83,7 +85,9 @@ _COMPANY = {
 
 def _check_flags(request):
     """Raise UserError for a flag that another one would leave without effect."""
-    given = {name for name, value in request._asdict().items() if value not in (None, "auto")} - {"results_dir"}
+    given = {name for name, value in request._asdict().items() if value not in (None, "auto")} - {
+        "results_dir"
+    }
     for name, company in _COMPANY.items():
         idle = sorted(given - {name, *company})
         if name in given and idle:
@@ -95,14 +99,25 @@ def _report(request):
 
     label = request.label or "report"
     if "/" in label:
-        raise UserError(f"--label {label}: the page lies in the results folder itself; give a name without /")
+        raise UserError(
+            f"--label {label}: the page lies in the results folder itself; give a name without /"
+        )
     path = runs.folder_of(request.results_dir, label)
-    return write_report(request.results_dir, request.report, request.published, path.with_name(f"{path.name}.html"))
+    return write_report(
+        request.results_dir, request.report, request.published, path.with_name(f"{path.name}.html")
+    )
 
 
 def _is_alone(request, folders):
     name = request.model_name[0]
-    view = request.published, request.label, request.sort, request.top, request.export, request.strip
+    view = (
+        request.published,
+        request.label,
+        request.sort,
+        request.top,
+        request.export,
+        request.strip,
+    )
     whole = any(one is not None for one in view) or runs.is_pattern(name)
     return not whole and folders == [runs.folder_of(request.results_dir, name)]
 
@@ -113,9 +128,15 @@ def _compare(request, folders):
     if request.of_gans:
         if request.published:
             raise UserError("--published: there are published figures of classifiers only")
-        trained = [run for run in _gans_of(folders) if run.history.status in (runs.COMPLETE, runs.INTERRUPTED)]
+        trained = [
+            run
+            for run in _gans_of(folders)
+            if run.history.status in (runs.COMPLETE, runs.INTERRUPTED)
+        ]
         if not trained:
-            raise UserError("none of these runs is finished: there is nothing to evaluate or to compare")
+            raise UserError(
+                "none of these runs is finished: there is nothing to evaluate or to compare"
+            )
         _evaluate(trained, request)
     label = request.label or comparison.label_of(request.model_name)
     folder = runs.folder_of(request.results_dir, f"{runs.Beside.COMPARISONS}/{label}")
@@ -136,7 +157,9 @@ def _gans_of(folders):
 
 
 def _evaluate(several, request):
-    """Evaluate runs one after the other, their data sets and the classifier loaded once; what was written for the last."""
+    """Evaluate runs one after the other, their data sets and the classifier loaded once; what was
+    written for the last.
+    """
     from lab.evaluation import classifiers, gans, measures  # with matplotlib
 
     labeller = None
@@ -149,7 +172,9 @@ def _evaluate(several, request):
     devices.start(devices.Setup(request.device, request.threads))
     from lab.backend.faults import in_words  # with TensorFlow
 
-    classifier = measures.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
+    classifier = (
+        measures.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
+    )
     against = {}
     for run in several:
         if len(several) > 1:
@@ -168,7 +193,9 @@ def _evaluate(several, request):
 
 
 def _own(run, request):
-    """The settings with which a run's network is to be built by the user's own function, if they name one."""
+    """The settings with which a run's network is to be built by the user's own function, if they
+    name one.
+    """
     if request.net is None:
         return None
     if not run.settings.is_own_net:
@@ -176,9 +203,13 @@ def _own(run, request):
     settings = with_source(Settings(**run.unusual | {"net": parse("net", request.net)}))
     trained, named = (net.rpartition(":")[2] for net in (run.settings.net, settings.net))
     if trained != named:
-        raise UserError(f"--net {request.net}: {run.folder} is of the function {trained}, not of {named}")
+        raise UserError(
+            f"--net {request.net}: {run.folder} is of the function {trained}, not of {named}"
+        )
     if settings.source != run.settings.source:
-        console.say(f"Note: {request.net} is not what {run.folder} was trained with: its source has changed.")
+        console.say(
+            f"Note: {request.net} is not what {run.folder} was trained with: its source has changed."
+        )
     return settings
 
 
@@ -191,11 +222,15 @@ def _check(run, request, labeller):
             raise UserError("--images: only classifiers predict pictures")
         gans.check(run, labeller, request.samples)
     elif request.of_gans:
-        raise UserError(f"--classifier and --samples are for GANs, but {run.folder} is a classifier")
+        raise UserError(
+            f"--classifier and --samples are for GANs, but {run.folder} is a classifier"
+        )
 
 
 def _predict(run, request):
-    """Predict a user's own pictures; those that cannot be read are raised in the end, as an ExceptionGroup of UserError."""
+    """Predict a user's own pictures; those that cannot be read are raised in the end, as an
+    ExceptionGroup of UserError.
+    """
     from lab.evaluation import classifiers
 
     _check(run, request, None)
@@ -217,7 +252,8 @@ def _predict(run, request):
 
 
 def data_of(run, data_dir=None):
-    """The arrays that a run was trained and validated on; says so if they are not the same any more.
+    """The arrays that a run was trained and validated on; says so if they are not the same any
+    more.
 
     Parameters
     ----------
@@ -230,9 +266,15 @@ def data_of(run, data_dir=None):
     data.Arrays
     """
     about = run.record.dataset
-    arrays = hold_out(load_dataset(about.name, data_dir, about.path, about.resize), run.settings.holdout)
+    arrays = hold_out(
+        load_dataset(about.name, data_dir, about.path, about.resize), run.settings.holdout
+    )
     if (arrays.train_images.shape[1:], arrays.classes) != (about.shape, about.classes):
-        raise UserError(f"{arrays.path}: other images or classes than the run {run.folder} was trained on")
+        raise UserError(
+            f"{arrays.path}: other images or classes than the run {run.folder} was trained on"
+        )
     if fingerprint(arrays) != about.sha256:
-        console.say(f"Note: this {about.name} is not the one that the run was trained on; its images or labels differ.")
+        console.say(
+            f"Note: this {about.name} is not the one that the run was trained on; its images or labels differ."
+        )
     return arrays

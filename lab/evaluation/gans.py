@@ -1,4 +1,7 @@
-"""What a trained GAN can do: samples, how they spread, how near they come to the data, whether they are copies."""
+"""What a trained GAN can do:
+
+samples, how they spread, how near they come to the data, whether they are copies.
+"""
 
 import numpy as np
 
@@ -28,7 +31,9 @@ def check(run, classifier, count):
     count : int or None
     """
     if count is not None and not LEAST_SAMPLES <= count <= MOST_SAMPLES:
-        raise UserError(f"--samples: at least {LEAST_SAMPLES} and at most {MOST_SAMPLES:,} can be evaluated, got {count}")
+        raise UserError(
+            f"--samples: at least {LEAST_SAMPLES} and at most {MOST_SAMPLES:,} can be evaluated, got {count}"
+        )
     if classifier is None:
         return
     ours, theirs = run.record.dataset, classifier.record.dataset
@@ -42,7 +47,9 @@ def check(run, classifier, count):
         alike = (ours.shape, ours.classes) == (theirs.shape, theirs.classes)
         other = ours.sha256 != theirs.sha256 and (other or held_alike or not alike)
     if other:
-        raise UserError(f"--classifier: {classifier.folder} was trained on {_in_words(theirs)}, the GAN on {_in_words(ours)}")
+        raise UserError(
+            f"--classifier: {classifier.folder} was trained on {_in_words(theirs)}, the GAN on {_in_words(ours)}"
+        )
 
 
 def _in_words(dataset):
@@ -76,15 +83,21 @@ def evaluate_gan(run, model, against, count=None):
         losses = np.array(run.history.curves[f"{network}_loss"], float)
         say(f"{network.capitalize()} loss in the last epoch: {losses[-1]:.4f}")
     settings, generator = run.settings, model.layers[0]
-    generated = inference.generate(generator, gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size))
+    generated = inference.generate(
+        generator, gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size)
+    )
     title = runs.display_name(run.folder)
     drawn = {
-        runs.File.SAMPLES: figures.samples(generated, gaussians and gaussians.modes, f"{title}: {count:,} samples"),
+        runs.File.SAMPLES: figures.samples(
+            generated, gaussians and gaussians.modes, f"{title}: {count:,} samples"
+        ),
         runs.File.NEAREST: None,
         runs.File.LABELS: None,  # of an older evaluation, with a classifier
         runs.File.OVER_TIME: None,
     }
-    results = {"samples": count} | measures.measure(generated, against) | measures.over_time(run, against)
+    results = (
+        {"samples": count} | measures.measure(generated, against) | measures.over_time(run, against)
+    )
     if classifier:
         results["classifier"] = classifier.name
     _print(results)
@@ -104,7 +117,9 @@ def evaluate_gan(run, model, against, count=None):
         )
     if results.get("by_epoch"):
         heading = f"{title}: samples over time"
-        drawn[runs.File.OVER_TIME] = figures.over_time({title: [results["by_epoch"]]}, results["by_epoch_of_data"], heading)
+        drawn[runs.File.OVER_TIME] = figures.over_time(
+            {title: [results["by_epoch"]]}, results["by_epoch_of_data"], heading
+        )
     runs.write_json(run.folder / runs.File.EVALUATION, results)
     return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
 
@@ -114,7 +129,9 @@ def _print(results):
     rows, of_data = [], results["of_data"]
     for name, column in runs.MEASURES.items():
         if name in results:
-            pair = (cell(name, np.array([one.get(name, np.nan)], float)) for one in (results, of_data))
+            pair = (
+                cell(name, np.array([one.get(name, np.nan)], float)) for one in (results, of_data)
+            )
             rows.append({"measure": column.heading} | dict(zip(("samples", "real data"), pair)))
     table(rows, f"{results['samples']:,} samples, and as many real ones", left=("measure",))
     for sentence in blanks([results], runs.MEASURES):
@@ -122,12 +139,15 @@ def _print(results):
 
 
 def _against_copies(generated, arrays):
-    """The training images nearest to the first samples; and how far samples, and validation images, are from the training
-    images: copies would be much nearer."""
+    """The training images nearest to the first samples; and how far samples, and validation
+    images, are from the training images: copies would be much nearer.
+    """
     indices, of_samples = collapse.nearest(generated[:COMPARED], arrays.train_images, NEIGHBOURS)
     _, of_validation = collapse.nearest(arrays.validation_images[:COMPARED], arrays.train_images, 1)
     samples, validation = float(np.median(of_samples)), float(np.median(of_validation))
-    say(f"Median distance to the nearest training image: samples {samples:.2f}, validation images {validation:.2f}")
+    say(
+        f"Median distance to the nearest training image: samples {samples:.2f}, validation images {validation:.2f}"
+    )
     return arrays.train_images[indices[:DRAWN]], {"samples": samples, "validation": validation}
 
 
@@ -137,12 +157,21 @@ def _labels(results, name):
     kind, counted = "class", f"{total:,} samples by class"
     if "modes" in results:
         kind, counted = "mode", f"{sum(counts):,} of {total:,} samples near a mode, by mode"
-    rows = [{kind: one, "samples": f"{count:,}", "share": f"{count / total:.1%}"} for one, count in zip(classes, counts)]
+    rows = [
+        {kind: one, "samples": f"{count:,}", "share": f"{count / total:.1%}"}
+        for one, count in zip(classes, counts)
+    ]
     heading = counted
     if len(rows) > figures.MANY:
-        rows = [rows[index] for index in np.argsort(-np.array(counts), kind="stable")[: figures.MANY]]
-        heading += f": the {figures.MANY} most frequent of {len(counts):,}; {runs.File.EVALUATION} has all"
+        rows = [
+            rows[index] for index in np.argsort(-np.array(counts), kind="stable")[: figures.MANY]
+        ]
+        heading += (
+            f": the {figures.MANY} most frequent of {len(counts):,}; {runs.File.EVALUATION} has all"
+        )
     table(rows, heading)
     group = np.array(counts, float), np.full(len(counts), np.nan)
     spread = collapse.data_spread(total, results["shares"])
-    return figures.label_counts({name: group}, spread, figures.class_names(tuple(classes)), f"{name}: {counted}", kind)
+    return figures.label_counts(
+        {name: group}, spread, figures.class_names(tuple(classes)), f"{name}: {counted}", kind
+    )

@@ -1,4 +1,6 @@
-"""What a GAN's samples are measured by; and real data in their place, which tell what is perfect for so many samples."""
+"""What a GAN's samples are measured by; and real data in their place, which tell what is perfect
+for so many samples.
+"""
 
 from typing import Any, NamedTuple
 
@@ -28,7 +30,8 @@ class Labelled(NamedTuple):
 
 
 def label(images, model):
-    """What a classifier makes of images; one of single digits, of stacked ones, reads each colour by itself.
+    """What a classifier makes of images; one of single digits, of stacked ones, reads each colour
+    by itself.
 
     Parameters
     ----------
@@ -38,7 +41,8 @@ def label(images, model):
     Returns
     -------
     Labelled
-        Of stacked digits, the confidence is that in all three, and the features are those of all three.
+        Of stacked digits, the confidence is that in all three, and the features are those of all
+        three.
     """
     from lab.backend import inference  # with TensorFlow
 
@@ -46,12 +50,17 @@ def label(images, model):
     if stacked:
         images = np.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:3], 1)
     logits, features = inference.logits_and_features(model, images)
-    classes, confidences = logits.argmax(axis=-1), np.exp(classification.log_softmax(logits).max(axis=-1))
+    classes, confidences = (
+        logits.argmax(axis=-1),
+        np.exp(classification.log_softmax(logits).max(axis=-1)),
+    )
     if not stacked:
         return Labelled(classes, confidences, features)
     several = len(images) // DIGITS, DIGITS
     return Labelled(
-        joined(classes.reshape(several)), confidences.reshape(several).prod(axis=1), features.reshape(several[0], -1)
+        joined(classes.reshape(several)),
+        confidences.reshape(several).prod(axis=1),
+        features.reshape(several[0], -1),
     )
 
 
@@ -62,8 +71,12 @@ class Yardstick(NamedTuple):
     shares: np.ndarray  # of the classes, or modes, in the training data; shape (classes,)
     gaussians: Any  # data.Gaussians, of points; else None
     classifier: Classifier | None
-    validation: Labelled | None  # what the classifier makes of the validation images, in a random order
-    of_data: dict  # what is known of real data so far, by their number and what they were measured by
+    validation: (
+        Labelled | None
+    )  # what the classifier makes of the validation images, in a random order
+    of_data: (
+        dict  # what is known of real data so far, by their number and what they were measured by
+    )
 
 
 def yardstick(arrays, dataset, classifier=None):
@@ -81,7 +94,9 @@ def yardstick(arrays, dataset, classifier=None):
     -------
     Yardstick
     """
-    shares = np.bincount(arrays.train_labels, minlength=len(arrays.classes)) / len(arrays.train_labels)
+    shares = np.bincount(arrays.train_labels, minlength=len(arrays.classes)) / len(
+        arrays.train_labels
+    )
     order = np.random.default_rng(0).permutation(len(arrays.validation_images))
     labelled = label(arrays.validation_images[order], classifier.model) if classifier else None
     return Yardstick(arrays, shares, GAUSSIANS.get(dataset), classifier, labelled, {})
@@ -99,8 +114,8 @@ def measure(generated, against):
     Returns
     -------
     dict
-        Of `runs.MEASURES` to float; with "of_data", a dict of the same; and with "counts" and "shares", lists by class or mode,
-        if these are known.
+        Of `runs.MEASURES` to float; with "of_data", a dict of the same; and with "counts" and
+        "shares", lists by class or mode, if these are known.
     """
     found = _with_meaning(_measures(generated, against), against)
     if "counts" in found:
@@ -115,13 +130,17 @@ def _with_meaning(found, against):
 
 
 def _of_data(measures, count, against):
-    """The measures of so many training data, drawn as a perfect generator draws. A classifier knows its training images better
-    than others: how it labels real ones, the validation images tell."""
+    """The measures of so many training data, drawn as a perfect generator draws. A classifier
+    knows its training images better than others: how it labels real ones, the validation images
+    tell.
+    """
     known, key = against.of_data, (measures, count)
     if key not in known:
         draw = np.random.default_rng(0)
         arrays = against.arrays
-        known[key] = measures(arrays.train_images[draw.integers(len(arrays.train_images), size=count)], against)
+        known[key] = measures(
+            arrays.train_images[draw.integers(len(arrays.train_images), size=count)], against
+        )
         if against.classifier:
             chosen = draw.integers(len(against.validation.classes), size=count)
             labelled = Labelled(*(part[chosen] for part in against.validation))
@@ -142,7 +161,9 @@ def _measures(samples, against):
 def _of_points(points, against):
     counts = collapse.counts_near(points, *against.gaussians.modes)
     modes = int((counts >= collapse.COVERED * len(points)).sum())
-    return {"modes": modes, "near": float(counts.sum() / len(points))} | _of_counts(counts, against.shares)
+    return {"modes": modes, "near": float(counts.sum() / len(points))} | _of_counts(
+        counts, against.shares
+    )
 
 
 def _of_images(images, against):
@@ -167,12 +188,16 @@ def _of_labels(samples, against):
 def _of_counts(counts, shares):
     """The measures of samples by class or mode; of none at all, no distribution is known."""
     tested = {"reverse_kl": collapse.reverse_kl, "chi_square_p": collapse.chi_square_p}
-    found = {name: test(counts, shares) if counts.any() else float("nan") for name, test in tested.items()}
+    found = {
+        name: test(counts, shares) if counts.any() else float("nan")
+        for name, test in tested.items()
+    }
     return {"seen": int(np.count_nonzero(counts)), "counts": counts} | found
 
 
 def over_time(run, against):
-    """The measures of what a GAN generated in the course of its training, and the share of epochs in collapse.
+    """The measures of what a GAN generated in the course of its training, and the share of epochs
+    in collapse.
 
     Parameters
     ----------
@@ -182,9 +207,9 @@ def over_time(run, against):
     Returns
     -------
     dict
-        "by_epoch", a dict of "epoch" and of measures to lists of float; "by_epoch_of_data", a dict of the same measures to
-        float, of real data; and "collapsed", of the epochs after the first picture, which is from before training. Empty of a
-        run that kept no samples.
+        "by_epoch", a dict of "epoch" and of measures to lists of float; "by_epoch_of_data", a dict
+        of the same measures to float, of real data; and "collapsed", of the epochs after the first
+        picture, which is from before training. Empty of a run that kept no samples.
     """
     rows, count = [], 0
     for epoch, samples in runs.load_samples(run):
@@ -200,12 +225,19 @@ def over_time(run, against):
 
 
 def _followed(samples, against):
-    """The measures that are followed over time: all that tell of collapse and say something of so few samples."""
+    """The measures that are followed over time:
+
+    all that tell of collapse and say something of so few samples.
+    """
     found = {"distance": collapse.mean_distance(samples[:FEW])}
     if against.gaussians:
         found |= _of_points(samples, against)
     elif against.classifier:
         found |= _of_labels(label(samples, against.classifier.model), against)
     found = _with_meaning(found, against)
-    kept = "distance", "modes" if "modes" in found else "present" if "present" in found else "seen", "reverse_kl"
+    kept = (
+        "distance",
+        "modes" if "modes" in found else "present" if "present" in found else "seen",
+        "reverse_kl",
+    )
     return {name: found[name] for name in kept if name in found}

@@ -1,9 +1,9 @@
 """Training on a Dask cluster: the cores of this machine, or machines of their own.
 
-The client sends each worker the data set once and then one run at a time. A worker that can reach the results folder has the
-run written there, with its checkpoints; any other gives back the run's files, which the client writes. So workers need neither
-data nor the results folder, only the same packages and this repository on their ``PYTHONPATH``. The client never imports
-TensorFlow.
+The client sends each worker the data set once and then one run at a time. A worker that can reach
+the results folder has the run written there, with its checkpoints; any other gives back the run's
+files, which the client writes. So workers need neither data nor the results folder, only the same
+packages and this repository on their ``PYTHONPATH``. The client never imports TensorFlow.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ except ImportError:
     raise
 except Exception as error:  # while they are imported, they read the user's configuration
     advice = "mend what is in ~/.config/dask or in variables that begin with DASK_"
-    raise UserError(f"Dask's configuration cannot be read ({first_line(error)}): {advice}") from error
+    raise UserError(
+        f"Dask's configuration cannot be read ({first_line(error)}): {advice}"
+    ) from error
 
 from lab.experiments import worker
 from lab.experiments.pace import Progress
@@ -47,7 +49,8 @@ SILENT = 30  # seconds, one that has answered before
 
 @contextlib.contextmanager
 def connect(scheduler=None, workers=1):
-    """A client of a running Dask cluster, or of one of so many workers that is started here and ends with it.
+    """A client of a running Dask cluster, or of one of so many workers that is started here and
+    ends with it.
 
     Parameters
     ----------
@@ -61,20 +64,34 @@ def connect(scheduler=None, workers=1):
         If the scheduler does not answer.
     """
     for logger in ("distributed", "distributed.client"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL)  # what matters to the user, we say ourselves
-    settings = {"distributed.scheduler.allowed-failures": RETRIES, "distributed.comm.timeouts.connect": ANSWER_WITHIN}
+        logging.getLogger(logger).setLevel(
+            logging.CRITICAL
+        )  # what matters to the user, we say ourselves
+    settings = {
+        "distributed.scheduler.allowed-failures": RETRIES,
+        "distributed.comm.timeouts.connect": ANSWER_WITHIN,
+    }
     with dask.config.set(settings), contextlib.ExitStack() as stack:
         if scheduler is None:
             # In threads of this process: what trains are processes of their own.
-            local = {"processes": False, "threads_per_worker": 1, "memory_limit": None, "silence_logs": logging.CRITICAL}
-            scheduler = distributed.LocalCluster(n_workers=workers, dashboard_address="127.0.0.1:0", **local)
+            local = {
+                "processes": False,
+                "threads_per_worker": 1,
+                "memory_limit": None,
+                "silence_logs": logging.CRITICAL,
+            }
+            scheduler = distributed.LocalCluster(
+                n_workers=workers, dashboard_address="127.0.0.1:0", **local
+            )
             stack.callback(_close, scheduler)
         try:
             if isinstance(scheduler, str):
                 asyncio.run(_ask(scheduler))
             client = distributed.Client(scheduler, timeout=ANSWER_WITHIN)
             stack.callback(_close, client)
-        except Exception as error:  # what answers there may be anything, and then so may be what Dask makes of it
+        except (
+            Exception
+        ) as error:  # what answers there may be anything, and then so may be what Dask makes of it
             ask = "is it running, and its address right?"
             if re.search("tls|encryption", f"{scheduler} {error}", re.IGNORECASE):
                 ask += " Are the certificates in Dask's configuration those of the cluster (docs/cluster.md, Security)?"
@@ -84,7 +101,9 @@ def connect(scheduler=None, workers=1):
         except BaseException:
             _end(client)
             raise
-        if client.cluster is None:  # on this machine, their processes end with this one, which may need them again
+        if (
+            client.cluster is None
+        ):  # on this machine, their processes end with this one, which may need them again
             _end(client)
 
 
@@ -109,7 +128,9 @@ def _end(client):
                 client.run(worker.end, client.id, seconds, on_error="ignore")
 
     with signals.ignored():
-        ending = threading.Thread(target=end, daemon=True)  # for a scheduler that says nothing, it would wait for ever
+        ending = threading.Thread(
+            target=end, daemon=True
+        )  # for a scheduler that says nothing, it would wait for ever
         ending.start()
         ending.join(worker.WAIT + 1)
 
@@ -123,8 +144,8 @@ class Work(NamedTuple):
     tensorboard: bool = False
     data_dir: str | None = None  # that the command named
     ahead: int = 2  # runs a worker that are submitted before others have ended
-    # Of the runs' epochs: takes a run's name, its parameters, the epoch from 0 and the validation accuracy, and says whether
-    # the run is to go on.
+    # Of the runs' epochs: takes a run's name, its parameters, the epoch from 0 and the validation
+    # accuracy, and says whether the run is to go on.
     watch: Callable[[str, int, int, float], bool] | None = None
 
 
@@ -135,14 +156,14 @@ def train_on_workers(client, planned, data, work, report):
     ----------
     client : distributed.Client
     planned : iterable of (str, Settings, tuple or None)
-        The runs' names and settings, of which no more are asked for than can be trained soon; and which run each is to take the
-        place of, as of `runs.stamp`.
+        The runs' names and settings, of which no more are asked for than can be trained soon; and
+        which run each is to take the place of, as of `runs.stamp`.
     data : dict of str to Arrays
         As of `Settings.data`, holdout not applied.
     work : Work
     report : function
-        Called at least every second with the number of runs in training, and the Progress, by name, of those whose workers have
-        told of it.
+        Called at least every second with the number of runs in training, and the Progress, by
+        name, of those whose workers have told of it.
 
     Yields
     ------
@@ -157,14 +178,18 @@ def train_on_workers(client, planned, data, work, report):
     UserError
         If the cluster is not fit for it, or is lost.
     """
-    mark = work.folder.absolute() / f".{client.id}"  # by which workers that can reach the folder know it
+    mark = (
+        work.folder.absolute() / f".{client.id}"
+    )  # by which workers that can reach the folder know it
     for left in mark.parent.glob(".Client-*"):  # by a client that was killed
         if left.is_file() and _MARK.fullmatch(left.name):
             left.unlink()
     try:
         mark.touch()
         news = _News(client, work.watch)
-        submitted = _Submitted(client, {dataset: _sent(client, arrays) for dataset, arrays in data.items()})
+        submitted = _Submitted(
+            client, {dataset: _sent(client, arrays) for dataset, arrays in data.items()}
+        )
 
         def told(count):
             report(count, news.of(submitted.names, submitted.known))
@@ -173,7 +198,9 @@ def train_on_workers(client, planned, data, work, report):
             given = {"tensorboard": work.tensorboard, "data_dir": work.data_dir}
             output = runs.Output(mark.parent / name, f"{work.name}/{name}", **given)
             setup = devices.setup_of(settings, work.threads)
-            submitted.add(Task(name, settings, setup, output, older, mark, work.watch is not None, client.id))
+            submitted.add(
+                Task(name, settings, setup, output, older, mark, work.watch is not None, client.id)
+            )
             yield from submitted.results(told, work.ahead)
         yield from submitted.results(told)
     finally:
@@ -181,13 +208,17 @@ def train_on_workers(client, planned, data, work, report):
 
 
 def _sent(client, arrays):
-    """A data set on its way to the workers: they have it from each other, and its own is gone with the client.
+    """A data set on its way to the workers: they have it from each other, and its own is gone with
+    the client.
 
-    As plain arrays, and by a function that can be read without this package, which the scheduler need not have.
+    As plain arrays, and by a function that can be read without this package, which the scheduler
+    need not have.
     """
     with warnings.catch_warnings(action="ignore"):  # of their size
         sent = client.submit(tuple, list(arrays), pure=False)
-    if client.cluster is not None:  # workers in threads of this process; to wait for others might take long
+    if (
+        client.cluster is not None
+    ):  # workers in threads of this process; to wait for others might take long
         client.replicate(sent)  # or the first runs would all go to the worker that has it
     return sent
 
@@ -247,10 +278,14 @@ class _Submitted:
             self.known = list(client.sync(client.scheduler.ncores, callback_timeout=SILENT))
             return self.known
         except (OSError, CancelledError) as error:  # also of time
-            raise UserError("the cluster's scheduler is gone; what is done is saved, the same command does the rest") from error
+            raise UserError(
+                "the cluster's scheduler is gone; what is done is saved, the same command does the rest"
+            ) from error
 
     def results(self, report, ahead=0):
-        """Yield the name, files and fault of each run as it ends, until fewer than so many a worker are left."""
+        """Yield the name, files and fault of each run as it ends, until fewer than so many a
+        worker are left.
+        """
         while self.pending:
             workers = self.workers()
             if len(self.pending) < ahead * len(workers):
@@ -263,7 +298,9 @@ class _Submitted:
                     yield from self._outcome(future)
 
     def _outcome(self, future):
-        """Yield the name, files and fault of a run that ended, or ask for it again, of another worker perhaps."""
+        """Yield the name, files and fault of a run that ended, or ask for it again, of another
+        worker perhaps.
+        """
         task, _ = self.pending.pop(future)
         try:
             address, outcome = future.result()
@@ -272,9 +309,17 @@ class _Submitted:
             address, outcome = None, {"again": True}
         except KilledWorker as error:
             deaths = error.allowed_failures + 1
-            outcome = {"files": {}, "fault": f"{deaths} workers died over it, for lack of memory or time perhaps"}
-        except Exception as error:  # whatever went wrong on a worker is a fault of this run, not of the others
-            outcome = {"files": {}, "fault": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+            outcome = {
+                "files": {},
+                "fault": f"{deaths} workers died over it, for lack of memory or time perhaps",
+            }
+        except (
+            Exception
+        ) as error:  # whatever went wrong on a worker is a fault of this run, not of the others
+            outcome = {
+                "files": {},
+                "fault": f"{type(error).__name__}: {' '.join(str(error).split())}",
+            }
         future.release()
         if "unfit" in outcome:
             self._leave_out(address, outcome["unfit"])
@@ -293,7 +338,11 @@ class _Submitted:
 
     def _rescue(self, workers):
         """Ask again for runs that none of the workers that are left may train."""
-        for future in [one for one, (_, fit) in self.pending.items() if fit is not None and not set(fit) & set(workers)]:
+        for future in [
+            one
+            for one, (_, fit) in self.pending.items()
+            if fit is not None and not set(fit) & set(workers)
+        ]:
             task, _ = self.pending.pop(future)
             future.release()
             self.add(task)
@@ -321,7 +370,9 @@ class _News:
             self.events.put(news)
 
     def of(self, names, workers):
-        """The Progress, by name, of those of these runs that one of these workers trains; epochs are watched."""
+        """The Progress, by name, of those of these runs that one of these workers trains; epochs
+        are watched.
+        """
         while not self.events.empty():
             address, name, kind, *content = self.events.get()
             if kind == "progress":
@@ -329,7 +380,11 @@ class _News:
             elif not self.watch(name, *content):
                 # Not waited for: the worker may be gone, or say nothing.
                 threading.Thread(target=self._stop, args=(address, name), daemon=True).start()
-        self.running = {name: told for name, told in self.running.items() if name in names and told[0] in workers}
+        self.running = {
+            name: told
+            for name, told in self.running.items()
+            if name in names and told[0] in workers
+        }
         return {name: progress for name, (_, progress) in self.running.items()}
 
     def _stop(self, address, name):

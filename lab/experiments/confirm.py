@@ -1,4 +1,7 @@
-"""The best trials of a search, trained again: with other seeds on the same images, then on all training images and tested."""
+"""The best trials of a search, trained again:
+
+with other seeds on the same images, then on all training images and tested.
+"""
 
 import math
 import warnings
@@ -17,7 +20,8 @@ PARTS = HELD_OUT, TEST = "held-out", "test"  # folders within that of the search
 
 
 def confirm(study, plan, output, work_on):
-    """Train the best trials of a search again, say which of them wins, test it, and draw what the search went through.
+    """Train the best trials of a search again, say which of them wins, test it, and draw what the
+    search went through.
 
     Parameters
     ----------
@@ -43,18 +47,29 @@ def confirm(study, plan, output, work_on):
     if not finalists:
         _say_unreached(trials, goal)
         return 0, paths, None
-    settings = {one.number: search.settings_of(study.trials[one.number], plan, output.folder) for one in finalists}
+    settings = {
+        one.number: search.settings_of(study.trials[one.number], plan, output.folder)
+        for one in finalists
+    }
     seed = plan.settings.seed
     other = range(seed + 1, seed + 1 + repeats)  # by its own seed, a trial became one of the best
-    say(f"\nThe best {len(finalists)} again, with {search.seeds(repeats, 'other ')} each, on the same images:")
+    say(
+        f"\nThe best {len(finalists)} again, with {search.seeds(repeats, 'other ')} each, on the same images:"
+    )
     if not (held_out := _trained_again(settings, output, HELD_OUT, other, work_on)):
         return 1, paths, None
     order = _by_mean(finalists, held_out, goal)
-    say(f"\nThe best of these, trained on all training images, {search.seeds(repeats)} each; now they are tested, once:")
+    say(
+        f"\nThe best of these, trained on all training images, {search.seeds(repeats)} each; now they are tested, once:"
+    )
     tested = {number: settings[number].replace(holdout=0) for number in order[: plan.tested]}
     if not (tests := _trained_again(tested, output, TEST, range(repeats), work_on)):
         return 1, paths, None
-    chances = [number for number in tests if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy]
+    chances = [
+        number
+        for number in tests
+        if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy
+    ]
     _report(finalists, settings, (held_out, tests), chances, goal)
     status = int(len(held_out) < len(finalists) or len(tests) < len(tested))
     return status, paths, tested[chances[0]] if chances else None
@@ -64,24 +79,47 @@ def _trained_again(settings, output, place, seeds, work_on):
     """The validation accuracies with these seeds, by trial; without trials of which a run failed."""
     data, machines = work_on
     name = f"{output.name}/{place}"
-    planned = {f"trial={number}/seed={seed}": one.replace(seed=seed) for number, one in settings.items() for seed in seeds}
+    planned = {
+        f"trial={number}/seed={seed}": one.replace(seed=seed)
+        for number, one in settings.items()
+        for seed in seeds
+    }
     folder = output.folder / place
     runs.check_inside(output.folder, folder)
-    # What a command with another number of trials left there is of other trials perhaps: it stays, and is not looked at.
+    # What a command with another number of trials left there is of other trials perhaps: it stays,
+    # and is not looked at.
     advice = f"remove {folder}, or choose another name"
     failed = sweep.train_missing(planned, data, runs.Output(folder, name), machines, advice)
-    finals = {one: runs.load(folder / one).history.final["val_accuracy"] for one in planned if one not in failed}
-    several = {number: [finals.get(f"trial={number}/seed={seed}") for seed in seeds] for number in settings}
-    return {number: np.array(values, float) for number, values in several.items() if None not in values}
+    finals = {
+        one: runs.load(folder / one).history.final["val_accuracy"]
+        for one in planned
+        if one not in failed
+    }
+    several = {
+        number: [finals.get(f"trial={number}/seed={seed}") for seed in seeds] for number in settings
+    }
+    return {
+        number: np.array(values, float) for number, values in several.items() if None not in values
+    }
 
 
 def _by_mean(finalists, accuracies, goal):
-    """The numbers of the trials, the winner first: by the means of their repeats, and the parameters where a target is set."""
+    """The numbers of the trials, the winner first:
+
+    by the means of their repeats, and the parameters where a target is set.
+    """
     parameters = {one.number: one.parameters for one in finalists}
     means = {number: values.mean() for number, values in accuracies.items()}
     if not goal.target_accuracy:
         return sorted(means, key=lambda number: -means[number])
-    return sorted(means, key=lambda number: (means[number] < goal.target_accuracy, parameters[number], -means[number]))
+    return sorted(
+        means,
+        key=lambda number: (
+            means[number] < goal.target_accuracy,
+            parameters[number],
+            -means[number],
+        ),
+    )
 
 
 def _report(finalists, settings, accuracies, chances, goal):
@@ -89,21 +127,36 @@ def _report(finalists, settings, accuracies, chances, goal):
     held_out, tests = accuracies
     rows = []
     for one in sorted(finalists, key=lambda one: [*tests, *held_out, *settings].index(one.number)):
-        row = {"trial": str(one.number), "parameters": f"{one.parameters:,}", "held-out, alone": f"{one.accuracy:.4f}"}
-        row |= {"held-out, mean": _mean(held_out.get(one.number)), "test, mean": _mean(tests.get(one.number))}
+        row = {
+            "trial": str(one.number),
+            "parameters": f"{one.parameters:,}",
+            "held-out, alone": f"{one.accuracy:.4f}",
+        }
+        row |= {
+            "held-out, mean": _mean(held_out.get(one.number)),
+            "test, mean": _mean(tests.get(one.number)),
+        }
         rows.append(row | {"settings": as_flags(settings[one.number].replace(holdout=0).unusual())})
-    table(rows, "The best trials, in the order of their means on the held-out images", left=("settings",))
+    table(
+        rows,
+        "The best trials, in the order of their means on the held-out images",
+        left=("settings",),
+    )
     first = next(iter(settings.values()))
     say(f"All rows: {_shared(first)}.")
     chosen = f"Chosen on {first.holdout:,} held-out training images"
     say(f"{chosen}; nothing was on the test images, on which the published solution was.")
     if not chances:
-        say(f"None of these reaches {goal.target_accuracy} on average: with more trials, the same command searches on.")
+        say(
+            f"None of these reaches {goal.target_accuracy} on average: with more trials, the same command searches on."
+        )
         return
     winner = next(one for one in finalists if one.number == chances[0])
     drop = winner.accuracy - tests[winner.number].mean()
     count = len(tests[winner.number])
-    seeds = f"mean of {count} seeds with its 95% confidence interval" if count > 1 else "with one seed"
+    seeds = (
+        f"mean of {count} seeds with its 95% confidence interval" if count > 1 else "with one seed"
+    )
     say(
         f"Trial {winner.number} wins: {winner.parameters:,} parameters, test accuracy {_mean(tests[winner.number])}, "
         f"{seeds}. This {'drops' if drop > 0 else 'rises'} "
@@ -122,7 +175,11 @@ def _shared(settings):
 
 def _say_unreached(trials, goal):
     best = max(trials, key=lambda one: one.accuracy, default=None)
-    found = f": the best has {best.accuracy:.4f}, with {best.parameters:,} parameters (trial {best.number})" if best else ""
+    found = (
+        f": the best has {best.accuracy:.4f}, with {best.parameters:,} parameters (trial {best.number})"
+        if best
+        else ""
+    )
     wanted = f"reaches {goal.target_accuracy}" if goal.target_accuracy else "was finished"
     say(f"No trial {wanted}{found}. With more trials, the same command searches on.")
 
@@ -138,10 +195,16 @@ def _draw(study, trials, plan, output):
     if len(whole) > 3:
         warnings.filterwarnings("ignore", module="optuna")  # of few trials
         try:
-            found = optuna.importance.get_param_importances(study, target=lambda trial: 1 - trial.user_attrs["accuracy"])
+            found = optuna.importance.get_param_importances(
+                study, target=lambda trial: 1 - trial.user_attrs["accuracy"]
+            )
         except Exception as error:  # as of trials that are all equally accurate
-            say(f"The importance of the settings cannot be computed from these trials: {first_line(error)}")
-        found = {name: found[name] for name in sorted(found) if math.isfinite(found[name])}  # not in the order of hashes
+            say(
+                f"The importance of the settings cannot be computed from these trials: {first_line(error)}"
+            )
+        found = {
+            name: found[name] for name in sorted(found) if math.isfinite(found[name])
+        }  # not in the order of hashes
     if found:
         title = f"{output.title}: what the accuracy of a trial depends on\n{len(trials)} trials, {shared}"
         drawn["importances.png"] = figures.importances(found, title)

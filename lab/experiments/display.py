@@ -33,25 +33,37 @@ class Display(Bar):
         self.epochs, self.pace = epochs, Pace(epochs, now)
         self.total, self.done, self.failed = done + len(epochs), done, 0
         self.faults, self.notes = set(), set()  # that were told
-        self.note, self.brief = "", ""  # what else is to be said of the state, in lines and beside the bar
+        self.note, self.brief = (
+            "",
+            "",
+        )  # what else is to be said of the state, in lines and beside the bar
         self.seen = self.said = now  # the last time that there was a worker; that there was a line
         self.since = {}  # name of a run in training, what it does -> when that began
 
     def running(self, count, told):
-        """Show that so many runs are in training, and the Progress, by name, of those whose workers have told of it."""
+        """Show that so many runs are in training, and the Progress, by name, of those whose
+        workers have told of it.
+        """
         now = time.monotonic()
         if count:
             self.seen = now
         elif now - self.seen > PATIENCE:
             self.seen = math.inf  # said once
-            self.say("The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?")
+            self.say(
+                "The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?"
+            )
         self.pace.hear(count, told, now)
-        state = f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.brief}"
+        state = (
+            f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.brief}"
+        )
         state += "" if count else "; waiting for a worker"
         done, left = self.pace.done, self.pace.seconds_left
         self.show(done, state, left, self._lines(told, now))
         if not self.drawn and now - self.said >= SILENCE:
-            self.say(f"{state}; {done:.1f} of {self.pace.total} epochs" + ("" if left is None else f", {duration(left)} left"))
+            self.say(
+                f"{state}; {done:.1f} of {self.pace.total} epochs"
+                + ("" if left is None else f", {duration(left)} left")
+            )
 
     def _lines(self, told, now):
         """A line for each run in training, or for some of them."""
@@ -70,9 +82,15 @@ class Display(Bar):
         self.pace.end(name, history)
         self.done += 1
         self.failed += bool(fault)
-        outcome = f"FAILED: {'as before' if fault in self.faults else fault}" if fault else _last_line(history)
+        outcome = (
+            f"FAILED: {'as before' if fault in self.faults else fault}"
+            if fault
+            else _last_line(history)
+        )
         self.faults.add(fault)
-        self.say(f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}")
+        self.say(
+            f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}"
+        )
         for note in history.notes.splitlines() if history else ():
             if note not in self.notes:
                 self.say(f"{note}.")
@@ -97,14 +115,24 @@ def _epoch(progress, epochs):
 
 
 def _short(name):
-    """A run's name without what is the same in all: "0.0001, seed=2" of "regularizer-strength=0.0001/seed=2"."""
+    """A run's name without what is the same in all:
+
+    "0.0001, seed=2" of "regularizer-strength=0.0001/seed=2".
+    """
     swept, _, seed = name.rpartition("/")
     return ", ".join(filter(None, [swept if "/" in swept else swept.partition("=")[2], seed]))
 
 
 def _last_line(history):
     """What matters of a run in a line: metrics of the validation images, where there are any."""
-    epochs = f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
+    epochs = (
+        f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
+    )
     epochs += f"  went on after epoch {history.resumed[-1]}" if history.resumed else ""
-    final = {name: value for name, value in history.final.items() if name.startswith("val_")} or history.final
-    return "  ".join(f"{name} {value:.4f}" for name, value in final.items()) + f"{epochs}  {history.total_seconds:.1f} s"
+    final = {
+        name: value for name, value in history.final.items() if name.startswith("val_")
+    } or history.final
+    return (
+        "  ".join(f"{name} {value:.4f}" for name, value in final.items())
+        + f"{epochs}  {history.total_seconds:.1f} s"
+    )

@@ -43,17 +43,30 @@ def grid(settings, sweep, repeats):
     if twice:
         raise UserError(f"--sweep {flag_of(twice)} is given twice: give all of its values at once")
     planned = {}
-    for values in itertools.product(*(values for _, values in axes), range(settings.seed, settings.seed + repeats)):
+    for values in itertools.product(
+        *(values for _, values in axes), range(settings.seed, settings.seed + repeats)
+    ):
         changes = dict(zip((*names, "seed"), values))
-        folder = "/".join(f"{flag_of(name)}={plain(text(value))}" for name, value in changes.items())
+        folder = "/".join(
+            f"{flag_of(name)}={plain(text(value))}" for name, value in changes.items()
+        )
         if folder in planned:
-            raise UserError(f"two runs of the sweep would be called {folder}: give your files different names")
+            raise UserError(
+                f"two runs of the sweep would be called {folder}: give your files different names"
+            )
         if changes.get("net", settings.net) != settings.net:
-            for name in ("hidden", "filters", "kernels", "head"):  # in a sweep over nets, these are meant for that of --net
+            for name in (
+                "hidden",
+                "filters",
+                "kernels",
+                "head",
+            ):  # in a sweep over nets, these are meant for that of --net
                 changes.setdefault(name, None)
         planned[folder] = settings.replace(**changes)
     if len({settings.is_gan for settings in planned.values()}) > 1:
-        raise UserError("--sweep net: GANs and classifiers have nothing to be compared by: sweep over one kind")
+        raise UserError(
+            "--sweep net: GANs and classifiers have nothing to be compared by: sweep over one kind"
+        )
     return planned
 
 
@@ -63,7 +76,9 @@ def _axis(flag, texts):
         raise UserError(f"--sweep {flag}: use --repeats N, which trains N seeds")
     if name not in FLAGS:
         can = [flag_of(name) for name in FLAGS if name != "seed"]
-        raise UserError(f"--sweep {flag}: there is no such setting{suggestion(flag, can)}; choose from {', '.join(can)}")
+        raise UserError(
+            f"--sweep {flag}: there is no such setting{suggestion(flag, can)}; choose from {', '.join(can)}"
+        )
     if not texts or not all(texts):
         got = "an empty one" if texts else "none"
         raise UserError(f"--sweep {flag}: expected values, as in `--sweep {flag} A B`; got {got}")
@@ -81,4 +96,6 @@ def _value(name, given, flag):
         several = given.split(",")
         if len(several) < 2 or not all(is_value(name, one) for one in several):
             raise
-        raise UserError(f"{error}; between values stand spaces: --sweep {flag} {' '.join(several)}") from error
+        raise UserError(
+            f"{error}; between values stand spaces: --sweep {flag} {' '.join(several)}"
+        ) from error

@@ -1,7 +1,8 @@
 """How long runs will still take, told from the epochs that are done.
 
-A run begins with what is no epoch: the network is compiled. So epochs are timed from the first news that something of a run is
-done, and what else the workers' time went into, but for the start of TensorFlow, is counted once a run.
+A run begins with what is no epoch: the network is compiled. So epochs are timed from the first
+news that something of a run is done, and what else the workers' time went into, but for the start
+of TensorFlow, is counted once a run.
 """
 
 from typing import NamedTuple
@@ -11,8 +12,12 @@ class Progress(NamedTuple):
     """How far a run is, as its worker tells it."""
 
     begun: int | None = None  # epochs that it goes on after; None: TensorFlow is being started
-    done: float = 0.0  # epochs, the last of them in part perhaps; as many as begun: it is being compiled
-    accuracy: float | None = None  # of the validation images after the last epoch; None: of a GAN, or not yet known
+    done: float = (
+        0.0  # epochs, the last of them in part perhaps; as many as begun: it is being compiled
+    )
+    accuracy: float | None = (
+        None  # of the validation images after the last epoch; None: of a GAN, or not yet known
+    )
 
     @property
     def trained(self):
@@ -35,14 +40,22 @@ class Pace:
         self.total = sum(epochs.values())
         self.left = dict(epochs)  # of runs that have not ended
         self.running = {}  # name -> (Progress, since when)
-        self.count, self.spent, self.now = 0, 0.0, now  # runs in training, the seconds that all of them took, until when
+        self.count, self.spent, self.now = (
+            0,
+            0.0,
+            now,
+        )  # runs in training, the seconds that all of them took, until when
         self.most = 1  # runs that were in training at a time
         self.timed, self.seconds = 0.0, 0.0  # epochs, and what they took
         self.ended, self.planned, self.trained = 0, 0, 0  # runs; of those that did not fail, epochs
 
     def hear(self, count, running, now):
-        """Take note that so many runs are in training, and of the Progress, by name, of those that have told of it."""
-        starting = sum(progress.begun is None for progress, _ in self.running.values())  # once a process, not once a run
+        """Take note that so many runs are in training, and of the Progress, by name, of those that
+        have told of it.
+        """
+        starting = sum(
+            progress.begun is None for progress, _ in self.running.values()
+        )  # once a process, not once a run
         self.spent += max(0, self.count - starting) * (now - self.now)
         self.count, self.now, self.most = count, now, max(self.most, count)
         before, self.running = self.running, {}
@@ -68,24 +81,37 @@ class Pace:
     @property
     def done(self):
         """Epochs that are done, or not needed any more."""
-        return self.total - sum(self.left.values()) + sum(progress.done for progress, _ in self.running.values())
+        return (
+            self.total
+            - sum(self.left.values())
+            + sum(progress.done for progress, _ in self.running.values())
+        )
 
     @property
     def seconds_left(self):
-        """Seconds until all runs have ended; None as long as no epoch is known, nor two parts of one."""
+        """Seconds until all runs have ended; None as long as no epoch is known, nor two parts of
+        one.
+        """
         known = self._seconds()
         if known is None:
             return None
         epoch, start, new = known
-        running = [max(0.0, self.left.get(name, 0) - progress.done) for name, (progress, _) in self.running.items()]
+        running = [
+            max(0.0, self.left.get(name, 0) - progress.done)
+            for name, (progress, _) in self.running.items()
+        ]
         waiting = [epochs for name, epochs in self.left.items() if name not in self.running]
-        needed = self.trained / self.planned if self.planned else 1.0  # of a run's epochs: some stop early
+        needed = (
+            self.trained / self.planned if self.planned else 1.0
+        )  # of a run's epochs: some stop early
         starts = start * len(waiting) + sum(max(0.0, start - seconds) for seconds in new)
         work = epoch * (sum(running) + needed * sum(waiting)) + starts
         return max(work / max(1, self.count), epoch * max(running, default=0.0))
 
     def seconds_of(self, runs, epochs):
-        """Seconds that so many other runs take, of so many epochs, side by side as these were; None as `seconds_left`."""
+        """Seconds that so many other runs take, of so many epochs, side by side as these were;
+        None as `seconds_left`.
+        """
         known = self._seconds()
         if known is None:
             return None
@@ -93,12 +119,19 @@ class Pace:
         return runs * (start + epoch * epochs) / min(self.most, max(1, runs))
 
     def _seconds(self):
-        """Of an epoch, and of what goes before the first one; and those that runs have taken so far of which nothing is done;
-        None as long as no epoch is known."""
+        """Of an epoch, and of what goes before the first one; and those that runs have taken so
+        far of which nothing is done; None as long as no epoch is known.
+        """
         trained = self.trained + sum(progress.trained for progress, _ in self.running.values())
         if not self.timed and trained < 1:  # the first part of an epoch contains the compiling
             return None
         epoch = self.seconds / self.timed if self.timed else self.spent / trained
-        new = [self.now - since if one.begun is not None else 0.0 for one, since in self.running.values() if not one.trained]
-        start = max(0.0, self.spent - sum(new) - epoch * trained) / max(1, self.ended + len(self.running) - len(new))
+        new = [
+            self.now - since if one.begun is not None else 0.0
+            for one, since in self.running.values()
+            if not one.trained
+        ]
+        start = max(0.0, self.spent - sum(new) - epoch * trained) / max(
+            1, self.ended + len(self.running) - len(new)
+        )
         return epoch, start, new

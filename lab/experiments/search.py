@@ -1,10 +1,13 @@
-"""A search for the best settings: Optuna asks for trials, the workers train them, and what is best is confirmed.
+"""A search for the best settings: Optuna asks for trials, the workers train them, and what is best
+is confirmed.
 
-The test images take no part until the end. A trial is validated on training images that are held out; the best few trials are
-trained again with other seeds, still so; which of them wins is decided by these means. Only then are they trained on all
-training images, and evaluated on the test images.
+The test images take no part until the end. A trial is validated on training images that are held
+out; the best few trials are trained again with other seeds, still so; which of them wins is
+decided by these means. Only then are they trained on all training images, and evaluated on the
+test images.
 
-Optuna's state lies in ``search.db``: a search that was killed goes on, and one that is done can be extended.
+Optuna's state lies in ``search.db``: a search that was killed goes on, and one that is done can be
+extended.
 """
 
 import contextlib
@@ -37,7 +40,10 @@ HOPELESS = 3.0  # ... or, where a target is set, if its error is so many times t
 
 
 class Goal(NamedTuple):
-    """What is looked for: the best accuracy, of so many hidden units perhaps, or the fewest parameters for an accuracy."""
+    """What is looked for:
+
+    the best accuracy, of so many hidden units perhaps, or the fewest parameters for an accuracy.
+    """
 
     unit_budget: int | None = None
     target_accuracy: float | None = None
@@ -73,7 +79,9 @@ def with_holdout(settings, data):
 
 
 def _announce(plan, done, output, workers):
-    """Say how many trainings a search is, and about how long it will take, if there are runs like its own to tell."""
+    """Say how many trainings a search is, and about how long it will take, if there are runs like
+    its own to tell.
+    """
     settings, _, trials, repeats, _ = plan
     parts = f"{trials} trials; the best {plan.finalists} again, and {plan.tested} of these on all images, {seeds(repeats)} each"
     seconds = _seconds_of_a_run(settings, output.results_dir)
@@ -81,7 +89,9 @@ def _announce(plan, done, output, workers):
         long = "an estimate of the time follows after the first trial"
     else:
         long = f"about {duration((plan.trainings - done) * seconds / workers)}, by earlier runs of the net {settings.net}"
-    say(f"{output.folder}: up to {plan.trainings} trainings ({parts}), {workers} at a time: {long}.")
+    say(
+        f"{output.folder}: up to {plan.trainings} trainings ({parts}), {workers} at a time: {long}."
+    )
 
 
 def seeds(count, kind=""):
@@ -93,7 +103,10 @@ def _seconds_of_a_run(settings, results_dir):
     """How long a training takes, by the latest ones of this net and data set; None without any."""
     found = []
     for run in runs.latest(results_dir, LOOKED_AT):
-        history, like = run.history, (run.settings.net, run.settings.dataset) == (settings.net, settings.dataset)
+        history, like = (
+            run.history,
+            (run.settings.net, run.settings.dataset) == (settings.net, settings.dataset),
+        )
         if like and history.steady_seconds and history.total_seconds:
             epoch = statistics.median(history.steady_seconds)
             compiling = max(0.0, history.total_seconds - epoch * history.epochs)
@@ -115,7 +128,8 @@ def search(plan, output, work_on):
     -------
     study : optuna.Study
     failed : dict of str to str
-        The trials that failed, and why; these are also printed on standard error. A failed trial has ended: it is not retried.
+        The trials that failed, and why; these are also printed on standard error. A failed trial
+        has ended: it is not retried.
 
     Raises
     ------
@@ -129,7 +143,9 @@ def search(plan, output, work_on):
     runs.check_inside(folder, folder / DATABASE)
     if not (folder / DATABASE).exists():
         if (folder / runs.SEARCH).exists():
-            raise UserError(f"{folder} holds a search whose {DATABASE} is gone: put it back, or choose another name")
+            raise UserError(
+                f"{folder} holds a search whose {DATABASE} is gone: put it back, or choose another name"
+            )
         runs.check_free(folder, overwrite=True)
     with runs.locked(folder):
         study = _study(folder / DATABASE, settings, goal, data)
@@ -137,7 +153,9 @@ def search(plan, output, work_on):
         done = sum(trial.state.is_finished() for trial in study.trials)
         if done:
             lost = _count_failed(study)
-            say(f"{folder}: {done} of {max(done, trials)} trials are done already{f', {lost} of them failed' if lost else ''}.")
+            say(
+                f"{folder}: {done} of {max(done, trials)} trials are done already{f', {lost} of them failed' if lost else ''}."
+            )
         try:
             if done < trials:
                 _announce(plan, done, output, workers)
@@ -145,7 +163,9 @@ def search(plan, output, work_on):
                 with cluster.connect(machines.scheduler, min(workers, trials - done)) as client:
                     failed = _train(study, plan, (client, data, work), folder)
         except KeyboardInterrupt:
-            say(f"\n{folder}: stopping; the finished trials are saved, the same command resumes the search.")
+            say(
+                f"\n{folder}: stopping; the finished trials are saved, the same command resumes the search."
+            )
             raise
         except optuna.exceptions.StorageInternalError as error:
             raise _not_written(folder, error) from error
@@ -154,7 +174,9 @@ def search(plan, output, work_on):
 
 
 def _not_written(folder, error):
-    return UserError(f"{folder / DATABASE}: {first_line(error)[:100]}; the same command resumes the search")
+    return UserError(
+        f"{folder / DATABASE}: {first_line(error)[:100]}; the same command resumes the search"
+    )
 
 
 def _train(study, plan, cluster_work, folder):
@@ -172,10 +194,14 @@ def _train(study, plan, cluster_work, folder):
     work = work._replace(ahead=1, watch=watch)
     finished = {trial.number for trial in study.get_trials() if trial.state.is_finished()}
     begun = {trial.number for trial in left}  # by a command of more trials, perhaps
-    epochs = {f"trial={number}": settings.epochs for number in begun.union(range(trials)) - finished}
+    epochs = {
+        f"trial={number}": settings.epochs for number in begun.union(range(trials)) - finished
+    }
     with sweep.Display(epochs, len(finished)) as display:
         told = False
-        for name, files, fault in cluster.train_on_workers(client, planned, data, work, display.running):
+        for name, files, fault in cluster.train_on_workers(
+            client, planned, data, work, display.running
+        ):
             fault = sweep.save(folder / name, files, runs.stamp(folder / name)) or fault
             trial, older = asked[name]
             if not _tell(trial, goal, folder / name, older):
@@ -189,7 +215,9 @@ def _train(study, plan, cluster_work, folder):
             if later is not None and not told:
                 told = True
                 seconds = display.pace.seconds_left + later
-                display.say(f"About {duration(seconds)} to the end of the search, by its first trial.")
+                display.say(
+                    f"About {duration(seconds)} to the end of the search, by its first trial."
+                )
     return failed
 
 
@@ -207,8 +235,13 @@ def _count_failed(study):
 def _state(trials, goal):
     """What the lines of a search say of it: how many trials were stopped early, and the best."""
     best = next(iter(runs.best_first(trials, goal)), None)
-    value = best and (f"{best.accuracy:.4f}" if not goal.target_accuracy else f"{best.parameters:,} parameters")
-    return f", {sum(not trial.whole for trial in trials)} stopped early", f", best {value}" if best else ""
+    value = best and (
+        f"{best.accuracy:.4f}" if not goal.target_accuracy else f"{best.parameters:,} parameters"
+    )
+    return (
+        f", {sum(not trial.whole for trial in trials)} stopped early",
+        f", best {value}" if best else "",
+    )
 
 
 def _study(path, settings, goal, data):
@@ -216,8 +249,16 @@ def _study(path, settings, goal, data):
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # Where it is trained may change.
-    same = {name: value for name, value in settings if name not in {"device", "threads", *searched(settings)}}
-    about = {flag_of(name): text(value) for name, value in (goal._asdict() | same).items() if value is not None}
+    same = {
+        name: value
+        for name, value in settings
+        if name not in {"device", "threads", *searched(settings)}
+    }
+    about = {
+        flag_of(name): text(value)
+        for name, value in (goal._asdict() | same).items()
+        if value is not None
+    }
     about["data"] = fingerprint(data[settings.data])
     with _reading(path):
         if not path.exists():
@@ -228,12 +269,18 @@ def _study(path, settings, goal, data):
         ended_trials(study, goal)
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other == ["source"]:
-        raise UserError(f"{path} is of another search: the source of its network {settings.net} was another; {_ADVICE}")
+        raise UserError(
+            f"{path} is of another search: the source of its network {settings.net} was another; {_ADVICE}"
+        )
     if other:
         was, now = (one.get(other[0], "to be found") for one in (known, about))
-        raise UserError(f"{path} is of another search: its {other[0]} is {was}, not {now}; {_ADVICE}")
+        raise UserError(
+            f"{path} is of another search: its {other[0]} is {was}, not {now}; {_ADVICE}"
+        )
     # A sampler that began with the same numbers again would repeat the first trials.
-    study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials), multivariate=True, constant_liar=True)
+    study.sampler = optuna.samplers.TPESampler(
+        seed=settings.seed + len(study.trials), multivariate=True, constant_liar=True
+    )
     study.pruner = optuna.pruners.PercentilePruner(KEPT, n_warmup_steps=_early(settings))
     return study
 
@@ -245,16 +292,24 @@ def _reading(path):
         yield
     except (UserError, OSError):
         raise
-    except Exception as error:  # whatever SQLite, SQLAlchemy, Optuna and Pydantic make of a broken file
-        raise UserError(f"{path}: not the database of a search ({first_line(error)[:100]}); {_ADVICE}") from error
+    except (
+        Exception
+    ) as error:  # whatever SQLite, SQLAlchemy, Optuna and Pydantic make of a broken file
+        raise UserError(
+            f"{path}: not the database of a search ({first_line(error)[:100]}); {_ADVICE}"
+        ) from error
 
 
 def settings_of(trial, plan, folder):
-    """The settings of a trial, in Optuna's own words in a search's folder; UserError if they cannot be those of this search."""
+    """The settings of a trial, in Optuna's own words in a search's folder; UserError if they
+    cannot be those of this search.
+    """
     with _reading(folder / DATABASE):
         try:
             settings = suggest(trial, plan.settings, plan.goal)
-        except optuna.exceptions.StorageInternalError as error:  # it cannot be written to, as on a full disk
+        except (
+            optuna.exceptions.StorageInternalError
+        ) as error:  # it cannot be written to, as on a full disk
             raise _not_written(folder, error) from error
     if plan.examples and settings.batch_size > plan.examples:
         return settings.replace(batch_size=plan.examples)
@@ -275,16 +330,26 @@ def _make(path, first, about):
 
 def _check_ours(path):
     """An error that says so, unless a database is one of a search. Another one stays as it is."""
-    # Not read-only: of a process that was killed while it wrote, what it had begun is to be taken back.
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-        connection.execute("select value_json from study_user_attributes where key = 'search'").fetchone()[0]
-        numbers = [number for (number,) in connection.execute("select number from trials order by number")]
+    # Not read-only: of a process that was killed while it wrote, what it had begun is to be taken
+    # back.
+    with contextlib.closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+    ) as connection:
+        connection.execute(
+            "select value_json from study_user_attributes where key = 'search'"
+        ).fetchone()[0]
+        numbers = [
+            number for (number,) in connection.execute("select number from trials order by number")
+        ]
     if numbers != [*range(len(numbers))]:
         raise ValueError("its trials are not numbered")
 
 
 def _tell_of_the_complete(study, plan, folder):
-    """Tell Optuna of trials whose runs were completed without it: by their own commands, or just before a client was killed."""
+    """Tell Optuna of trials whose runs were completed without it:
+
+    by their own commands, or just before a client was killed.
+    """
     for trial in _left(study):
         path = folder / f"trial={trial.number}"
         runs.check_inside(folder, path)
@@ -303,14 +368,20 @@ def _state_of(folder):
 
 def _left(study):
     """The trials that were asked for and not told of: a killed client left them."""
-    return [optuna.trial.Trial(study, trial._trial_id) for trial in study.get_trials(states=[TrialState.RUNNING])]
+    return [
+        optuna.trial.Trial(study, trial._trial_id)
+        for trial in study.get_trials(states=[TrialState.RUNNING])
+    ]
 
 
 def _asked(study, plan, folder, asked):
-    """The names and settings of trials, which are noted in ``asked``: those that a killed client left, then new ones; and what
-    each takes the place of, as of `runs.stamp`."""
+    """The names and settings of trials, which are noted in ``asked``: those that a killed client
+    left, then new ones; and what each takes the place of, as of `runs.stamp`.
+    """
     left = _left(study)
-    missing = plan.trials - sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    missing = plan.trials - sum(
+        trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False)
+    )
     for trial in itertools.chain(left, (study.ask() for _ in range(missing))):
         name = f"trial={trial.number}"
         runs.check_inside(folder, folder / name)
@@ -328,20 +399,28 @@ def _early(settings):
 def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
     """Take note of an epoch of a trial; whether the trial may still win."""
     known = trial.study.get_trials(deepcopy=False)[trial.number]
-    if known.state.is_finished() or epoch in known.intermediate_values:  # told before a client was killed
+    if (
+        known.state.is_finished() or epoch in known.intermediate_values
+    ):  # told before a client was killed
         return True
     trial.report(1 - accuracy, epoch)
     if not goal.target_accuracy:
         return not trial.should_prune()
     finalists = runs.best_first(ended_trials(trial.study, goal), goal)[:FINALISTS]
     too_large = len(finalists) == FINALISTS and parameters > finalists[-1].parameters
-    # Not against the other trials: with few parameters, one that just reaches the target is worse than most.
+    # Not against the other trials: with few parameters, one that just reaches the target is worse
+    # than most.
     least = min([1 - accuracy, *known.intermediate_values.values()])
-    return not too_large and (epoch < _early(settings) or least <= HOPELESS * (1 - goal.target_accuracy))
+    return not too_large and (
+        epoch < _early(settings) or least <= HOPELESS * (1 - goal.target_accuracy)
+    )
 
 
 def _tell(trial, goal, folder, older=None):
-    """Tell Optuna what came of a trial; False if it left no run in place of an older one: it has failed, as it would again."""
+    """Tell Optuna what came of a trial; False if it left no run in place of an older one:
+
+    it has failed, as it would again.
+    """
     if _state_of(folder)[1] in (None, runs.TRAINING) or runs.stamp(folder) == older:
         trial.study.tell(trial, state=TrialState.FAIL)
         return False
@@ -354,7 +433,9 @@ def _tell(trial, goal, folder, older=None):
         trial.set_constraint("accuracy", goal.target_accuracy - accuracy)
     whole = run.history.status == runs.COMPLETE
     value = parameters if goal.target_accuracy else 1 - accuracy
-    trial.study.tell(trial, value if whole else None, state=TrialState.COMPLETE if whole else TrialState.PRUNED)
+    trial.study.tell(
+        trial, value if whole else None, state=TrialState.COMPLETE if whole else TrialState.PRUNED
+    )
     return True
 
 
@@ -363,7 +444,10 @@ def ended_trials(study, goal):
     target = goal.target_accuracy or 0
     trials = []
     for one in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]):
-        told, whole = {name: one.user_attrs[name] for name in ("accuracy", "parameters")}, one.state == TrialState.COMPLETE
+        told, whole = (
+            {name: one.user_attrs[name] for name in ("accuracy", "parameters")},
+            one.state == TrialState.COMPLETE,
+        )
         reached = whole and told["accuracy"] >= target
         trials.append(runs.Trial(number=one.number, whole=whole, reached=reached, **told))
     return trials

@@ -1,4 +1,7 @@
-"""Many runs from one command: what is missing of them is trained, and each is on disk as soon as it is done."""
+"""Many runs from one command:
+
+what is missing of them is trained, and each is on disk as soon as it is done.
+"""
 
 import functools
 import sys
@@ -21,7 +24,9 @@ class Machines(NamedTuple):
     """What trains."""
 
     scheduler: str | None = None  # address of a running Dask cluster's scheduler
-    workers: int | None = None  # processes on this machine, where there is no scheduler; None: one a core
+    workers: int | None = (
+        None  # processes on this machine, where there is no scheduler; None: one a core
+    )
 
 
 def load_data(planned, data_dir=None):
@@ -46,7 +51,9 @@ def load_data(planned, data_dir=None):
     """
     wanted = dict.fromkeys((one.dataset, one.resize) for one in planned.values())
     found = {(dataset, resize): find(dataset, data_dir, resize) for dataset, resize in wanted}
-    resolved = {name: resolve(one, *found[one.dataset, one.resize]) for name, one in planned.items()}
+    resolved = {
+        name: resolve(one, *found[one.dataset, one.resize]) for name, one in planned.items()
+    }
     data = {resolved[name].data: found[one.dataset, one.resize][1] for name, one in planned.items()}
     if len(data) < len(found):
         raise UserError("two of the data sets have the same name: give your files different ones")
@@ -55,14 +62,18 @@ def load_data(planned, data_dir=None):
 
 
 def _without_equal(planned):
-    """Runs without those whose settings, now that they are resolved, are those of an earlier one; says so."""
+    """Runs without those whose settings, now that they are resolved, are those of an earlier one;
+    says so.
+    """
     first = {}
     for name, settings in planned.items():
         first.setdefault(settings, name)
     left_out = [name for name, settings in planned.items() if first[settings] != name]
     if left_out:
         why = "their settings and seeds are those of other runs"
-        say(f"{len(left_out)} of {len(planned)} runs are left out, since {why}: {', '.join(left_out[:3])} ...")
+        say(
+            f"{len(left_out)} of {len(planned)} runs are left out, since {why}: {', '.join(left_out[:3])} ..."
+        )
     return {name: settings for settings, name in first.items()}
 
 
@@ -108,18 +119,28 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
             older = _not_resumed(folder, order, work.threads)
         broken = {name for name, _ in order if _has_broken(folder / name)}
         epochs = {name: one.epochs for name, one in todo.items()}
-        with Display(epochs) as display, cluster.connect(machines.scheduler, min(workers, len(todo))) as client:
+        with (
+            Display(epochs) as display,
+            cluster.connect(machines.scheduler, min(workers, len(todo))) as client,
+        ):
             ready = ((name, settings, older.get(name)) for name, settings in order)
             try:
-                for name, files, fault in cluster.train_on_workers(client, ready, data, work, display.running):
+                for name, files, fault in cluster.train_on_workers(
+                    client, ready, data, work, display.running
+                ):
                     fault = save(folder / name, files, seen[name]) or fault
                     replaced = runs.stamp(folder / name) != older.get(name)
                     if fault and replaced and _done_after_all(folder, {name: planned[name]}, data):
-                        files, fault = {runs.File.HISTORY: (folder / name / runs.File.HISTORY).read_bytes()}, None
+                        files, fault = (
+                            {runs.File.HISTORY: (folder / name / runs.File.HISTORY).read_bytes()},
+                            None,
+                        )
                     failed.update({name: fault} if fault else {})
                     display.finished(name, files, fault)
                     if name not in broken and _has_broken(folder / name):
-                        display.say(f"{name}: its checkpoint could not be used; it is set aside, and the run was trained anew.")
+                        display.say(
+                            f"{name}: its checkpoint could not be used; it is set aside, and the run was trained anew."
+                        )
             except KeyboardInterrupt:
                 saved = "the finished runs are saved, those in training after their last epoch"
                 again = "trains all of it again" if output.overwrite else "resumes them"
@@ -130,7 +151,10 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
 
 
 def _done_after_all(folder, planned, data):
-    """Whether runs are complete that could not be trained: by a worker that had lost an earlier client."""
+    """Whether runs are complete that could not be trained:
+
+    by a worker that had lost an earlier client.
+    """
     try:
         return not missing(folder, planned, data)
     except UserError:
@@ -140,20 +164,25 @@ def _done_after_all(folder, planned, data):
 def _in_order(planned, threads, workers):
     """Names and settings of runs, in the order in which they are trained.
 
-    Those that TensorFlow is started alike for follow each other: it takes seconds. But where one run at a time tells which
-    device is faster, devices alternate by seed, so that what slows the machine for a while slows all of them.
+    Those that TensorFlow is started alike for follow each other: it takes seconds. But where one
+    run at a time tells which device is faster, devices alternate by seed, so that what slows the
+    machine for a while slows all of them.
     """
     timed = workers == 1 and len({(one.device, one.threads) for one in planned.values()}) > 1
 
     def place(one):
-        return one[1].seed if timed else 0, [str(part) for part in devices.setup_of(one[1], threads)]
+        return one[1].seed if timed else 0, [
+            str(part) for part in devices.setup_of(one[1], threads)
+        ]
 
     return sorted(planned.items(), key=place)
 
 
 def _not_resumed(folder, order, threads):
-    """Which runs are in the place of some that are to be trained, as of `runs.stamp`, by name: what is left there is no use to
-    go on. Says what is to be known of those that are resumed, and of those that could be but for their threads."""
+    """Which runs are in the place of some that are to be trained, as of `runs.stamp`, by name:
+    what is left there is no use to go on. Says what is to be known of those that are resumed, and
+    of those that could be but for their threads.
+    """
     older, resumed, of_other_threads = {}, [], 0
     for name, settings in order:
         record, status = runs.state(folder / name)
@@ -175,11 +204,15 @@ def _has_broken(folder):
 
 
 def say_resumed(records):
-    """Say so if runs of these records are resumed by other code, or with other packages, than they were begun with."""
+    """Say so if runs of these records are resumed by other code, or with other packages, than they
+    were begun with.
+    """
     if not records:
         return
     now = runs.Origin(code=runs.code_hash(), versions=runs.versions(), commit=runs.checkout()[0])
-    found = Counter(words for record in records for words in runs.changes((record, *record.parts)[-1], now))
+    found = Counter(
+        words for record in records for words in runs.changes((record, *record.parts)[-1], now)
+    )
     for words, count in found.items():
         say(f"Note: {count} of the unfinished runs resumed with {words}: {runs.NOT_THE_SAME}.")
 
@@ -200,14 +233,18 @@ def worker_count(machines):
         )
     most = max(8, 4 * devices.cores())
     if workers is not None and not 1 <= workers <= most:
-        raise UserError(f"workers must be a whole number of at least 1 and, on this machine, at most {most}, got {workers}")
+        raise UserError(
+            f"workers must be a whole number of at least 1 and, on this machine, at most {most}, got {workers}"
+        )
     return workers or devices.cores()
 
 
 def save(folder, files, seen):
-    """Write a run's files, if a worker has not; why that failed, or None. The other runs are not to suffer from it.
+    """Write a run's files, if a worker has not; why that failed, or None. The other runs are not
+    to suffer from it.
 
-    They take the place of the run that was seen there in the beginning, as of `runs.stamp`, or of one that is unfinished still.
+    They take the place of the run that was seen there in the beginning, as of `runs.stamp`, or of
+    one that is unfinished still.
     """
     try:
         if runs.File.CONFIG in files:
@@ -226,17 +263,23 @@ def report_failed(failed, total, advice=""):
         for name, fault in failed.items():
             alike.setdefault(fault, []).append(name)
         for fault, (first, *others) in alike.items():
-            say(f"  {first}{f' and {len(others)} more' if others else ''}: {fault}", file=sys.stderr)
+            say(
+                f"  {first}{f' and {len(others)} more' if others else ''}: {fault}", file=sys.stderr
+            )
 
 
 def missing(folder, planned, data, overwrite=False, advice=_AGAIN):
     """The part of a sweep that is still to be done, as `train_missing`."""
     if runs.holds_run(folder):
         raise UserError(f"{folder} already holds a single run: choose another name for the sweep")
-    existing = [path.relative_to(folder).as_posix() for path in runs.below(folder, runs.File.HISTORY)]
+    existing = [
+        path.relative_to(folder).as_posix() for path in runs.below(folder, runs.File.HISTORY)
+    ]
     others = {_swept(name) for name in existing} - {_swept(name) for name in planned}
     if others:
-        raise UserError(f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep")
+        raise UserError(
+            f"{folder} holds other runs, of {others.pop()}: choose another name for the sweep"
+        )
     for name in planned:
         runs.check_inside(folder, folder / name)
         runs.check_free(folder / name, overwrite=True)
@@ -244,7 +287,11 @@ def missing(folder, planned, data, overwrite=False, advice=_AGAIN):
     sha256 = functools.cache(lambda dataset, holdout: fingerprint(hold_out(data[dataset], holdout)))
     if overwrite:
         return dict(planned)
-    return {name: one for name, one in planned.items() if not _is_done(folder / name, one, sha256, advice)}
+    return {
+        name: one
+        for name, one in planned.items()
+        if not _is_done(folder / name, one, sha256, advice)
+    }
 
 
 def _swept(name):
@@ -253,7 +300,9 @@ def _swept(name):
 
 
 def _check_repeats(folder, planned, existing):
-    """Raise UserError if a run that exists, and would count as a repeat of planned ones, was trained otherwise than they."""
+    """Raise UserError if a run that exists, and would count as a repeat of planned ones, was
+    trained otherwise than they.
+    """
     advice = "and would count as a repeat: train it again, too (--repeats), remove it, or choose another name"
     of_setting = {Path(name).parent: settings for name, settings in planned.items()}
     for name in existing:
@@ -265,10 +314,15 @@ def _check_repeats(folder, planned, existing):
 
 
 def _check_same(folder, record, settings, sha256, advice):
-    # A run that was trained again by its own command was told the number of threads that the sweep had chosen.
-    words = runs.differing_in_words(record, settings.replace(threads=settings.threads or record.threads), sha256)
+    # A run that was trained again by its own command was told the number of threads that the sweep
+    # had chosen.
+    words = runs.differing_in_words(
+        record, settings.replace(threads=settings.threads or record.threads), sha256
+    )
     if words:
-        resume = f". {runs.resuming(folder, record)}" if runs.state(folder)[1] == runs.TRAINING else ""
+        resume = (
+            f". {runs.resuming(folder, record)}" if runs.state(folder)[1] == runs.TRAINING else ""
+        )
         raise UserError(f"{folder} was trained with {words}: {advice}{resume}")
 
 

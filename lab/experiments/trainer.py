@@ -1,8 +1,10 @@
-"""The process that trains runs for a Dask worker, one after the other, and everything of a run but its scheduling.
+"""The process that trains runs for a Dask worker, one after the other, and everything of a run but
+its scheduling.
 
-The worker itself stays small and never imports TensorFlow: so Dask does not pause it for its memory, and this process can be
-ended and started anew where a run needs TensorFlow otherwise, where memory has grown, or where a run has ended it. If the
-worker is gone, or says so by SIGTERM, the run in training is checkpointed and this process ends.
+The worker itself stays small and never imports TensorFlow: so Dask does not pause it for its
+memory, and this process can be ended and started anew where a run needs TensorFlow otherwise,
+where memory has grown, or where a run has ended it. If the worker is gone, or says so by SIGTERM,
+the run in training is checkpointed and this process ends.
 """
 
 import contextlib
@@ -58,7 +60,10 @@ def main(descriptor):
 
 
 def _tell(connection, *message):
-    """Tell of a run. If nobody listens any more, that is no fault of the run: `_receive` will have it checkpointed."""
+    """Tell of a run.
+
+    If nobody listens any more, that is no fault of the run: `_receive` will have it checkpointed.
+    """
     with contextlib.suppress(OSError):
         connection.send(message)
 
@@ -69,7 +74,9 @@ def _receive(connection, jobs):
         try:
             kind, *content = connection.recv()
         except (EOFError, OSError):
-            if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:  # a second signal would end a run that is being checkpointed
+            if (
+                signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+            ):  # a second signal would end a run that is being checkpointed
                 os.kill(os.getpid(), signal.SIGTERM)
             return
         except Exception:  # nobody would ever come back to it
@@ -107,7 +114,9 @@ def _train(job, send):
         return {runs.File.HISTORY.value: history.read_bytes()} if history.exists() else {}, fault
 
 
-@functools.lru_cache(maxsize=1)  # the same arrays again, not only equal ones, let training use what it has compiled
+@functools.lru_cache(
+    maxsize=1
+)  # the same arrays again, not only equal ones, let training use what it has compiled
 def _arrays(name, holdout):
     return hold_out(Arrays(*_data[name]), holdout)
 
@@ -120,4 +129,6 @@ def _goes_on(job, tell, parameters, epoch, logs):
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
-    os._exit(TOLD)  # at once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone anyway
+    os._exit(
+        TOLD
+    )  # at once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone anyway

@@ -1,4 +1,7 @@
-"""What runs on a Dask worker: it has runs trained, one at a time, by a process of its own (`trainer`)."""
+"""What runs on a Dask worker:
+
+it has runs trained, one at a time, by a process of its own (`trainer`).
+"""
 
 import collections
 import contextlib
@@ -36,7 +39,9 @@ class Task(NamedTuple):
     settings: Settings
     setup: devices.Setup
     output: runs.Output
-    older: tuple | None  # as of `runs.stamp`, a run that it takes the place of; not what an earlier try has left
+    older: (
+        tuple | None
+    )  # as of `runs.stamp`, a run that it takes the place of; not what an earlier try has left
     mark: Path  # a file that is there where the output's folder can be reached
     watched: bool  # whether the client is to hear of each epoch; if not, of how far the run is, once a second at most
     client: str  # its id
@@ -50,8 +55,13 @@ class Trainer:
         # -P: whatever lies in the folder that the command was called from.
         command = [sys.executable, "-P", "-m", "lab.experiments.trainer", str(other.fileno())]
         paths = os.pathsep.join(filter(None, [str(runs.ROOT), os.environ.get("PYTHONPATH")]))
-        # A session of its own: Ctrl-C reaches every process of a terminal, but it is for the client to end this one.
-        options = {"pass_fds": [other.fileno()], "stdin": subprocess.DEVNULL, "start_new_session": True}
+        # A session of its own: Ctrl-C reaches every process of a terminal, but it is for the
+        # client to end this one.
+        options = {
+            "pass_fds": [other.fileno()],
+            "stdin": subprocess.DEVNULL,
+            "start_new_session": True,
+        }
         self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, **options)
         other.close()
         self.connection = mine
@@ -77,7 +87,9 @@ class Trainer:
             self.data = job.data
         self.send("train", job)
         asked, told = time.monotonic(), None
-        progress = Progress(begun=None if self.least is None else 0)  # in a process that has trained, TensorFlow runs
+        progress = Progress(
+            begun=None if self.least is None else 0
+        )  # in a process that has trained, TensorFlow runs
         while True:
             heard = self.connection.poll(1)
             if time.monotonic() > asked + 1:
@@ -103,7 +115,9 @@ class Trainer:
                 progress = progress._replace(begun=begun, done=done)
 
     def end(self, seconds=None):
-        """Have the run checkpointed, if there is one, and the process ended; wait for it if so many seconds are given."""
+        """Have the run checkpointed, if there is one, and the process ended; wait for it if so
+        many seconds are given.
+        """
         if self.told is None:  # a second time, it would end at once
             self.told = time.monotonic()
             self.process.send_signal(signal.SIGTERM)
@@ -122,13 +136,15 @@ class _Place:
     def __init__(self):
         self.training = None  # the Trainer of the run that is trained
         self.client = None  # whose run it is, or was last
-        self.lock = threading.Lock()  # a worker may have several threads, but a run's seconds are to be its own
+        self.lock = (
+            threading.Lock()
+        )  # a worker may have several threads, but a run's seconds are to be its own
 
 
 _places = collections.defaultdict(_Place)  # by a worker's address
 _gone = set()  # clients that want nothing any more
-# Trainers that wait for a run, and what TensorFlow was started with in each, the latest last: also for the next cluster that
-# this process starts, as a search does.
+# Trainers that wait for a run, and what TensorFlow was started with in each, the latest last: also
+# for the next cluster that this process starts, as a search does.
 _idle = []
 _lending = threading.Lock()
 
@@ -144,7 +160,10 @@ def _take(setup):
 
 
 def _give_back(setup, trainer):
-    """Keep a trainer for another run: two at a worker, as of two devices that take turns, none is to be started anew."""
+    """Keep a trainer for another run:
+
+    two at a worker, as of two devices that take turns, none is to be started anew.
+    """
     with _lending:
         _idle.append((setup, trainer))
         working = sum(place.training is not None for place in [*_places.values()])
@@ -167,8 +186,9 @@ def run(code, task, arrays):
     Returns
     -------
     dict
-        "files", as `runs.read_files` gives them, or of a run that was written where it belongs, its history alone; and "fault",
-        why it failed, or None. In their place "unfit", why this worker cannot train it, or "again", if it was broken off.
+        "files", as `runs.read_files` gives them, or of a run that was written where it belongs,
+        its history alone; and "fault", why it failed, or None. In their place "unfit", why this
+        worker cannot train it, or "again", if it was broken off.
     """
     if why := _unfit(code):
         return {"unfit": why}
@@ -176,7 +196,10 @@ def run(code, task, arrays):
     worker, key = distributed.get_worker(), thread_state.key
 
     def wanted():
-        return task.client not in _gone and getattr(worker.state.tasks.get(key), "state", None) == "executing"
+        return (
+            task.client not in _gone
+            and getattr(worker.state.tasks.get(key), "state", None) == "executing"
+        )
 
     def hear(kind, *content):
         if task.watched or kind != "epoch":
@@ -197,11 +220,15 @@ def _unfit(code):
 
 
 def _trained(place, task, arrays, heard):
-    """What `run` returns, by a process that is started if there is none that suits, and again if the run ends it."""
+    """What `run` returns, by a process that is started if there is none that suits, and again if
+    the run ends it.
+    """
     data = task.settings.data, task.client
     here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
     for _ in range(TRIES):
-        output = task.output._replace(overwrite=here and runs.stamp(task.output.folder) == task.older)
+        output = task.output._replace(
+            overwrite=here and runs.stamp(task.output.folder) == task.older
+        )
         job = Job(task.name, task.settings, data, task.setup, output, here)
         place.training = trainer = _take(task.setup)
         try:
@@ -229,7 +256,9 @@ def stop(name, dask_worker):
 
 
 def end(client, seconds, dask_worker):
-    """Have what a client's run needs to go on written, and its process ended, as those that are idle; wait so many seconds."""
+    """Have what a client's run needs to go on written, and its process ended, as those that are
+    idle; wait so many seconds.
+    """
     _gone.add(client)
     place = _places[dask_worker.address]
     if place.client == client:

@@ -23,9 +23,11 @@ def statistics(images, labels, classes):
     Returns
     -------
     dict
-        "shape", "type", "minimum", "maximum", "mean", "deviation" (of the pixel values, 0 to 255) and "counts" by class.
+        "shape", "type", "minimum", "maximum", "mean", "deviation" (of the pixel values, 0 to 255)
+        and "counts" by class.
     """
-    # From the histogram of the 256 values, and by parts: NumPy turns what it counts or averages into 8 bytes a pixel.
+    # From the histogram of the 256 values, and by parts: NumPy turns what it counts or averages
+    # into 8 bytes a pixel.
     parts = np.array_split(images, max(1, images.size // 1_000_000))
     counts = sum(np.bincount(part.reshape(-1), minlength=256) for part in parts)
     values = np.arange(256)
@@ -61,7 +63,9 @@ def principal_components(images, components=2):
     flat = images.reshape(len(images), -1).astype(np.float32) / 255
     flat -= flat.mean(axis=0)
     variances, axes = np.linalg.eigh(flat.T @ flat)  # smallest first
-    return flat @ axes[:, : -components - 1 : -1], variances[: -components - 1 : -1] / max(variances.sum(), 1e-12)
+    return flat @ axes[:, : -components - 1 : -1], variances[: -components - 1 : -1] / max(
+        variances.sum(), 1e-12
+    )
 
 
 def draw_dataset(name, arrays):
@@ -81,9 +85,13 @@ def draw_dataset(name, arrays):
     parts = {"training": arrays.train, "validation": arrays.validation}
     drawn = {}
     for part, (images, labels) in parts.items():
-        captions = [figures.shortened(classes[label]) for label in labels[: figures.ROWS * figures.COLUMNS]]
+        captions = [
+            figures.shortened(classes[label]) for label in labels[: figures.ROWS * figures.COLUMNS]
+        ]
         drawn[f"{part}_examples.png"] = figures.examples(images, captions, f"{name}: {part} images")
-    counts = {part: np.bincount(labels, minlength=len(classes)) for part, (_, labels) in parts.items()}
+    counts = {
+        part: np.bincount(labels, minlength=len(classes)) for part, (_, labels) in parts.items()
+    }
     drawn["classes.png"] = figures.class_counts(counts, classes, f"{name}: images by class")
     means = class_means(arrays.train_images, arrays.train_labels, min(len(classes), figures.MEANS))
     title = f"{name}: mean image of each class"
@@ -91,7 +99,9 @@ def draw_dataset(name, arrays):
     drawn["means.png"] = figures.class_means(means, classes, title)
     points, explained = principal_components(arrays.train_images[:EMBEDDED])
     title = f"{name}: {len(points):,} training images in two dimensions (PCA)"
-    drawn["embedding.png"] = figures.embedding(points, arrays.train_labels[:EMBEDDED], classes, explained, title)
+    drawn["embedding.png"] = figures.embedding(
+        points, arrays.train_labels[:EMBEDDED], classes, explained, title
+    )
     return drawn
 
 
@@ -110,24 +120,48 @@ def class_means(images, labels, classes):
     float array, shape (classes, height, width, channels)
     """
     blank = np.zeros((1, *images.shape[1:]))
-    return np.stack([(images[labels == index] if index in labels else blank).mean(axis=0) for index in range(classes)])
+    return np.stack(
+        [
+            (images[labels == index] if index in labels else blank).mean(axis=0)
+            for index in range(classes)
+        ]
+    )
 
 
 def print_table(name, arrays):
-    """Print the statistics of training and validation images side by side; of many classes, the most and the least frequent."""
+    """Print the statistics of training and validation images side by side; of many classes, the
+    most and the least frequent.
+    """
     classes = arrays.classes
-    parts = {"training": statistics(*arrays.train, len(classes)), "validation": statistics(*arrays.validation, len(classes))}
-    cells = {"shape": "{shape}", "type": "{type}", "range": "{minimum} to {maximum}", "mean": "{mean:.2f}"}
+    parts = {
+        "training": statistics(*arrays.train, len(classes)),
+        "validation": statistics(*arrays.validation, len(classes)),
+    }
+    cells = {
+        "shape": "{shape}",
+        "type": "{type}",
+        "range": "{minimum} to {maximum}",
+        "mean": "{mean:.2f}",
+    }
     cells["deviation"] = "{deviation:.2f}"
-    rows = [{"": what} | {part: cell.format(**of_part) for part, of_part in parts.items()} for what, cell in cells.items()]
+    rows = [
+        {"": what} | {part: cell.format(**of_part) for part, of_part in parts.items()}
+        for what, cell in cells.items()
+    ]
     rows.append({})
     shown, half = [*range(len(classes))], figures.MANY // 2
     if len(classes) > figures.MANY:
         shown = np.argsort(-np.array(parts["training"]["counts"]), kind="stable").tolist()
         shown[half:-half] = [None]
     for index in shown:
-        counts = {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()} if index is not None else {}
+        counts = (
+            {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()}
+            if index is not None
+            else {}
+        )
         rows.append({"": f"images of {classes[index]}"} | counts if counts else {})
     console.table(rows, name)
     if len(classes) > figures.MANY:
-        console.say(f"Of {len(classes):,} classes, the {half} with the most training images, and the {half} with the least.")
+        console.say(
+            f"Of {len(classes):,} classes, the {half} with the most training images, and the {half} with the least."
+        )

@@ -1,4 +1,7 @@
-"""The theory behind the exercises, in numbers: weight decay on a polynomial, the stable softmax, the optimal discriminator."""
+"""The theory behind the exercises, in numbers:
+
+weight decay on a polynomial, the stable softmax, the optimal discriminator.
+"""
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -9,7 +12,10 @@ from lab.console import say
 DEGREE = 9
 LAMBDAS = (1e-6, 0.3, 30.0)  # too small, good, too large
 SAMPLES, NOISE = 15, 0.15
-REAL, GENERATED = (1.0, 1.0), (-1.0, 0.7)  # mean and standard deviation of the discriminator's two distributions
+REAL, GENERATED = (
+    (1.0, 1.0),
+    (-1.0, 0.7),
+)  # mean and standard deviation of the discriminator's two distributions
 
 
 def draw_theory(topic):
@@ -23,7 +29,9 @@ def draw_theory(topic):
     -------
     matplotlib.figure.Figure
     """
-    return {"polynomial": _polynomial, "softmax": _softmax, "discriminator": _discriminator}[topic]()
+    return {"polynomial": _polynomial, "softmax": _softmax, "discriminator": _discriminator}[
+        topic
+    ]()
 
 
 def _polynomial():
@@ -33,8 +41,12 @@ def _polynomial():
     for fit, word in zip(fits, ("too small", "good", "too large")):
         errors = f"training error {fit['training']:.3f}, true error {fit['true']:.3f}"
         say(f"λ = {fit['strength']:<6g} ({word}): {errors}")
-        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = chebyshev.chebval(between, fit["coefficients"])
-    say("Errors are root mean squares: at the samples, and against the cubic without noise from the first sample to the last.")
+        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = chebyshev.chebval(
+            between, fit["coefficients"]
+        )
+    say(
+        "Errors are root mean squares: at the samples, and against the cubic without noise from the first sample to the last."
+    )
     say("λ penalizes the squares of the polynomial's coefficients in Chebyshev's basis.")
     title = f"Weight decay: a polynomial of order {DEGREE} fitted to {SAMPLES} noisy samples of a cubic,\n"
     title += "with λ times the squares of its coefficients in Chebyshev's basis as penalty"
@@ -47,19 +59,31 @@ def _softmax():
     naive, shifted = naive_softmax(logits)[:, -1], shifted_softmax(logits)[:, -1]
     fine, low, high = offsets[np.isfinite(naive)], shifted.min(), shifted.max()
     say(f"The largest of softmax([0, 1, 2] + c) in float32, which is {shifted[0]:.4f} for every c:")
-    say(f"naive: a number only for c from {fine[0]:g} to {fine[-1]:g}; shifted: from {low:.4f} to {high:.4f}")
+    say(
+        f"naive: a number only for c from {fine[0]:g} to {fine[-1]:g}; shifted: from {low:.4f} to {high:.4f}"
+    )
     limit = np.log(np.finfo(np.float32).max) - 2
-    return figures.softmax(offsets, naive, shifted, float(limit), "Softmax of [0, 1, 2] + c in float32: naive and shifted")
+    return figures.softmax(
+        offsets,
+        naive,
+        shifted,
+        float(limit),
+        "Softmax of [0, 1, 2] + c in float32: naive and shifted",
+    )
 
 
 def _discriminator():
     generator = np.random.default_rng(0)
-    discriminator = train_discriminator(generator.normal(*REAL, 5000), generator.normal(*GENERATED, 5000))
+    discriminator = train_discriminator(
+        generator.normal(*REAL, 5000), generator.normal(*GENERATED, 5000)
+    )
     x = np.linspace(-3.5, 4.5, 401)
     learned, optimal = discriminator(x), optimal_discriminator(x, REAL, GENERATED)
     data, model = density(x, *REAL), density(x, *GENERATED)
     error = np.average(np.abs(learned - optimal), weights=data + model)
-    say(f"Mean difference of the trained discriminator from the optimal one, weighted by density: {error:.4f}")
+    say(
+        f"Mean difference of the trained discriminator from the optimal one, weighted by density: {error:.4f}"
+    )
     title = "A discriminator trained on two normal distributions, and the best one"
     return figures.discriminator(x, (data, model), (learned, optimal), title)
 
@@ -70,10 +94,11 @@ def cubic(x):
 
 
 def fit_polynomial(x, y, strength, degree=DEGREE):
-    """Least squares with weight decay: minimizes sum((p(x) - y)^2) + strength * sum(w^2) over the coefficients w of p.
+    """Least squares with weight decay: minimizes sum((p(x) - y)^2) + strength * sum(w^2) over the
+    coefficients w of p.
 
-    The polynomial is written in Chebyshev's basis, whose columns on [-1, 1] are nearly orthogonal: the powers of x are nearly
-    dependent, and a fit of them loses half of its digits.
+    The polynomial is written in Chebyshev's basis, whose columns on [-1, 1] are nearly orthogonal:
+    the powers of x are nearly dependent, and a fit of them loses half of its digits.
 
     Parameters
     ----------
@@ -87,21 +112,24 @@ def fit_polynomial(x, y, strength, degree=DEGREE):
         Coefficients for `numpy.polynomial.chebyshev.chebval`.
     """
     basis = chebyshev.chebvander(x, degree)
-    # The penalty as further rows of the least-squares problem: its normal equations would square the condition number.
+    # The penalty as further rows of the least-squares problem: its normal equations would square
+    # the condition number.
     rows = np.vstack([basis, np.sqrt(strength) * np.eye(degree + 1)])
     return np.linalg.lstsq(rows, np.concatenate([y, np.zeros(degree + 1)]))[0]
 
 
 def polynomial_fits(seed=1):
-    """A 9th-order polynomial fitted to noisy samples of a cubic with too small, good and too large a weight decay.
+    """A 9th-order polynomial fitted to noisy samples of a cubic with too small, good and too large
+    a weight decay.
 
     Returns
     -------
     x, y : float arrays, shape (n,)
         The samples.
     fits : list of dict
-        "strength", "coefficients" as of `fit_polynomial`; "training" and "true": root mean squared error at the samples, and
-        against the cubic between the first and the last sample, beyond which a polynomial is bound by nothing.
+        "strength", "coefficients" as of `fit_polynomial`; "training" and "true": root mean squared
+        error at the samples, and against the cubic between the first and the last sample, beyond
+        which a polynomial is bound by nothing.
     """
     generator = np.random.default_rng(seed)
     x = np.sort(generator.uniform(-1, 1, SAMPLES))
@@ -112,24 +140,37 @@ def polynomial_fits(seed=1):
         weights = fit_polynomial(x, y, strength)
         training = np.sqrt(np.mean((chebyshev.chebval(x, weights) - y) ** 2))
         true = np.sqrt(np.mean((chebyshev.chebval(between, weights) - cubic(between)) ** 2))
-        fits.append({"strength": strength, "coefficients": weights, "training": float(training), "true": float(true)})
+        fits.append(
+            {
+                "strength": strength,
+                "coefficients": weights,
+                "training": float(training),
+                "true": float(true),
+            }
+        )
     return x, y, fits
 
 
 def naive_softmax(logits):
-    """exp(a) / sum(exp(a)) as it stands, over the last axis; NaN where exp overflows, or all of it underflows."""
+    """exp(a) / sum(exp(a)) as it stands, over the last axis; NaN where exp overflows, or all of it
+    underflows.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         exponentials = np.exp(logits)
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def shifted_softmax(logits):
-    """The same function of the logits minus their maximum: softmax(a + c) = softmax(a), and no exp exceeds 1."""
+    """The same function of the logits minus their maximum:
+
+    softmax(a + c) = softmax(a), and no exp exceeds 1.
+    """
     return naive_softmax(logits - logits.max(axis=-1, keepdims=True))
 
 
 def optimal_discriminator(x, data, model):
-    """D*(x) = p_data(x) / (p_data(x) + p_model(x)) for two normal distributions (Goodfellow et al. 2014, proposition 1).
+    """D*(x) = p_data(x) / (p_data(x) + p_model(x)) for two normal distributions (Goodfellow et al.
+    2014, proposition 1).
 
     Parameters
     ----------
@@ -161,7 +202,16 @@ def train_discriminator(real, generated, units=16, seed=0):
     """
     from sklearn.neural_network import MLPClassifier  # which takes a second to import
 
-    x, is_real = np.concatenate([real, generated]), np.repeat([True, False], [len(real), len(generated)])
-    options = {"activation": "tanh", "solver": "lbfgs", "alpha": 0.0, "max_iter": 2000, "random_state": seed}
+    x, is_real = (
+        np.concatenate([real, generated]),
+        np.repeat([True, False], [len(real), len(generated)]),
+    )
+    options = {
+        "activation": "tanh",
+        "solver": "lbfgs",
+        "alpha": 0.0,
+        "max_iter": 2000,
+        "random_state": seed,
+    }
     network = MLPClassifier((units,), **options).fit(x[:, np.newaxis], is_real)
     return lambda x: network.predict_proba(np.asarray(x)[:, np.newaxis])[:, 1]

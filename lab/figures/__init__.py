@@ -9,7 +9,18 @@ import_matplotlib()
 from lab.figures.base import MANY, class_names, shortened
 from lab.figures.curves import learning_curve, learning_curves
 from lab.figures.gans import captioned, over_time, sample_grid, samples, strip
-from lab.figures.images import COLUMNS, MEANS, ROWS, Seen, class_means, examples, filters, first_layer, neighbours, predictions
+from lab.figures.images import (
+    COLUMNS,
+    MEANS,
+    ROWS,
+    Seen,
+    class_means,
+    examples,
+    filters,
+    first_layer,
+    neighbours,
+    predictions,
+)
 from lab.figures.numbers import class_counts, confusion, embedding, label_counts
 from lab.figures.searches import importances, search
 from lab.figures.theory import discriminator, fits, softmax

@@ -14,19 +14,30 @@ from matplotlib.patches import Patch
 
 from lab.console import say
 
-# Petroff's ten colours (arXiv 2107.02270) differ also for the colour-blind; "C0" is the first of them. An SVG keeps its text as
-# text, and is the same file whenever it is drawn.
-rcParams.update({"axes.prop_cycle": cycler(color=color_sequences["petroff10"]), "svg.fonttype": "none", "svg.hashsalt": "lab"})
+# Petroff's ten colours (arXiv 2107.02270) differ also for the colour-blind; "C0" is the first of
+# them. An SVG keeps its text as text, and is the same file whenever it is drawn.
+rcParams.update(
+    {
+        "axes.prop_cycle": cycler(color=color_sequences["petroff10"]),
+        "svg.fonttype": "none",
+        "svg.hashsalt": "lab",
+    }
+)
 
 DPI = 120
-# Eleven and nine: numbers that share no divisor with the ten colours, so that many pairs of both differ.
+# Eleven and nine: numbers that share no divisor with the ten colours, so that many pairs of both
+# differ.
 MARKERS = "os^Dv<>*dPX"
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo", "|||")
 MANY = 20  # classes: of more, figures and tables show some, or all without names and numbers
 LINE = 0.2  # inches of a line of a title
 INTERVAL = "95% confidence interval of the mean"
 
-_LINES, _LETTER, _HANDLE = 4.25, 0.075, 0.6  # of a legend: lines to an inch, inches of a letter, and of what is beside the text
+_LINES, _LETTER, _HANDLE = (
+    4.25,
+    0.075,
+    0.6,
+)  # of a legend: lines to an inch, inches of a letter, and of what is beside the text
 
 
 def new_figure(width, height, title=None, **options):
@@ -43,18 +54,25 @@ def tick(value, position=None):
 
 
 def literal(text):
-    """Text as matplotlib can draw it: no formula, which it may not be able to read, and `drawable`."""
+    """Text as matplotlib can draw it:
+
+    no formula, which it may not be able to read, and `drawable`.
+    """
     return drawable(text).replace("$", r"\$")
 
 
 def drawable(text):
-    """Text in which all that no font of this machine has stands as Python would write it: "\\u732b"."""
+    """Text in which all that no font of this machine has stands as Python would write it:
+
+    "\\u732b".
+    """
     return "".join(sign if sign == "\n" or _has_font(sign) else ascii(sign)[1:-1] for sign in text)
 
 
 @functools.cache
 def class_names(classes):
-    """Names of classes as figures show them: "class 3" for a name that no font of this machine can write.
+    """Names of classes as figures show them: "class 3" for a name that no font of this machine can
+    write.
 
     Says so, once.
 
@@ -66,7 +84,9 @@ def class_names(classes):
     -------
     tuple of str
     """
-    names = tuple(name if drawable(name) == name else f"class {label}" for label, name in enumerate(classes))
+    names = tuple(
+        name if drawable(name) == name else f"class {label}" for label, name in enumerate(classes)
+    )
     lacking = [name for name, shown in zip(classes, names) if name != shown]
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
@@ -77,7 +97,9 @@ def class_names(classes):
 
 @functools.cache
 def _has_font(sign):
-    """Whether figures can show a sign; a font of this machine that has it is added to theirs, if need be."""
+    """Whether figures can show a sign; a font of this machine that has it is added to theirs, if
+    need be.
+    """
     if any(ord(sign) in _signs_of(font) for font in rcParams["font.family"]):
         return True
     for font in sorted({entry.name for entry in font_manager.fontManager.ttflist}):
@@ -89,9 +111,13 @@ def _has_font(sign):
 
 @functools.cache
 def _signs_of(family):
-    """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could be drawn."""
+    """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could
+    be drawn.
+    """
     try:
-        path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
+        path = font_manager.findfont(
+            font_manager.FontProperties(family=[family]), fallback_to_default=False
+        )
         font = font_manager.get_font(path)
     except (ValueError, OSError, RuntimeError):  # a broken one, or it is gone
         return frozenset()
@@ -124,12 +150,16 @@ def short_lines(name, letters=28):
 
 
 def with_legend(names, title, width=8, height=8):
-    """A figure whose axes are at least so many inches wide, with room for a legend of these names in its last quarter."""
+    """A figure whose axes are at least so many inches wide, with room for a legend of these names
+    in its last quarter.
+    """
     columns, letters, lines = _legend(names, height)
     legend = columns * (letters * _LETTER + _HANDLE)
     width = max(width, 3 * legend)
     figure = new_figure(width + legend, max(height, lines / columns / _LINES))
-    figure.suptitle(wrapped(title, width), fontsize=12, x=0.01, horizontalalignment="left")  # clear of the legend
+    figure.suptitle(
+        wrapped(title, width), fontsize=12, x=0.01, horizontalalignment="left"
+    )  # clear of the legend
     return figure
 
 
@@ -164,24 +194,32 @@ def lines_of(title, width):
 
 def _draw_legend(figure, handles, **options):
     # Handles and labels by hand: matplotlib leaves out names that begin with an underscore.
-    figure.legend([*handles.values()], [short_lines(name) for name in handles], fontsize=8, **options)
+    figure.legend(
+        [*handles.values()], [short_lines(name) for name in handles], fontsize=8, **options
+    )
 
 
 def _legend(names, height):
-    """Columns of a legend so many inches high, letters in its longest line, and lines of all its names."""
+    """Columns of a legend so many inches high, letters in its longest line, and lines of all its
+    names.
+    """
     lines = [line for name in names for line in short_lines(name).split("\n")]
     return 1 if len(lines) <= _LINES * height else 2, max(map(letters_in, lines)), len(lines)
 
 
 def styles(names, looks=MARKERS, key="marker"):
-    """How each of some names is drawn: in a colour and with a marker, or a hatch; no two share both.
+    """How each of some names is drawn: in a colour and with a marker, or a hatch; no two share
+    both.
 
     Returns
     -------
     dict of str to dict
         Options of matplotlib.
     """
-    return {name: {"color": f"C{index % 10}", key: looks[index % len(looks)]} for index, name in enumerate(names)}
+    return {
+        name: {"color": f"C{index % 10}", key: looks[index % len(looks)]}
+        for index, name in enumerate(names)
+    }
 
 
 def band(**options):
@@ -190,7 +228,10 @@ def band(**options):
 
 
 def ends(mean, half_width, quantity):
-    """Both ends of an interval, as far as they are possible: no accuracy above 1, nothing below 0 that is never below it."""
+    """Both ends of an interval, as far as they are possible:
+
+    no accuracy above 1, nothing below 0 that is never below it.
+    """
     most = 1 if "accuracy" in quantity else np.inf
     least = -np.inf if (mean < 0).any() else 0  # as a saturating generator's loss
     return np.clip(mean - half_width, least, most), np.clip(mean + half_width, least, most)
@@ -207,11 +248,15 @@ def frame(axis, values):
 
 
 def name_classes(axis, classes, rotation, offset=0.0, most=50):
-    """Names of classes along an axis of a figure, ``axes.xaxis`` or ``axes.yaxis``; of more than there is room for, every
-    second, third, ... one. Along the horizontal axis they are turned where they are words."""
+    """Names of classes along an axis of a figure, ``axes.xaxis`` or ``axes.yaxis``; of more than
+    there is room for, every second, third, ... one. Along the horizontal axis they are turned
+    where they are words.
+    """
     places = np.arange(0, len(classes), math.ceil(len(classes) / most))
     names = [shortened(classes[place]) for place in places]
     look, longest = {"fontsize": 7} if len(classes) > MANY else {}, max(map(letters_in, names))
     if axis.axis_name == "x" and longest > 2:
-        look["rotation"] = 90 if len(names) * longest > 120 else rotation  # if aslant, it would not be seen whose they are
+        look["rotation"] = (
+            90 if len(names) * longest > 120 else rotation
+        )  # if aslant, it would not be seen whose they are
     axis.set_ticks(places + offset, [*map(literal, names)], **look)

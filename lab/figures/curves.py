@@ -30,7 +30,10 @@ OF_CLASSIFIERS = {
 }
 OF_GANS = {
     "loss": {"generator": "generator_loss", "discriminator": "discriminator_loss"},
-    "discriminator's accuracy": {"generated images": "generated_accuracy", "real images": "real_accuracy"},
+    "discriminator's accuracy": {
+        "generated images": "generated_accuracy",
+        "real images": "real_accuracy",
+    },
 }
 # How the two lines of an axis differ: a ring stays visible around a point.
 _LINES = (
@@ -44,15 +47,17 @@ _FLAT = 0.25  # fraction of an axis's height that the later epochs need at least
 
 
 def learning_curve(curves, title):
-    """Accuracy and loss by epoch: of a classifier for training and validation images, of a GAN for its two networks.
+    """Accuracy and loss by epoch: of a classifier for training and validation images, of a GAN for
+    its two networks.
 
-    Every epoch is shown. Only where the first one would flatten all others, the axis leaves it out: it is marked at the edge,
-    with its value.
+    Every epoch is shown. Only where the first one would flatten all others, the axis leaves it
+    out: it is marked at the edge, with its value.
 
     Parameters
     ----------
     curves : dict
-        As `intervals.curves` gives it; where runs were repeated, bands show the half-widths. What is not finite is left out.
+        As `intervals.curves` gives it; where runs were repeated, bands show the half-widths. What
+        is not finite is left out.
     title : str
     """
     quantities, drawn = _quantities(curves), [(curves, {})]
@@ -71,16 +76,18 @@ def learning_curve(curves, title):
 
 
 def learning_curves(panels, title):
-    """The learning curves of several settings, which keep colour and marker in every panel: training (or generator) dashed,
-    validation solid.
+    """The learning curves of several settings, which keep colour and marker in every panel:
+    training (or generator) dashed, validation solid.
 
-    Panels stand side by side and have the same axes, which show every epoch, as those of `learning_curve`.
+    Panels stand side by side and have the same axes, which show every epoch, as those of
+    `learning_curve`.
 
     Parameters
     ----------
     panels : dict of str to dict of str to (dict, dict)
-        By the panel's title, "" if there is one, and the setting's name: what `learning_curve` takes; and published figures,
-        drawn as crosses: epoch -> "loss", "val_loss" and so on -> number.
+        By the panel's title, "" if there is one, and the setting's name: what `learning_curve`
+        takes; and published figures, drawn as crosses: epoch -> "loss", "val_loss" and so on ->
+        number.
     title : str
     """
     drawn = [pair for several in panels.values() for pair in several.values()]
@@ -91,7 +98,13 @@ def learning_curves(panels, title):
         axes[0].set_title(short_lines(panel), fontsize=9)
         for axis, (quantity, metrics) in zip(axes, quantities.items()):
             for name, pair in several.items():
-                _setting(axis, pair, (quantity, metrics.values()), looks[name], [*looks].index(name) / len(looks))
+                _setting(
+                    axis,
+                    pair,
+                    (quantity, metrics.values()),
+                    looks[name],
+                    [*looks].index(name) / len(looks),
+                )
             _frame(axis, quantity, drawn, metrics.values())
         _count_epochs(axes[1], drawn, 6 if len(blocks) < 3 else 3)
     return figure
@@ -102,7 +115,9 @@ def _quantities(curves):
 
 
 def _repeated(drawn):
-    return any(np.isfinite(half_width).any() for curves, _ in drawn for _, half_width in curves.values())
+    return any(
+        np.isfinite(half_width).any() for curves, _ in drawn for _, half_width in curves.values()
+    )
 
 
 def _handles(looks, quantities, drawn):
@@ -112,7 +127,9 @@ def _handles(looks, quantities, drawn):
         handles[" / ".join(dict.fromkeys(labels))] = Line2D([], [], color="k", marker="o", **line)
     if any(rows for _, rows in drawn):
         for name, marker in zip(("training", "validation"), "+x"):
-            handles[f"published, {name}"] = Line2D([], [], color="k", marker=marker, markersize=8, linestyle="")
+            handles[f"published, {name}"] = Line2D(
+                [], [], color="k", marker=marker, markersize=8, linestyle=""
+            )
     return handles | ({_BANDS: band()} if _repeated(drawn) else {})
 
 
@@ -130,7 +147,11 @@ def _blocks(count, handles, title):
         figure = new_figure(width, height, title)
         legend_below(figure, handles)
         axes = figure.subplots(2 * rows, columns, sharex=True, sharey="row", squeeze=False)
-        blocks = [axes[row : row + 2, column] for row in range(0, 2 * rows, 2) for column in range(columns)]
+        blocks = [
+            axes[row : row + 2, column]
+            for row in range(0, 2 * rows, 2)
+            for column in range(columns)
+        ]
         for axis in itertools.chain(*blocks[count:]):
             axis.remove()
     return figure, blocks[:count]
@@ -147,12 +168,16 @@ def _setting(axis, pair, quantity, look, shift):
 
 
 def _curve(axis, estimate, quantity, style, shift=0.0):
-    """Draw a line, with a marker every few epochs, from the first of them on by a shift from 0 to 1; and its band."""
+    """Draw a line, with a marker every few epochs, from the first of them on by a shift from 0 to
+    1; and its band.
+    """
     mean, half_width = estimate
     epochs, step = np.arange(1, len(mean) + 1), math.ceil(len(mean) / _MARKED)
     (line,) = axis.plot(epochs, mean, markevery=(int(shift * step), step), **style)
     if np.isfinite(half_width).any():
-        axis.fill_between(epochs, *ends(mean, half_width, quantity), color=style["color"], alpha=0.15, linewidth=0)
+        axis.fill_between(
+            epochs, *ends(mean, half_width, quantity), color=style["color"], alpha=0.15, linewidth=0
+        )
     return line
 
 
@@ -168,7 +193,10 @@ def _numbers(drawn, metrics, first):
 
 
 def _frame(axis, quantity, drawn, metrics):
-    """Set an axis's scale and limits: to every epoch or, where the first would flatten them, to the later ones."""
+    """Set an axis's scale and limits:
+
+    to every epoch or, where the first would flatten them, to the later ones.
+    """
     axis.grid(alpha=0.3)
     if axis.get_subplotspec().is_first_col():
         axis.set_ylabel(quantity)
@@ -177,7 +205,11 @@ def _frame(axis, quantity, drawn, metrics):
     transform = axis.yaxis.get_transform().transform
     epochs = [len(mean) for curves, _ in drawn for mean, _ in curves.values()]
     can_leave_out = min(epochs) > 1 and max(epochs) > 2
-    if can_leave_out and len(later) and np.ptp(transform(later)) < _FLAT * np.ptp(transform(numbers)):
+    if (
+        can_leave_out
+        and len(later)
+        and np.ptp(transform(later)) < _FLAT * np.ptp(transform(numbers))
+    ):
         _scale(axis, quantity, later)
         frame(axis, later)
         _mark_first(axis)
@@ -196,7 +228,11 @@ def _mark_first(axis):
     low, high = axis.get_ylim()
     lines = [line for line in axis.lines if 1 in line.get_xdata()[:1]]
     for edge, offset, align in ((0, 6, "bottom"), (1, -6, "top")):
-        beyond = [line for line in lines if (line.get_ydata()[0] > high if edge else line.get_ydata()[0] < low)]
+        beyond = [
+            line
+            for line in lines
+            if (line.get_ydata()[0] > high if edge else line.get_ydata()[0] < low)
+        ]
         for line in beyond:
             look = {"color": line.get_color(), "clip_on": False, "zorder": 4}
             axis.plot(1, edge, "v^"[edge], transform=axis.get_xaxis_transform(), **look)
@@ -208,7 +244,10 @@ def _mark_first(axis):
 
 
 def _firsts(lines):
-    """The first values of some lines in words: by the line's name, if they have names of their own, or as a range."""
+    """The first values of some lines in words:
+
+    by the line's name, if they have names of their own, or as a range.
+    """
     values = {line.get_label(): f"{line.get_ydata()[0]:.3g}" for line in lines}
     if not any(name.startswith("_") for name in values):
         return ", ".join(f"{name} {value}" for name, value in values.items())

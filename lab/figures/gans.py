@@ -21,11 +21,13 @@ SMALL, LARGE = 64, 128  # pixels: an image is enlarged to one side, and reduced 
 
 
 def samples(generated, modes, title=None):
-    """A GAN's samples: a grid of images without a title, or a scatter plot of points, perhaps with one.
+    """A GAN's samples: a grid of images without a title, or a scatter plot of points, perhaps with
+    one.
 
     Parameters
     ----------
-    generated : uint8 array, shape (n, height, width, channels), n >= 100; or float array, shape (n, 2)
+    generated : uint8 array, shape (n, height, width, channels), n >= 100; or float array, shape
+        (n, 2)
     modes : (float array, shape (modes, 2), float) or None
         Of points: where the modes lie, and how far around each is near.
     title : str, optional
@@ -34,7 +36,11 @@ def samples(generated, modes, title=None):
     -------
     PIL.Image.Image or matplotlib.figure.Figure
     """
-    return points(generated, *modes, title) if generated.ndim == 2 else sample_grid(generated[:100], zoom=_zoom(generated))
+    return (
+        points(generated, *modes, title)
+        if generated.ndim == 2
+        else sample_grid(generated[:100], zoom=_zoom(generated))
+    )
 
 
 def _zoom(images):
@@ -43,7 +49,8 @@ def _zoom(images):
 
 
 def sample_grid(images, rows=10, columns=10, zoom=2):
-    """Tile images into one picture, row by row, so many times as large, grey ones dark on white as in all figures.
+    """Tile images into one picture, row by row, so many times as large, grey ones dark on white as
+    in all figures.
 
     Parameters
     ----------
@@ -60,7 +67,9 @@ def sample_grid(images, rows=10, columns=10, zoom=2):
     tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     sheet = tiles.reshape(rows * height, columns * width, channels)
     picture = Image.fromarray(255 - sheet[..., 0] if channels == 1 else sheet)
-    return picture.resize((int(zoom * picture.width), int(zoom * picture.height)), Image.Resampling.BOX)
+    return picture.resize(
+        (int(zoom * picture.width), int(zoom * picture.height)), Image.Resampling.BOX
+    )
 
 
 def points(places, centres, radius, title):
@@ -102,7 +111,8 @@ def captioned(picture, text):
 
 
 def strip(rows, epochs, title):
-    """Samples by epoch, side by side, of several runs below each other; those of one run in rows of three, if they are many.
+    """Samples by epoch, side by side, of several runs below each other; those of one run in rows
+    of three, if they are many.
 
     Parameters
     ----------
@@ -131,13 +141,14 @@ def strip(rows, epochs, title):
 
 
 def over_time(groups, of_data, title):
-    """Measures of a GAN's samples by epoch, below each other: a thin line for every run, and a dotted one for real data.
+    """Measures of a GAN's samples by epoch, below each other: a thin line for every run, and a
+    dotted one for real data.
 
     Parameters
     ----------
     groups : dict of str to list of dict
-        By the name of a setting, for each of its runs: "epoch" and measures of `FOLLOWED`, each to a list of float by epoch.
-        Those that all of them have are drawn.
+        By the name of a setting, for each of its runs: "epoch" and measures of `FOLLOWED`, each to
+        a list of float by epoch. Those that all of them have are drawn.
     of_data : dict of str to float
         The same measures of real data; of those that are known.
     title : str
@@ -153,7 +164,9 @@ def over_time(groups, of_data, title):
     for axis, name in zip(axes, names):
         for group, several in groups.items():
             for run in several:
-                axis.plot(run["epoch"], np.array(run[name], float), linewidth=1, alpha=0.7, **looks[group])
+                axis.plot(
+                    run["epoch"], np.array(run[name], float), linewidth=1, alpha=0.7, **looks[group]
+                )
         if of_data.get(name) is not None:
             axis.axhline(of_data[name], color="k", linestyle=":", linewidth=1.5)
         axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if name == "reverse_kl" else 0)

@@ -10,7 +10,13 @@ from matplotlib.patches import Rectangle
 from lab.figures.base import DPI, letters_in, literal, new_figure, shortened, wrapped
 
 ROWS, COLUMNS = 3, 5
-WIDEST, PICTURE, CELL, LINE, _GAP = 13, 1.9, 1.0, 0.18, 0.12  # inches: of a sheet of pictures, and what is on it
+WIDEST, PICTURE, CELL, LINE, _GAP = (
+    13,
+    1.9,
+    1.0,
+    0.18,
+    0.12,
+)  # inches: of a sheet of pictures, and what is on it
 MEANS = 50  # classes, whose mean images are drawn
 UNITS = 100  # of a dense layer, whose weights are drawn
 FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
@@ -27,9 +33,13 @@ def examples(images, captions, title):
     """
     count = max(1, min(len(images), ROWS * COLUMNS))
     rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
-    longest = max((letters_in(line) for caption in captions for line in caption.split("\n")), default=0)
+    longest = max(
+        (letters_in(line) for caption in captions for line in caption.split("\n")), default=0
+    )
     wide, tall = _cell(images)
-    figure = new_figure(max(columns * max(1.7 * wide, longest * 0.08), 5), rows * (1.7 * tall + 0.25) + 0.5, title)
+    figure = new_figure(
+        max(columns * max(1.7 * wide, longest * 0.08), 5), rows * (1.7 * tall + 0.25) + 0.5, title
+    )
     _captioned(figure.subplots(rows, columns, squeeze=False), images, captions, 9)
     return figure
 
@@ -45,7 +55,8 @@ class Seen(NamedTuple):
 
 
 def predictions(several, title):
-    """Pictures with a box around each thing that was found, beside images of these, in two rows if they are many.
+    """Pictures with a box around each thing that was found, beside images of these, in two rows if
+    they are many.
 
     Parameters
     ----------
@@ -82,16 +93,28 @@ class _Block:
         self.picture = PICTURE * np.array([width, height]) / max(width, height)
         self.columns = max(min(len(seen.images), 3), math.ceil(len(seen.images) / 2))
         self.width = PICTURE + self.columns * CELL + 3 * _GAP
-        self.height = LINE + max(self.picture[1], math.ceil(len(seen.images) / self.columns) * (CELL + LINE)) + _GAP
+        self.height = (
+            LINE
+            + max(self.picture[1], math.ceil(len(seen.images) / self.columns) * (CELL + LINE))
+            + _GAP
+        )
 
     def draw(self, figure, left, top):
         inches = figure.get_size_inches()
         seen = self.seen
 
         def axis_at(left, top, size):
-            return figure.add_axes((left / inches[0], 1 - (top + size[1]) / inches[1], *(size / inches)))
+            return figure.add_axes(
+                (left / inches[0], 1 - (top + size[1]) / inches[1], *(size / inches))
+            )
 
-        figure.text(left / inches[0], 1 - (top + LINE / 2) / inches[1], literal(seen.name), fontsize=9, va="center")
+        figure.text(
+            left / inches[0],
+            1 - (top + LINE / 2) / inches[1],
+            literal(seen.name),
+            fontsize=9,
+            va="center",
+        )
         axis = axis_at(left, top + LINE, self.picture)
         axis.imshow(seen.picture, extent=(0, seen.picture.shape[1], seen.picture.shape[0], 0))
         axis.set(xticks=[], yticks=[])
@@ -117,16 +140,24 @@ def class_means(means, classes, title):
     """
     columns, size, side = (min(len(means), 5), 10, 1.7) if len(means) <= 10 else (10, 8, 0.9)
     rows, (wide, tall) = math.ceil(len(means) / columns), _cell(means)
-    letters = int(side * wide * 115 / size)  # a letter is at most 0.63 as wide as it is high, of 72 points to an inch
+    letters = int(
+        side * wide * 115 / size
+    )  # a letter is at most 0.63 as wide as it is high, of 72 points to an inch
     captions = [textwrap.fill(shortened(name), letters) for name in classes[: len(means)]]
     lines = max(caption.count("\n") for caption in captions)
-    figure = new_figure(max(columns * side * wide, 5), rows * (side * tall + 0.05 + lines * 0.17) + 0.5, title)
-    _captioned(figure.subplots(rows, columns, squeeze=False), means.astype(np.uint8), captions, size)
+    figure = new_figure(
+        max(columns * side * wide, 5), rows * (side * tall + 0.05 + lines * 0.17) + 0.5, title
+    )
+    _captioned(
+        figure.subplots(rows, columns, squeeze=False), means.astype(np.uint8), captions, size
+    )
     return figure
 
 
 def _cell(images):
-    """How many times as wide and as high as a square's an image's place is; those of very long ones stay partly empty."""
+    """How many times as wide and as high as a square's an image's place is; those of very long
+    ones stay partly empty.
+    """
     height, width = images.shape[-3:-1]
     tall = float(np.clip(np.sqrt(height / width), 0.7, 1.4))
     return 1 / tall, tall
@@ -198,7 +229,8 @@ def first_layer(kernel, input_shape, title):
 
 
 def filters(kernel, title):
-    """The filters of a convolution as small pictures, 16 to a row, each stretched to [0, 1] by itself.
+    """The filters of a convolution as small pictures, 16 to a row, each stretched to [0, 1] by
+    itself.
 
     Parameters
     ----------
@@ -208,7 +240,8 @@ def filters(kernel, title):
     count, height, width, channels = pictures.shape
     columns = min(count, FILTER_COLUMNS)
     rows = math.ceil(count / columns)
-    # One picture of all, with a line of white around each filter; every weight a square of whole pixels.
+    # One picture of all, with a line of white around each filter; every weight a square of whole
+    # pixels.
     sheet = np.ones((rows * (height + 1) + 1, columns * (width + 1) + 1, channels))
     for index, picture in enumerate(pictures):
         top, left = (index // columns) * (height + 1) + 1, (index % columns) * (width + 1) + 1
@@ -216,16 +249,32 @@ def filters(kernel, title):
     zoom = max(1, FILTERS_WIDTH // sheet.shape[1])
     below, above = 0.1, 0.2 + 0.2 * len(wrapped(title, FILTERS_WIDTH / DPI).split("\n"))
     size = np.array([sheet.shape[1], sheet.shape[0]]) * zoom / DPI
-    figure = new_figure(max(size[0], FILTERS_WIDTH / DPI) + 2 * below, size[1] + below + above, title, layout=None)
+    figure = new_figure(
+        max(size[0], FILTERS_WIDTH / DPI) + 2 * below, size[1] + below + above, title, layout=None
+    )
     left = (figure.get_figwidth() - size[0]) / 2
-    axis = figure.add_axes((left / figure.get_figwidth(), below / figure.get_figheight(), *(size / figure.get_size_inches())))
+    axis = figure.add_axes(
+        (
+            left / figure.get_figwidth(),
+            below / figure.get_figheight(),
+            *(size / figure.get_size_inches()),
+        )
+    )
     axis.set_axis_off()
-    axis.imshow(sheet if channels == 3 else sheet[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.imshow(
+        sheet if channels == 3 else sheet[..., 0],
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
     return figure
 
 
 def _stretched(kernel):
-    """Each filter of a convolution, the last axis, stretched to [0, 1] by itself; one of equal weights becomes a mid-grey."""
+    """Each filter of a convolution, the last axis, stretched to [0, 1] by itself; one of equal
+    weights becomes a mid-grey.
+    """
     kernel = np.asarray(kernel, float)
     everything = tuple(range(kernel.ndim - 1))
     least = kernel.min(axis=everything)

@@ -45,8 +45,12 @@ def softmax(offsets, naive, shifted, overflow, title):
     axis.plot(offsets, shifted, "C0", linewidth=5, alpha=0.4, label="shifted by the maximum")
     axis.plot(offsets, naive, "k--", label="naive")
     failed = ~np.isfinite(naive)
-    axis.fill_between(offsets, 0, 1.03, where=failed, color="C1", alpha=0.3, linewidth=0, label="naive gives NaN")
-    axis.axvline(overflow, color="C2", linestyle=":", label=f"exp overflows from c = {overflow:.1f} on")
+    axis.fill_between(
+        offsets, 0, 1.03, where=failed, color="C1", alpha=0.3, linewidth=0, label="naive gives NaN"
+    )
+    axis.axvline(
+        overflow, color="C2", linestyle=":", label=f"exp overflows from c = {overflow:.1f} on"
+    )
     axis.set(xlabel="offset c of all logits", ylabel="largest probability", ylim=(0, 1.03))
     axis.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)

@@ -6,23 +6,36 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lab.figures.base import INTERVAL, ends, frame, legend_beside, literal, new_figure, styles, tick, with_legend
+from lab.figures.base import (
+    INTERVAL,
+    ends,
+    frame,
+    legend_beside,
+    literal,
+    new_figure,
+    styles,
+    tick,
+    with_legend,
+)
 
-_WIDEST = 0.04  # fraction of an axis over which points of the same number are drawn beside each other
+_WIDEST = (
+    0.04  # fraction of an axis over which points of the same number are drawn beside each other
+)
 METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
 def trend(axes, series, title):
-    """What the validation images say about settings that are numbers: accuracy above, loss below, a column for each axis.
+    """What the validation images say about settings that are numbers: accuracy above, loss below,
+    a column for each axis.
 
     Parameters
     ----------
     axes : list of (str, bool)
         One or two horizontal axes: the label, and whether it is logarithmic, with a place for zero.
     series : dict of str to dict
-        By the name of a line: "x", a float array for each axis, and "val_accuracy" and "val_loss", each (mean, half_width), all
-        float arrays of shape (n,); "interrupted", a bool array, whose points are drawn as rings; perhaps "published", with
-        arrays "val_accuracy" and "val_loss".
+        By the name of a line: "x", a float array for each axis, and "val_accuracy" and "val_loss",
+        each (mean, half_width), all float arrays of shape (n,); "interrupted", a bool array, whose
+        points are drawn as rings; perhaps "published", with arrays "val_accuracy" and "val_loss".
     title : str
     """
     if len(series) == 1:  # which needs no name
@@ -52,8 +65,9 @@ def trend(axes, series, title):
 
 
 def _side_by_side(scale, several):
-    """Places of the points of several lines: a little beside each other where they have the same number, so that error bars do
-    not hide each other."""
+    """Places of the points of several lines: a little beside each other where they have the same
+    number, so that error bars do not hide each other.
+    """
     numbers, counts = np.unique(np.concatenate([np.unique(x) for x in several]), return_counts=True)
     equal = numbers[counts > 1]
     if not len(equal):
@@ -61,14 +75,21 @@ def _side_by_side(scale, several):
     width = np.ptp(scale.transform(numbers)) * min(0.01, _WIDEST / len(several))
     shifted = []
     for index, x in enumerate(several):
-        beside = scale.inverted().transform(scale.transform(x) + (index - (len(several) - 1) / 2) * width)
+        beside = scale.inverted().transform(
+            scale.transform(x) + (index - (len(several) - 1) / 2) * width
+        )
         shifted.append(np.where(np.isin(x, equal), beside, x))
     return shifted
 
 
 def _reach(series, metric):
-    """What sets a vertical axis: means, published figures, and error bars, but none longer than the means are apart."""
-    means, half_widths = (np.concatenate([one[metric][part] for one in series.values()]) for part in (0, 1))
+    """What sets a vertical axis:
+
+    means, published figures, and error bars, but none longer than the means are apart.
+    """
+    means, half_widths = (
+        np.concatenate([one[metric][part] for one in series.values()]) for part in (0, 1)
+    )
     bars = np.minimum(np.nan_to_num(half_widths), np.nanmax(means) - np.nanmin(means) or np.inf)
     return np.concatenate([*ends(means, bars, metric), *_published(series, metric)])
 
@@ -79,10 +100,14 @@ def _marks(series):
     if _published(series, "val_loss"):
         marks["published"] = Line2D([], [], color="k", marker="x", markersize=8, linestyle="")
     if any(one["interrupted"].any() for one in series.values()):
-        marks["interrupted"] = Line2D([], [], color="k", marker="o", markerfacecolor="w", linestyle="")
+        marks["interrupted"] = Line2D(
+            [], [], color="k", marker="o", markerfacecolor="w", linestyle=""
+        )
     if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in METRICS):
         beside = "; equal numbers side by side" if len(series) > 1 else ""
-        marks[f"{INTERVAL}{beside}"] = Line2D([], [], color="k", marker="|", markersize=14, linestyle="")
+        marks[f"{INTERVAL}{beside}"] = Line2D(
+            [], [], color="k", marker="|", markersize=14, linestyle=""
+        )
     return marks
 
 
@@ -97,9 +122,19 @@ def _line(axis, x, one, metric, look):
     low, high = ends(mean, half_width, metric)
     axis.errorbar(x[order], mean, [mean - low, high - mean], capsize=3, elinewidth=1, **look)
     cut = one["interrupted"][order]
-    axis.plot(x[order][cut], mean[cut], **look | {"linestyle": "", "markerfacecolor": "w", "zorder": 3})
+    axis.plot(
+        x[order][cut], mean[cut], **look | {"linestyle": "", "markerfacecolor": "w", "zorder": 3}
+    )
     if "published" in one:
-        axis.plot(x, one["published"][metric], "x", markersize=8, color=look["color"], markeredgewidth=1.5, zorder=3)
+        axis.plot(
+            x,
+            one["published"][metric],
+            "x",
+            markersize=8,
+            color=look["color"],
+            markeredgewidth=1.5,
+            zorder=3,
+        )
 
 
 def _logarithmic(axis, values):
@@ -116,13 +151,18 @@ def _logarithmic(axis, values):
         axis.set_xticks(ticks)
         axis.minorticks_off()
     elif ticks[0] == 0:
-        axis.set_xticks(np.append(0, 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1)))
+        axis.set_xticks(
+            np.append(
+                0,
+                10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.log10(positive.max()) + 1),
+            )
+        )
         axis.minorticks_off()
 
 
 def heatmap(panels, axes, metric, more_is_better, title):
-    """A measure over the values of two settings, in a panel for each value of a third: the darker, the better; the best of each
-    panel framed.
+    """A measure over the values of two settings, in a panel for each value of a third: the darker,
+    the better; the best of each panel framed.
 
     Parameters
     ----------
@@ -136,8 +176,13 @@ def heatmap(panels, axes, metric, more_is_better, title):
     """
     points = [point for one in panels.values() for point in one]
     rows, columns = (sorted({point[place] for point in points}) for place in (0, 1))
-    figure = new_figure(len(panels) * (1.5 + 0.9 * len(columns)) + 1.5, 2.2 + 0.6 * len(rows), title)
-    values = {name: np.array([[one.get((y, x), np.nan) for x in columns] for y in rows]) for name, one in panels.items()}
+    figure = new_figure(
+        len(panels) * (1.5 + 0.9 * len(columns)) + 1.5, 2.2 + 0.6 * len(rows), title
+    )
+    values = {
+        name: np.array([[one.get((y, x), np.nan) for x in columns] for y in rows])
+        for name, one in panels.items()
+    }
     every = np.concatenate([one[np.isfinite(one)] for one in values.values()])
     least, most = every.min(), every.max()
     # What is 20 times as bad would make all the rest look alike.
@@ -156,9 +201,20 @@ def heatmap(panels, axes, metric, more_is_better, title):
 
 def _write_values(axis, numbers, norm, more_is_better):
     """The numbers of a heat map, white where it is dark, and a frame around the best."""
-    best = np.unravel_index((np.nanargmax if more_is_better else np.nanargmin)(numbers), numbers.shape)
-    axis.add_patch(Rectangle((best[1], best[0]), 1, 1, facecolor="none", edgecolor="C1", linewidth=3))
+    best = np.unravel_index(
+        (np.nanargmax if more_is_better else np.nanargmin)(numbers), numbers.shape
+    )
+    axis.add_patch(
+        Rectangle((best[1], best[0]), 1, 1, facecolor="none", edgecolor="C1", linewidth=3)
+    )
     for (row, column), value in np.ndenumerate(numbers):
         if np.isfinite(value):
             dark = (norm(value) > 0.5) == more_is_better
-            axis.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", color="w" if dark else "k")
+            axis.text(
+                column + 0.5,
+                row + 0.5,
+                f"{value:.3g}",
+                ha="center",
+                va="center",
+                color="w" if dark else "k",
+            )

@@ -1,7 +1,9 @@
 """How well logits tell classes apart: loss, accuracy, confusion, the surest mistakes."""
 
 import numpy as np
-from scipy.special import bdtrc  # the binomial distribution; scipy.stats would take half a second to import
+from scipy.special import (
+    bdtrc,
+)  # the binomial distribution; scipy.stats would take half a second to import
 
 from lab.metrics.intervals import CONFIDENCE
 
@@ -34,7 +36,10 @@ def loss_and_accuracy(logits, labels):
     dict with floats "loss" and "accuracy"
     """
     of_truth = log_softmax(logits)[np.arange(len(labels)), labels]
-    return {"loss": float(-of_truth.mean()), "accuracy": float((logits.argmax(axis=-1) == labels).mean())}
+    return {
+        "loss": float(-of_truth.mean()),
+        "accuracy": float((logits.argmax(axis=-1) == labels).mean()),
+    }
 
 
 def chance(labels):
@@ -48,7 +53,9 @@ def chance(labels):
 
 
 def is_at_chance(accuracy, labels):
-    """Whether an accuracy is no better than `chance`, but for what images drawn anew would change with a probability of 95%."""
+    """Whether an accuracy is no better than `chance`, but for what images drawn anew would change
+    with a probability of 95%.
+    """
     right = round(accuracy * len(labels))
     return bool(bdtrc(right - 1, len(labels), chance(labels)) > (1 - CONFIDENCE) / 2)
 
@@ -72,7 +79,8 @@ def confusion(predicted, labels, classes):
 
 
 def precision_and_recall(counts):
-    """Precision and recall of each class, from a confusion matrix; NaN where no image was predicted as it, or is of it.
+    """Precision and recall of each class, from a confusion matrix; NaN where no image was
+    predicted as it, or is of it.
 
     Parameters
     ----------
@@ -88,7 +96,8 @@ def precision_and_recall(counts):
 
 
 def weights_that_matter(kernels, accuracy_of, least):
-    """How many of the largest weights keep the accuracy when all others are set to 0 (Han et al. 2015, arXiv 1506.02626).
+    """How many of the largest weights keep the accuracy when all others are set to 0 (Han et al.
+    2015, arXiv 1506.02626).
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Mode collapse in numbers: how a GAN's samples spread over the classes, how far they are apart, whether they are copies."""
+"""Mode collapse in numbers:
+
+how a GAN's samples spread over the classes, how far they are apart, whether they are copies.
+"""
 
 import numpy as np
 from scipy.special import chdtrc, ndtri, rel_entr  # scipy.stats would take a second to import
@@ -10,11 +13,12 @@ UNKNOWN = 0.9  # share of such samples over which the classifier's features say 
 
 
 def reverse_kl(counts, shares):
-    """Kullback-Leibler divergence of the samples' classes from those of the data, in nats, corrected for the sample size.
+    """Kullback-Leibler divergence of the samples' classes from those of the data, in nats,
+    corrected for the sample size.
 
-    The plain estimate is too large by about (m - 1) / 2n for n samples in m classes (Miller 1955, *Note on the bias of
-    information estimates*); without it samples that spread as the data do give 0 on average, and may give less, if there are
-    several of each class.
+    The plain estimate is too large by about (m - 1) / 2n for n samples in m classes (Miller 1955,
+    *Note on the bias of information estimates*); without it samples that spread as the data do
+    give 0 on average, and may give less, if there are several of each class.
 
     Parameters
     ----------
@@ -29,11 +33,15 @@ def reverse_kl(counts, shares):
         Infinite where the data lack a class that the samples have.
     """
     total = np.sum(counts)
-    return float(rel_entr(np.divide(counts, total), shares).sum() - (np.count_nonzero(counts) - 1) / (2 * total))
+    return float(
+        rel_entr(np.divide(counts, total), shares).sum()
+        - (np.count_nonzero(counts) - 1) / (2 * total)
+    )
 
 
 def chi_square_p(counts, shares):
-    """Probability that samples which spread as the data do give counts at least so far from it, by Pearson's chi-square test.
+    """Probability that samples which spread as the data do give counts at least so far from it, by
+    Pearson's chi-square test.
 
     Parameters as of `reverse_kl`.
     """
@@ -46,12 +54,14 @@ def chi_square_p(counts, shares):
 def meaningless(measured):
     """Which measures of samples say nothing, and why.
 
-    Pearson's test needs 5 samples expected of four classes in five, and 1 of each (Cochran 1954, Biometrics 10).
+    Pearson's test needs 5 samples expected of four classes in five, and 1 of each (Cochran 1954,
+    Biometrics 10).
 
     Parameters
     ----------
     measured : dict
-        Of an evaluation, what is known of "unclear", "counts", and "shares" of the classes in the data.
+        Of an evaluation, what is known of "unclear", "counts", and "shares" of the classes in the
+        data.
 
     Returns
     -------
@@ -60,16 +70,26 @@ def meaningless(measured):
     """
     reasons = {}
     if measured.get("unclear", 0) > UNKNOWN:
-        near = "precision", "recall", "density"  # coverage is 0 of what is like nothing, whatever lies near its features
-        reasons |= dict.fromkeys(near, f"the classifier is unsure of over {UNKNOWN:.0%} of the samples")
+        near = (
+            "precision",
+            "recall",
+            "density",
+        )  # coverage is 0 of what is like nothing, whatever lies near its features
+        reasons |= dict.fromkeys(
+            near, f"the classifier is unsure of over {UNKNOWN:.0%} of the samples"
+        )
     counts, shares = measured.get("counts"), measured.get("shares")
     if counts is None or shares is None:
         return reasons
     expected = np.sum(counts) * np.array(shares)[np.array(shares) > 0]
     if len(expected) < 2:
-        return reasons | dict.fromkeys(("reverse_kl", "chi_square_p"), "the data have a single class")
+        return reasons | dict.fromkeys(
+            ("reverse_kl", "chi_square_p"), "the data have a single class"
+        )
     if np.sum(counts) < 2:
-        return reasons | dict.fromkeys(("reverse_kl", "chi_square_p"), "fewer than 2 samples are of a class or mode")
+        return reasons | dict.fromkeys(
+            ("reverse_kl", "chi_square_p"), "fewer than 2 samples are of a class or mode"
+        )
     if expected.min() < 1 or np.mean(expected >= 5) < 0.8:
         reasons["chi_square_p"] = "too few samples for the number of classes or modes"
     return reasons
@@ -98,7 +118,8 @@ def mean_distance(samples):
 
     Parameters
     ----------
-    samples : uint8 array, shape (n, height, width, channels); or float array, shape (n, coordinates)
+    samples : uint8 array, shape (n, height, width, channels); or float array, shape (n,
+        coordinates)
 
     Returns
     -------
@@ -107,13 +128,16 @@ def mean_distance(samples):
     """
     from scipy.spatial.distance import pdist  # whose import takes longer than to read a run
 
-    flat = samples.reshape(len(samples), -1).astype(np.float32) / (255 if samples.dtype == np.uint8 else 1)
+    flat = samples.reshape(len(samples), -1).astype(np.float32) / (
+        255 if samples.dtype == np.uint8 else 1
+    )
     return float(pdist(flat).mean()) if len(flat) > 1 else float("nan")
 
 
 def is_collapsed(measured, of_data):
-    """In which epochs a GAN's samples are in collapse: points that cover fewer than half of the modes, or images that are on
-    average less than half as far from each other as those of the data.
+    """In which epochs a GAN's samples are in collapse: points that cover fewer than half of the
+    modes, or images that are on average less than half as far from each other as those of the
+    data.
 
     Parameters
     ----------
@@ -164,7 +188,9 @@ def nearest(images, among, count):
     """
     mine = images.reshape(len(images), -1).astype(np.float32) / 255
     squares = []
-    for part in np.array_split(among, max(1, among.size // 8_000_000)):  # as floats, all of them would take hundreds of MB
+    for part in np.array_split(
+        among, max(1, among.size // 8_000_000)
+    ):  # as floats, all of them would take hundreds of MB
         others = part.reshape(len(part), -1).astype(np.float32) / 255
         squares.append((others**2).sum(axis=1) - 2 * mine @ others.T)
     squares = np.concatenate(squares, axis=1) + (mine**2).sum(axis=1)[:, np.newaxis]

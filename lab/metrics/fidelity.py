@@ -14,11 +14,12 @@ _DEGREE = 3
 class Fidelity(NamedTuple):
     """Of features of generated images against those of real ones.
 
-    Precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991): the share of generated images that lie within reach of a
-    real one, and of real ones within reach of a generated one; reach: the distance to the fifth neighbour of its own kind.
-    Density and coverage (Naeem et al. 2020, arXiv 2002.09797): how many real images reach a generated one, a fifth of it on
-    average over generated ones; and the share of real images that reach one. Kernel distance (Binkowski et al. 2018,
-    arXiv 1801.01401).
+    Precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991): the share of generated
+    images that lie within reach of a real one, and of real ones within reach of a generated one;
+    reach: the distance to the fifth neighbour of its own kind. Density and coverage (Naeem et al.
+    2020, arXiv 2002.09797): how many real images reach a generated one, a fifth of it on average
+    over generated ones; and the share of real images that reach one. Kernel distance (Binkowski et
+    al. 2018, arXiv 1801.01401).
     """
 
     precision: float
@@ -43,11 +44,15 @@ def fidelity(real, generated):
 
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its arguments' sizes
         shares = compute_prdc(real, generated, NEIGHBOURS)
-    return Fidelity(**{name: float(value) for name, value in shares.items()}, kernel=kernel_distance(real, generated))
+    return Fidelity(
+        **{name: float(value) for name, value in shares.items()},
+        kernel=kernel_distance(real, generated),
+    )
 
 
 def frechet_distance(one, other):
-    """Squared Fréchet distance of two normal distributions fitted to features (Heusel et al. 2017, arXiv 1706.08500).
+    """Squared Fréchet distance of two normal distributions fitted to features (Heusel et al. 2017,
+    arXiv 1706.08500).
 
     Parameters
     ----------
@@ -68,8 +73,8 @@ def frechet_distance(one, other):
 
 
 def kernel_distance(one, other):
-    """Squared maximum mean discrepancy of features under the kernel (x·y / features + 1)^3, without bias: for two samples of
-    the same distribution it is 0 on average, and may be less.
+    """Squared maximum mean discrepancy of features under the kernel (x·y / features + 1)^3,
+    without bias: for two samples of the same distribution it is 0 on average, and may be less.
 
     Parameters as of `frechet_distance`.
     """

@@ -1,7 +1,9 @@
 """Statistics of repeated runs: means with 95% confidence, and when a curve reaches a level."""
 
 import numpy as np
-from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats would take a second to import
+from scipy.special import (
+    stdtrit,
+)  # the quantile of Student's t; scipy.stats would take a second to import
 
 CONFIDENCE = 0.95
 
@@ -60,8 +62,18 @@ def curves(histories):
     Returns
     -------
     dict of str to (mean, half_width)
-        Of every list that all of them have: float arrays, shape (epochs,), as `mean_and_half_width` gives them.
+        Of every list that all of them have: float arrays, shape (epochs,), as
+        `mean_and_half_width` gives them.
     """
-    names = [name for name in histories[0] if all(isinstance(history.get(name), list) for history in histories)]
+    names = [
+        name
+        for name in histories[0]
+        if all(isinstance(history.get(name), list) for history in histories)
+    ]
     epochs = min(len(history[names[0]]) for history in histories)
-    return {name: mean_and_half_width([np.array(history[name][:epochs], float) for history in histories]) for name in names}
+    return {
+        name: mean_and_half_width(
+            [np.array(history[name][:epochs], float) for history in histories]
+        )
+        for name in names
+    }

@@ -1,6 +1,8 @@
-"""Whether differences are more than repeats of one setting give: SciPy's and statsmodels' tests, put to use.
+"""Whether differences are more than repeats of one setting give: SciPy's and statsmodels' tests,
+put to use.
 
-scipy.stats and statsmodels take half a second to import each, so they are imported where a test is made.
+scipy.stats and statsmodels take half a second to import each, so they are imported where a test is
+made.
 """
 
 import functools
@@ -36,19 +38,27 @@ class Noise(NamedTuple):
     pooled: bool  # whether there is one deviation for all
 
     def interval(self):
-        """The interval in which one more run of each setting lies with a probability of 95%, if runs are normally distributed
-        (Hahn and Meeker 1991, *Statistical Intervals*): low and high, float arrays, shape (settings,)."""
-        half_width = stdtrit(self.freedoms, 1 - ERROR / 2) * self.deviations * np.sqrt(1 + 1 / self.counts)
+        """The interval in which one more run of each setting lies with a probability of 95%, if
+        runs are normally distributed (Hahn and Meeker 1991, *Statistical Intervals*): low and
+        high, float arrays, shape (settings,).
+        """
+        half_width = (
+            stdtrit(self.freedoms, 1 - ERROR / 2) * self.deviations * np.sqrt(1 + 1 / self.counts)
+        )
         return self.means - half_width, self.means + half_width
 
     def lows(self):
-        """What the true means of all settings lie above with a probability of 95%: float array, shape (settings,)."""
+        """What the true means of all settings lie above with a probability of 95%:
+
+        float array, shape (settings,).
+        """
         quantile = stdtrit(self.freedoms, 1 - ERROR / len(self.means))
         return self.means - quantile * self.deviations / np.sqrt(self.counts)
 
     def p_of(self, distances):
-        """Probability of one more run of each setting lying at least so far from the mean: float array, shape (settings,); NaN
-        where the distance or the deviation is unknown."""
+        """Probability of one more run of each setting lying at least so far from the mean: float
+        array, shape (settings,); NaN where the distance or the deviation is unknown.
+        """
         scale = self.deviations * np.sqrt(1 + 1 / self.counts)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where((distances == 0) & (scale == 0), 0.0, distances / scale)
@@ -56,10 +66,11 @@ class Noise(NamedTuple):
 
 
 def welch(one, other):
-    """The mean of one set of runs against another's, each with a deviation of its own (Welch 1947, Biometrika 34).
+    """The mean of one set of runs against another's, each with a deviation of its own (Welch 1947,
+    Biometrika 34).
 
-    Where there is but one run of one of them, it is held against the prediction interval of the other, and has no confidence
-    interval; of one run each nothing is known.
+    Where there is but one run of one of them, it is held against the prediction interval of the
+    other, and has no confidence interval; of one run each nothing is known.
 
     Parameters
     ----------
@@ -79,18 +90,25 @@ def welch(one, other):
         with warnings.catch_warnings(action="ignore"):  # about runs that all end alike
             return _tested(difference, stats.ttest_ind(one, other, equal_var=False))
     noise = noise_of([max(one, other, key=len)])
-    return Difference(difference, p=float(noise.p_of(abs(difference))[0])) if noise else Difference(difference)
+    return (
+        Difference(difference, p=float(noise.p_of(abs(difference))[0]))
+        if noise
+        else Difference(difference)
+    )
 
 
 def _tested(difference, test):
-    return Difference(difference, *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue))
+    return Difference(
+        difference, *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue)
+    )
 
 
 def ranks(one, other):
-    """How much one set of runs lies over another, by their ranks: of measures that are far from normally distributed.
+    """How much one set of runs lies over another, by their ranks: of measures that are far from
+    normally distributed.
 
-    The difference and its interval are Hodges and Lehmann's (1963, Ann. Math. Statist. 34), the p is the exact one of Wilcoxon,
-    Mann and Whitney's test, also where values are equal.
+    The difference and its interval are Hodges and Lehmann's (1963, Ann. Math. Statist. 34), the p
+    is the exact one of Wilcoxon, Mann and Whitney's test, also where values are equal.
 
     Parameters
     ----------
@@ -99,8 +117,8 @@ def ranks(one, other):
     Returns
     -------
     Difference
-        The median of the differences of all pairs, and its interval, NaN where there are too few runs for one. Only the
-        difference, if there is but one run of one of them.
+        The median of the differences of all pairs, and its interval, NaN where there are too few
+        runs for one. Only the difference, if there is but one run of one of them.
     """
     from scipy.stats import rankdata
 
@@ -109,7 +127,8 @@ def ranks(one, other):
     if min(len(one), len(other)) < 2 or np.isnan(difference):
         return Difference(difference)
     count, total = len(one), len(one) + len(other)
-    # The interval leaves out as many of the pairs, at either end, as the sum of ranks seldom is above the least that it can be.
+    # The interval leaves out as many of the pairs, at either end, as the sum of ranks seldom is
+    # above the least that it can be.
     usual = _sums(np.arange(total), count)
     outside = np.searchsorted(usual.cumsum(), ERROR / 2, side="right") - count * (count - 1) // 2
     low, high = (pairs[outside - 1], pairs[-outside]) if outside > 0 else (np.nan, np.nan)
@@ -122,7 +141,10 @@ def ranks(one, other):
 
 
 def _sums(values, count):
-    """The probabilities of 0, 1, ... as the sum of so many of some whole numbers, if each choice of them is equally likely."""
+    """The probabilities of 0, 1, ...
+
+    as the sum of so many of some whole numbers, if each choice of them is equally likely.
+    """
     ways = np.zeros((count + 1, values.sum() + 1))
     ways[0, 0] = 1
     for value in values:
@@ -144,20 +166,24 @@ def fisher(one, other):
     """
     from scipy import stats
 
-    return float(stats.fisher_exact([[count, total - count] for count, total in (one, other)]).pvalue)
+    return float(
+        stats.fisher_exact([[count, total - count] for count, total in (one, other)]).pvalue
+    )
 
 
 def noise_of(several, pool=True):
     """How far repeats scatter; None if nothing was repeated.
 
-    Three runs say little of their deviation, those of 21 settings together much: there is one deviation for all, unless
-    Bartlett's test (1937, Proc. Royal Soc. A 160) finds theirs unequal. Of three normal repeats Levene's test would find fault
-    with half of all tables whose deviations are equal, and its variant by medians (Brown and Forsythe) with none at all.
+    Three runs say little of their deviation, those of 21 settings together much: there is one
+    deviation for all, unless Bartlett's test (1937, Proc. Royal Soc. A 160) finds theirs unequal.
+    Of three normal repeats Levene's test would find fault with half of all tables whose deviations
+    are equal, and its variant by medians (Brown and Forsythe) with none at all.
 
     Parameters
     ----------
     several : list of float array, shape (n,)
-        Runs of each setting. A setting of one run, or of one whose value is unknown, has the common deviation, or none.
+        Runs of each setting. A setting of one run, or of one whose value is unknown, has the
+        common deviation, or none.
     pool : bool
         False: each has its own, as where the same runs are looked at in several epochs.
 
@@ -179,7 +205,9 @@ def noise_of(several, pool=True):
         freedom = (counts - 1)[known].sum()
         common = (own * (counts - 1))[known].sum() / freedom
         own, freedoms = np.full(len(several), common), np.full(len(several), freedom)
-    return Noise(counts, np.array([np.mean(values) for values in several]), np.sqrt(own), freedoms, pooled)
+    return Noise(
+        counts, np.array([np.mean(values) for values in several]), np.sqrt(own), freedoms, pooled
+    )
 
 
 def _p_of_equal_deviations(several):
@@ -190,7 +218,8 @@ def _p_of_equal_deviations(several):
 
 
 def holm(p_values):
-    """p-values corrected for their number (Holm 1979, Scand. J. Statist. 6): under 0.05, one is beyond chance among all.
+    """p-values corrected for their number (Holm 1979, Scand. J. Statist. 6): under 0.05, one is
+    beyond chance among all.
 
     Parameters
     ----------
@@ -220,10 +249,11 @@ def shift(differences):
 
 
 def unlike(several, noise, best):
-    """Which settings differ from one that may have been chosen by its mean, with an error of 5% in all.
+    """Which settings differ from one that may have been chosen by its mean, with an error of 5% in
+    all.
 
-    By Tukey and Kramer's test of all pairs where repeats have one deviation (Kramer 1956, Biometrics 12), else by Welch's with
-    Bonferroni's correction for all pairs.
+    By Tukey and Kramer's test of all pairs where repeats have one deviation (Kramer 1956,
+    Biometrics 12), else by Welch's with Bonferroni's correction for all pairs.
 
     Parameters
     ----------
@@ -266,9 +296,10 @@ def explained(several, levels):
     Returns
     -------
     dict of str to (share, p)
-        By each name, given the others, the share of the sum of squares of all runs against their mean, and the probability of
-        as much by chance; under `TOGETHER`, of what they do only together; under `REPEATS`, what lies between these, p NaN. The
-        shares add up to 1 if every combination has as many runs.
+        By each name, given the others, the share of the sum of squares of all runs against their
+        mean, and the probability of as much by chance; under `TOGETHER`, of what they do only
+        together; under `REPEATS`, what lies between these, p NaN. The shares add up to 1 if every
+        combination has as many runs.
     """
     import pandas
     from scipy import stats
@@ -276,8 +307,13 @@ def explained(several, levels):
     from statsmodels.stats.anova import anova_lm
 
     counts = [len(values) for values in several]
-    columns = {f"x{place}": np.repeat(list(map(str, values)), counts) for place, values in enumerate(levels.values())}
-    frame = pandas.DataFrame(columns | {"y": np.concatenate(several), "cell": np.repeat(range(len(several)), counts)})
+    columns = {
+        f"x{place}": np.repeat(list(map(str, values)), counts)
+        for place, values in enumerate(levels.values())
+    }
+    frame = pandas.DataFrame(
+        columns | {"y": np.concatenate(several), "cell": np.repeat(range(len(several)), counts)}
+    )
 
     def model(terms):
         return ols(f"y ~ {' + '.join(f'C({term})' for term in terms) or 1}", frame).fit()
@@ -286,8 +322,11 @@ def explained(several, levels):
     if every.centered_tss == 0:
         return {}
     for column, name in zip(columns, levels):
-        table = anova_lm(model([other for other in columns if other != column]), model(columns), every)
-        # Its own p-values take the degrees of freedom of each model, but its F the deviation of the largest.
+        table = anova_lm(
+            model([other for other in columns if other != column]), model(columns), every
+        )
+        # Its own p-values take the degrees of freedom of each model, but its F the deviation of
+        # the largest.
         ps = stats.f.sf(table.F, table.df_diff, every.df_resid)
         found[name] = float(table.ss_diff[1] / every.centered_tss), float(ps[1])
     if table.df_diff[2] > 0:
@@ -296,8 +335,9 @@ def explained(several, levels):
 
 
 def separable(levels):
-    """Whether an analysis of variance can tell what varies apart: nothing goes along with the rest, and there is more than one
-    cell to each of their values; or there is only one thing that varies.
+    """Whether an analysis of variance can tell what varies apart: nothing goes along with the
+    rest, and there is more than one cell to each of their values; or there is only one thing that
+    varies.
 
     Parameters
     ----------
@@ -305,6 +345,10 @@ def separable(levels):
         As of `explained`.
     """
     values = [list(map(str, several)) for several in levels.values()]
-    columns = [[one == value for one in several] for several in values for value in sorted(set(several))[1:]]
+    columns = [
+        [one == value for one in several]
+        for several in values
+        for value in sorted(set(several))[1:]
+    ]
     rank = np.linalg.matrix_rank(np.array([[True] * len(values[0]), *columns], float)) - 1
     return len(values) == 1 or len(columns) == rank < len(values[0]) - 1

@@ -1,4 +1,7 @@
-"""How long epochs take and how much faster one device is than another, by medians: a pause now and then does not move them."""
+"""How long epochs take and how much faster one device is than another, by medians:
+
+a pause now and then does not move them.
+"""
 
 from typing import NamedTuple
 
@@ -24,10 +27,11 @@ def spread(values):
 
 
 def speed_up(seconds, reference):
-    """How many times less time was taken than by a reference: the geometric mean over repeats, each held against its own.
+    """How many times less time was taken than by a reference: the geometric mean over repeats,
+    each held against its own.
 
-    Twice and half are equally far from 1 in logarithms, so mean and interval (Student's t) are taken of these (Fleming and
-    Wallace 1986, Comm. ACM 29, on means of ratios).
+    Twice and half are equally far from 1 in logarithms, so mean and interval (Student's t) are
+    taken of these (Fleming and Wallace 1986, Comm. ACM 29, on means of ratios).
 
     Parameters
     ----------
@@ -37,10 +41,13 @@ def speed_up(seconds, reference):
     Returns
     -------
     SpeedUp
-        Without an interval for a single repeat; unknown where a time is 0, as by a clock that stood still.
+        Without an interval for a single repeat; unknown where a time is 0, as by a clock that
+        stood still.
     """
     if min(*seconds, *reference) <= 0:
         return SpeedUp(np.nan)
     mean, half_width = mean_and_half_width(np.log(reference) - np.log(seconds))
     with np.errstate(over="ignore"):  # of times that are hardly true
-        return SpeedUp(*(float(np.exp(value)) for value in (mean, mean - half_width, mean + half_width)))
+        return SpeedUp(
+            *(float(np.exp(value)) for value in (mean, mean - half_width, mean + half_width))
+        )

@@ -24,7 +24,9 @@ class Kind(NamedTuple):
     panels: dict  # as of `figures.curves`
     rows: list  # of Row
     columns: dict  # as `rows.columns_of` gives it
-    choices: dict  # of str to list of str: what runs may be chosen by, and the values that there are
+    choices: (
+        dict  # of str to list of str: what runs may be chosen by, and the values that there are
+    )
     notes: list  # of str
     speed: list  # of tables.Table: of devices
 
@@ -44,9 +46,15 @@ class Experiment(NamedTuple):
 
     @property
     def tables(self):
-        """The tables that the page does not show elsewhere: a single group is but a row of that of all runs."""
+        """The tables that the page does not show elsewhere:
+
+        a single group is but a row of that of all runs.
+        """
         main, *others = self.comparison.tables
-        return [*([main] if len(self.groups) > 1 else []), *(table for table in others if table.title != tables.DEVICES)]
+        return [
+            *([main] if len(self.groups) > 1 else []),
+            *(table for table in others if table.title != tables.DEVICES),
+        ]
 
 
 def kinds_of(rows):
@@ -57,23 +65,33 @@ def kinds_of(rows):
         if chosen:
             groups = [row.group for row in chosen if row.counts and not row.part]
             speed = [*filter(None, [tables.speed_table(groups)])]
-            columns, notes = columns_of(chosen), [*warnings_of(groups, counted=True), *losses.sentences(groups)]
+            columns, notes = (
+                columns_of(chosen),
+                [*warnings_of(groups, counted=True), *losses.sentences(groups)],
+            )
             if groups:
                 notes.insert(0, shared_by_rows(groups))
-            kinds.append(Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed))
+            kinds.append(
+                Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed)
+            )
     return kinds
 
 
 def _choices(rows, columns):
     settings = [name for name in columns if name.replace("-", "_") in FLAGS]
     choices = {"status": [row.status for row in rows]}
-    choices |= {name: [cell.text for cell in columns[name]] for name in (*settings, "device") if name in columns}
+    choices |= {
+        name: [cell.text for cell in columns[name]]
+        for name in (*settings, "device")
+        if name in columns
+    }
     choices = {name: sorted(set(values)) for name, values in choices.items()}
     return {name: values for name, values in choices.items() if 1 < len(values) <= MOST_CHOICES}
 
 
 def experiments_of(kind, searches, published):
-    """The comparisons of what lies in one folder each, as far as they tell more than the table of all.
+    """The comparisons of what lies in one folder each, as far as they tell more than the table of
+    all.
 
     Parameters
     ----------
@@ -81,8 +99,8 @@ def experiments_of(kind, searches, published):
     searches : collection of str
         Folders whose trials are no comparison.
     published : path or None
-        As of `comparison.View`. Its figures stand with those experiments that have the most of its rows: many others have a
-        run that is like one of them.
+        As of `comparison.View`. Its figures stand with those experiments that have the most of its
+        rows: many others have a run that is like one of them.
 
     Returns
     -------
@@ -105,7 +123,9 @@ def experiments_of(kind, searches, published):
 
 
 def _matches(groups, path):
-    """How many rows of published figures are of these groups, and how many of them under other conditions."""
+    """How many rows of published figures are of these groups, and how many of them under other
+    conditions.
+    """
     if path is None or groups[0].settings.is_gan:
         return 0, 0
     try:
@@ -113,7 +133,9 @@ def _matches(groups, path):
     except NothingPublished:
         return 0, 0
     of_these, of_others = set(), set()
-    for name, curve in (published.by_epoch | {name: {0: row} for name, row in published.final.items()}).items():
+    for name, curve in (
+        published.by_epoch | {name: {0: row} for name, row in published.final.items()}
+    ).items():
         of_kind = of_others if published.conditions.get(name) else of_these
         of_kind.update(map(id, curve.values()))
     return len(of_these), len(of_others)
@@ -141,7 +163,9 @@ def searches_of(results_dir, folders):
         Likewise, why another cannot be read.
     """
     found, broken = {}, {}
-    for folder in dict.fromkeys(folder.parent for folder in folders if folder.name.startswith("trial=")):
+    for folder in dict.fromkeys(
+        folder.parent for folder in folders if folder.name.startswith("trial=")
+    ):
         name = visible(folder.relative_to(results_dir).as_posix())
         try:
             search = runs.load_search(folder)

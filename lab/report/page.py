@@ -58,14 +58,22 @@ def write_report(results_dir, names, published, path):
     pictures, left_out = pictures_of([row.group.runs[0] for row in alone], results_dir)
     broken |= faults | ({} if names else _empty(results_dir, folders))
     title = f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"
-    page = {"title": f"{title} of {', '.join(names)}" if names else title, "written": datetime.datetime.now()}
+    page = {
+        "title": f"{title} of {', '.join(names)}" if names else title,
+        "written": datetime.datetime.now(),
+    }
     page |= {"kinds": kinds, "broken": broken, "experiments": experiments, "searches": searches}
-    page |= {"sections": [(row, about(row), some) for row, some in zip(alone, pictures)], "left_out": left_out}
+    page |= {
+        "sections": [(row, about(row), some) for row, some in zip(alone, pictures)],
+        "left_out": left_out,
+    }
     data = {"panels": {kind.name: kind.panels for kind in kinds}, "symbols": interactive.SYMBOLS}
     data |= {"curves": _curves(kinds, experiments), "charts": _charts(experiments, searches)}
     content = _render(page, data)
     with runs.atomic(path) as temporary:
-        temporary.write_text(content, "utf-8", errors="replace")  # names and JSON may hold half of a character
+        temporary.write_text(
+            content, "utf-8", errors="replace"
+        )  # names and JSON may hold half of a character
     console.say(f"{title} on a page of {len(content) / 1e6:.1f} MB: open it in a browser.")
     if broken:
         console.say(f"What cannot be read: {len(broken)}; the page says why.")
@@ -76,7 +84,11 @@ def write_report(results_dir, names, published, path):
 
 def _empty(results_dir, folders):
     """Folders without any run: by name, what is wrong with them."""
-    there = {folder.name for folder in results_dir.iterdir() if folder.is_dir() and not folder.name.startswith(".")}
+    there = {
+        folder.name
+        for folder in results_dir.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+    }
     used = {folder.relative_to(results_dir).parts[0] for folder in folders} | set(runs.Beside)
     return dict.fromkeys(sorted(there - used), "There is no run in this folder.")
 
@@ -97,17 +109,29 @@ def _folders(results_dir, names):
 def _curves(kinds, experiments):
     """The learning curves of each row, as the page's script draws them, by the row's number."""
     published = {
-        group.path: one.comparison.published.by_epoch.get(group.name, {}) for one in experiments for group in one.groups
+        group.path: one.comparison.published.by_epoch.get(group.name, {})
+        for one in experiments
+        for group in one.groups
     }
-    return {row.number: _curve(row, kind, published.get(row.group.path, {})) for kind in kinds for row in kind.rows}
+    return {
+        row.number: _curve(row, kind, published.get(row.group.path, {}))
+        for kind in kinds
+        for row in kind.rows
+    }
 
 
 def _curve(row, kind, published):
     estimates = row.group.curves()
-    curve = {"name": interactive.escaped(row.group.path), "kind": kind.name, "data": row.group.record.dataset.sha256[:8]}
+    curve = {
+        "name": interactive.escaped(row.group.path),
+        "kind": kind.name,
+        "data": row.group.record.dataset.sha256[:8],
+    }
     curve["mean"] = {name: interactive.rounded(mean) for name, (mean, _) in estimates.items()}
     if row.is_repeats:
-        curve["band"] = {name: interactive.band(*estimate, name) for name, estimate in estimates.items()}
+        curve["band"] = {
+            name: interactive.band(*estimate, name) for name, estimate in estimates.items()
+        }
     crosses = {}
     for epoch, figures in published.items():
         for name, figure in figures.items():
@@ -117,7 +141,9 @@ def _curve(row, kind, published):
 
 def _charts(experiments, searches):
     """The other charts, by where they stand on the page."""
-    charts = {f"{one.name}: {title}": chart for one in experiments for title, chart in one.charts.items()}
+    charts = {
+        f"{one.name}: {title}": chart for one in experiments for title, chart in one.charts.items()
+    }
     for name, search in searches.items():
         charts[f"{name}: search"] = interactive.search(search.trials, search.target_accuracy)
         if search.importances:
@@ -126,14 +152,35 @@ def _charts(experiments, searches):
 
 
 def _render(page, data):
-    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    options["finalize"] = lambda value: visible(value) if type(value) is str else value  # Markup is our own
+    options = {
+        "autoescape": True,
+        "undefined": jinja2.StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+    options["finalize"] = lambda value: (
+        visible(value) if type(value) is str else value
+    )  # Markup is our own
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), **options)
-    # Nothing of these comes from a run. The page's policy lets no other script run, whatever a run may have smuggled in.
+    # Nothing of these comes from a run. The page's policy lets no other script run, whatever a run
+    # may have smuggled in.
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("page.css", "page.js"))
     plotly = Markup(get_plotlyjs())
-    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in (script, plotly)]
-    encoded = simplejson.dumps(data, ignore_nan=True, separators=(",", ":"), cls=simplejson.JSONEncoderForHTML)
-    page = page | {"style": style, "script": script, "plotly": plotly, "policy": " ".join(f"'sha256-{one}'" for one in hashes)}
-    page |= {"data": Markup(encoded), "best": {heading(name) for name in HIGHER}, "most_rows": _MOST_ROWS}
+    hashes = [
+        base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in (script, plotly)
+    ]
+    encoded = simplejson.dumps(
+        data, ignore_nan=True, separators=(",", ":"), cls=simplejson.JSONEncoderForHTML
+    )
+    page = page | {
+        "style": style,
+        "script": script,
+        "plotly": plotly,
+        "policy": " ".join(f"'sha256-{one}'" for one in hashes),
+    }
+    page |= {
+        "data": Markup(encoded),
+        "best": {heading(name) for name in HIGHER},
+        "most_rows": _MOST_ROWS,
+    }
     return environment.get_template("page.html").render(page)

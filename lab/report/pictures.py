@@ -49,7 +49,8 @@ def pictures_of(several, results_dir):
     Returns
     -------
     pictures : list of list of Picture
-        By run. The most telling kind of picture comes into the page first, of all runs, until it is full.
+        By run. The most telling kind of picture comes into the page first, of all runs, until it
+        is full.
     left_out : int
         How many did not.
     """
@@ -61,19 +62,32 @@ def pictures_of(several, results_dir):
                 content, size = _content(path, room)
                 room -= len(content or "") * 3 // 4
                 left_out += content is None
-                words, within = _KINDS.get(kind, f"Samples after epoch {epoch}"), path.relative_to(results_dir)
-                pictures.append(Picture(words, within.as_posix(), quote(os.fsencode(within)), content, size, epoch))
+                words, within = (
+                    _KINDS.get(kind, f"Samples after epoch {epoch}"),
+                    path.relative_to(results_dir),
+                )
+                pictures.append(
+                    Picture(
+                        words, within.as_posix(), quote(os.fsencode(within)), content, size, epoch
+                    )
+                )
     return found, left_out
 
 
 def _wanted(run):
     """Paths of a run's pictures and their epochs, by their kind; None is that of samples by epoch."""
-    several = {kind: [(run.folder / kind, None)] for kind in _KINDS if (run.folder / kind).is_file()}
-    return several | {None: [(path, epoch) for epoch, path in runs.sample_paths(run.folder, MOST_EPOCHS).items()]}
+    several = {
+        kind: [(run.folder / kind, None)] for kind in _KINDS if (run.folder / kind).is_file()
+    }
+    return several | {
+        None: [(path, epoch) for epoch, path in runs.sample_paths(run.folder, MOST_EPOCHS).items()]
+    }
 
 
 def _content(path, room):
-    """A PNG file as text and its size, if it is one and there is room for it; a link may lead to somebody else's files."""
+    """A PNG file as text and its size, if it is one and there is room for it; a link may lead to
+    somebody else's files.
+    """
     try:
         if path.is_symlink() or path.stat().st_size > room:
             return None, None

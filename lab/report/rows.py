@@ -1,4 +1,6 @@
-"""What lies in a results folder, whatever state it is in, as the rows of a table and as what they stand for."""
+"""What lies in a results folder, whatever state it is in, as the rows of a table and as what they
+stand for.
+"""
 
 import itertools
 from typing import NamedTuple
@@ -60,9 +62,13 @@ def read(results_dir, folders):
         for folder in folders:
             try:
                 run = runs.load(folder)
-                tops.setdefault(groups.top_of(folder, results_dir), []).append((run, _evaluation(run, faults)))
+                tops.setdefault(groups.top_of(folder, results_dir), []).append(
+                    (run, _evaluation(run, faults))
+                )
             except (UserError, OSError) as error:
-                broken[folder.relative_to(results_dir).as_posix()] = str(error).replace(f"{results_dir}/", "")
+                broken[folder.relative_to(results_dir).as_posix()] = str(error).replace(
+                    f"{results_dir}/", ""
+                )
             bar.advance(1)
     found = [_rows(top, members, results_dir, faults) for top, members in tops.items()]
     ordered = itertools.chain(*groups.by_settings(found, of=lambda several: several[0].group))
@@ -78,13 +84,21 @@ def _evaluation(run, faults):
 
 
 def _rows(top, members, results_dir, faults):
-    """The rows of runs that lie beside each other: a mean only of those that count, and only if they differ in nothing else."""
-    alone = [_row(run, groups.group_of(run.folder, [run], [evaluation], results_dir), faults) for run, evaluation in members]
+    """The rows of runs that lie beside each other:
+
+    a mean only of those that count, and only if they differ in nothing else.
+    """
+    alone = [
+        _row(run, groups.group_of(run.folder, [run], [evaluation], results_dir), faults)
+        for run, evaluation in members
+    ]
     counted = groups.that_count([run for run, _ in members])
     try:
         groups.check_alike(top, counted)
     except UserError as error:
-        return [row._replace(reason=" ".join(filter(None, [row.reason, f"{error}."]))) for row in alone]
+        return [
+            row._replace(reason=" ".join(filter(None, [row.reason, f"{error}."]))) for row in alone
+        ]
     if len(counted) < 2:
         return alone
     status = counted[0].history.status  # which all of them have
@@ -95,8 +109,13 @@ def _rows(top, members, results_dir, faults):
     if len({run.history.epochs for run in counted}) > 1:
         told.append("The mean curve goes as far as all of them got.")
     mean = Row(groups.group_of(top, counted, evaluations, results_dir), status, " ".join(told))
-    of_kind = [row._replace(part=row.group.settings.is_gan == mean.group.settings.is_gan) for row in alone]
-    return [mean, *sorted(of_kind, key=lambda row: not row.counts)]  # behind a mean stands one that it is of
+    of_kind = [
+        row._replace(part=row.group.settings.is_gan == mean.group.settings.is_gan) for row in alone
+    ]
+    return [
+        mean,
+        *sorted(of_kind, key=lambda row: not row.counts),
+    ]  # behind a mean stands one that it is of
 
 
 def _row(run, group, faults):
@@ -107,28 +126,51 @@ def _row(run, group, faults):
         runs.DIVERGED: f"The loss became infinite or no number in epoch {history.epochs} of {epochs}: train more slowly.",
         runs.TRAINING: f"Still in training or killed, after {history.epochs} of {epochs} epochs.",
     }[history.status]
-    return Row(group, history.status, " ".join(filter(None, [reason, *run.breaks, faults.get(run.folder), run.to_resume])))
+    return Row(
+        group,
+        history.status,
+        " ".join(filter(None, [reason, *run.breaks, faults.get(run.folder), run.to_resume])),
+    )
 
 
 def columns_of(rows):
     """What a table of rows of one kind says beside their names: by column, a `Cell` for each row.
 
-    Metrics first, then on what data and how long they were trained, then what else differs, as flags call it.
+    Metrics first, then on what data and how long they were trained, then what else differs, as
+    flags call it.
     """
     several = [row.group for row in rows]
-    metrics = (*runs.MEASURES, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
-    columns = {tables.heading(name): [_measure(name, group) for group in several] for name in metrics}
-    columns["parameters"] = [Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several]
-    settings = {name: [Cell(value_in_words(group.settings, name) or "-") for group in several] for name in varying(several)}
+    metrics = (
+        (*runs.MEASURES, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
+    )
+    columns = {
+        tables.heading(name): [_measure(name, group) for group in several] for name in metrics
+    }
+    columns["parameters"] = [
+        Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several
+    ]
+    settings = {
+        name: [Cell(value_in_words(group.settings, name) or "-") for group in several]
+        for name in varying(several)
+    }
     columns |= {flag_of(name): settings.pop(name) for name in _DATA if name in settings}
     columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"].mean()) for group in several]
-    columns["s / run"] = [_seconds(np.mean([run.history.total_seconds or np.nan for run in group.runs])) for group in several]
+    columns["s / run"] = [
+        _seconds(np.mean([run.history.total_seconds or np.nan for run in group.runs]))
+        for group in several
+    ]
     columns["device"] = [Cell(group.device) for group in several]
     columns |= {flag_of(name): cells for name, cells in settings.items() if name != "device"}
     columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
-    columns["epochs trained"] = [Cell(str(max(run.history.epochs for run in group.runs))) for group in several]
-    columns["ended"] = [Cell(max(runs.ended(run.folder) for run in group.runs)) for group in several]
-    return {name: cells for name, cells in columns.items() if any(cell.text != "-" for cell in cells)}
+    columns["epochs trained"] = [
+        Cell(str(max(run.history.epochs for run in group.runs))) for group in several
+    ]
+    columns["ended"] = [
+        Cell(max(runs.ended(run.folder) for run in group.runs)) for group in several
+    ]
+    return {
+        name: cells for name, cells in columns.items() if any(cell.text != "-" for cell in cells)
+    }
 
 
 def _measure(name, group):
@@ -138,12 +180,16 @@ def _measure(name, group):
 
 
 def _seconds(value):
-    return Cell("-") if np.isnan(value) else Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
+    return (
+        Cell("-")
+        if np.isnan(value)
+        else Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
+    )
 
 
 def about(row):
-    """What there is to say of a run: the command that trains it again, what of its settings is not the default, how training
-    went, and every setting.
+    """What there is to say of a run: the command that trains it again, what of its settings is not
+    the default, how training went, and every setting.
 
     Returns
     -------
@@ -151,10 +197,18 @@ def about(row):
         "command": str or None; "unusual", "metrics", "facts", "settings": dict of str to str.
     """
     group, (run,) = row.group, row.group.runs
-    metrics = {tables.heading(name): tables.cell(name, values) for name, values in group.measures.items()}
+    metrics = {
+        tables.heading(name): tables.cell(name, values) for name, values in group.measures.items()
+    }
     metrics = {name: cell for name, cell in metrics.items() if cell != "-"}
-    unusual = {flag_of(name): text(value) for name, value in run.unusual.items() if (name, value) != ("dataset", DATASETS[0])}
-    settings = settings_of(group, [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)])
+    unusual = {
+        flag_of(name): text(value)
+        for name, value in run.unusual.items()
+        if (name, value) != ("dataset", DATASETS[0])
+    }
+    settings = settings_of(
+        group, [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)]
+    )
     facts = {"status": run.history.status} | facts_of(group) | {"ended": runs.ended(run.folder)}
     return {
         "command": runs.command_of(run.folder, run.record),

@@ -1,8 +1,9 @@
 """A run's trained model, read with suspicion: from its archive come numbers only.
 
-The network is built anew from the run's settings. Nothing that the archive says of classes, functions or files is ever acted
-on, and Keras does not read it. One of the user's own, whose source is not to be run for that, is built as the archive says, if
-that names nothing but layers of Keras's that we have reviewed.
+The network is built anew from the run's settings. Nothing that the archive says of classes,
+functions or files is ever acted on, and Keras does not read it. One of the user's own, whose
+source is not to be run for that, is built as the archive says, if that names nothing but layers of
+Keras's that we have reviewed.
 """
 
 import re
@@ -55,11 +56,15 @@ def load_model(run, own=None):
         advice = run.to_resume or "Train the run again with --overwrite"
         raise UserError(f"{run.folder} holds no {File.MODEL}. {advice}") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers
-        raise UserError(f"{path}: not the model of this run ({first_line(error)}); train it again with --overwrite") from error
+        raise UserError(
+            f"{path}: not the model of this run ({first_line(error)}); train it again with --overwrite"
+        ) from error
 
 
 def _loaded(run, archive, own):
-    if sorted(archive.namelist()) != _MEMBERS or any(member.compress_type for member in archive.infolist()):
+    if sorted(archive.namelist()) != _MEMBERS or any(
+        member.compress_type for member in archive.infolist()
+    ):
         raise ValueError(f"expected an uncompressed archive of {', '.join(_MEMBERS)}")
     if run.record.parameters > _MOST_PARAMETERS:
         raise ValueError(f"more than {_MOST_PARAMETERS:,} parameters")
@@ -72,7 +77,9 @@ def _loaded(run, archive, own):
     if not run.settings.is_own_net:
         _check_layers(config, model)
     with archive.open(_WEIGHTS) as file:
-        while file.read(MEGABYTE):  # to its end, where its checksum is compared: HDF5's own reader may crash over wrong bits
+        while file.read(
+            MEGABYTE
+        ):  # to its end, where its checksum is compared: HDF5's own reader may crash over wrong bits
             pass
         file.seek(0)
         (_assign_by_keras if own else _assign)(model, file)
@@ -94,10 +101,16 @@ def _misfit():
 
 
 def _layers_of(config):
-    """The layers that the configuration of a Sequential names, those within its layers behind each."""
+    """The layers that the configuration of a Sequential names, those within its layers behind
+    each.
+    """
     found = []
     for layer in config["layers"]:
-        registered = [layer["registered_name"]] if layer.get("registered_name") not in (None, layer["class_name"]) else []
+        registered = (
+            [layer["registered_name"]]
+            if layer.get("registered_name") not in (None, layer["class_name"])
+            else []
+        )
         found.append([layer.get("module"), layer["class_name"], *registered])
         if layer["class_name"] == "Sequential":
             found += _layers_of(layer["config"])
@@ -113,7 +126,9 @@ def _built(run, own, config):
     shape, classes = run.record.dataset.shape, len(run.record.dataset.classes)
     if own:
         return _built_by_user(own, shape, classes)
-    with keras.StatelessScope():  # only its end takes memory for weights: settings may ask for more than there is
+    with (
+        keras.StatelessScope()
+    ):  # only its end takes memory for weights: settings may ask for more than there is
         try:
             if run.settings.is_own_net:
                 model = _as_it_says(run, config)
@@ -155,7 +170,9 @@ def _assign(model, file):
 
 
 def _assign_by_keras(model, file):
-    """Let Keras set the weights of a model with layers of the user's own, if all of the file lies there plainly."""
+    """Let Keras set the weights of a model with layers of the user's own, if all of the file lies
+    there plainly.
+    """
     import h5py
 
     with h5py.File(file, "r") as stored:
@@ -188,13 +205,17 @@ def _places(layers, above="layers"):
     """Where Keras's file has the weights of some layers: pairs of a path and a variable."""
     seen = Counter()
     for layer in layers:
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        kind = re.sub(
+            r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", type(layer).__name__
+        ).lower()
         place = f"{above}/{kind}" + f"_{seen[kind]}" * (seen[kind] > 0)
         seen[kind] += 1
         if hasattr(layer, "layers"):
             yield from _places(layer.layers, f"{place}/layers")
         else:
-            yield from ((f"{place}/vars/{number}", weight) for number, weight in enumerate(layer.weights))
+            yield from (
+                (f"{place}/vars/{number}", weight) for number, weight in enumerate(layer.weights)
+            )
 
 
 def _array(stored, place, shape):
@@ -203,7 +224,9 @@ def _array(stored, place, shape):
 
     node = stored
     for part in place.split("/"):
-        if not isinstance(node, h5py.Group) or not isinstance(node.get(part, getlink=True), h5py.HardLink):
+        if not isinstance(node, h5py.Group) or not isinstance(
+            node.get(part, getlink=True), h5py.HardLink
+        ):
             raise _misfit()
         node = node[part]
     _check_array(node)
@@ -215,7 +238,8 @@ def _array(stored, place, shape):
 def _check_array(node):
     """Raise ValueError unless a node of a file is an array of numbers that lies in the file itself.
 
-    Before any value is touched: some types are read as addresses in memory, and some layouts name other files.
+    Before any value is touched: some types are read as addresses in memory, and some layouts name
+    other files.
     """
     import h5py
     import numpy as np
@@ -226,5 +250,9 @@ def _check_array(node):
     if not isinstance(node, h5py.Dataset) or node.id.get_type() not in numbers:
         raise _misfit()
     layout, size = node.id.get_create_plist(), node.dtype.itemsize * node.size
-    if layout.get_layout() != h5py.h5d.CONTIGUOUS or layout.get_external_count() or node.id.get_storage_size() != size:
+    if (
+        layout.get_layout() != h5py.h5d.CONTIGUOUS
+        or layout.get_external_count()
+        or node.id.get_storage_size() != size
+    ):
         raise _misfit()

@@ -1,6 +1,8 @@
-"""A run in the middle of its training, in one file: with it, the same command goes on as if nothing had happened.
+"""A run in the middle of its training, in one file: with it, the same command goes on as if
+nothing had happened.
 
-Keras's `BackupAndRestore` keeps neither the history nor what callbacks know, such as early stopping's best epoch.
+Keras's `BackupAndRestore` keeps neither the history nor what callbacks know, such as early
+stopping's best epoch.
 """
 
 from typing import Annotated, NamedTuple
@@ -36,7 +38,9 @@ class About(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
     metrics: Annotated[list[str], Field(max_length=100)]  # of each epoch, by column
     seconds: Annotated[float, Field(ge=0, lt=1e100)]  # of training so far
-    resumed: list[Annotated[Epoch, Field(ge=1)]]  # epochs after which the training was broken off before
+    resumed: list[
+        Annotated[Epoch, Field(ge=1)]
+    ]  # epochs after which the training was broken off before
     compiled: bool  # whether the first epoch contains the compiling
     stopping: Stopping | None = None
     identity: str | None = None  # of the run, as of `records.identity`; None: of an earlier version
@@ -106,7 +110,10 @@ def load_checkpoint(folder, fitting):
             if any(member.compress_type for member in file.zip.infolist()):
                 raise ValueError("its arrays are compressed")
             about = About.model_validate_json(str(file["about"]))
-            state, best = ([file[name] for name in file if name.startswith(kind)] for kind in ("state_", "best_"))
+            state, best = (
+                [file[name] for name in file if name.startswith(kind)]
+                for kind in ("state_", "best_")
+            )
             epochs = file["epochs"]
         if epochs.dtype != float or epochs.shape[1:] != (len(about.metrics),) or not len(epochs):
             raise ValueError("it lacks epochs")
@@ -119,7 +126,9 @@ def load_checkpoint(folder, fitting):
         raise
     except ValidationError as error:
         raise BrokenCheckpoint(fault_in(error)) from error
-    except Exception as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
+    except (
+        Exception
+    ) as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
         raise BrokenCheckpoint(first_line(error)) from error
 
 
@@ -135,12 +144,19 @@ def _check(checkpoint, fitting):
     if count > fitting.epochs or about.resumed != sorted({*about.resumed} & {*range(1, count + 1)}):
         raise ValueError("its epochs are not those of this run")
     stopping = about.stopping
-    if bool(stopping) != bool(fitting.patience) or (stopping and not _fits(stopping, lists["val_loss"], fitting.patience)):
+    if bool(stopping) != bool(fitting.patience) or (
+        stopping and not _fits(stopping, lists["val_loss"], fitting.patience)
+    ):
         raise ValueError("what it knows of early stopping does not fit its epochs")
-    for arrays, expected in ((checkpoint.state, fitting.state), (checkpoint.best, fitting.weights if stopping else [])):
+    for arrays, expected in (
+        (checkpoint.state, fitting.state),
+        (checkpoint.best, fitting.weights if stopping else []),
+    ):
         if [(array.shape, array.dtype.name) for array in arrays] != expected:
             raise ValueError("its arrays are not those of this run's network")
-    if not all(abs(checkpoint.state[place]).max(initial=0) < float("inf") for place in fitting.trained):
+    if not all(
+        abs(checkpoint.state[place]).max(initial=0) < float("inf") for place in fitting.trained
+    ):
         raise ValueError("its weights are not finite")
     if any(checkpoint.state[place] < 0 for place in fitting.counts):
         raise ValueError("its optimizer has done less than 0 steps")

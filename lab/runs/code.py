@@ -12,15 +12,28 @@ ROOT = Path(__file__).parents[2]
 # New files that a run may depend on: no virtual environment that git was not told to ignore.
 _NEW = (":(glob)*.py", "lab/*.py", "models/*.py")
 # The same for `git apply`, whatever the user's configuration makes of a difference.
-_PLAIN = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3")
+_PLAIN = (
+    "--binary",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--unified=3",
+)
 
-_GIT_SEARCH = ("GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")  # where it looks for the repository
+_GIT_SEARCH = (
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+)  # where it looks for the repository
 
 
 def versions():
     """The versions that a run depends on: package -> version."""
     packages = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in packages
+    }
 
 
 @functools.cache
@@ -37,7 +50,9 @@ def checkout():
     try:
         commit = _git("describe", "--always", "--abbrev=40").decode().strip()
         patch = _git("diff", "HEAD", "--relative", *_PLAIN)
-        for path in _git("ls-files", "--others", "--exclude-standard", "-z", *_NEW).split(b"\0")[:-1]:
+        for path in _git("ls-files", "--others", "--exclude-standard", "-z", *_NEW).split(b"\0")[
+            :-1
+        ]:
             patch += _git("diff", "--no-index", *_PLAIN, "/dev/null", path)
     except (OSError, subprocess.SubprocessError):
         return None, b""
@@ -56,7 +71,11 @@ def code_hash():
 
 def _git(*command):
     # Without the variables that name another repository, as git sets them for its hooks.
-    others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _GIT_SEARCH}
+    others = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _GIT_SEARCH
+    }
     done = subprocess.run(["git", *command], cwd=ROOT, env=others, capture_output=True, timeout=5)
     if done.returncode > 1:  # 1: there are differences
         done.check_returncode()

@@ -42,12 +42,16 @@ def save_figures(drawn, folder, vector=True):
             write(temporary)
         if vector and hasattr(figure, "savefig") and not any(axis.images for axis in figure.axes):
             with atomic(path.with_suffix(".svg")) as temporary:
-                figure.savefig(temporary, metadata={"Date": None})  # the same figure gives the same file
+                figure.savefig(
+                    temporary, metadata={"Date": None}
+                )  # the same figure gives the same file
     return [*drawn]
 
 
 def remove(path):
-    """Remove a figure, and the SVG that it also is, if it may have one; nothing where there is none."""
+    """Remove a figure, and the SVG that it also is, if it may have one; nothing where there is
+    none.
+    """
     if path.exists():
         if path.name in VECTOR or path.name not in list(File):
             path.with_suffix(".svg").unlink(missing_ok=True)

@@ -15,7 +15,10 @@ from lab.settings import UserError
 
 
 class File(StrEnum):
-    """Every file that is written straight into a run's folder: what is not named here would survive ``--overwrite``."""
+    """Every file that is written straight into a run's folder:
+
+    what is not named here would survive ``--overwrite``.
+    """
 
     CONFIG = "config.json"
     PATCH = "code.patch"
@@ -66,7 +69,10 @@ class Output(NamedTuple):
 
     @property
     def title(self):
-        """What the run's figure calls it: without the values of a sweep, which the figure tells beside it."""
+        """What the run's figure calls it:
+
+        without the values of a sweep, which the figure tells beside it.
+        """
         parts = self.name.split("/")
         return next((part for part in reversed(parts) if "=" not in part), self.name)
 
@@ -118,7 +124,9 @@ def check_inside(top, path):
     """Raise UserError unless a path lies within a folder, as of `is_inside`."""
     if not is_inside(top, path):
         link = "it is, or passes through, a link, which is not followed"
-        raise UserError(f"{path} lies outside of the folder {top}: {link}; remove the link, or choose another name")
+        raise UserError(
+            f"{path} lies outside of the folder {top}: {link}; remove the link, or choose another name"
+        )
 
 
 def own_file(folder, file):
@@ -133,7 +141,9 @@ def plain(text):
 
 
 def existing(results_dir, name):
-    """The folder of a run, or of several, that is there; UserError, which names some that are, if it is not."""
+    """The folder of a run, or of several, that is there; UserError, which names some that are, if
+    it is not.
+    """
     folder, top = folder_of(results_dir, name), Path(results_dir).resolve()
     if folder.is_dir():
         return folder
@@ -146,17 +156,28 @@ def existing(results_dir, name):
         raise UserError(f"no run at {folder}: there is no run in {top}; {advice}")
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     there = f"{top} holds {', '.join(names[:_MOST_NAMES])}{more}"
-    raise UserError(f"no run at {folder}{suggestion(name, names)}: {there}; name one of them, or train it first")
+    raise UserError(
+        f"no run at {folder}{suggestion(name, names)}: {there}; name one of them, or train it first"
+    )
 
 
 def _names_in(folder, results_dir):
-    """The names of the runs and sweeps in a folder, which are looked into no further than to the first run."""
-    held = [path for path in _folders_in(folder, results_dir) if any(File.CONFIG in names for *_, names in os.walk(path))]
+    """The names of the runs and sweeps in a folder, which are looked into no further than to the
+    first run.
+    """
+    held = [
+        path
+        for path in _folders_in(folder, results_dir)
+        if any(File.CONFIG in names for *_, names in os.walk(path))
+    ]
     return [path.relative_to(results_dir).as_posix() for path in held]
 
 
 def display_name(folder):
-    """What a run's figures call it: its folder; of one of many (``unroll=5/seed=0``), with those above that say of which."""
+    """What a run's figures call it:
+
+    its folder; of one of many (``unroll=5/seed=0``), with those above that say of which.
+    """
     parts = [folder.name]
     for above in folder.parents:
         if "=" not in parts[0]:
@@ -166,7 +187,9 @@ def display_name(folder):
 
 
 def check_free(folder, overwrite=False):
-    """Raise UserError if a run cannot be written to ``folder``, or another is there and must not be overwritten."""
+    """Raise UserError if a run cannot be written to ``folder``, or another is there and must not
+    be overwritten.
+    """
     ancestor = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to {ancestor}: choose another --results-dir")
@@ -175,7 +198,11 @@ def check_free(folder, overwrite=False):
         raise UserError(f"{folder} lies within the run {around}: choose another name")
     if any(path != folder for path in below(folder, File.CONFIG)):
         raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
-    if not overwrite and (folder / File.CHECKPOINT).exists() and not (folder / File.CONFIG).exists():
+    if (
+        not overwrite
+        and (folder / File.CHECKPOINT).exists()
+        and not (folder / File.CONFIG).exists()
+    ):
         advice = f"put the {File.CONFIG} back that is not there, to resume it, or add --overwrite"
         raise UserError(f"{folder} holds the {File.CHECKPOINT} of an unfinished run: {advice}")
     if not overwrite and has_files(folder):
@@ -183,16 +210,20 @@ def check_free(folder, overwrite=False):
 
 
 def below(folder, file=None):
-    """The folders below a folder and itself, if need be only those that hold a file of this name: a sorted list of Path.
+    """The folders below a folder and itself, if need be only those that hold a file of this name:
+    a sorted list of Path.
 
     Other processes may make and remove some meanwhile.
     """
-    return sorted(Path(place) for place, _, names in os.walk(folder) if file is None or file in names)
+    return sorted(
+        Path(place) for place, _, names in os.walk(folder) if file is None or file in names
+    )
 
 
 def make_free(folder):
-    """Make a folder for what is no run, and is replaced when it is written again; UserError as of `check_free`, or if a run
-    is there."""
+    """Make a folder for what is no run, and is replaced when it is written again; UserError as of
+    `check_free`, or if a run is there.
+    """
     check_free(folder, overwrite=True)
     if has_record(folder):
         raise UserError(f"{folder} holds a run: choose another name")
@@ -253,7 +284,9 @@ def named(results_dir, names, holds=holds_run):
         if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")
         folders += found or tops  # whoever reads it will say what it lacks
-    return [*{folder.resolve(): folder for folder in reversed(folders)}.values()][::-1]  # once each, also by a link
+    return [*{folder.resolve(): folder for folder in reversed(folders)}.values()][
+        ::-1
+    ]  # once each, also by a link
 
 
 def is_pattern(name):
@@ -262,7 +295,9 @@ def is_pattern(name):
 
 
 def _matching(results_dir, pattern):
-    """The folders whose names are like a pattern, whose parts may be ``**`` for any folders; links lead nowhere else."""
+    """The folders whose names are like a pattern, whose parts may be ``**`` for any folders; links
+    lead nowhere else.
+    """
     parts = PurePosixPath(pattern).parts
     if "/" in parts or ".." in parts or any("**" in part and part != "**" for part in parts):
         raise UserError(f"not a pattern of runs' names: {pattern!r}")
@@ -288,7 +323,9 @@ def _folders_in(folder, top):
 
 @contextlib.contextmanager
 def locked(folder, seconds=0):
-    """Make a folder and close it to any other process, for which it waits so long; removed in the end if it is still empty."""
+    """Make a folder and close it to any other process, for which it waits so long; removed in the
+    end if it is still empty.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock", timeout=seconds)
@@ -298,12 +335,17 @@ def locked(folder, seconds=0):
             lock.acquire()
             break
         except Timeout:
-            raise UserError(f"another process is writing to {folder}: wait for it, or choose another name") from None
+            raise UserError(
+                f"another process is writing to {folder}: wait for it, or choose another name"
+            ) from None
         except OSError as error:
-            # Whoever had locked it may have removed it just now, since it was empty; between two looks of `mkdir` perhaps.
+            # Whoever had locked it may have removed it just now, since it was empty; between two
+            # looks of `mkdir` perhaps.
             if last or not isinstance(error, (FileNotFoundError, FileExistsError)):
                 advice = "choose another name, or another --results-dir"
-                raise UserError(f"cannot make the folder {folder}: {error.strerror}; {advice}") from error
+                raise UserError(
+                    f"cannot make the folder {folder}: {error.strerror}; {advice}"
+                ) from error
     try:
         yield
     finally:
@@ -312,7 +354,9 @@ def locked(folder, seconds=0):
 
 
 def unlock(folder):
-    """Remove what `locked` has made of a folder, if nothing else is in it; the lock itself ends with its process."""
+    """Remove what `locked` has made of a folder, if nothing else is in it; the lock itself ends
+    with its process.
+    """
     (folder / ".lock").unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # it holds something
         folder.rmdir()

@@ -1,4 +1,7 @@
-"""What a run's JSON files say. Checked against what we expect of them; a run is read once, and passed on whole."""
+"""What a run's JSON files say.
+
+Checked against what we expect of them; a run is read once, and passed on whole.
+"""
 
 import contextlib
 import hashlib
@@ -9,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import simplejson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from lab.console import command, say
 from lab.inputs import in_a_line, read, visible
@@ -41,7 +52,8 @@ CURVES = {
 # Real figures are far from what a float64 cannot square. None stands for what was no finite number.
 Number = Annotated[float, Field(gt=-1e100, lt=1e100)] | None
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
-# Tables, figures and pages show it: so it does nothing there, and is no longer than they have room for.
+# Tables, figures and pages show it: so it does nothing there, and is no longer than they have room
+# for.
 _VISIBLE = BeforeValidator(lambda given: in_a_line(given) if isinstance(given, str) else given)
 Line = Annotated[str, Field(max_length=2_000), _VISIBLE]
 # The name of a run, its layers and its data may be as long as a path each.
@@ -74,8 +86,12 @@ class DataSet(BaseModel):
     # Of data of the user's own; what is known by name is filled in.
     path: Line | None = None  # where they were
     classes: Annotated[tuple[Line, ...], Field(strict=False, min_length=2, max_length=1_000)] = ()
-    shape: Annotated[tuple[Side, Side, Channels], Field(strict=False)] | Annotated[tuple[Whole], Field(strict=False)] = ()
-    # Of a folder of pictures: their size in pixels a side, what 16 bits were divided by, other files by their endings.
+    shape: (
+        Annotated[tuple[Side, Side, Channels], Field(strict=False)]
+        | Annotated[tuple[Whole], Field(strict=False)]
+    ) = ()
+    # Of a folder of pictures: their size in pixels a side, what 16 bits were divided by, other
+    # files by their endings.
     resize: Side | None = None
     divisor: Literal[255, 4_095, 65_535] | None = None
     ignored: Annotated[dict[Line, Whole], Field(max_length=100)] = {}
@@ -85,8 +101,14 @@ class DataSet(BaseModel):
 
     @property
     def pictures(self):
-        """What a user's own pictures are taken for, as of `data.read_pictures`: "digits", "object" or "whole"."""
-        if (self.classes, self.shape) == (CLASSES["mnist"], IMAGE_SHAPES["mnist"]):  # also of data of the user's own
+        """What a user's own pictures are taken for, as of `data.read_pictures`:
+
+        "digits", "object" or "whole".
+        """
+        if (self.classes, self.shape) == (
+            CLASSES["mnist"],
+            IMAGE_SHAPES["mnist"],
+        ):  # also of data of the user's own
             return "digits"
         return "object" if self.name == "fashion_mnist" else "whole"
 
@@ -150,7 +172,9 @@ class History(BaseModel):
     epoch_seconds: Annotated[list[Annotated[float, Field(ge=0, lt=1e100)]], Field(min_length=1)]
     device: Line = "unknown"
     compiled: bool = True  # whether the first epoch contains the compiling
-    start_seconds: Number = None  # from the start of TensorFlow to the first epoch; None: it ran already, or is unknown
+    start_seconds: Number = (
+        None  # from the start of TensorFlow to the first epoch; None: it ran already, or is unknown
+    )
     total_seconds: Annotated[float, Field(ge=0, lt=1e100)] | None = None
     # Epochs after which the training was broken off; those that follow contain compiling.
     resumed: list[Annotated[int, Field(ge=1)]] = []
@@ -164,7 +188,11 @@ class History(BaseModel):
         if max(self.resumed, default=0) > self.epochs:
             raise ValueError(f'expected numbers of at most {self.epochs} in "resumed"')
         for name, values in self.curves.items():
-            known = [value for value in values if value is not None] if name.endswith("accuracy") else []
+            known = (
+                [value for value in values if value is not None]
+                if name.endswith("accuracy")
+                else []
+            )
             if known and not -_ROUNDING <= min(known) <= max(known) <= 1 + _ROUNDING:
                 raise ValueError(f'expected numbers from 0 to 1 in "{name}"')
         if "saved_epoch" in self.model_fields_set and not 1 <= self.saved_epoch <= self.epochs:
@@ -177,18 +205,34 @@ class History(BaseModel):
 
     @property
     def steady_seconds(self):
-        """Seconds of the epochs that contain no compiling: without the first, and the first after each break."""
-        return [seconds for place, seconds in enumerate(self.epoch_seconds) if place and place not in self.resumed]
+        """Seconds of the epochs that contain no compiling:
+
+        without the first, and the first after each break.
+        """
+        return [
+            seconds
+            for place, seconds in enumerate(self.epoch_seconds)
+            if place and place not in self.resumed
+        ]
 
     @property
     def curves(self):
-        """Keras's lists by epoch: dict of str to list of float, None for what was no finite number."""
+        """Keras's lists by epoch:
+
+        dict of str to list of float, None for what was no finite number.
+        """
         return self.model_extra
 
     @property
     def final(self):
-        """What Keras's lists say of the epoch whose weights were saved: dict of str to float or None."""
-        return {name: values[(self.saved_epoch or self.epochs) - 1] for name, values in self.curves.items()}
+        """What Keras's lists say of the epoch whose weights were saved:
+
+        dict of str to float or None.
+        """
+        return {
+            name: values[(self.saved_epoch or self.epochs) - 1]
+            for name, values in self.curves.items()
+        }
 
 
 class Column(NamedTuple):
@@ -196,8 +240,8 @@ class Column(NamedTuple):
 
     heading: str
     digits: int  # decimal places
-    # What it can be at least and at most; an interval that would leave them is none. The unbiased estimates of a divergence
-    # and of a distance may fall a little below 0, the quantities do not.
+    # What it can be at least and at most; an interval that would leave them is none. The unbiased
+    # estimates of a divergence and of a distance may fall a little below 0, the quantities do not.
     bounds: tuple[float, float]
 
 
@@ -228,8 +272,12 @@ class Evaluation(BaseModel):
     recall: Number = _measure("recall", 3, _FRACTION)
     density: Number = _measure("density", 3, _POSITIVE)
     coverage: Number = _measure("coverage", 3, _FRACTION)
-    of_data: Annotated[dict[Line, Number], Field(max_length=100)] = {}  # the same measures of real data in place of samples
-    by_epoch: Annotated[dict[Line, list[Number]], Field(max_length=100)] = {}  # "epoch", and some of the measures
+    of_data: Annotated[
+        dict[Line, Number], Field(max_length=100)
+    ] = {}  # the same measures of real data in place of samples
+    by_epoch: Annotated[
+        dict[Line, list[Number]], Field(max_length=100)
+    ] = {}  # "epoch", and some of the measures
     by_epoch_of_data: Annotated[dict[Line, Number], Field(max_length=100)] = {}
     samples: Annotated[int, Field(ge=1, lt=2**53)] = None
     classifier: Line = None
@@ -239,18 +287,25 @@ class Evaluation(BaseModel):
 
     @model_validator(mode="after")
     def _check(self):
-        if self.counts is not None and (self.samples is None or len(self.counts) != len(self.classes or ())):
+        if self.counts is not None and (
+            self.samples is None or len(self.counts) != len(self.classes or ())
+        ):
             raise ValueError('expected "samples", and "classes" as many as "counts"')
         if self.shares is not None and len(self.shares) != len(self.counts or ()):
             raise ValueError('expected as many "shares" as "counts"')
-        if self.by_epoch and (None in self.by_epoch.get("epoch", [None]) or len({*map(len, self.by_epoch.values())}) > 1):
+        if self.by_epoch and (
+            None in self.by_epoch.get("epoch", [None])
+            or len({*map(len, self.by_epoch.values())}) > 1
+        ):
             raise ValueError('expected lists of equal length in "by_epoch", and "epoch" among them')
         return self
 
 
 # The measures of a GAN's samples: a `Column` each.
 MEASURES = {
-    name: field.json_schema_extra["column"] for name, field in Evaluation.model_fields.items() if field.json_schema_extra
+    name: field.json_schema_extra["column"]
+    for name, field in Evaluation.model_fields.items()
+    if field.json_schema_extra
 }
 
 
@@ -275,7 +330,9 @@ class Search(BaseModel):
     trials: list[Trial]  # by rising number
     failed: Whole = 0  # trials that are not among these
     # Of what is searched for; empty of few trials.
-    importances: Annotated[dict[Line, Annotated[float, Field(ge=0, lt=2)]], Field(max_length=100)] = {}
+    importances: Annotated[
+        dict[Line, Annotated[float, Field(ge=0, lt=2)]], Field(max_length=100)
+    ] = {}
 
     @model_validator(mode="after")
     def _check(self):
@@ -303,7 +360,10 @@ def best_first(trials, goal):
     list of Trial
     """
     able = [trial for trial in trials if trial.whole and trial.reached]
-    return sorted(able, key=lambda one: (one.parameters if goal.target_accuracy else -one.accuracy, -one.accuracy))
+    return sorted(
+        able,
+        key=lambda one: (one.parameters if goal.target_accuracy else -one.accuracy, -one.accuracy),
+    )
 
 
 class Run(NamedTuple):
@@ -316,18 +376,25 @@ class Run(NamedTuple):
 
     @property
     def unusual(self):
-        """The settings that would have to be given to train it again: a dict, as of `Settings.unusual`."""
+        """The settings that would have to be given to train it again:
+
+        a dict, as of `Settings.unusual`.
+        """
         settings = self.settings.replace(threads=self.record.threads or self.settings.threads)
         return settings.unusual(self.record.dataset.train)
 
     @property
     def again(self):
         """As `unusual`, with the place that data of the user's own were in."""
-        return self.unusual | ({"dataset": self.record.dataset.path} if self.record.dataset.path else {})
+        return self.unusual | (
+            {"dataset": self.record.dataset.path} if self.record.dataset.path else {}
+        )
 
     @property
     def to_resume(self):
-        """A sentence that names the command that resumes the run, in a line of its own, if it can be resumed; else empty."""
+        """A sentence that names the command that resumes the run, in a line of its own, if it can
+        be resumed; else empty.
+        """
         goes_on = self.history.status == TRAINING or (
             self.history.status == INTERRUPTED and (self.folder / File.CHECKPOINT).exists()
         )
@@ -338,7 +405,9 @@ class Run(NamedTuple):
         """Sentences about what a resumed run was trained with otherwise than before: a list."""
         origins = [self.record, *self.record.parts]
         pairs = [(new.after, changes(old, new)) for old, new in itertools.pairwise(origins)]
-        words = [f"after epoch {after} with {', '.join(changed)}" for after, changed in pairs if changed]
+        words = [
+            f"after epoch {after} with {', '.join(changed)}" for after, changed in pairs if changed
+        ]
         return [f"{self.folder} was resumed {' and '.join(words)}."] if words else []
 
 
@@ -361,12 +430,15 @@ def load(folder):
     record, settings = _record_in(folder)
     history = _read(History, folder, File.HISTORY, _advice(folder, record))
     if not set(CURVES[settings.is_gan]) <= set(history.curves):
-        raise UserError(f"{folder / File.HISTORY}: expected lists {', '.join(CURVES[settings.is_gan])}")
+        raise UserError(
+            f"{folder / File.HISTORY}: expected lists {', '.join(CURVES[settings.is_gan])}"
+        )
     return Run(folder, settings, record, history)
 
 
 def latest(results_dir, most):
-    """Yield the runs whose histories were written last, the last first, of so many those that can be read.
+    """Yield the runs whose histories were written last, the last first, of so many those that can
+    be read.
 
     Other processes may remove some meanwhile.
     """
@@ -380,18 +452,24 @@ def latest(results_dir, most):
 
 
 def checked(record):
-    """The content of a config.json, if what reads it takes it; UserError before anything is trained that could not be read."""
+    """The content of a config.json, if what reads it takes it; UserError before anything is
+    trained that could not be read.
+    """
     try:
         settings_of(Record.model_validate(simplejson.loads(simplejson.dumps(record))))
     except ValidationError as error:
-        raise UserError(f"the run could not be read again: in its {File.CONFIG}, {fault_in(error)}") from error
+        raise UserError(
+            f"the run could not be read again: in its {File.CONFIG}, {fault_in(error)}"
+        ) from error
     return record
 
 
 def _record_in(folder):
     """What a run's config.json says, and the settings that it gives."""
     to_put_back = f"Put it back to resume the run from its {File.CHECKPOINT}, or train the run again with --overwrite"
-    record = _read(Record, folder, File.CONFIG, to_put_back if (folder / File.CHECKPOINT).exists() else _AGAIN)
+    record = _read(
+        Record, folder, File.CONFIG, to_put_back if (folder / File.CHECKPOINT).exists() else _AGAIN
+    )
     try:
         return record, settings_of(record)
     except UserError as error:
@@ -404,9 +482,13 @@ def _advice(folder, record):
 
 
 def _needs_no_history(folder):
-    """Whether a run can be resumed, or trained anew, without loss where its history is missing or was spoilt by a power cut: it
-    is in the checkpoint, too; and of a run that has neither that nor a model, there is nothing else."""
-    there = {file for file in (File.HISTORY, File.CHECKPOINT, File.MODEL) if (folder / file).exists()}
+    """Whether a run can be resumed, or trained anew, without loss where its history is missing or
+    was spoilt by a power cut: it is in the checkpoint, too; and of a run that has neither that nor
+    a model, there is nothing else.
+    """
+    there = {
+        file for file in (File.HISTORY, File.CHECKPOINT, File.MODEL) if (folder / file).exists()
+    }
     return File.CHECKPOINT in there or there != {File.HISTORY, File.MODEL}
 
 
@@ -416,42 +498,64 @@ def resuming(folder, record):
 
 
 def command_of(folder, record):
-    """The command that trains the run in a folder again, or resumes it; of its `Record`, nothing that could do harm."""
+    """The command that trains the run in a folder again, or resumes it; of its `Record`, nothing
+    that could do harm.
+    """
     recorded = re.match(r"python train\.py (?:-m |--model-name=)(\S+)", record.command or "")
     parts = recorded[1].split("/") if recorded else []
-    count = len(parts) if folder.parts[-len(parts) :] == tuple(parts) else 1  # another folder, if it was moved
+    count = (
+        len(parts) if folder.parts[-len(parts) :] == tuple(parts) else 1
+    )  # another folder, if it was moved
     name = "/".join(folder.parts[-count:])
     given = Run(folder, settings_of(record), record, None).again
     if is_own_net(given.get("net", NETS[0])) and not Path(given["net"].rpartition(":")[0]).exists():
         given["net"] = f"FOLDER/{given['net']}"  # which the record does not know
     flags = as_flags(given) + " --tensorboard" * (folder / TENSORBOARD).is_dir()
-    return command("train.py", name, flags, results_dir=Path(*folder.parts[:-count]), data_dir=record.data_dir)
+    return command(
+        "train.py", name, flags, results_dir=Path(*folder.parts[:-count]), data_dir=record.data_dir
+    )
 
 
 def changes(old, new):
-    """What was otherwise in the training of later epochs than of earlier ones: a list of words; of two `Origin`."""
+    """What was otherwise in the training of later epochs than of earlier ones:
+
+    a list of words; of two `Origin`.
+    """
     codes = [(one.code, one.commit) for one in (old, new)]
     other = next((before != after for before, after in zip(*codes) if before and after), False)
     words = ["other code"] if other else []
     known = sorted(set(old.versions) & set(new.versions))
     pairs = [(name, new.versions[name], old.versions[name]) for name in known]
-    words += [f"{name} {version} in place of {before}" for name, version, before in pairs if version != before]
+    words += [
+        f"{name} {version} in place of {before}"
+        for name, version, before in pairs
+        if version != before
+    ]
     if old.device and new.device and old.device != new.device:
         words.append(f"{new.device} in place of {old.device}")
     return words
 
 
 def settings_of(record):
-    """The `Settings` of a `Record`, resolved as they were when it was written; UserError if they are none."""
+    """The `Settings` of a `Record`, resolved as they were when it was written; UserError if they
+    are none.
+    """
     given = record.settings
     if "net" not in given:
         raise UserError('expected "settings" with "net" among them')
-    # Versions before this one left None what was not given, and told beside it what a GAN was trained with.
+    # Versions before this one left None what was not given, and told beside it what a GAN was
+    # trained with.
     resolved = {"dataset": record.dataset.name, **record.gan_options}
-    settings = Settings(**given | {name: value for name, value in resolved.items() if given.get(name) is None})
+    settings = Settings(
+        **given | {name: value for name, value in resolved.items() if given.get(name) is None}
+    )
     if settings.dataset != record.dataset.name:
-        raise UserError(f"its settings name the data set {settings.dataset}, but it was trained on {record.dataset.name}")
-    if settings.is_own_net and "/" in settings.net:  # which train.py never writes: `--net` would run it
+        raise UserError(
+            f"its settings name the data set {settings.dataset}, but it was trained on {record.dataset.name}"
+        )
+    if (
+        settings.is_own_net and "/" in settings.net
+    ):  # which train.py never writes: `--net` would run it
         raise UserError(f"its net {settings.net} names a folder")
     return settings
 
@@ -460,7 +564,9 @@ def load_ended(folder):
     """Read a run whose training came to an end, be it before its time; UserError for any other."""
     run = load(folder)
     if run.history.status == TRAINING:
-        raise UserError(f"{folder} is not finished: it is in training, or was killed. {run.to_resume}")
+        raise UserError(
+            f"{folder} is not finished: it is in training, or was killed. {run.to_resume}"
+        )
     return run
 
 
@@ -476,8 +582,9 @@ def state(folder):
     record : Record or None
         None where there is no run.
     status : str or None
-        As of `History`; `TRAINING` also of a run that was interrupted and can be resumed, or that has no history, as one that
-        was killed in its first epoch, or whose history a power cut has spoilt: it is in the checkpoint, too.
+        As of `History`; `TRAINING` also of a run that was interrupted and can be resumed, or that
+        has no history, as one that was killed in its first epoch, or whose history a power cut has
+        spoilt: it is in the checkpoint, too.
 
     Raises
     ------
@@ -517,22 +624,36 @@ def standing(folder, settings, sha256):
     advice = "choose another name, or add --overwrite"
     if words := differing_in_words(record, settings, sha256):
         if status == TRAINING:
-            raise UserError(f"{folder} holds an unfinished run with {words}: {advice}. {resuming(folder, record)}")
+            raise UserError(
+                f"{folder} holds an unfinished run with {words}: {advice}. {resuming(folder, record)}"
+            )
         raise UserError(f"{folder} holds a run with {words}: {advice}")
     if status not in (TRAINING, COMPLETE):
-        fault = "diverged" if status == DIVERGED else "was interrupted, and has no checkpoint to resume from"
+        fault = (
+            "diverged"
+            if status == DIVERGED
+            else "was interrupted, and has no checkpoint to resume from"
+        )
         raise UserError(f"{folder} already holds this run, which {fault}: {advice}")
     return record, status
 
 
 def differing_in_words(record, settings, sha256):
-    """What a run was trained with in place of these settings and data, as "other settings: epochs 2, not 3"; or nothing."""
+    """What a run was trained with in place of these settings and data, as "other settings:
+
+    epochs 2, not 3"; or nothing.
+    """
     theirs = settings_of(record)
     theirs = theirs.replace(threads=record.threads or theirs.threads)
     several = [name for name in differing([theirs, settings]) if name != "source"]
     if several:
-        pairs = [(flag_of(name), *(_in_words(getattr(one, name)) for one in (theirs, settings))) for name in several]
-        return "other settings: " + ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs)
+        pairs = [
+            (flag_of(name), *(_in_words(getattr(one, name)) for one in (theirs, settings)))
+            for name in several
+        ]
+        return "other settings: " + ", ".join(
+            f"{name} {old}, not {new}" for name, old, new in pairs
+        )
     if theirs.source != settings.source:
         return f"another version of {settings.net}"
     return "other data" * (record.dataset.sha256 != sha256)
@@ -543,10 +664,14 @@ def _in_words(value):
 
 
 def load_trained(folder):
-    """Read a run that has a trained model, and say so if it was interrupted; UserError for any other."""
+    """Read a run that has a trained model, and say so if it was interrupted; UserError for any
+    other.
+    """
     run = load_ended(folder)
     if run.history.status == DIVERGED:
-        raise UserError(f"{folder} has no model: its loss became infinite or no number; train again, more slowly")
+        raise UserError(
+            f"{folder} has no model: its loss became infinite or no number; train again, more slowly"
+        )
     if run.history.status == INTERRUPTED:
         say(f"Note: {folder} was interrupted after {run.history.epochs} epochs. {run.to_resume}")
     for sentence in run.breaks:
@@ -557,7 +682,8 @@ def load_trained(folder):
 def differences(several):
     """In what some runs were trained differently: settings but for the seed, and "data".
 
-    What they were trained with counts, not what was typed: the same device is the same, be it the default or named.
+    What they were trained with counts, not what was typed: the same device is the same, be it the
+    default or named.
 
     Parameters
     ----------
@@ -567,13 +693,16 @@ def differences(several):
     -------
     list of str
     """
-    same = {"seed"} | ({"device", "threads"} if len({run.history.device for run in several}) == 1 else set())
+    same = {"seed"} | (
+        {"device", "threads"} if len({run.history.device for run in several}) == 1 else set()
+    )
     found = [name for name in differing([run.settings for run in several]) if name not in same]
     return found + ["data"] * (len({run.record.dataset.sha256 for run in several}) > 1)
 
 
 def load_evaluation(folder):
-    """What evaluate.py found out about a GAN: a dict with what of `Evaluation` is known; empty if it was not evaluated yet.
+    """What evaluate.py found out about a GAN: a dict with what of `Evaluation` is known; empty if
+    it was not evaluated yet.
 
     Raises
     ------
@@ -582,7 +711,9 @@ def load_evaluation(folder):
     """
     if not (folder / File.EVALUATION).exists():
         return {}
-    return _read(Evaluation, folder, File.EVALUATION, "Evaluate the run again").model_dump(exclude_none=True)
+    return _read(Evaluation, folder, File.EVALUATION, "Evaluate the run again").model_dump(
+        exclude_none=True
+    )
 
 
 def load_search(folder):
@@ -603,7 +734,9 @@ def load_search(folder):
 
 
 def _read(model, folder, file, advice):
-    """A file of a run as what it has to be; UserError, with some advice, if it is not there, or anything else."""
+    """A file of a run as what it has to be; UserError, with some advice, if it is not there, or
+    anything else.
+    """
     path = own_file(folder, file)
     writer = "evaluate.py" if file == File.EVALUATION else "train.py"
     try:
@@ -611,10 +744,14 @@ def _read(model, folder, file, advice):
     except FileNotFoundError:
         inner = [path for path in below(folder, File.CONFIG) if path != folder]
         if inner:
-            raise UserError(f"{folder} holds several runs: name one of them, as {inner[0]}") from None
+            raise UserError(
+                f"{folder} holds several runs: name one of them, as {inner[0]}"
+            ) from None
         raise UserError(f"{folder} holds no finished run: it has no {file}. {advice}") from None
     except ValidationError as error:
-        raise UserError(f"{path}: not what {writer} writes ({fault_in(error)}). {advice}") from error
+        raise UserError(
+            f"{path}: not what {writer} writes ({fault_in(error)}). {advice}"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}). {advice}") from error
 
@@ -630,5 +767,7 @@ def fault_in(error):
 
 def identity(settings, sha256):
     """A hash of what a run is trained with: its settings, wherever it is trained, and its data."""
-    given = settings.replace(device="auto", threads=None).unusual()  # a setting of a later version, at its default, is none
+    given = settings.replace(
+        device="auto", threads=None
+    ).unusual()  # a setting of a later version, at its default, is none
     return hashlib.sha256(f"{as_flags(given)} {settings.source} {sha256}".encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""What a GAN generated in the course of its training: pictures to look at, and beside them the numbers to measure."""
+"""What a GAN generated in the course of its training:
+
+pictures to look at, and beside them the numbers to measure.
+"""
 
 import math
 
@@ -12,14 +15,23 @@ _NAME = "samples"
 
 
 def sample_paths(folder, most=None, ending="png"):
-    """The pictures of a GAN's samples in a run's folder, or with the ending "npz" their numbers: dict of int to Path, by rising
-    epoch. Links lead nowhere.
+    """The pictures of a GAN's samples in a run's folder, or with the ending "npz" their numbers:
+    dict of int to Path, by rising epoch. Links lead nowhere.
 
     Of more than ``most``, every second, third or so, and the last.
     """
-    inside = [path for path in (folder / SAMPLES).glob(f"epoch_*.{ending}") if is_inside(folder, path)]
+    inside = [
+        path for path in (folder / SAMPLES).glob(f"epoch_*.{ending}") if is_inside(folder, path)
+    ]
     paths = {path.stem.removeprefix("epoch_"): path for path in inside}
-    epochs = sorted((epoch for epoch in paths if epoch.isdecimal() and sampled(int(epoch)) == f"epoch_{epoch}.png"), key=int)
+    epochs = sorted(
+        (
+            epoch
+            for epoch in paths
+            if epoch.isdecimal() and sampled(int(epoch)) == f"epoch_{epoch}.png"
+        ),
+        key=int,
+    )
     if most and len(epochs) > most:
         epochs = [*epochs[: -1 : math.ceil((len(epochs) - 1) / (most - 1))], epochs[-1]]
     return {int(epoch): paths[epoch] for epoch in epochs}
@@ -42,7 +54,10 @@ def save_samples(folder, epoch, generated):
     """
     import numpy as np  # for which what only looks for runs does not wait
 
-    with atomic((folder / SAMPLES / sampled(epoch)).with_suffix(".npz")) as temporary, open(temporary, "wb") as file:
+    with (
+        atomic((folder / SAMPLES / sampled(epoch)).with_suffix(".npz")) as temporary,
+        open(temporary, "wb") as file,
+    ):
         np.savez_compressed(file, **{_NAME: generated})
 
 
@@ -76,10 +91,18 @@ def load_samples(run):
             with npz_in(path, "arrays", _MOST_BYTES) as file:
                 generated = file[_NAME]
             kind = np.float32 if len(shape) == 1 else np.uint8
-            if generated.shape[1:] != shape or not 0 < len(generated) <= _MOST or generated.dtype != kind:
-                raise ValueError(f"not samples of this run: {generated.dtype}, shape {generated.shape}")
+            if (
+                generated.shape[1:] != shape
+                or not 0 < len(generated) <= _MOST
+                or generated.dtype != kind
+            ):
+                raise ValueError(
+                    f"not samples of this run: {generated.dtype}, shape {generated.shape}"
+                )
             if not np.isfinite(generated).all():
                 raise ValueError("not all numbers are finite")
         except Exception as error:  # a broken archive fails in as many ways as there are readers
-            raise UserError(f"{path}: not readable as samples ({first_line(error)}); remove it, or train again") from error
+            raise UserError(
+                f"{path}: not readable as samples ({first_line(error)}); remove it, or train again"
+            ) from error
         yield epoch, generated

@@ -1,7 +1,8 @@
-"""How a run gets onto the disk: by one process at a time, whole, and going on where an earlier one was broken off.
+"""How a run gets onto the disk: by one process at a time, whole, and going on where an earlier one
+was broken off.
 
-What lies in a run's folder goes only when what takes its place stands: an older run when the first epoch of the new one has
-ended.
+What lies in a run's folder goes only when what takes its place stands: an older run when the first
+epoch of the new one has ended.
 """
 
 import contextlib
@@ -18,16 +19,27 @@ from lab.settings import UserError
 LAST_CHUNK = 10  # seconds
 _LONGEST = 1_000  # letters of what a network of the user's own may say of a fault
 # What evaluate.py says of a model.
-_OF_EVALUATION = {File.EVALUATION, File.MISTAKES, File.CONFUSION, File.WEIGHTS, File.FILTERS, File.PICTURES, File.PREDICTIONS}
+_OF_EVALUATION = {
+    File.EVALUATION,
+    File.MISTAKES,
+    File.CONFUSION,
+    File.WEIGHTS,
+    File.FILTERS,
+    File.PICTURES,
+    File.PREDICTIONS,
+}
 _OF_EVALUATION |= {File.SAMPLES, File.NEAREST, File.LABELS, File.OVER_TIME}
 
 
 # Folders within a run's.
 _FOLDERS = SAMPLES, TENSORBOARD, f"{TENSORBOARD}/train", f"{TENSORBOARD}/validation"
-# What we write there, and what a process that was killed had half-written: with its number in the name.
+# What we write there, and what a process that was killed had half-written: with its number in the
+# name.
 _SAMPLE = re.compile(r"(epoch_\d{4,}|\.epoch_\d{4,}\.\d+)\.(png|npz)")
 _LOG = re.compile(r"events\.out\.tfevents\.\d+\.")
-_HALF_WRITTEN = re.compile("|".join(rf"\.{re.escape(Path(file).stem)}\.\d+{re.escape(Path(file).suffix)}" for file in File))
+_HALF_WRITTEN = re.compile(
+    "|".join(rf"\.{re.escape(Path(file).stem)}\.\d+{re.escape(Path(file).suffix)}" for file in File)
+)
 
 
 class Claim:
@@ -42,7 +54,10 @@ class Claim:
 
     def __init__(self, folder, before):
         self.folder, self.before = folder, before
-        self.checkpoint, self.fault = None, ""  # that the run is resumed from; why one that lies there cannot be used
+        self.checkpoint, self.fault = (
+            None,
+            "",
+        )  # that the run is resumed from; why one that lies there cannot be used
         self.taken = False
         self.older = []
         for path in files_of(folder):
@@ -52,14 +67,17 @@ class Claim:
                 self.older.append(path)
 
     def find_checkpoint(self, fitting):
-        """Read the checkpoint that the run is resumed from, if there is one, and it is as `Fitting` says."""
+        """Read the checkpoint that the run is resumed from, if there is one, and it is as
+        `Fitting` says.
+        """
         try:
             self.checkpoint = self.before and load_checkpoint(self.folder, fitting)
         except BrokenCheckpoint as error:
             self.fault = str(error)
 
     def begin(self, files):
-        """Write files of the run in place of all that lay here, unless it is what the run is resumed from.
+        """Write files of the run in place of all that lay here, unless it is what the run is
+        resumed from.
 
         To be called when the first epoch has ended.
 
@@ -69,7 +87,8 @@ class Claim:
             By name; the history, which calls the run complete perhaps, comes into its place last.
         """
         with contextlib.ExitStack() as stack:
-            # All of them lie beside their places before anything goes. The stack leaves in reverse order.
+            # All of them lie beside their places before anything goes. The stack leaves in reverse
+            # order.
             for name in sorted(files, key=lambda name: name != File.HISTORY):
                 path = self.folder / name
                 path.parent.mkdir(exist_ok=True, parents=True)
@@ -92,7 +111,10 @@ class Claim:
         if not self.taken and not self.checkpoint:
             _remove(self.folder, set(files_of(self.folder)) - set(self.older))
         elif self.taken and not whole:
-            _remove(self.folder, [path for path in files_of(self.folder) if path.name != File.BROKEN_CHECKPOINT])
+            _remove(
+                self.folder,
+                [path for path in files_of(self.folder) if path.name != File.BROKEN_CHECKPOINT],
+            )
 
 
 @contextlib.contextmanager
@@ -105,8 +127,8 @@ def writing(folder, overwrite=False, record=None):
     overwrite : bool
         An older run, whatever state it is in.
     record : dict, optional
-        The content of the run's config.json. An unfinished run of the same settings and data is not in the way: it is resumed,
-        or trained anew where it left no checkpoint.
+        The content of the run's config.json. An unfinished run of the same settings and data is
+        not in the way: it is resumed, or trained anew where it left no checkpoint.
 
     Yields
     ------
@@ -120,7 +142,9 @@ def writing(folder, overwrite=False, record=None):
     # What was broken off just now may still be at its last chunk.
     with locked(folder, LAST_CHUNK if record and not overwrite and has_files(folder) else 0):
         before = None if overwrite or record is None else _before(folder, record)
-        check_free(folder, overwrite or before is not None)  # once more: another process may have finished meanwhile
+        check_free(
+            folder, overwrite or before is not None
+        )  # once more: another process may have finished meanwhile
         claim = Claim(folder, before)
         try:
             yield claim
@@ -129,8 +153,9 @@ def writing(folder, overwrite=False, record=None):
 
 
 def _before(folder, record):
-    """The `Record` of an unfinished run of the same settings and data, None where there is none; UserError if there is another
-    run."""
+    """The `Record` of an unfinished run of the same settings and data, None where there is none;
+    UserError if there is another run.
+    """
     ours = Record.model_validate(record)
     settings = settings_of(ours)
     settings = settings.replace(threads=settings.threads or ours.threads)
@@ -139,32 +164,47 @@ def _before(folder, record):
 
 
 def files_of(folder):
-    """The files of a run that are in its folder, and those that processes which were killed had half-written, by their names as
-    we give them: a list of Path, in the order in which they may be removed.
+    """The files of a run that are in its folder, and those that processes which were killed had
+    half-written, by their names as we give them: a list of Path, in the order in which they may be
+    removed.
 
-    The history first: without it, what is left is unfinished. The record last: while it is there, the same command goes on.
+    The history first: without it, what is left is unfinished. The record last: while it is there,
+    the same command goes on.
 
     Raises
     ------
     UserError
-        If something else is in the place of one, or a link in a folder within; or if one could not be removed.
+        If something else is in the place of one, or a link in a folder within; or if one could not
+        be removed.
     """
     for name in _FOLDERS:
         path = folder / name
         if os.path.lexists(path) and not path.is_dir():
-            raise UserError(f"{path} is no folder, which a run may have there: remove it, or choose another name")
+            raise UserError(
+                f"{path} is no folder, which a run may have there: remove it, or choose another name"
+            )
     others = [file for file in File if file not in (File.HISTORY, File.CONFIG)]
     paths = [folder / File.HISTORY]
-    paths += [path for path in _within(folder / SAMPLES) if path.parent.name == SAMPLES and _SAMPLE.fullmatch(path.name)]
+    paths += [
+        path
+        for path in _within(folder / SAMPLES)
+        if path.parent.name == SAMPLES and _SAMPLE.fullmatch(path.name)
+    ]
     logs = [folder / name for name in _FOLDERS if name.startswith(TENSORBOARD)]
-    paths += [path for path in _within(folder / TENSORBOARD) if path.parent in logs and _LOG.match(path.name)]
+    paths += [
+        path
+        for path in _within(folder / TENSORBOARD)
+        if path.parent in logs and _LOG.match(path.name)
+    ]
     paths += [path for path in sorted(folder.glob(".*")) if _HALF_WRITTEN.fullmatch(path.name)]
     paths += [(folder / name).with_suffix(".svg") for name in VECTOR if (folder / name).exists()]
     paths += [folder / file for file in (*others, File.CONFIG)]
     found = [path for path in paths if os.path.lexists(path)]
     for path in found:
         if path.is_dir() and not path.is_symlink():
-            raise UserError(f"{path} is a folder, where a run has a file: remove it, or choose another name")
+            raise UserError(
+                f"{path} is a folder, where a run has a file: remove it, or choose another name"
+            )
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise UserError(f"cannot write to {path.parent}: choose another name")
     return found
@@ -177,7 +217,9 @@ def _within(folder):
         paths += [Path(place, name) for name in (*folders, *files)]
     link = next((path for path in paths if path.is_symlink()), None)
     if link:
-        raise UserError(f"{link} is a link, which a run does not follow: remove it, or choose another name")
+        raise UserError(
+            f"{link} is a link, which a run does not follow: remove it, or choose another name"
+        )
     return paths[1:]
 
 
@@ -185,7 +227,9 @@ def _remove(folder, paths):
     """Remove files of a run, and the folders within its own that are empty then."""
     for path in paths:
         path.unlink(missing_ok=True)
-    for inner in sorted({inner for path in paths for inner in path.parents if folder in inner.parents}, reverse=True):
+    for inner in sorted(
+        {inner for path in paths for inner in path.parents if folder in inner.parents}, reverse=True
+    ):
         with contextlib.suppress(OSError):  # it holds something
             inner.rmdir()
 
@@ -197,8 +241,9 @@ def remove_evaluation(folder):
 
 
 def stamp(folder):
-    """Identifies the run in a folder, among those that are written there: inode and modification time of its config.json; ()
-    where there is none."""
+    """Identifies the run in a folder, among those that are written there: inode and modification
+    time of its config.json; () where there is none.
+    """
     try:
         about = (folder / File.CONFIG).stat()
         return about.st_ino, about.st_mtime_ns

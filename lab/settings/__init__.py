@@ -1,9 +1,30 @@
-"""The settings of a run, each in one place: nothing here imports TensorFlow or NumPy, so flags are checked in no time."""
+"""The settings of a run, each in one place:
+
+nothing here imports TensorFlow or NumPy, so flags are checked in no time.
+"""
 # ruff: noqa: F401
 
 from lab.settings.catalogue import CLASSES, IMAGE_SHAPES
-from lab.settings.kinds import Real, Threads, UserError, Whole, is_own_data, is_own_net, parse_as, text
-from lab.settings.names import CLASSIFIERS, CONVOLUTIONAL, DATASETS, GANS, IMAGE_DATASETS, NETS, POINTS, THEORY
+from lab.settings.kinds import (
+    Real,
+    Threads,
+    UserError,
+    Whole,
+    is_own_data,
+    is_own_net,
+    parse_as,
+    text,
+)
+from lab.settings.names import (
+    CLASSIFIERS,
+    CONVOLUTIONAL,
+    DATASETS,
+    GANS,
+    IMAGE_DATASETS,
+    NETS,
+    POINTS,
+    THEORY,
+)
 from lab.settings.network import arguments_of, idle_parts, with_source
 from lab.settings.settings import (
     FLAGS,

@@ -1,4 +1,7 @@
-"""The types of settings: their bounds, what they expect in words, and the way from text and back."""
+"""The types of settings:
+
+their bounds, what they expect in words, and the way from text and back.
+"""
 
 import contextlib
 import functools
@@ -43,18 +46,25 @@ def is_own_net(net):
 
 
 def is_own_data(dataset):
-    """Whether a data set is a file or a folder of the user's own: "FILE.npz", "FOLDER/" or a word that is either."""
+    """Whether a data set is a file or a folder of the user's own:
+
+    "FILE.npz", "FOLDER/" or a word that is either.
+    """
     return dataset not in names.DATASETS
 
 
 def _net(given):
-    if given not in names.NETS and not (given.isprintable() and re.fullmatch(r".+\.py:[A-Za-z_]\w*", given, re.ASCII)):
+    if given not in names.NETS and not (
+        given.isprintable() and re.fullmatch(r".+\.py:[A-Za-z_]\w*", given, re.ASCII)
+    ):
         raise ValueError
     return given
 
 
 def _dataset(given):
-    """A data set's name, or a path that ends in ".npz", or in "/" for a folder; a word that is neither is looked up later."""
+    """A data set's name, or a path that ends in ".npz", or in "/" for a folder; a word that is
+    neither is looked up later.
+    """
     if given in names.DATASETS:
         return given
     if not given.isprintable() or not given.strip("./"):
@@ -75,14 +85,18 @@ Rate = Annotated[float, Field(gt=0, lt=_FLOAT32), Words("RATE", "a number above 
 # More than half of an image moves out.
 Pixels = Annotated[int, Field(ge=0, le=14), Words("PIXELS", "a whole number from 0 to 14")]
 Share = Annotated[float, Field(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
-Smoothing = Annotated[float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")]
+Smoothing = Annotated[
+    float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")
+]
 _PATH = Field(max_length=1_000)
 Net = Annotated[str, AfterValidator(_net), Choice(names.NETS, "FILE.py:FUNCTION"), _PATH]
-Dataset = Annotated[str, AfterValidator(_dataset), Choice(names.DATASETS, "FILE.npz or FOLDER"), _PATH]
+Dataset = Annotated[
+    str, AfterValidator(_dataset), Choice(names.DATASETS, "FILE.npz or FOLDER"), _PATH
+]
 # As many as images may have.
 ImageSide = Annotated[int, Field(ge=8, le=256), Words("N", "a whole number from 8 to 256")]
-# Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything else.
-# To build thousands of layers takes hours.
+# Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything
+# else. To build thousands of layers takes hours.
 _UNITS = Words("N,N", "at most 100 whole numbers of at least 1, as in 200,100")
 Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=100), _UNITS]
 # Each layer halves the image: MNIST's has 28 pixels a side.
@@ -99,11 +113,16 @@ Betas = Annotated[tuple[Share, Share], Field(strict=False), _BETAS]
 
 
 class UserError(ValueError):
-    """Bad flags, files, data or device. Its text is one line: what was wrong, what was expected, what to do."""
+    """Bad flags, files, data or device.
+
+    Its text is one line: what was wrong, what was expected, what to do.
+    """
 
     def __init__(self, text):
         text = visible(text).replace("\n", " ")
-        super().__init__(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}...")  # it may quote what a file holds
+        super().__init__(
+            text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
+        )  # it may quote what a file holds
 
 
 def required(kind):
@@ -121,7 +140,9 @@ def in_words(kind):
     if kind is bool:
         return Words("", "true or false")
     if get_origin(kind) is Literal:
-        return Words("|".join(get_args(kind)) if len(get_args(kind)) <= 3 else "NAME", "one of them")
+        return Words(
+            "|".join(get_args(kind)) if len(get_args(kind)) <= 3 else "NAME", "one of them"
+        )
     return next(one for one in get_args(kind) if isinstance(one, Words | Choice))
 
 
@@ -159,7 +180,9 @@ def _parsed(kind, given):
 
 @functools.cache
 def _adapter(kind):
-    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))  # not strict: numbers come as text
+    return TypeAdapter(
+        kind, config=ConfigDict(allow_inf_nan=False)
+    )  # not strict: numbers come as text
 
 
 def text(value):
@@ -181,8 +204,9 @@ def refusal(kind, name, value):
 
 
 def _meant(kind, value):
-    """A value that would be one of a type, in brackets: with the keyboard's signs, a decimal point, commas between numbers, no
-    unit; nothing where it is not clear."""
+    """A value that would be one of a type, in brackets: with the keyboard's signs, a decimal
+    point, commas between numbers, no unit; nothing where it is not clear.
+    """
     if not isinstance(value, str) or len(value) > _MOST_TYPED:
         return ""
     text = as_typed(value).strip()

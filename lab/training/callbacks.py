@@ -1,5 +1,6 @@
-"""What happens beside a run's training: after each epoch its history is written, its state kept, a line printed; of a GAN, a
-picture of its samples is drawn."""
+"""What happens beside a run's training: after each epoch its history is written, its state kept, a
+line printed; of a GAN, a picture of its samples is drawn.
+"""
 
 import contextlib
 import math
@@ -31,7 +32,10 @@ PATIENCE = 6  # seconds for the chunk that is computed when a signal comes
 LONG = 5  # seconds, compiling: the user is told how long it took the last time
 
 SAMPLED, SAMPLED_POINTS = 100, 2_500  # in a picture of samples
-KEPT, KEPT_NUMBERS = 500, 400_000  # images of an epoch that are kept, to be measured; fewer of large ones
+KEPT, KEPT_NUMBERS = (
+    500,
+    400_000,
+)  # images of an epoch that are kept, to be measured; fewer of large ones
 MOST_FRAMES = 200  # of their animation, each of which takes a third of a megabyte while it is made
 
 
@@ -40,12 +44,15 @@ class Beginning(NamedTuple):
 
     found: runs.Checkpoint | None  # that it is resumed from
     identity: str  # as of `runs.identity`
-    # Called once, when the first epoch has ended, before anything else is written: with the content of history.json.
+    # Called once, when the first epoch has ended, before anything else is written: with the
+    # content of history.json.
     write: Callable[[dict], None]
 
 
 class Listeners(NamedTuple):
-    """A run's callbacks, in the order in which they are called; None for those that it does without."""
+    """A run's callbacks, in the order in which they are called; None for those that it does
+    without.
+    """
 
     recorder: keras.callbacks.Callback
     samples: keras.callbacks.Callback | None
@@ -74,7 +81,9 @@ def listeners_for(settings, output, title, beginning, watch=None):
     recorder = Recorder(output.folder, title, beginning)
     return Listeners(
         recorder,
-        SamplePictures(output.folder, settings, recorder.found is not None) if settings.is_gan else None,
+        SamplePictures(output.folder, settings, recorder.found is not None)
+        if settings.is_gan
+        else None,
         Log(output, settings) if output.tensorboard else None,
         watch and Watch(watch),
         stopper,
@@ -83,7 +92,8 @@ def listeners_for(settings, output, title, beginning, watch=None):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes history.json after every epoch, keeps the epoch's state, and stops when the loss is no number any more.
+    """Writes history.json after every epoch, keeps the epoch's state, and stops when the loss is
+    no number any more.
 
     Parameters
     ----------
@@ -102,16 +112,20 @@ class Recorder(keras.callbacks.Callback):
         self.saved_epoch = 0
         self.fault = None
         self.notes = []  # as of `notes.notes_on`
-        self.compiled = found.about.compiled if found else True  # the first epoch contains the compiling
-        # What each finished epoch gave, and the model's state after the last one: set in one go, so that an interrupt cannot
-        # fall between them.
+        self.compiled = (
+            found.about.compiled if found else True
+        )  # the first epoch contains the compiling
+        # What each finished epoch gave, and the model's state after the last one: set in one go,
+        # so that an interrupt cannot fall between them.
         self.finished = (found.rows, found.state) if found else ([], None)
         # Once, be it that the run was broken off again before its next epoch had ended.
         self.resumed = sorted({*found.about.resumed, len(found.rows)}) if found else []
         self.before = found.about.seconds if found else 0.0
 
     def go_on_with(self, model, compiled):
-        """Train with this model from the state that was found, if one was; it is a new one, still to be compiled, or not."""
+        """Train with this model from the state that was found, if one was; it is a new one, still
+        to be compiled, or not.
+        """
         if self.found:
             engine.set_state(model, self.found.state)
         else:
@@ -149,13 +163,21 @@ class Recorder(keras.callbacks.Callback):
         rows = self.finished[0]
         lists = {name: [row[name] for row in rows] for name in rows[0]}
         saved = {} if self.fault else {"saved_epoch": self.saved_epoch or len(rows)}
-        about = {"status": status, "device": self.device, "compiled": self.compiled, "total_seconds": self.seconds}
+        about = {
+            "status": status,
+            "device": self.device,
+            "compiled": self.compiled,
+            "total_seconds": self.seconds,
+        }
         about |= {"notes": "\n".join(self.notes)} if self.notes else {}
-        return about | self.start | ({"resumed": self.resumed} if self.resumed else {}) | saved | lists
+        return (
+            about | self.start | ({"resumed": self.resumed} if self.resumed else {}) | saved | lists
+        )
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Writes what the run needs to go on, after an epoch, but not more often than every `INTERVAL` seconds.
+    """Writes what the run needs to go on, after an epoch, but not more often than every `INTERVAL`
+    seconds.
 
     Behind all callbacks whose state it keeps.
 
@@ -172,7 +194,9 @@ class Checkpoints(keras.callbacks.Callback):
 
     @property
     def stopped_early(self):
-        """Whether the run had stopped early, and was broken off only while its last files were written."""
+        """Whether the run had stopped early, and was broken off only while its last files were
+        written.
+        """
         stopping = self.found and self.found.about.stopping
         return bool(stopping and stopping.stopped_epoch)
 
@@ -193,8 +217,13 @@ class Checkpoints(keras.callbacks.Callback):
         rows, state = self.recorder.finished
         if not rows:
             return
-        stopping = self.stopper and runs.Stopping(**{name: getattr(self.stopper, name) for name in runs.Stopping.model_fields})
-        told = {name: getattr(self.recorder, name) for name in ("seconds", "resumed", "compiled", "identity")}
+        stopping = self.stopper and runs.Stopping(
+            **{name: getattr(self.stopper, name) for name in runs.Stopping.model_fields}
+        )
+        told = {
+            name: getattr(self.recorder, name)
+            for name in ("seconds", "resumed", "compiled", "identity")
+        }
         about = runs.About(metrics=list(rows[0]), stopping=stopping, **told)
         best = (self.stopper and self.stopper.best_weights) or []
         checkpoint = runs.Checkpoint(about, [list(row.values()) for row in rows], state, best)
@@ -203,12 +232,12 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Takes Ctrl-C and SIGTERM between two chunks only: raised inside TensorFlow they can end the process, and what comes after
-    the last epoch is to be written whole.
+    """Takes Ctrl-C and SIGTERM between two chunks only: raised inside TensorFlow they can end the
+    process, and what comes after the last epoch is to be written whole.
 
-    Behind all other callbacks. A second signal ends the process at once; so does a chunk that takes too long, as one may that
-    is compiled first, after the state of the last finished epoch was written. What is written behind the last chunk may take as
-    long as it needs.
+    Behind all other callbacks. A second signal ends the process at once; so does a chunk that
+    takes too long, as one may that is compiled first, after the state of the last finished epoch
+    was written. What is written behind the last chunk may take as long as it needs.
     """
 
     checkpoints = None  # the run's Checkpoints, once there are any
@@ -219,7 +248,9 @@ class Interrupt(keras.callbacks.Callback):
         self.before = {}
         if threading.current_thread() is threading.main_thread():  # no other may
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) != signal.SIG_IGN:  # as a process in the background was told to ignore Ctrl-C
+                if (
+                    signal.getsignal(number) != signal.SIG_IGN
+                ):  # as a process in the background was told to ignore Ctrl-C
                     self.before[number] = signal.signal(number, self._press)
             self.heard, self.told = socket.socketpair()
             self.told.setblocking(False)
@@ -264,7 +295,11 @@ class Interrupt(keras.callbacks.Callback):
     def _save(self):
         recorder = self.checkpoints.recorder
         self.checkpoints.write()
-        saved = runs.load(recorder.folder).to_resume if recorder.finished[0] else "No epoch was finished."
+        saved = (
+            runs.load(recorder.folder).to_resume
+            if recorder.finished[0]
+            else "No epoch was finished."
+        )
         say(f"\n{recorder.folder}: ended. {saved}")
 
     def on_train_batch_end(self, batch, logs=None):
@@ -298,12 +333,14 @@ class Watch(keras.callbacks.Callback):
 
 
 class ChunkNews(keras.callbacks.Callback):
-    """Tells how far a run is before its first epoch and, in each, after every chunk but the last, behind which the epoch ends.
+    """Tells how far a run is before its first epoch and, in each, after every chunk but the last,
+    behind which the epoch ends.
 
     Parameters
     ----------
     tell : function
-        Of the epochs that the run goes on after, and of those that are done, the last of them in part.
+        Of the epochs that the run goes on after, and of those that are done, the last of them in
+        part.
     recorder : Recorder
     """
 
@@ -322,7 +359,8 @@ class ChunkNews(keras.callbacks.Callback):
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """A bar with the time left, where there is a terminal to draw it on, and a line for each finished epoch.
+    """A bar with the time left, where there is a terminal to draw it on, and a line for each
+    finished epoch.
 
     Parameters
     ----------
@@ -349,7 +387,9 @@ class ProgressLines(keras.callbacks.Callback):
         epochs = len(self.recorder.finished[0])
         if kind and issubclass(kind, KeyboardInterrupt) and epochs and not self.recorder.fault:
             saved = f"model and history of the first {epochs} epochs are saved"
-            say(f"\n{self.recorder.folder}: stopped; {saved}. {runs.load(self.recorder.folder).to_resume}")
+            say(
+                f"\n{self.recorder.folder}: stopped; {saved}. {runs.load(self.recorder.folder).to_resume}"
+            )
 
     def on_train_begin(self, logs=None):
         self.bar.restart((self.epochs - len(self.recorder.finished[0])) * self.params["steps"])
@@ -372,7 +412,10 @@ class ProgressLines(keras.callbacks.Callback):
 
 
 def _in_words(logs):
-    """Metrics in a line, each with that of the validation images behind it: a classifier's fits into 80 columns."""
+    """Metrics in a line, each with that of the validation images behind it:
+
+    a classifier's fits into 80 columns.
+    """
     parts = {name: f"{name} {value:.4f}" for name, value in logs.items()}
     for name in [name for name in logs if f"val_{name}" in logs]:
         parts[name] += f" (val {logs[f'val_{name}']:.4f})"
@@ -381,8 +424,9 @@ def _in_words(logs):
 
 
 class SamplePictures(keras.callbacks.Callback):
-    """Draws samples of the untrained generator, which are written as ``samples/epoch_0000.png`` and ``.npz`` when the first
-    epoch has ended, and more in the course of training, always from the same latent vectors.
+    """Draws samples of the untrained generator, which are written as ``samples/epoch_0000.png``
+    and ``.npz`` when the first epoch has ended, and more in the course of training, always from
+    the same latent vectors.
 
     Parameters
     ----------
@@ -399,18 +443,25 @@ class SamplePictures(keras.callbacks.Callback):
         self.gaussians = GAUSSIANS.get(settings.dataset)
 
     def on_train_begin(self, logs=None):
-        kept = min(KEPT, max(SAMPLED, KEPT_NUMBERS // math.prod(self.model.generator.output_shape[1:])))
+        kept = min(
+            KEPT, max(SAMPLED, KEPT_NUMBERS // math.prod(self.model.generator.output_shape[1:]))
+        )
         count, settings = SAMPLED_POINTS if self.gaussians else kept, self.settings
         self.latents = gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size)
-        # To be written when the first epoch has ended: until then, the folder may hold an older run.
-        self.untrained = None if self.resumed else inference.generate(self.model.generator, self.latents)
+        # To be written when the first epoch has ended: until then, the folder may hold an older
+        # run.
+        self.untrained = (
+            None if self.resumed else inference.generate(self.model.generator, self.latents)
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         if self.untrained is not None:
             self.write(0, self.untrained)
             self.untrained = None
         due = (epoch + 1) % self.settings.sample_every == 0 or epoch + 1 == self.settings.epochs
-        if due and not self.model.stop_training:  # as a loss that is no number stops it: such weights are not worth a picture
+        if (
+            due and not self.model.stop_training
+        ):  # as a loss that is no number stops it: such weights are not worth a picture
             self.write(epoch + 1, inference.generate(self.model.generator, self.latents))
 
     def write(self, epoch, generated):
@@ -421,7 +472,8 @@ class SamplePictures(keras.callbacks.Callback):
 
 
 class Log(TensorBoard):
-    """TensorBoard's log: Keras's curves, the settings, for its HParams tab, and the pictures that `SamplePictures` has written.
+    """TensorBoard's log: Keras's curves, the settings, for its HParams tab, and the pictures that
+    `SamplePictures` has written.
 
     Parameters
     ----------
@@ -437,18 +489,31 @@ class Log(TensorBoard):
         from tensorboard.plugins.hparams import api  # a package that nothing else needs
 
         super().on_train_begin(logs)
-        given = {name: getattr(self.settings, name) for name in FLAGS if getattr(self.settings, name) is not None}
-        told = {name: value if isinstance(value, bool | int | float) else text(value) for name, value in given.items()}
-        with self.summary.create_file_writer(self.log_dir).as_default():  # above Keras's own, which thereby are of this run
+        given = {
+            name: getattr(self.settings, name)
+            for name in FLAGS
+            if getattr(self.settings, name) is not None
+        }
+        told = {
+            name: value if isinstance(value, bool | int | float) else text(value)
+            for name, value in given.items()
+        }
+        with self.summary.create_file_writer(
+            self.log_dir
+        ).as_default():  # above Keras's own, which thereby are of this run
             api.hparams(told, trial_id=self.output.name)
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        for number in range(epoch + 1 if epoch else 0, epoch + 2):  # with the first epoch, what was there before it
+        for number in range(
+            epoch + 1 if epoch else 0, epoch + 2
+        ):  # with the first epoch, what was there before it
             path = self.output.folder / runs.SAMPLES / runs.sampled(number)
             if picture := _picture(path):
                 with self._train_writer.as_default():
-                    self.summary.image("samples", np.array(picture.convert("RGB"))[None], step=number)
+                    self.summary.image(
+                        "samples", np.array(picture.convert("RGB"))[None], step=number
+                    )
 
 
 def _picture(path):
@@ -464,13 +529,20 @@ def _picture(path):
 
 
 def animate(folder):
-    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, if any, each below its epoch, of some if they are
-    many."""
+    """Write ``samples.gif`` of the pictures that a run has in ``samples/``, if any, each below its
+    epoch, of some if they are many.
+    """
     paths = runs.sample_paths(folder, MOST_FRAMES)
     pictures = {epoch: _picture(path) for epoch, path in paths.items()}
-    frames = [captioned(picture, f"epoch {epoch}").quantize() for epoch, picture in pictures.items() if picture]
+    frames = [
+        captioned(picture, f"epoch {epoch}").quantize()
+        for epoch, picture in pictures.items()
+        if picture
+    ]
     if not frames:
         return
     milliseconds = [max(60, min(500, 15_000 // len(frames)))] * (len(frames) - 1) + [2_000]
     with atomic(folder / File.ANIMATION) as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+        frames[0].save(
+            temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0
+        )

@@ -10,7 +10,8 @@ MOST = 50  # runs that are looked at, the latest
 
 
 def compiling_seconds(settings, results_dir):
-    """How long compiling took in the latest run that had the same compiled in, on the device in use; None if there is none.
+    """How long compiling took in the latest run that had the same compiled in, on the device in
+    use; None if there is none.
 
     It is the first epoch less the median of the later ones.
     """
@@ -26,4 +27,6 @@ def compiling_seconds(settings, results_dir):
 
 def _compiled_in(run, settings):
     # On the same device, it does not matter how that was chosen.
-    return engine.compiled_in(run.settings.replace(device=settings.device, threads=settings.threads))
+    return engine.compiled_in(
+        run.settings.replace(device=settings.device, threads=settings.threads)
+    )

@@ -1,4 +1,7 @@
-"""Compiled models: built for a run, and used again by the runs that follow and differ in nothing that was compiled in."""
+"""Compiled models:
+
+built for a run, and used again by the runs that follow and differ in nothing that was compiled in.
+"""
 
 import gc
 import math
@@ -18,9 +21,17 @@ from lab.data import Arrays
 from lab.settings import arguments_of
 from lab.training.notes import notes_on
 
-# What a compiled model does not depend on. The rates among them are variables of the optimizers, and so is the strength of the
-# weight decay, if there is any: a schedule has to change these variables while training, and must not be compiled in.
-_FREE = {"seed", "epochs", "early_stopping", "sample_every", "learning_rate", "discriminator_learning_rate"}
+# What a compiled model does not depend on. The rates among them are variables of the optimizers,
+# and so is the strength of the weight decay, if there is any: a schedule has to change these
+# variables while training, and must not be compiled in.
+_FREE = {
+    "seed",
+    "epochs",
+    "early_stopping",
+    "sample_every",
+    "learning_rate",
+    "discriminator_learning_rate",
+}
 _FREE |= {"schedule", "warmup"}
 
 
@@ -40,15 +51,16 @@ _latest = None
 
 def compiled_model(settings, input_shape, classes=10):
     """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`."""
-    # Layers are named alike in every run of a process. `clear_session` would see to that, too, but have TensorFlow make its
-    # kernels anew, which takes a megabyte a run that is never freed.
+    # Layers are named alike in every run of a process. `clear_session` would see to that, too, but
+    # have TensorFlow make its kernels anew, which takes a megabyte a run that is never freed.
     reset_uids()
     model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
     if settings.is_gan:
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    # There is nothing to add up over machines; and what Keras does for it, TensorFlow keeps for good, and the graph with it.
+    # There is nothing to add up over machines; and what Keras does for it, TensorFlow keeps for
+    # good, and the graph with it.
     optimizer._all_reduce_sum_gradients = list
     loss = "sparse_categorical_crossentropy"
     if settings.label_smoothing:
@@ -59,9 +71,18 @@ def compiled_model(settings, input_shape, classes=10):
 
 def _compiled_gan(settings, networks):
     saturating = settings.generator_loss == "saturating"
-    gan = GAN(networks, settings.latent, settings.unroll, settings.label_smoothing, saturating, settings.seed)
+    gan = GAN(
+        networks,
+        settings.latent,
+        settings.unroll,
+        settings.label_smoothing,
+        saturating,
+        settings.seed,
+    )
     of_generator = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
-    of_discriminator = keras.optimizers.Adam(settings.discriminator_learning_rate, *settings.discriminator_betas)
+    of_discriminator = keras.optimizers.Adam(
+        settings.discriminator_learning_rate, *settings.discriminator_betas
+    )
     gan.compile(of_generator, of_discriminator)
     return gan
 
@@ -75,23 +96,33 @@ def compiled_in(settings):
     """What of some settings a compiled model depends on: a dict."""
     if settings.is_own_net:  # whose function may make anything of what it gets
         taken = arguments_of(settings)
-        return {name: value for name, value in settings if "**" in taken or name not in _FREE - taken | {"seed"}}
+        return {
+            name: value
+            for name, value in settings
+            if "**" in taken or name not in _FREE - taken | {"seed"}
+        }
     found = {name: value for name, value in settings if name not in _FREE}
     return found | {"regularizer_strength": settings.regularizer_strength > 0}
 
 
 def engine_for(settings, arrays, model):
-    """An engine for a run, in the state of its model; and whether it is a new one, still to be compiled.
+    """An engine for a run, in the state of its model; and whether it is a new one, still to be
+    compiled.
 
-    Tracing and compiling take as long as several epochs of a small net. What they give depends neither on the seed nor on the
-    learning rate, the strength of the weight decay or the number of epochs: a process compiles once for all the runs that
-    follow each other and differ in nothing else.
+    Tracing and compiling take as long as several epochs of a small net. What they give depends
+    neither on the seed nor on the learning rate, the strength of the weight decay or the number of
+    epochs: a process compiles once for all the runs that follow each other and differ in nothing
+    else.
     """
     global _latest
     needed = compiled_in(settings)
     if not all(map(models.is_reviewed, models.operations_of(networks_of(model)))):
         needed["seed"] = settings.seed  # what a user's own operations have drawn is part of them
-    old = _latest and _latest.compiled_in == needed and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
+    old = (
+        _latest
+        and _latest.compiled_in == needed
+        and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays))
+    )
     if not old:
         _latest = None  # its memory may be needed, and is full of circles
         gc.collect()
@@ -111,7 +142,8 @@ def engine_for(settings, arrays, model):
 
 
 def _notes(settings, arrays, model):
-    """What the user should know of a network of their own, for which another is built, of another seed.
+    """What the user should know of a network of their own, for which another is built, of another
+    seed.
 
     To be called before the engine's own is built, which sets all random states anew.
     """
@@ -131,12 +163,21 @@ def _prepare(settings, arrays, model):
         batches = batches._replace(dropouts=dropouts)
     if not settings.is_gan:
         if settings.label_smoothing:  # as Keras smooths vectors only
-            labels = [keras.utils.to_categorical(part, len(arrays.classes)) for part in arrays[1:4:2]]
+            labels = [
+                keras.utils.to_categorical(part, len(arrays.classes)) for part in arrays[1:4:2]
+            ]
             arrays = arrays._replace(train_labels=labels[0], validation_labels=labels[1])
-        return resident.prepare(model, arrays.train, batches._replace(shift=settings.shift), validation_data=arrays.validation)
+        return resident.prepare(
+            model,
+            arrays.train,
+            batches._replace(shift=settings.shift),
+            validation_data=arrays.validation,
+        )
     chunk = resident.suitable_chunk(model, settings.batch_size, settings.steps_per_epoch)
     chunk = math.ceil(chunk / (1 + settings.unroll))
-    return resident.prepare(model, arrays[:1], batches._replace(steps_per_chunk=chunk, noise=model.draw_latents))
+    return resident.prepare(
+        model, arrays[:1], batches._replace(steps_per_chunk=chunk, noise=model.draw_latents)
+    )
 
 
 def copy_state(source, target):
@@ -151,5 +192,10 @@ def set_state(model, values):
 
 
 def state_of(model):
-    """All that training changes: the variables of weights, moving averages, random states, and of the optimizers."""
-    return model.variables + [variable for optimizer in resident.optimizers_of(model) for variable in optimizer.variables]
+    """All that training changes:
+
+    the variables of weights, moving averages, random states, and of the optimizers.
+    """
+    return model.variables + [
+        variable for optimizer in resident.optimizers_of(model) for variable in optimizer.variables
+    ]

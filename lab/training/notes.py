@@ -53,11 +53,15 @@ def _notes(net, model, other, sample):
             f"Warning: the initial weights of {net} do not depend on --seed ({why}): repeats start from the same weights"
         )
     if fault := _fault_in_keras(net, other, sample):
-        notes.append(f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net")
+        notes.append(
+            f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net"
+        )
     spreads = [_spread(seen) for seen in _seen_by_weights(other, sample)]
     if spreads and max(spreads) < _LEAST_SPREAD * _spread(sample / 255):
         why = "pixels come to it from 0 to 1, so leave out a rescaling of its own, as Rescaling(1 / 255)"
-        notes.append(f"Warning: what the first layer with weights of {net} gets hardly differs between images: {why}")
+        notes.append(
+            f"Warning: what the first layer with weights of {net} gets hardly differs between images: {why}"
+        )
     return notes
 
 
@@ -70,7 +74,9 @@ def _fault_in_keras(net, model, images):
             with _unknown(models.module_name(net)):
                 loaded = keras.models.load_model(path, compile=False)
         except Exception as error:
-            while error.__cause__ or error.__context__:  # Keras says it of each layer around the one at fault
+            while (
+                error.__cause__ or error.__context__
+            ):  # Keras says it of each layer around the one at fault
                 error = error.__cause__ or error.__context__
             return visible(str(error).strip().partition("\n")[0].partition(". ")[0][:_LONGEST])
     outputs, again, of_loaded = (np.asarray(one(images)) for one in (model, model, loaded))
@@ -83,7 +89,9 @@ def _fault_in_keras(net, model, images):
 
 @contextlib.contextmanager
 def _unknown(name):
-    """Within this context, nothing is known of a module of this name, nor of what was registered for Keras."""
+    """Within this context, nothing is known of a module of this name, nor of what was registered
+    for Keras.
+    """
     registered = keras.saving.get_custom_objects()
     known, module = dict(registered), sys.modules[name]
     registered.clear()
@@ -96,7 +104,9 @@ def _unknown(name):
 
 
 def _seen_by_weights(model, images):
-    """What the first layer with trained weights gets of some images, in each of its calls; empty if that is unknown."""
+    """What the first layer with trained weights gets of some images, in each of its calls; empty
+    if that is unknown.
+    """
     seen = []
 
     def watched(part, call, inputs, *more, **options):
@@ -104,14 +114,22 @@ def _seen_by_weights(model, images):
         return call(inputs, *more, **options)
 
     for part in models.operations_of(model):
-        # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an image, which may be black.
+        # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an
+        # image, which may be black.
         whole = len(models.operations_of(part)) == 1 or type(part).__module__.startswith("keras.")
         if whole and getattr(part, "trainable_weights", ()):
             part.call = functools.partial(watched, part, part.call)
     model(images)
-    return [np.asarray(inputs, np.float32) for part, inputs in seen if part is seen[0][0] and hasattr(inputs, "numpy")]
+    return [
+        np.asarray(inputs, np.float32)
+        for part, inputs in seen
+        if part is seen[0][0] and hasattr(inputs, "numpy")
+    ]
 
 
 def _spread(numbers):
-    """By how much numbers differ between images, relative to their size where that is more than 1: the most of any position."""
+    """By how much numbers differ between images, relative to their size where that is more than 1:
+
+    the most of any position.
+    """
     return (numbers.std(axis=0) / np.maximum(1, np.abs(numbers.mean(axis=0)))).max(initial=0)

@@ -4,14 +4,21 @@ The way from the command to the loop on the device::
 
     train.py                          flags become Settings
       experiments.train               one run, or many on the workers of a cluster
-        training.run.train_here       the folder is free, the data found, the settings resolved, TensorFlow started
-          training.run.train_run      the epochs, behind the first of them config.json; in the end model.keras and the rest
-            training.engine           a compiled model, built for this run or left by the one before, and back its state
-              backend.resident        the data set on the device once; each epoch's order cut into chunks
-                keras.Model.fit       takes a chunk for a step; after each epoch it calls the callbacks
-                  backend.resident    the loop over a chunk's batches, within the graph, compiled with XLA where that helps
+        training.run.train_here       the folder is free, the data found, the settings resolved,
+        TensorFlow started
+          training.run.train_run      the epochs, behind the first of them config.json; in the end
+          model.keras and the rest
+            training.engine           a compiled model, built for this run or left by the one
+            before, and back its state
+              backend.resident        the data set on the device once; each epoch's order cut into
+              chunks
+                keras.Model.fit       takes a chunk for a step; after each epoch it calls the
+                callbacks
+                  backend.resident    the loop over a chunk's batches, within the graph, compiled
+                  with XLA where that helps
                     train_step        Keras's own for a classifier, `backend.gan`'s for a GAN
-            training.callbacks        after each epoch: history.json, a line, at times a checkpoint; Ctrl-C waits for a chunk
+            training.callbacks        after each epoch: history.json, a line, at times a
+            checkpoint; Ctrl-C waits for a chunk
 
 Nothing here imports TensorFlow until a run's settings, folder and data are known to be good.
 """
@@ -63,8 +70,12 @@ def train_here(settings, output, data_dir=None):
     times = f"first epoch {known.epoch_seconds[0]:.2f} s"
     if known.steady_seconds:
         times += f", median of the later ones {statistics.median(known.steady_seconds):.3f} s"
-    files = ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")))
-    console.say(f"Trained in {known.total_seconds:.1f} s on {known.device}: {times}.\n{folder}: {files}")
+    files = ", ".join(
+        sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    )
+    console.say(
+        f"Trained in {known.total_seconds:.1f} s on {known.device}: {times}.\n{folder}: {files}"
+    )
     if not settings.is_gan and (doubt := _doubt(settings, known, arrays.validation_labels)):
         console.say(f"Warning: {doubt}")
 
@@ -73,11 +84,17 @@ def _doubt(settings, history, labels):
     """In what a classifier has not learned, and what to try; None if it has."""
     rate = "a smaller" if settings.learning_rate > settings.default("learning_rate") else "another"
     weaker = "a smaller -r or " if settings.regularizer_strength else ""
-    first, last, accuracy = history.curves["loss"][0], history.final["loss"], history.final["val_accuracy"]
+    first, last, accuracy = (
+        history.curves["loss"][0],
+        history.final["loss"],
+        history.final["val_accuracy"],
+    )
     if last > _GROWN * first:
         return f"the training loss grew from {first:.4f} to {last:.4f}: try {weaker}a smaller --learning-rate"
     if classification.is_at_chance(accuracy, labels):
-        chance = f"{accuracy:.4f}; always the most frequent class: {classification.chance(labels):.4f}"
+        chance = (
+            f"{accuracy:.4f}; always the most frequent class: {classification.chance(labels):.4f}"
+        )
         return f"the validation accuracy ended at chance ({chance}): try {weaker}{rate} --learning-rate, or more --epochs"
     return None
 
@@ -93,10 +110,11 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
         What to train and validate on.
     output : runs.Output
     verbose : bool, or function
-        Print the network and a line for each epoch; or, in place of that, tell a function how far the run is, as of
-        `callbacks.ChunkNews`.
+        Print the network and a line for each epoch; or, in place of that, tell a function how far
+        the run is, as of `callbacks.ChunkNews`.
     watch : function, optional
-        Called with the number of parameters, the epoch, from 0, and its logs; says whether the run is to go on.
+        Called with the number of parameters, the epoch, from 0, and its logs; says whether the run
+        is to go on.
 
     Returns
     -------
@@ -106,10 +124,11 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
     Raises
     ------
     UserError
-        If memory does not suffice, a network of the user's own fails, or the loss became NaN or infinite; then the history so
-        far is kept.
+        If memory does not suffice, a network of the user's own fails, or the loss became NaN or
+        infinite; then the history so far is kept.
     KeyboardInterrupt
-        At Ctrl-C and SIGTERM, after the state of the last finished epoch was saved: the same call goes on.
+        At Ctrl-C and SIGTERM, after the state of the last finished epoch was saved: the same call
+        goes on.
     """
     from lab.backend import faults  # with TensorFlow
     from lab.training import callbacks, engine
@@ -121,14 +140,19 @@ def train_run(settings, arrays, output, verbose=True, watch=None):
         if verbose is True:
             networks.summary(expand_nested=True)
         record = _record(settings, arrays, output, networks.count_params())
-        with runs.writing(folder, output.overwrite, record) as claim, callbacks.Interrupt() as interrupt:
+        with (
+            runs.writing(folder, output.overwrite, record) as claim,
+            callbacks.Interrupt() as interrupt,
+        ):
             trainer, compiled = engine.engine_for(settings, arrays, model)
             fitting = _fitting(settings, record, trainer.model)
             claim.find_checkpoint(fitting)
             if verbose is True:
                 _say_before(claim, settings, record, trainer.notes)
             watch = watch and functools.partial(watch, networks.count_params())
-            title = f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
+            title = (
+                f"{output.title}: {settings.dataset}, {settings.describe(len(arrays.train_images))}"
+            )
             begin = functools.partial(_begin, claim, record, settings)
             beginning = callbacks.Beginning(claim.checkpoint, fitting.identity, begin)
             listeners = callbacks.listeners_for(settings, output, title, beginning, watch)
@@ -151,15 +175,23 @@ def _fitting(settings, record, model):
     identity = runs.identity(settings, record["dataset"]["sha256"])
     state = engine.state_of(model)
     layout = {"state": state, "weights": model.weights}
-    layout = {name: [(tuple(one.shape), str(one.dtype)) for one in several] for name, several in layout.items()}
-    layout["trained"] = [place for place, one in enumerate(state) if place < len(model.variables) and one.trainable]
+    layout = {
+        name: [(tuple(one.shape), str(one.dtype)) for one in several]
+        for name, several in layout.items()
+    }
+    layout["trained"] = [
+        place for place, one in enumerate(state) if place < len(model.variables) and one.trainable
+    ]
     layout["counts"] = [place for place, one in enumerate(state) if one.name == "iteration"]
     about = settings.is_gan, settings.epochs, settings.early_stopping, record["parameters"]
     return runs.Fitting(identity, *about, **layout)
 
 
 def _say_before(claim, settings, record, notes):
-    """Say what the user has to know before a run is trained: of its network, and if it was broken off."""
+    """Say what the user has to know before a run is trained:
+
+    of its network, and if it was broken off.
+    """
     folder, found = claim.folder, claim.checkpoint
     for note in notes:
         console.say(f"{note}.")
@@ -167,14 +199,17 @@ def _say_before(claim, settings, record, notes):
         aside = f"it is set aside as {runs.File.BROKEN_CHECKPOINT}, and the run is trained anew"
         console.say(f"{folder}: its checkpoint cannot be used ({claim.fault}): {aside}.")
     if found:
-        console.say(f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew.")
+        console.say(
+            f"{folder}: going on after epoch {len(found.rows)} of {settings.epochs}; --overwrite begins anew."
+        )
         if changed := runs.changes(_parts(claim)[-1], runs.Origin(**_origin(record))):
             console.say(f"Note: resumed with {', '.join(changed)}: {runs.NOT_THE_SAME}.")
 
 
 def _parts(claim):
-    """What the epochs were trained with that a run is resumed from: a list of `runs.Origin`, of which the first is the run's
-    record; epochs after the checkpoint are trained again."""
+    """What the epochs were trained with that a run is resumed from: a list of `runs.Origin`, of
+    which the first is the run's record; epochs after the checkpoint are trained again.
+    """
     before, done = claim.before, len(claim.checkpoint.rows)
     return [before, *(part for part in before.parts if part.after < done)]
 
@@ -184,18 +219,29 @@ def _origin(record):
 
 
 def _begin(claim, record, settings, history):
-    """Write what a run's folder holds from the first epoch on, in place of what an older run has left: config.json and
-    history.json; if the code is not that of the commit in the record, code.patch; and a network of the user's own."""
+    """Write what a run's folder holds from the first epoch on, in place of what an older run has
+    left: config.json and history.json; if the code is not that of the commit in the record,
+    code.patch; and a network of the user's own.
+    """
     files = {}
     if claim.checkpoint:
         first, *later = _parts(claim)
-        parts = [*(part.model_dump() for part in later), _origin(record) | {"after": len(claim.checkpoint.rows)}]
-        record = record | {name: getattr(first, name) for name in runs.Origin.model_fields} | {"parts": parts}
+        parts = [
+            *(part.model_dump() for part in later),
+            _origin(record) | {"after": len(claim.checkpoint.rows)},
+        ]
+        record = (
+            record
+            | {name: getattr(first, name) for name in runs.Origin.model_fields}
+            | {"parts": parts}
+        )
     elif patch := runs.checkout()[1]:
         files[runs.File.PATCH] = patch
     if settings.source:
         files[runs.File.NETWORK] = settings.source.encode()
-    claim.begin(files | {runs.File.CONFIG: runs.as_json(record), runs.File.HISTORY: runs.as_json(history)})
+    claim.begin(
+        files | {runs.File.CONFIG: runs.as_json(record), runs.File.HISTORY: runs.as_json(history)}
+    )
 
 
 def _record(settings, arrays, output, parameters):
@@ -205,32 +251,47 @@ def _record(settings, arrays, output, parameters):
     dataset = {"name": settings.dataset, "sha256": fingerprint(arrays)}
     dataset |= {"train": examples, "validation": len(arrays.validation_images)}
     if arrays.path:
-        dataset |= {"path": arrays.path, "classes": arrays.classes, "shape": arrays.train_images.shape[1:]}
+        dataset |= {
+            "path": arrays.path,
+            "classes": arrays.classes,
+            "shape": arrays.train_images.shape[1:],
+        }
     of_pictures = {"resize": settings.resize, "divisor": arrays.divisor, "ignored": arrays.ignored}
     dataset |= {name: value for name, value in of_pictures.items() if value}
     command = console.command("train.py", output.name, as_flags(given), results_dir="results")
     record = {"command": command, "settings": settings.to_json()}
     record |= {"parameters": parameters, "dataset": dataset, "device": devices.running().name}
     record |= {"data_dir": str(output.data_dir)} if output.data_dir else {}
-    record |= {"threads": threads, "versions": runs.versions(), "commit": runs.checkout()[0], "code": runs.code_hash()}
+    record |= {
+        "threads": threads,
+        "versions": runs.versions(),
+        "commit": runs.checkout()[0],
+        "code": runs.code_hash(),
+    }
     return runs.checked(record)
 
 
 def _fit(settings, trainer, model, listeners, last):
-    """Train a model with an engine, and leave it and the run's files in the state of the epoch that is to be saved."""
+    """Train a model with an engine, and leave it and the run's files in the state of the epoch
+    that is to be saved.
+    """
     from lab.training import engine
 
     recorder, checkpoints, watch = listeners.recorder, listeners.checkpoints, listeners.watch
 
     def networks_in(state):
         engine.set_state(model, state)
-        model.optimizer.learning_rate = settings.learning_rate  # not that of a schedule's last step, near 0
+        model.optimizer.learning_rate = (
+            settings.learning_rate
+        )  # not that of a schedule's last step, near 0
         return engine.networks_of(model)
 
     try:
         begin = settings.epochs if checkpoints.stopped_early else len(recorder.finished[0])
         several = [*filter(None, listeners), *last]
-        trainer.fit(settings.epochs, settings.seed, begin, several, functools.partial(rate_at, settings))
+        trainer.fit(
+            settings.epochs, settings.seed, begin, several, functools.partial(rate_at, settings)
+        )
     except KeyboardInterrupt:
         if recorder.fault:
             _finish(recorder, None, runs.DIVERGED)
@@ -240,7 +301,11 @@ def _fit(settings, trainer, model, listeners, last):
         raise
     if recorder.fault:
         _finish(recorder, None, runs.DIVERGED)
-        rates = "--learning-rate or --discriminator-learning-rate" if settings.is_gan else "--learning-rate"
+        rates = (
+            "--learning-rate or --discriminator-learning-rate"
+            if settings.is_gan
+            else "--learning-rate"
+        )
         raise UserError(f"{recorder.fault}: try a smaller {rates}. The history so far is kept")
     if watch and watch.stopped:
         return _finish(recorder, networks_in(recorder.finished[1]), runs.INTERRUPTED)
@@ -250,7 +315,9 @@ def _fit(settings, trainer, model, listeners, last):
 
 
 def _is_saved(recorder):
-    """Whether the run was interrupted after the same epoch before, so that all of it lies in its folder."""
+    """Whether the run was interrupted after the same epoch before, so that all of it lies in its
+    folder.
+    """
     with contextlib.suppress(UserError):  # a history that a power cut has spoilt
         history = runs.load(recorder.folder).history
         same = history.status == runs.INTERRUPTED and history.epochs == len(recorder.finished[0])
@@ -259,7 +326,9 @@ def _is_saved(recorder):
 
 
 def _finish(recorder, networks, status, goes_on=False):
-    """Write what comes after the last epoch; history.json last, since it is what calls the run complete."""
+    """Write what comes after the last epoch; history.json last, since it is what calls the run
+    complete.
+    """
     from lab.training import callbacks
 
     folder = recorder.folder
@@ -271,7 +340,9 @@ def _finish(recorder, networks, status, goes_on=False):
     runs.remove_evaluation(folder)
     history = recorder.history(status)
     epochs = f"{len(recorder.finished[0])} of {recorder.params['epochs']} epochs"
-    title = recorder.title if status == runs.COMPLETE else f"{recorder.title}, {status} after {epochs}"
+    title = (
+        recorder.title if status == runs.COMPLETE else f"{recorder.title}, {status} after {epochs}"
+    )
     drawn = learning_curve(intervals.curves([history]), title)
     runs.save_figures({runs.File.LEARNING_CURVE: drawn}, folder, vector=False)
     callbacks.animate(folder)
