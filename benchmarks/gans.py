@@ -2,9 +2,8 @@
 """How fast we train GANs, beside the usual Keras script; and what unrolling costs.
 
 examples:
-  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST
-  (conv), 5 rounds python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN,
-  not unrolled and unrolled
+  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST (conv), 5 rounds
+  python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN, not unrolled and unrolled
 
 The usual script generates images with `generator.predict`, gives the discriminator real and
 generated ones with `train_on_batch`, and trains the generator through the frozen discriminator

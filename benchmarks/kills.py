@@ -83,9 +83,8 @@ def start(folder, results, flags):
 
 
 def one_round(folder, flags, seconds, name, kind, number):
-    """Break a command off and go on with it:
-
-    what happened in words, and whether both ended as they should.
+    """Break a command off and go on with it: what happened in words, and whether both ended as
+    they should.
     """
     process = start(folder, "broken", flags)
     time.sleep(seconds)

@@ -128,9 +128,8 @@ def save_and_load():
 
 
 def checkpoints(data_dir, seconds=45):
-    """Of runs that are stopped after so many seconds:
-
-    the time in which their state was taken after each epoch, and written.
+    """Of runs that are stopped after so many seconds: the time in which their state was taken
+    after each epoch, and written.
     """
     sys.path.insert(0, str(ROOT))
     from lab import data, runs

@@ -81,9 +81,8 @@ def own_network(folder):
 def keras_fit(
     net, data_dir, folder, epochs, options, backend="tensorflow", per_execution=1, compiled="auto"
 ):
-    """`keras.Model.fit` on float arrays:
-
-    so many steps to a call of the backend's function (0: an epoch).
+    """`keras.Model.fit` on float arrays: so many steps to a call of the backend's function (0: an
+    epoch).
     """
     os.environ["KERAS_BACKEND"] = backend
     import keras
@@ -180,9 +179,8 @@ def jax_scan(net, data_dir, folder, epochs, options):
         return weights
 
     def network(weights, averages, images, key=None):
-        """Logits, and the means and variances of batch normalization:
-
-        the batch's where there is a key.
+        """Logits, and the means and variances of batch normalization: the batch's where there is a
+        key.
         """
         weights, averages, values, found = iter(weights), iter(averages), images, []
         for name, *numbers in stack:

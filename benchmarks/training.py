@@ -4,13 +4,13 @@ could write, and beside the limit: the time that the network's matrix products a
 take alone.
 
 examples:
-  python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3
-  rounds of 10 epochs python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5
-  --peers ~/peers/bin/python --json dense.json python benchmarks/training.py --data-dir ~/data
-  --nets filter --epochs 3     CIFAR-10, batch 32 python benchmarks/training.py --data-dir ~/data
-  --nets filter --epochs 3 --batch-norm python benchmarks/training.py --data-dir ~/data --nets
-  dense --dropout 0.2 --contestants jax ours python benchmarks/training.py --data-dir ~/data --nets
-  own --epochs 3        the network of docs/own.md, on MNIST
+  python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3 rounds of 10 epochs
+  python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5 --peers
+  ~/peers/bin/python --json dense.json
+  python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3     CIFAR-10, batch 32
+  python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3 --batch-norm
+  python benchmarks/training.py --data-dir ~/data --nets dense --dropout 0.2 --contestants jax ours
+  python benchmarks/training.py --data-dir ~/data --nets own --epochs 3        the network of docs/own.md, on MNIST
 
 The contestants train in turn, each in a process of its own: `train.py`; and the scripts of
 benchmarks/peers.py, those of JAX and PyTorch by the Python of --peers, in whose environment these

@@ -1,6 +1,5 @@
-"""Everything around a network:
-
-settings, data, devices, training, runs on disk, evaluation, figures.
+"""Everything around a network: settings, data, devices, training, runs on disk, evaluation,
+figures.
 """
 
 import os.path

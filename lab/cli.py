@@ -39,9 +39,8 @@ def _complain(prog, error):
 
 
 def _not_imported(error):
-    """Why a package could not be imported:
-
-    it is not there, it is broken, or something of the user's has its name.
+    """Why a package could not be imported: it is not there, it is broken, or something of the
+    user's has its name.
     """
     name = (error.name or "").partition(".")[0]
     found = getattr(sys.modules.get(name), "__file__", None)
@@ -258,9 +257,8 @@ def _expanded(args, files):
 
 
 def _with_home(arg):
-    """An argument with the home folder for a ~ that a shell leaves:
-
-    in a file, behind the = of a flag.
+    """An argument with the home folder for a ~ that a shell leaves: in a file, behind the = of a
+    flag.
     """
     flag, equals, value = re.fullmatch(r"(--[\w-]+)?(=)?(.*)", arg, re.DOTALL).groups("")
     return f"{flag}{equals}{os.path.expanduser(value)}"

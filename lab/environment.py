@@ -98,9 +98,8 @@ def variable(name, value):
 
 
 def keras_home():
-    """Keras's folder, in which data sets are cached:
-
-    a str; FileNotFoundError for a user without a home.
+    """Keras's folder, in which data sets are cached: a str; FileNotFoundError for a user without a
+    home.
     """
     home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
     if home.startswith("~"):

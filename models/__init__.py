@@ -75,9 +75,8 @@ def build(net, precision="float32", **settings):
 
 
 def reset_keras():
-    """Set Keras's global settings as they are from the start:
-
-    others may have been made in this process, as in a notebook.
+    """Set Keras's global settings as they are from the start: others may have been made in this
+    process, as in a notebook.
     """
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)

@@ -1,6 +1,5 @@
-"""Networks of the user's own:
-
-what a function in a file of theirs gives, with the lab's rescaling before it.
+"""Networks of the user's own: what a function in a file of theirs gives, with the lab's rescaling
+before it.
 """
 
 import contextlib

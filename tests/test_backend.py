@@ -96,9 +96,8 @@ def test_same_weights_and_history_as_stock_fit(net, settings, chunks, data, vali
 
 
 def test_batches_in_shares_give_the_same_weights_and_history(data, validation_data, monkeypatch):
-    """Shares of different lengths; and fewer examples than shares in the last batch:
-
-    43 = 2 * 20 + 3.
+    """Shares of different lengths; and fewer examples than shares in the last batch: 43 = 2 * 20 +
+    3.
     """
     lengths, whole = [], keras.Sequential.call
 
@@ -205,9 +204,8 @@ def test_weight_decay_is_that_of_keras(regularizer):
 
 
 def test_dropout_takes_masks_that_were_drawn_before(data):
-    """In the engine's way:
-
-    XLA, a mask of its own for each image and step, the same ones again from the same seed.
+    """In the engine's way: XLA, a mask of its own for each image and step, the same ones again
+    from the same seed.
     """
     rate = 0.3
     model = build("dense", sgd(), dropout=rate, hidden=(40, 20))

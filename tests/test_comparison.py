@@ -887,9 +887,8 @@ def test_runs_beside_each_other_that_differ_in_more_than_the_seed_are_not_averag
 
 
 def test_gans_of_other_defaults_are_not_averaged_and_typed_defaults_are(tmp_path):
-    """A GAN's defaults were once stored as None:
-
-    runs from before and after a change of them counted as repeats.
+    """A GAN's defaults were once stored as None: runs from before and after a change of them
+    counted as repeats.
     """
     gan_lists = ("generator_loss", "discriminator_loss", "generated_accuracy", "real_accuracy")
     for seed, typed in enumerate(

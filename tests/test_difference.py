@@ -1,6 +1,5 @@
-"""What differs between runs, at a glance:
-
-names of settings, tables in narrow terminals, --diff, --export, --sort and --top.
+"""What differs between runs, at a glance: names of settings, tables in narrow terminals, --diff,
+--export, --sort and --top.
 """
 
 import csv

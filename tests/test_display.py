@@ -1,6 +1,5 @@
-"""What is shown of runs in training, and when they are said to be done:
-
-fed with news, on a clock of its own.
+"""What is shown of runs in training, and when they are said to be done: fed with news, on a clock
+of its own.
 """
 
 from unittest import mock
@@ -27,9 +26,8 @@ STARTING, COMPILING, EPOCH = 6, 12, 2  # seconds
 
 
 def estimates(trained, planned):
-    """What is said of the seconds left, and what is true, by the second:
-
-    of ten runs on two workers, each compiled first.
+    """What is said of the seconds left, and what is true, by the second: of ten runs on two
+    workers, each compiled first.
     """
     begins = [STARTING + (COMPILING + trained * EPOCH) * (number // 2) for number in range(10)]
     ends = [begin + COMPILING + trained * EPOCH for begin in begins]

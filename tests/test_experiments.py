@@ -269,9 +269,8 @@ def test_the_same_command_again_does_only_what_is_missing(undisturbed, data_dir,
 
 @pytest.fixture
 def by_hand(tmp_path):
-    """A scheduler, started in another folder:
-
-    its address, and a function that starts a worker with a PYTHONPATH.
+    """A scheduler, started in another folder: its address, and a function that starts a worker
+    with a PYTHONPATH.
     """
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

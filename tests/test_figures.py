@@ -598,10 +598,7 @@ def test_classes_of_an_embedding_differ_in_colour_and_are_named_where_they_lie()
 
 
 def many(count):
-    """Of so many classes with long names:
-
-    names, the labels of 60 images, and a confusion matrix.
-    """
+    """Of so many classes with long names: names, the labels of 60 images, and a confusion matrix."""
     names, labels = (
         [f"a $species$ of a very long name: {index}" for index in range(count)],
         np.arange(60) % count,

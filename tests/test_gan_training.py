@@ -1,7 +1,5 @@
-"""The GANs:
-
-their networks, one training step against its definition, the unrolled gradient against finite
-differences.
+"""The GANs: their networks, one training step against its definition, the unrolled gradient
+against finite differences.
 """
 
 import functools

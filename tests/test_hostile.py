@@ -1,6 +1,5 @@
-"""No file that is read can do more than be refused in one line:
-
-a corpus of them, read in a process of its own.
+"""No file that is read can do more than be refused in one line: a corpus of them, read in a
+process of its own.
 """
 
 import json

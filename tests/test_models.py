@@ -1,6 +1,5 @@
-"""The networks:
-
-parameter counts, weight decay, and that pooling before the activation changes nothing.
+"""The networks: parameter counts, weight decay, and that pooling before the activation changes
+nothing.
 """
 
 import keras

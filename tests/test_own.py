@@ -194,9 +194,8 @@ def test_a_folder_that_does_not_say_which_are_for_testing_is_split_always_alike_
 
 
 def folder_of(top, pictures, ending="png", **options):
-    """A folder of three classes of these pictures, for training and testing alike:
-
-    its name for `data.load_dataset`.
+    """A folder of three classes of these pictures, for training and testing alike: its name for
+    `data.load_dataset`.
     """
     for place in [top / part / name for part in ("train", "test") for name in CLASSES]:
         place.mkdir(parents=True, exist_ok=True)

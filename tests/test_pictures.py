@@ -1,6 +1,5 @@
-"""A user's own pictures:
-
-photographs of digits are found, read and predicted; everything else is refused in one line each.
+"""A user's own pictures: photographs of digits are found, read and predicted; everything else is
+refused in one line each.
 """
 
 import csv

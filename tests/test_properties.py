@@ -1,7 +1,4 @@
-"""What holds of any settings and of any JSON:
-
-found by Hypothesis, the same examples at each run.
-"""
+"""What holds of any settings and of any JSON: found by Hypothesis, the same examples at each run."""
 
 import json
 import shlex

@@ -1,7 +1,4 @@
-"""The recipes:
-
-that each is what its exercise asks for, and fits the published figures beside it.
-"""
+"""The recipes: that each is what its exercise asks for, and fits the published figures beside it."""
 
 import csv
 import sys

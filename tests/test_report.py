@@ -1,6 +1,5 @@
-"""The page of a results folder:
-
-its numbers against the files, and what a reader does with it, in a real browser.
+"""The page of a results folder: its numbers against the files, and what a reader does with it, in
+a real browser.
 """
 
 import json
@@ -62,9 +61,8 @@ def fake_gan(folder, seed=0, classes=("a", "b"), **more):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Runs in every state:
-
-    a sweep of three settings with repeats, single ones, GANs, a search, broken and hostile ones.
+    """Runs in every state: a sweep of three settings with repeats, single ones, GANs, a search,
+    broken and hostile ones.
     """
     folder = tmp_path_factory.mktemp("report") / "results"
     for rate, best in ((1e-4, 0.93), (1e-3, 0.97), (1e-2, 0.95)):

@@ -1,6 +1,5 @@
-"""What lies in a run's folder goes only when what takes its place stands:
-
-runs that were broken off, and that are replaced.
+"""What lies in a run's folder goes only when what takes its place stands: runs that were broken
+off, and that are replaced.
 """
 
 import json

@@ -162,9 +162,8 @@ def test_processes_that_take_and_leave_a_folder_do_not_hinder_each_other(tmp_pat
 def test_what_is_written_is_on_the_disk_before_it_takes_the_place_of_what_was_there(
     tmp_path, monkeypatch
 ):
-    """First the file, then that it is there:
-
-    as a power cut would else leave an empty file, or none.
+    """First the file, then that it is there: as a power cut would else leave an empty file, or
+    none.
     """
     done, real = [], {name: getattr(os, name) for name in ("fsync", "replace")}
     for name in real:

@@ -1,7 +1,5 @@
-"""A search:
-
-what it tries, what is on disk when it was killed and went on, and that the test images wait until
-the end.
+"""A search: what it tries, what is on disk when it was killed and went on, and that the test
+images wait until the end.
 """
 
 import contextlib

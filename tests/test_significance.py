@@ -1,6 +1,5 @@
-"""What is noise:
-
-held against SciPy's and statsmodels' own tests, and against what is known of simulated tables.
+"""What is noise: held against SciPy's and statsmodels' own tests, and against what is known of
+simulated tables.
 """
 
 from decimal import Decimal

@@ -1,7 +1,4 @@
-"""docs/cluster.md on a real SLURM:
-
-its lines as pasted, and a job that is cancelled in the middle.
-"""
+"""docs/cluster.md on a real SLURM: its lines as pasted, and a job that is cancelled in the middle."""
 
 import importlib.util
 import re
@@ -48,9 +45,8 @@ def wait_until(true, seconds=120):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The documented script, running:
-
-    its folder, in which its jobs run, and the address that it prints.
+    """The documented script, running: its folder, in which its jobs run, and the address that it
+    prints.
     """
     if not shutil.which("sinfo") or not told("sinfo", "--noheader", "--states=idle", "--format=%T"):
         pytest.skip("no SLURM: tests/cluster/one-node-slurm sets one up")

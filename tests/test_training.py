@@ -101,7 +101,6 @@ class Halving(keras.callbacks.Callback):
 
 def test_a_learning_rate_that_changes_while_training_is_not_compiled_in(arrays):
     """An engine trains with the rates of each run and each epoch, whatever it was compiled with:
-
     schedules rely on it.
     """
     settings = Settings(**SMALL | {"optimizer": "sgd"})
@@ -290,9 +289,8 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(
 
 
 def log_of(folder):
-    """What TensorBoard finds in a log:
-
-    the settings, and of each other tag what was last written of each step.
+    """What TensorBoard finds in a log: the settings, and of each other tag what was last written
+    of each step.
     """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData

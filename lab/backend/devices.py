@@ -1,6 +1,5 @@
-"""The device:
-
-start TensorFlow quietly, choose CPU or GPU and the number of threads, name what was chosen.
+"""The device: start TensorFlow quietly, choose CPU or GPU and the number of threads, name what was
+chosen.
 """
 
 import contextlib
@@ -207,9 +206,8 @@ def suits_inter_op(settings, threads):
 
 
 def shares_of(settings):
-    """Into how many shares a run's batches are cut on the device in use:
-
-    one for each thread that works by itself.
+    """Into how many shares a run's batches are cut on the device in use: one for each thread that
+    works by itself.
     """
     count = _running.shares
     return count if suits_inter_op(settings, count) else 1

@@ -153,9 +153,8 @@ def _gradients():
 
 
 def _sums(weights, shares, center, narrow):
-    """By channel, over all shares:
-
-    the sum of weight * (image - center) * narrow, and that of the weights.
+    """By channel, over all shares: the sum of weight * (image - center) * narrow, and that of the
+    weights.
     """
     # TensorFlow's kernel for the gradients of scale and offset takes both sums in one pass, fast
     # and exactly only for vectors of whole registers.
@@ -221,9 +220,8 @@ def _convolved(layer, inputs):
 
 
 def _add_bias_behind(convolution, pooling):
-    """The maximum of numbers to which a constant was added is their maximum and that constant:
-
-    a quarter of the additions.
+    """The maximum of numbers to which a constant was added is their maximum and that constant: a
+    quarter of the additions.
     """
     if convolution.activation is not keras.activations.linear:
         return

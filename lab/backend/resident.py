@@ -260,10 +260,8 @@ def in_shares(model, count):
 
 
 def suitable_chunk(model, batch_size, steps, dropouts=()):
-    """Steps to a chunk:
-
-    about `FLOPS_PER_CHUNK`, in chunks of equal length; fewer, if there are large masks to be
-    drawn.
+    """Steps to a chunk: about `FLOPS_PER_CHUNK`, in chunks of equal length; fewer, if there are
+    large masks to be drawn.
     """
     # A step's backward pass takes twice the arithmetic of its forward pass.
     affordable = FLOPS_PER_CHUNK / (3 * max(1, forward_flops(model)))
@@ -310,9 +308,8 @@ def _create_variables(model, data):
 
 
 def _step(model, dropouts):
-    """A step of training on a batch, at a learning rate of each optimizer; NaN:
-
-    at its own, which callbacks may have set.
+    """A step of training on a batch, at a learning rate of each optimizer; NaN: at its own, which
+    callbacks may have set.
     """
     own = [optimizer.learning_rate for optimizer in optimizers_of(model)]
 
@@ -332,9 +329,8 @@ def _test_step(model):
 
 
 def optimizers_of(model):
-    """The optimizers of a model that can be trained:
-
-    a GAN's two, in the order generator, discriminator; else one.
+    """The optimizers of a model that can be trained: a GAN's two, in the order generator,
+    discriminator; else one.
     """
     return getattr(model, "optimizers", None) or [model.optimizer]
 
@@ -359,9 +355,8 @@ def _untuned(dataset):
 
 
 def _over_chunk(step, data, batches, model, compiled):
-    """What Keras calls as one step:
-
-    takes a chunk of the plan from an iterator and goes through its batches.
+    """What Keras calls as one step: takes a chunk of the plan from an iterator and goes through
+    its batches.
     """
     batch_size, most = batches.batch_size, batches.steps_per_chunk
 

@@ -1,6 +1,5 @@
-"""Many runs side by side, from their JSON files and, of GANs, their pictures:
-
-no TensorFlow, no data.
+"""Many runs side by side, from their JSON files and, of GANs, their pictures: no TensorFlow, no
+data.
 """
 # ruff: noqa: F401
 

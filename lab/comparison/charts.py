@@ -115,9 +115,8 @@ def trend_of(groups, published):
 
 
 def _axes(name, levels, groups):
-    """The axes of a trend over what varies under this name:
-
-    label, whether it may be logarithmic, each group's value.
+    """The axes of a trend over what varies under this name: label, whether it may be logarithmic,
+    each group's value.
     """
     parameters = "parameters", True, [group.record.parameters for group in groups]
     if name in LAYERS:

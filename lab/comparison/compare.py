@@ -1,6 +1,5 @@
-"""Runs become groups of repeats, and those a comparison:
-
-data, computed once, that is only rendered from here on.
+"""Runs become groups of repeats, and those a comparison: data, computed once, that is only
+rendered from here on.
 """
 
 import os
@@ -160,9 +159,8 @@ def _cut_short(groups):
 
 
 def warnings_of(groups, counted=False):
-    """What makes metrics incomparable, in sentences:
-
-    with the names of the groups, or only with how many they are.
+    """What makes metrics incomparable, in sentences: with the names of the groups, or only with
+    how many they are.
     """
     warnings, alike = [], {}
     for group in groups:

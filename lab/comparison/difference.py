@@ -1,6 +1,5 @@
-"""Two runs, or two settings with their repeats, side by side:
-
-what differs, and whether it matters.
+"""Two runs, or two settings with their repeats, side by side: what differs, and whether it
+matters.
 """
 
 import math
@@ -153,9 +152,8 @@ def _terms(group, metric):
 
 
 def _least_p(one, other):
-    """Below what no p of an exact test of ranks can be:
-
-    where all of one lie above all of the other.
+    """Below what no p of an exact test of ranks can be: where all of one lie above all of the
+    other.
     """
     return 2 / math.comb(len(one) + len(other), len(one))
 

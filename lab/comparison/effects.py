@@ -1,6 +1,5 @@
-"""What the settings of a sweep or a grid do:
-
-which are within noise of the best, and which explain how much of the spread.
+"""What the settings of a sweep or a grid do: which are within noise of the best, and which explain
+how much of the spread.
 """
 
 import numpy as np

@@ -220,9 +220,8 @@ def _whole(members, notes):
 
 
 def that_count(members):
-    """Those of some repeats that a mean is of:
-
-    the complete ones or, where there are none, those that were interrupted.
+    """Those of some repeats that a mean is of: the complete ones or, where there are none, those
+    that were interrupted.
     """
     of = {
         status: [run for run in members if run.history.status == status]

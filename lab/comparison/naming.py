@@ -90,7 +90,6 @@ def naming_of(groups):
 
 def usual_in_words(naming):
     """A sentence about what most groups have and their names do not say, if there is such a thing:
-
     a list.
     """
     return (
@@ -138,9 +137,8 @@ def shared_by_rows(groups):
 
 
 def short_devices(devices):
-    """What all devices have in common, None for nothing, and each without it:
-
-    of the threads of one CPU, their number.
+    """What all devices have in common, None for nothing, and each without it: of the threads of
+    one CPU, their number.
     """
     parts = [device.rpartition(", ") for device in devices]
     common = {first for first, *_ in parts}

@@ -25,9 +25,8 @@ CONDITIONS = ("dataset", "holdout", "epochs")
 
 
 class Published(NamedTuple):
-    """Published figures, with the digits that were published:
-
-    of one kind or the other, as a file says it.
+    """Published figures, with the digits that were published: of one kind or the other, as a file
+    says it.
     """
 
     final: dict  # group's name -> column -> Decimal

@@ -1,6 +1,5 @@
-"""Tables of compared runs:
-
-a line for each setting, means with error bars over its repeats, published figures beside them.
+"""Tables of compared runs: a line for each setting, means with error bars over its repeats,
+published figures beside them.
 """
 
 import contextlib
@@ -62,9 +61,8 @@ class Table(NamedTuple):
 
 
 def runs_table(groups, title, notes):
-    """The main table:
-
-    what differs first, then the metrics; columns that would tell nothing are left out.
+    """The main table: what differs first, then the metrics; columns that would tell nothing are
+    left out.
     """
     naming, rows = naming_of(groups), []
     _, devices = short_devices([group.device for group in groups])
@@ -132,9 +130,8 @@ def titled(title, naming):
 
 
 def first_cells(groups, naming):
-    """The cells that say which group a row is of:
-
-    the run, where there are several, and what differs.
+    """The cells that say which group a row is of: the run, where there are several, and what
+    differs.
     """
     if not naming.names:
         return [{"run": group.name} for group in groups]
@@ -431,9 +428,8 @@ def _without(rows, columns):
 
 
 def cell(name, values):
-    """A measure of some repeats as text:
-
-    mean ± half-width, or the runs' range or each run's where that would say little.
+    """A measure of some repeats as text: mean ± half-width, or the runs' range or each run's where
+    that would say little.
     """
     if name in LISTED:
         return _list(name, values)

@@ -78,9 +78,8 @@ def remaining(arrays, holdout):
 
 
 def fingerprint(arrays):
-    """SHA-256 over the arrays' shapes and bytes:
-
-    the same data set gives the same one from whichever file it came.
+    """SHA-256 over the arrays' shapes and bytes: the same data set gives the same one from
+    whichever file it came.
     """
     digest = hashlib.sha256()
     for array in arrays.arrays:

@@ -157,9 +157,8 @@ def _margin(picture):
 
 
 def _ink(picture, side):
-    """How much each pixel differs from the paper around it:
-
-    float array, shape (height, width); 0 or less is paper.
+    """How much each pixel differs from the paper around it: float array, shape (height, width); 0
+    or less is paper.
     """
     small = Image.fromarray(picture).reduce(max(1, side // _SMALL))
     axis, dark = _axis_and_polarity(
@@ -247,9 +246,8 @@ def _threshold(ink):
 
 
 def _without_lines(inked):
-    """Ink without ruled lines:
-
-    several across the picture and, where there are, those from top to bottom.
+    """Ink without ruled lines: several across the picture and, where there are, those from top to
+    bottom.
     """
     lines = _lines(inked, 0.6, 2)
     if lines.any():

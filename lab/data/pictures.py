@@ -69,9 +69,8 @@ def users_picture(path):
 
 
 def contents(folder):
-    """What a user keeps in a folder, 2 before 10:
-
-    neither hidden nor left by other programs; a list of Path.
+    """What a user keeps in a folder, 2 before 10: neither hidden nor left by other programs; a
+    list of Path.
     """
     paths = sorted(folder.iterdir(), key=lambda path: (in_natural_order(path.name), path.name))
     return [path for path in paths if path.name[0] != "." and path.name.lower() not in _CLUTTER]
@@ -88,9 +87,8 @@ def deepest_value(picture):
 
 
 def divisor_for(most):
-    """What 16-bit values are divided by:
-
-    the largest value of 8, 12 or 16 bits, the first that holds them all.
+    """What 16-bit values are divided by: the largest value of 8, 12 or 16 bits, the first that
+    holds them all.
     """
     return next(depth for depth in _DEPTHS if most <= depth)
 

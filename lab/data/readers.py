@@ -103,9 +103,8 @@ def _check_headers(path, headers):
 
 
 def read_idx(*paths):
-    """The publisher's format of MNIST and Fashion-MNIST:
-
-    a header of big-endian 32-bit numbers, then the bytes.
+    """The publisher's format of MNIST and Fashion-MNIST: a header of big-endian 32-bit numbers,
+    then the bytes.
     """
     arrays = []
     for path in paths:

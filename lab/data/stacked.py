@@ -1,6 +1,6 @@
-"""Stacked MNIST:
+"""Stacked MNIST: three digits as the colours of one image, 1,000 classes (Metz et al.
 
-three digits as the colours of one image, 1,000 classes (Metz et al. 2017, arXiv 1611.02163).
+2017, arXiv 1611.02163).
 """
 
 import numpy as np

@@ -1,6 +1,5 @@
-"""What a trained GAN can do:
-
-samples, how they spread, how near they come to the data, whether they are copies.
+"""What a trained GAN can do: samples, how they spread, how near they come to the data, whether
+they are copies.
 """
 
 import numpy as np

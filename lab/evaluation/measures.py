@@ -225,9 +225,8 @@ def over_time(run, against):
 
 
 def _followed(samples, against):
-    """The measures that are followed over time:
-
-    all that tell of collapse and say something of so few samples.
+    """The measures that are followed over time: all that tell of collapse and say something of so
+    few samples.
     """
     found = {"distance": collapse.mean_distance(samples[:FEW])}
     if against.gaussians:

@@ -1,6 +1,5 @@
-"""The best trials of a search, trained again:
-
-with other seeds on the same images, then on all training images and tested.
+"""The best trials of a search, trained again: with other seeds on the same images, then on all
+training images and tested.
 """
 
 import math
@@ -104,9 +103,8 @@ def _trained_again(settings, output, place, seeds, work_on):
 
 
 def _by_mean(finalists, accuracies, goal):
-    """The numbers of the trials, the winner first:
-
-    by the means of their repeats, and the parameters where a target is set.
+    """The numbers of the trials, the winner first: by the means of their repeats, and the
+    parameters where a target is set.
     """
     parameters = {one.number: one.parameters for one in finalists}
     means = {number: values.mean() for number, values in accuracies.items()}

@@ -115,9 +115,8 @@ def _epoch(progress, epochs):
 
 
 def _short(name):
-    """A run's name without what is the same in all:
-
-    "0.0001, seed=2" of "regularizer-strength=0.0001/seed=2".
+    """A run's name without what is the same in all: "0.0001, seed=2" of
+    "regularizer-strength=0.0001/seed=2".
     """
     swept, _, seed = name.rpartition("/")
     return ", ".join(filter(None, [swept if "/" in swept else swept.partition("=")[2], seed]))

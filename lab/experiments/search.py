@@ -40,9 +40,8 @@ HOPELESS = 3.0  # ... or, where a target is set, if its error is so many times t
 
 
 class Goal(NamedTuple):
-    """What is looked for:
-
-    the best accuracy, of so many hidden units perhaps, or the fewest parameters for an accuracy.
+    """What is looked for: the best accuracy, of so many hidden units perhaps, or the fewest
+    parameters for an accuracy.
     """
 
     unit_budget: int | None = None
@@ -346,9 +345,8 @@ def _check_ours(path):
 
 
 def _tell_of_the_complete(study, plan, folder):
-    """Tell Optuna of trials whose runs were completed without it:
-
-    by their own commands, or just before a client was killed.
+    """Tell Optuna of trials whose runs were completed without it: by their own commands, or just
+    before a client was killed.
     """
     for trial in _left(study):
         path = folder / f"trial={trial.number}"
@@ -417,9 +415,8 @@ def _goes_on(trial, settings, goal, parameters, epoch, accuracy):
 
 
 def _tell(trial, goal, folder, older=None):
-    """Tell Optuna what came of a trial; False if it left no run in place of an older one:
-
-    it has failed, as it would again.
+    """Tell Optuna what came of a trial; False if it left no run in place of an older one: it has
+    failed, as it would again.
     """
     if _state_of(folder)[1] in (None, runs.TRAINING) or runs.stamp(folder) == older:
         trial.study.tell(trial, state=TrialState.FAIL)

@@ -1,6 +1,5 @@
-"""What a search may choose:
-
-each setting that was not given, in the range in which good answers lie.
+"""What a search may choose: each setting that was not given, in the range in which good answers
+lie.
 """
 
 from lab.settings import FLAGS, idle_parts, names
@@ -131,9 +130,8 @@ def _layers(trial, settings, goal):
 
 
 def _shared(trial, budget):
-    """Units of one to four layers that share a budget:
-
-    each takes a share of what is left, the last all of it.
+    """Units of one to four layers that share a budget: each takes a share of what is left, the
+    last all of it.
     """
     count = trial.suggest_int("layers", 1, MOST_LAYERS)
     shares = [

@@ -1,6 +1,5 @@
-"""Many runs from one command:
-
-what is missing of them is trained, and each is on disk as soon as it is done.
+"""Many runs from one command: what is missing of them is trained, and each is on disk as soon as
+it is done.
 """
 
 import functools
@@ -151,9 +150,8 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
 
 
 def _done_after_all(folder, planned, data):
-    """Whether runs are complete that could not be trained:
-
-    by a worker that had lost an earlier client.
+    """Whether runs are complete that could not be trained: by a worker that had lost an earlier
+    client.
     """
     try:
         return not missing(folder, planned, data)

@@ -1,6 +1,5 @@
-"""What runs on a Dask worker:
-
-it has runs trained, one at a time, by a process of its own (`trainer`).
+"""What runs on a Dask worker: it has runs trained, one at a time, by a process of its own
+(`trainer`).
 """
 
 import collections
@@ -160,9 +159,8 @@ def _take(setup):
 
 
 def _give_back(setup, trainer):
-    """Keep a trainer for another run:
-
-    two at a worker, as of two devices that take turns, none is to be started anew.
+    """Keep a trainer for another run: two at a worker, as of two devices that take turns, none is
+    to be started anew.
     """
     with _lending:
         _idle.append((setup, trainer))

@@ -1,6 +1,5 @@
-"""The theory behind the exercises, in numbers:
-
-weight decay on a polynomial, the stable softmax, the optimal discriminator.
+"""The theory behind the exercises, in numbers: weight decay on a polynomial, the stable softmax,
+the optimal discriminator.
 """
 
 import numpy as np
@@ -161,9 +160,8 @@ def naive_softmax(logits):
 
 
 def shifted_softmax(logits):
-    """The same function of the logits minus their maximum:
-
-    softmax(a + c) = softmax(a), and no exp exceeds 1.
+    """The same function of the logits minus their maximum: softmax(a + c) = softmax(a), and no exp
+    exceeds 1.
     """
     return naive_softmax(logits - logits.max(axis=-1, keepdims=True))
 

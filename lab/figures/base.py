@@ -54,16 +54,14 @@ def tick(value, position=None):
 
 
 def literal(text):
-    """Text as matplotlib can draw it:
-
-    no formula, which it may not be able to read, and `drawable`.
+    """Text as matplotlib can draw it: no formula, which it may not be able to read, and
+    `drawable`.
     """
     return drawable(text).replace("$", r"\$")
 
 
 def drawable(text):
     """Text in which all that no font of this machine has stands as Python would write it:
-
     "\\u732b".
     """
     return "".join(sign if sign == "\n" or _has_font(sign) else ascii(sign)[1:-1] for sign in text)
@@ -228,9 +226,8 @@ def band(**options):
 
 
 def ends(mean, half_width, quantity):
-    """Both ends of an interval, as far as they are possible:
-
-    no accuracy above 1, nothing below 0 that is never below it.
+    """Both ends of an interval, as far as they are possible: no accuracy above 1, nothing below 0
+    that is never below it.
     """
     most = 1 if "accuracy" in quantity else np.inf
     least = -np.inf if (mean < 0).any() else 0  # as a saturating generator's loss

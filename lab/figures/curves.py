@@ -193,9 +193,8 @@ def _numbers(drawn, metrics, first):
 
 
 def _frame(axis, quantity, drawn, metrics):
-    """Set an axis's scale and limits:
-
-    to every epoch or, where the first would flatten them, to the later ones.
+    """Set an axis's scale and limits: to every epoch or, where the first would flatten them, to
+    the later ones.
     """
     axis.grid(alpha=0.3)
     if axis.get_subplotspec().is_first_col():
@@ -244,9 +243,8 @@ def _mark_first(axis):
 
 
 def _firsts(lines):
-    """The first values of some lines in words:
-
-    by the line's name, if they have names of their own, or as a range.
+    """The first values of some lines in words: by the line's name, if they have names of their
+    own, or as a range.
     """
     values = {line.get_label(): f"{line.get_ydata()[0]:.3g}" for line in lines}
     if not any(name.startswith("_") for name in values):

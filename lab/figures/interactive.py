@@ -145,9 +145,8 @@ def _line(one, order, metric, index, place):
 
 
 def search(trials, target):
-    """The best so far by trial, beside accuracy against parameters with the Pareto front:
-
-    as `figures.search`.
+    """The best so far by trial, beside accuracy against parameters with the Pareto front: as
+    `figures.search`.
     """
     parameters, accuracies = (
         np.array([getattr(one, name) for one in trials]) for name in ("parameters", "accuracy")

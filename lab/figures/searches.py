@@ -83,9 +83,8 @@ def best_so_far(trials, target):
 
 
 def front(trials):
-    """The corners of the line above which no whole trial lies:
-
-    arrays of their parameters and accuracies.
+    """The corners of the line above which no whole trial lies: arrays of their parameters and
+    accuracies.
     """
     parameters, accuracies = (
         np.array([[one.parameters, one.accuracy] for one in trials if one.whole], float)

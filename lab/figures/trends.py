@@ -83,9 +83,8 @@ def _side_by_side(scale, several):
 
 
 def _reach(series, metric):
-    """What sets a vertical axis:
-
-    means, published figures, and error bars, but none longer than the means are apart.
+    """What sets a vertical axis: means, published figures, and error bars, but none longer than
+    the means are apart.
     """
     means, half_widths = (
         np.concatenate([one[metric][part] for one in series.values()]) for part in (0, 1)

@@ -1,6 +1,5 @@
-"""Mode collapse in numbers:
-
-how a GAN's samples spread over the classes, how far they are apart, whether they are copies.
+"""Mode collapse in numbers: how a GAN's samples spread over the classes, how far they are apart,
+whether they are copies.
 """
 
 import numpy as np

@@ -48,9 +48,8 @@ class Noise(NamedTuple):
         return self.means - half_width, self.means + half_width
 
     def lows(self):
-        """What the true means of all settings lie above with a probability of 95%:
-
-        float array, shape (settings,).
+        """What the true means of all settings lie above with a probability of 95%: float array,
+        shape (settings,).
         """
         quantile = stdtrit(self.freedoms, 1 - ERROR / len(self.means))
         return self.means - quantile * self.deviations / np.sqrt(self.counts)

@@ -1,6 +1,5 @@
-"""How long epochs take and how much faster one device is than another, by medians:
-
-a pause now and then does not move them.
+"""How long epochs take and how much faster one device is than another, by medians: a pause now and
+then does not move them.
 """
 
 from typing import NamedTuple

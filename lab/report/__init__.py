@@ -1,6 +1,5 @@
-"""The results folder as one page:
-
-what lies there, in whatever state, for a browser and without any network.
+"""The results folder as one page: what lies there, in whatever state, for a browser and without
+any network.
 """
 # ruff: noqa: F401
 

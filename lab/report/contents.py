@@ -46,9 +46,8 @@ class Experiment(NamedTuple):
 
     @property
     def tables(self):
-        """The tables that the page does not show elsewhere:
-
-        a single group is but a row of that of all runs.
+        """The tables that the page does not show elsewhere: a single group is but a row of that of
+        all runs.
         """
         main, *others = self.comparison.tables
         return [

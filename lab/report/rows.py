@@ -84,9 +84,8 @@ def _evaluation(run, faults):
 
 
 def _rows(top, members, results_dir, faults):
-    """The rows of runs that lie beside each other:
-
-    a mean only of those that count, and only if they differ in nothing else.
+    """The rows of runs that lie beside each other: a mean only of those that count, and only if
+    they differ in nothing else.
     """
     alone = [
         _row(run, groups.group_of(run.folder, [run], [evaluation], results_dir), faults)

@@ -1,12 +1,13 @@
 """Runs on disk: one folder each under the results folder. Written atomically, read with suspicion.
 
-config.json            the command that trains it again, settings, parameters, data set, versions,
-device, commit of the code code.patch             what was changed in the code since that commit
-history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and
-"status" model.keras            the trained model checkpoint.npz         while it trains, and if it
-was interrupted: all that it needs to be resumed checkpoint.broken.npz  one that could not be used
-learning_curve.png     and whatever evaluate.py adds samples/  samples.gif  of a GAN: what it
-generated after each epoch
+config.json            the command that trains it again, settings, parameters, data set, versions, device, commit of the code
+code.patch             what was changed in the code since that commit
+history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
+model.keras            the trained model
+checkpoint.npz         while it trains, and if it was interrupted: all that it needs to be resumed
+checkpoint.broken.npz  one that could not be used
+learning_curve.png     and whatever evaluate.py adds
+samples/  samples.gif  of a GAN: what it generated after each epoch
 """
 # ruff: noqa: F401
 

@@ -15,9 +15,8 @@ from lab.settings import UserError
 
 
 class File(StrEnum):
-    """Every file that is written straight into a run's folder:
-
-    what is not named here would survive ``--overwrite``.
+    """Every file that is written straight into a run's folder: what is not named here would
+    survive ``--overwrite``.
     """
 
     CONFIG = "config.json"
@@ -69,9 +68,8 @@ class Output(NamedTuple):
 
     @property
     def title(self):
-        """What the run's figure calls it:
-
-        without the values of a sweep, which the figure tells beside it.
+        """What the run's figure calls it: without the values of a sweep, which the figure tells
+        beside it.
         """
         parts = self.name.split("/")
         return next((part for part in reversed(parts) if "=" not in part), self.name)
@@ -174,9 +172,8 @@ def _names_in(folder, results_dir):
 
 
 def display_name(folder):
-    """What a run's figures call it:
-
-    its folder; of one of many (``unroll=5/seed=0``), with those above that say of which.
+    """What a run's figures call it: its folder; of one of many (``unroll=5/seed=0``), with those
+    above that say of which.
     """
     parts = [folder.name]
     for above in folder.parents:

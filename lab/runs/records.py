@@ -101,9 +101,8 @@ class DataSet(BaseModel):
 
     @property
     def pictures(self):
-        """What a user's own pictures are taken for, as of `data.read_pictures`:
-
-        "digits", "object" or "whole".
+        """What a user's own pictures are taken for, as of `data.read_pictures`: "digits", "object"
+        or "whole".
         """
         if (self.classes, self.shape) == (
             CLASSES["mnist"],
@@ -205,9 +204,8 @@ class History(BaseModel):
 
     @property
     def steady_seconds(self):
-        """Seconds of the epochs that contain no compiling:
-
-        without the first, and the first after each break.
+        """Seconds of the epochs that contain no compiling: without the first, and the first after
+        each break.
         """
         return [
             seconds
@@ -217,17 +215,15 @@ class History(BaseModel):
 
     @property
     def curves(self):
-        """Keras's lists by epoch:
-
-        dict of str to list of float, None for what was no finite number.
+        """Keras's lists by epoch: dict of str to list of float, None for what was no finite
+        number.
         """
         return self.model_extra
 
     @property
     def final(self):
-        """What Keras's lists say of the epoch whose weights were saved:
-
-        dict of str to float or None.
+        """What Keras's lists say of the epoch whose weights were saved: dict of str to float or
+        None.
         """
         return {
             name: values[(self.saved_epoch or self.epochs) - 1]
@@ -376,9 +372,8 @@ class Run(NamedTuple):
 
     @property
     def unusual(self):
-        """The settings that would have to be given to train it again:
-
-        a dict, as of `Settings.unusual`.
+        """The settings that would have to be given to train it again: a dict, as of
+        `Settings.unusual`.
         """
         settings = self.settings.replace(threads=self.record.threads or self.settings.threads)
         return settings.unusual(self.record.dataset.train)
@@ -517,9 +512,8 @@ def command_of(folder, record):
 
 
 def changes(old, new):
-    """What was otherwise in the training of later epochs than of earlier ones:
-
-    a list of words; of two `Origin`.
+    """What was otherwise in the training of later epochs than of earlier ones: a list of words; of
+    two `Origin`.
     """
     codes = [(one.code, one.commit) for one in (old, new)]
     other = next((before != after for before, after in zip(*codes) if before and after), False)
@@ -639,9 +633,8 @@ def standing(folder, settings, sha256):
 
 
 def differing_in_words(record, settings, sha256):
-    """What a run was trained with in place of these settings and data, as "other settings:
-
-    epochs 2, not 3"; or nothing.
+    """What a run was trained with in place of these settings and data, as "other settings: epochs
+    2, not 3"; or nothing.
     """
     theirs = settings_of(record)
     theirs = theirs.replace(threads=record.threads or theirs.threads)

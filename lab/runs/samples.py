@@ -1,6 +1,5 @@
-"""What a GAN generated in the course of its training:
-
-pictures to look at, and beside them the numbers to measure.
+"""What a GAN generated in the course of its training: pictures to look at, and beside them the
+numbers to measure.
 """
 
 import math

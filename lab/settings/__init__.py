@@ -1,6 +1,5 @@
-"""The settings of a run, each in one place:
-
-nothing here imports TensorFlow or NumPy, so flags are checked in no time.
+"""The settings of a run, each in one place: nothing here imports TensorFlow or NumPy, so flags are
+checked in no time.
 """
 # ruff: noqa: F401
 

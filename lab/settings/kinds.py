@@ -1,7 +1,4 @@
-"""The types of settings:
-
-their bounds, what they expect in words, and the way from text and back.
-"""
+"""The types of settings: their bounds, what they expect in words, and the way from text and back."""
 
 import contextlib
 import functools
@@ -46,9 +43,8 @@ def is_own_net(net):
 
 
 def is_own_data(dataset):
-    """Whether a data set is a file or a folder of the user's own:
-
-    "FILE.npz", "FOLDER/" or a word that is either.
+    """Whether a data set is a file or a folder of the user's own: "FILE.npz", "FOLDER/" or a word
+    that is either.
     """
     return dataset not in names.DATASETS
 

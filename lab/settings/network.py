@@ -1,6 +1,5 @@
-"""Networks of the user's own, ``--net FILE.py:FUNCTION``:
-
-what their functions take of a run's settings.
+"""Networks of the user's own, ``--net FILE.py:FUNCTION``: what their functions take of a run's
+settings.
 """
 
 import ast
@@ -55,7 +54,6 @@ def with_source(settings):
 
 def idle_parts(settings):
     """The settings of a network's layers that a function of the user's own takes no argument for:
-
     a set of names.
     """
     taken = arguments_of(settings)
@@ -64,7 +62,6 @@ def idle_parts(settings):
 
 def arguments_of(settings):
     """The arguments of the function of a network of the user's own, and ``"**"`` if it takes any:
-
     a set of names.
     """
     return set(arguments_in(settings.source, settings.net.rpartition(":")[2]))

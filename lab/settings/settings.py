@@ -308,9 +308,8 @@ class Settings(BaseModel):
 
     @property
     def data(self):
-        """What tells a run's data from those of other runs:
-
-        the data set's name, and the size that its pictures get.
+        """What tells a run's data from those of other runs: the data set's name, and the size that
+        its pictures get.
         """
         return f"{self.dataset} {self.resize}" if self.resize else self.dataset
 
@@ -415,9 +414,8 @@ def as_flags(values):
 
 
 def flag_with(flag, value):
-    """A flag, named without its dashes, and its value as one would type them:
-
-    such that neither a dash nor an @ acts.
+    """A flag, named without its dashes, and its value as one would type them: such that neither a
+    dash nor an @ acts.
     """
     return f"--{flag}{'=' if value.startswith(('-', '@')) else ' '}{shlex.quote(value)}"
 

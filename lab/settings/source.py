@@ -1,6 +1,5 @@
-"""What a file with networks of the user's own says:
-
-its syntax tree is read, and nothing in it is run.
+"""What a file with networks of the user's own says: its syntax tree is read, and nothing in it is
+run.
 """
 
 import ast

@@ -412,9 +412,8 @@ class ProgressLines(keras.callbacks.Callback):
 
 
 def _in_words(logs):
-    """Metrics in a line, each with that of the validation images behind it:
-
-    a classifier's fits into 80 columns.
+    """Metrics in a line, each with that of the validation images behind it: a classifier's fits
+    into 80 columns.
     """
     parts = {name: f"{name} {value:.4f}" for name, value in logs.items()}
     for name in [name for name in logs if f"val_{name}" in logs]:

@@ -1,6 +1,5 @@
-"""Compiled models:
-
-built for a run, and used again by the runs that follow and differ in nothing that was compiled in.
+"""Compiled models: built for a run, and used again by the runs that follow and differ in nothing
+that was compiled in.
 """
 
 import gc
@@ -192,9 +191,8 @@ def set_state(model, values):
 
 
 def state_of(model):
-    """All that training changes:
-
-    the variables of weights, moving averages, random states, and of the optimizers.
+    """All that training changes: the variables of weights, moving averages, random states, and of
+    the optimizers.
     """
     return model.variables + [
         variable for optimizer in resident.optimizers_of(model) for variable in optimizer.variables

@@ -129,7 +129,6 @@ def _seen_by_weights(model, images):
 
 def _spread(numbers):
     """By how much numbers differ between images, relative to their size where that is more than 1:
-
     the most of any position.
     """
     return (numbers.std(axis=0) / np.maximum(1, np.abs(numbers.mean(axis=0)))).max(initial=0)

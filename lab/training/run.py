@@ -4,21 +4,14 @@ The way from the command to the loop on the device::
 
     train.py                          flags become Settings
       experiments.train               one run, or many on the workers of a cluster
-        training.run.train_here       the folder is free, the data found, the settings resolved,
-        TensorFlow started
-          training.run.train_run      the epochs, behind the first of them config.json; in the end
-          model.keras and the rest
-            training.engine           a compiled model, built for this run or left by the one
-            before, and back its state
-              backend.resident        the data set on the device once; each epoch's order cut into
-              chunks
-                keras.Model.fit       takes a chunk for a step; after each epoch it calls the
-                callbacks
-                  backend.resident    the loop over a chunk's batches, within the graph, compiled
-                  with XLA where that helps
+        training.run.train_here       the folder is free, the data found, the settings resolved, TensorFlow started
+          training.run.train_run      the epochs, behind the first of them config.json; in the end model.keras and the rest
+            training.engine           a compiled model, built for this run or left by the one before, and back its state
+              backend.resident        the data set on the device once; each epoch's order cut into chunks
+                keras.Model.fit       takes a chunk for a step; after each epoch it calls the callbacks
+                  backend.resident    the loop over a chunk's batches, within the graph, compiled with XLA where that helps
                     train_step        Keras's own for a classifier, `backend.gan`'s for a GAN
-            training.callbacks        after each epoch: history.json, a line, at times a
-            checkpoint; Ctrl-C waits for a chunk
+            training.callbacks        after each epoch: history.json, a line, at times a checkpoint; Ctrl-C waits for a chunk
 
 Nothing here imports TensorFlow until a run's settings, folder and data are known to be good.
 """
@@ -188,9 +181,8 @@ def _fitting(settings, record, model):
 
 
 def _say_before(claim, settings, record, notes):
-    """Say what the user has to know before a run is trained:
-
-    of its network, and if it was broken off.
+    """Say what the user has to know before a run is trained: of its network, and if it was broken
+    off.
     """
     folder, found = claim.folder, claim.checkpoint
     for note in notes:
