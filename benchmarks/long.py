@@ -119,7 +119,7 @@ def save_and_load():
         for number in range(200):
             output = runs.Output(Path(folder, "run"), "run", overwrite=True)
             train_run(settings, arrays, output, verbose=False)
-            runs.load_model(runs.load(output.folder))
+            archive.load_model(runs.load(output.folder))
             sizes.append(size(None))
             if number % 20 == 19:
                 print(f"{number + 1} times: {sizes[-1]:.0f} MB", flush=True)
@@ -134,9 +134,10 @@ def checkpoints(data_dir, seconds=45):
     sys.path.insert(0, str(ROOT))
     from lab import data, runs
     from lab.backend import devices
-    from lab.settings import GANS, NETS, Settings
+    from lab.settings import NETS, Settings
     from lab.training import callbacks
     from lab.training.run import train_run
+    from models import GAN
 
     devices.start(devices.Setup("cpu"))
     spent = {}
@@ -157,7 +158,7 @@ def checkpoints(data_dir, seconds=45):
     )  # with the line in history.json
     for net in NETS:
         dataset = "cifar10" if net == "filter" else "mnist"
-        more = {"sample_every": 10_000} if net in GANS else {}
+        more = {"sample_every": 10_000} if Settings(net=net).kind is GAN else {}
         settings, arrays = data.for_run(
             Settings(net=net, dataset=dataset, epochs=10_000, **more), data_dir
         )

@@ -20,6 +20,6 @@ def _rank(path):
 if sys.path[:1] == [_ROOT]:
     sys.path = sorted(dict.fromkeys(sys.path), key=_rank)
 
-from lab import environment  # noqa: E402
+from lab.io import environment  # noqa: E402
 
 environment.settle()

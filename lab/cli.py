@@ -19,8 +19,9 @@ import sys
 import textwrap
 from pathlib import Path
 
-from lab import environment, signals
-from lab.inputs import as_typed, first_line, read, suggestion, visible
+from lab.io import environment, signals
+from lab.io.files import read
+from lab.io.words import as_typed, first_line, suggestion, visible
 
 _NOT_INSTALLED = "the package {} is not installed: run `source .venv/bin/activate`, or `pip install -r requirements.txt`"
 
@@ -55,22 +56,22 @@ try:
     from lab.console import say
     from lab.settings import (
         FLAGS,
-        GANS,
         Real,
         Settings,
         UserError,
         Whole,
         as_flags,
         choices,
+        default_in_words,
         flag_of,
         is_value,
         metavar,
         parse,
         parse_as,
-        text,
         with_source,
         words,
     )
+    from models import GAN, NETWORKS
 except ImportError as error:  # outside of the virtual environment: too early for `run` to say so
     sys.exit(_complain(sys.argv[0].rpartition("/")[2], _not_imported(error)))
 
@@ -382,7 +383,8 @@ def add_place_flags(parser):
 
 def add_setting_flags(parser, names=tuple(FLAGS)):
     """A flag for each of these settings, in the groups that their fields name."""
-    about = {"GANs": f"for --net {', '.join(GANS)}; both networks are trained with Adam"}
+    gans = [net for net, network in NETWORKS.items() if network.kind is GAN]
+    about = {"GANs": f"for --net {', '.join(gans)}; both networks are trained with Adam"}
     for group, several in itertools.groupby(names, key=lambda name: FLAGS[name].group):
         place = parser.add_argument_group(group, about.get(group))
         for name in several:
@@ -392,8 +394,8 @@ def add_setting_flags(parser, names=tuple(FLAGS)):
 def _add_setting_flag(place, name):
     # No default here: what is not given is nothing that was asked for. `Settings` fills it in.
     flag, field = FLAGS[name], Settings.model_fields[name]
-    told = field.default is not None and not field.default_factory and field.annotation is not bool
-    help = flag.help + (f" (default: {text(field.default)})" if told else "")
+    default = None if field.annotation is bool else default_in_words(name)
+    help = f"{flag.help} (default: {default})" if default else flag.help
     if name == "net":
         place = place.add_mutually_exclusive_group()
         common = {"dest": name, "action": "store_const"}

@@ -11,8 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColum
 from rich.table import Column, Table
 from rich.text import Text
 
-from lab.inputs import visible
-from lab.settings import flag_with
+from lab.io.words import flag_with, visible
 
 _COMMAND = "python "
 _WIDE = 1000  # columns, for what goes into a file or to another program: as wide as it needs to be

@@ -1,85 +1,17 @@
-"""The networks, by name. Pure Keras: no files, no flags, no figures."""
+"""The networks: a function each, in pure Keras, and the table that names them.
+
+Only the table is imported here, which needs no Keras.
+"""
 # ruff: noqa: F401
 
-import inspect
-from dataclasses import fields
-
-import keras
-
-from models.classifiers import (
-    Parts,
-    build_conv_net,
-    build_dense_net,
-    build_filter_net,
-    build_gan_classifier,
+from models.networks import (
+    CLASSIFIER,
+    GAN,
+    KINDS,
+    LAYERS,
+    NETWORKS,
+    Kind,
+    Rule,
+    network_of,
+    takers_of,
 )
-from models.gans import build_conv_gan, build_dense_gan
-from models.own import (
-    REVIEWED,
-    STORED,
-    NetworkError,
-    build_own,
-    from_config,
-    is_reviewed,
-    module_name,
-    operations_of,
-    user_code,
-)
-
-# isort: split
-from models.own import count_numbers, most_numbers
-
-NETWORKS = {
-    "dense": build_dense_net,
-    "conv": build_conv_net,
-    "filter": build_filter_net,
-    "gan-classifier": build_gan_classifier,
-    "gan-conv": build_conv_gan,
-    "gan-dense": build_dense_gan,
-}
-
-
-# What Keras calls the precisions to compute in; weights are kept in float32.
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-
-
-def build(net, precision="float32", **settings):
-    """Build a network with those of a run's settings that concern it.
-
-    Parameters
-    ----------
-    net : str
-        A key of `NETWORKS`; or "FILE.py:FUNCTION", with the file's content as ``source`` among the
-        settings.
-    precision : "float32" or "bfloat16"
-        That its layers compute in.
-    settings
-        Of these the network's builder gets what it has arguments for; as options, what `Parts` has.
-
-    Returns
-    -------
-    keras.Sequential, not compiled
-    """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_POLICIES[precision])
-    try:
-        if net not in NETWORKS:
-            return build_own(net, **settings)
-        known = set(inspect.signature(NETWORKS[net]).parameters)
-        if "options" in known:
-            known |= {field.name for field in fields(Parts)}
-        return NETWORKS[net](**{name: value for name, value in settings.items() if name in known})
-    finally:  # also what a function of the user's own may have changed
-        reset_keras()
-        keras.config.set_dtype_policy(before)
-
-
-def reset_keras():
-    """Set Keras's global settings as they are from the start: others may have been made in this
-    process, as in a notebook.
-    """
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_max_epochs(None)
-    keras.config.set_max_steps_per_epoch(None)

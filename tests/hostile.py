@@ -641,12 +641,13 @@ def add_evaluations(corpus):
 
 def own_network():
     """The members of a saved network of the user's own, and its number of parameters."""
-    import models
+
+    from lab.backend import networks
 
     source = "import keras\ndef net(input_shape, classes):\n    a = keras.Input(input_shape)\n"
     source += "    b = keras.layers.Dense(5, activation='relu')(keras.layers.Flatten()(a))\n"
     source += "    return keras.Model(a, keras.layers.Dense(classes)(b))\n"
-    model = models.build("own.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=0)
+    model = networks.build("own.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder, "model.keras"))
         with zipfile.ZipFile(Path(folder, "model.keras")) as archive:

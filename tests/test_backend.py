@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import models
-from lab.backend import devices, quick, resident
+from lab.backend import devices, networks, quick, resident
 from lab.backend.gan import GAN
 from lab.backend.resident import Batches
 from lab.settings import Settings, UserError
@@ -22,7 +21,7 @@ EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last ba
 
 
 def build(net, optimizer, **settings):
-    model = models.build(net, seed=0, **settings)
+    model = networks.build(net, seed=0, **settings)
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
@@ -410,8 +409,8 @@ def test_xla_where_it_is_faster_on_a_cpu_and_training_without_it(data, monkeypat
     assert resident.suits_xla(build("dense", "adam"))
     assert not resident.suits_xla(build("conv", "adam"))
     assert not resident.suits_xla(build("dense", "adam", dropout=0.1))
-    assert resident.suits_xla(GAN(models.build("gan-dense"))) and not resident.suits_xla(
-        GAN(models.build("gan-conv"))
+    assert resident.suits_xla(GAN(networks.build("gan-dense"))) and not resident.suits_xla(
+        GAN(networks.build("gan-conv"))
     )
     # Of an operation that is no layer of Keras's, neither is known whether XLA can do it, nor
     # whether it mixes images.

@@ -15,8 +15,9 @@ import termios
 import pytest
 from PIL import Image
 
-from lab import cli, console, environment
+from lab import cli, console
 from lab.console import say
+from lab.io import environment
 from tests.conftest import ROOT, assert_refused, call, script
 
 pytestmark = pytest.mark.processes

@@ -15,7 +15,7 @@ from scipy import stats
 
 from lab import comparison, data, evaluation, figures, runs
 from lab.backend import gan, inference
-from lab.evaluation import classifiers, gans, measures
+from lab.evaluation import archive, classifiers, gans, measures
 from lab.evaluation.evaluate import data_of
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
@@ -106,7 +106,7 @@ def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):
         written["steps_per_epoch"],
     ) == (1e-3, "normal", 10)
     plain = keras.saving.load_model(folder / "model.keras")  # without this package's classes
-    generator, discriminator = runs.load_model(run).layers
+    generator, discriminator = archive.load_model(run).layers
     latents = gan.draw_latents(run.settings.latent, 100, run.settings.seed)
     np.testing.assert_array_equal(plain.layers[0](latents), generator(latents))
     generated = inference.generate(generator, latents)
@@ -352,7 +352,7 @@ def test_a_classifier_of_digits_serves_other_sets_of_digits(results, data_dir):
             update={"dataset": run.record.dataset.model_copy(update={"name": name})}
         )
         gans.check(run._replace(record=record), classifier, 100)
-    stacked, model = data.load_dataset("stacked_mnist", data_dir), runs.load_model(classifier)
+    stacked, model = data.load_dataset("stacked_mnist", data_dir), archive.load_model(classifier)
     images = stacked.validation_images[:50]
     found = measures.label(images, model)
     each = [measures.label(images[..., colour, None], model) for colour in range(3)]
@@ -458,7 +458,7 @@ def test_of_many_classes_the_tables_show_twenty(tmp_path, capsys):
     )
     run = runs.load(tmp_path / "many")
     capsys.readouterr()
-    paths = classifiers.evaluate_classifier(run, runs.load_model(run), arrays)
+    paths = classifiers.evaluate_classifier(run, archive.load_model(run), arrays)
     printed = capsys.readouterr().out
     assert (
         "the 20 of 30 with the lowest recall" in " ".join(printed.split())

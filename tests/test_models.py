@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import models
+from lab.backend import networks
 from lab.data import IMAGE_SHAPES
-from lab.settings import CLASSIFIERS, IMAGE_DATASETS, Settings, names
+from lab.settings import IMAGE_DATASETS, Settings, names
+from models import CLASSIFIER, NETWORKS
 from models.classifiers import build_conv_net, build_dense_net, build_filter_net
 
 
@@ -47,10 +48,10 @@ def test_the_filter_net_normalizes_before_it_activates():
     ]
 
 
-@pytest.mark.parametrize("net", CLASSIFIERS)
+@pytest.mark.parametrize("net", [net for net in NETWORKS if NETWORKS[net].kind is CLASSIFIER])
 @pytest.mark.parametrize("shape", sorted({IMAGE_SHAPES[name] for name in IMAGE_DATASETS}))
 def test_every_net_is_built_for_grey_and_for_colour(net, shape):
-    assert models.build(net, input_shape=shape)(np.zeros((2, *shape), np.uint8)).shape == (2, 10)
+    assert networks.build(net, input_shape=shape)(np.zeros((2, *shape), np.uint8)).shape == (2, 10)
 
 
 def test_parameters_for_other_images():
@@ -64,7 +65,7 @@ def test_parameters_for_other_images():
 @pytest.mark.parametrize(("net", "count"), [("dense", 3), ("conv", 3), ("filter", 4)])
 @pytest.mark.parametrize(("regularizer", "power"), [("l2", 2), ("l1", 1)])
 def test_penalty_is_on_every_kernel_and_on_no_bias(net, count, regularizer, power):
-    model = models.build(net, regularizer_strength=0.03, regularizer=regularizer, batch_norm=True)
+    model = networks.build(net, regularizer_strength=0.03, regularizer=regularizer, batch_norm=True)
     for variable in model.trainable_variables:
         variable.assign(np.random.default_rng(0).normal(size=variable.shape))
     kernels = [
@@ -127,15 +128,15 @@ def test_bfloat16_computes_in_it_and_keeps_weights_and_probabilities_in_float32(
 
 
 def test_a_network_is_built_in_a_precision_and_the_next_one_is_not():
-    assert models.build("dense", "bfloat16").get_layer("logits").compute_dtype == "bfloat16"
-    assert models.build("dense").get_layer("logits").compute_dtype == "float32"
+    assert networks.build("dense", "bfloat16").get_layer("logits").compute_dtype == "bfloat16"
+    assert networks.build("dense").get_layer("logits").compute_dtype == "float32"
 
 
 def test_a_network_takes_what_concerns_it_of_a_runs_settings():
     settings = Settings(dropout=0.2, hidden=(7,), seed=3, activation="tanh")
     settings = {name: value for name, value in settings if value is not None}
     dense, conv, gan = (
-        models.build(**settings | {"net": net}) for net in ("dense", "conv", "gan-dense")
+        networks.build(**settings | {"net": net}) for net in ("dense", "conv", "gan-dense")
     )
     layers = [type(layer).__name__ for layer in dense.layers]
     assert layers == [

@@ -19,12 +19,13 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
-import models
-from lab import data, runs, signals
-from lab.backend import devices, inference
+from lab import data, runs
+from lab.backend import devices, inference, networks, own_networks
 from lab.data import own
+from lab.evaluation.archive import load_model
 from lab.evaluation.evaluate import data_of
 from lab.experiments import sweep
+from lab.io import signals
 from lab.settings import Settings, UserError, with_source
 from lab.training import engine
 from lab.training.notes import notes_on
@@ -330,7 +331,7 @@ def test_a_runs_divisor_is_that_of_the_pictures_that_it_predicts(tmp_path):
     found = np.stack(
         [np.full((8, 8, 1), value * 255 // 4095) for value in (0, 200, 2000, 4000)]
     ).astype(np.uint8)
-    logits, _ = inference.logits_and_features(runs.load_model(run), found)
+    logits, _ = inference.logits_and_features(load_model(run), found)
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = probabilities.max(axis=1) / probabilities.sum(axis=1)
     np.testing.assert_allclose([float(line.split(",")[7]) for line in lines], expected, atol=1e-5)
@@ -611,7 +612,7 @@ def test_data_that_pretend_to_be_a_known_set_and_settings_that_images_are_too_sm
     ]
     for more, said in (
         (["--net", "filter"], "at least 20 pixels"),
-        (["--conv", "--filters", "4,4,4,4"], "has room for 3"),
+        (["--conv", "--filters", "4,4,4,4"], "with 4 layers needs images of at least 16 pixels"),
         (["--net", "gan-conv"], "multiples of 4"),
         (["--shift", "5"], "more than half"),
         (["--dataset", "MNIST"], "did you mean mnist?"),
@@ -667,7 +668,7 @@ def test_the_network_of_the_docs_is_trained_and_loaded_without_being_run(
     assert evaluated["loss"] == pytest.approx(run.history.final["val_loss"], rel=1e-4)
     assert (folder / "filters.png").exists()
     # Keras alone loads it, and computes the same.
-    model, stock = runs.load_model(run), keras.models.load_model(folder / "model.keras")
+    model, stock = load_model(run), keras.models.load_model(folder / "model.keras")
     some = data.load_dataset("mnist", data_dir).validation_images[:5]
     np.testing.assert_allclose(model(some), stock(some), rtol=1e-5, atol=1e-6)
     refuses_absurd_layers(folder, flags)
@@ -898,7 +899,7 @@ def test_a_file_without_a_function_is_told_which_it_has(named, tmp_path):
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, signals.Terminated])
 def test_a_signal_is_no_fault_of_the_network(interrupt):
-    with pytest.raises(interrupt), models.user_code("net.py:net"):
+    with pytest.raises(interrupt), own_networks.user_code("net.py:net"):
         raise interrupt
 
 
@@ -906,23 +907,26 @@ def test_what_the_code_of_a_network_does_to_the_process_is_undone(monkeypatch, t
     streams, folder, filters = (io.StringIO(), io.StringIO()), os.getcwd(), list(warnings.filters)
     for name, stream in zip(("stdout", "stderr"), streams):
         monkeypatch.setattr(sys, name, stream)
-    with models.user_code("net.py:net"):
+    with own_networks.user_code("net.py:net"):
         sys.stdout = sys.stderr = None
         warnings.simplefilter("error")
     assert (sys.stdout, sys.stderr) == streams and warnings.filters == filters
     with (
-        pytest.raises(models.NetworkError, match="changes the current folder"),
-        models.user_code("net.py:net"),
+        pytest.raises(own_networks.NetworkError, match="changes the current folder"),
+        own_networks.user_code("net.py:net"),
     ):
         os.chdir(tmp_path)
     assert os.getcwd() == folder
-    with pytest.raises(models.NetworkError, match="closes sys"), models.user_code("net.py:net"):
+    with (
+        pytest.raises(own_networks.NetworkError, match="closes sys"),
+        own_networks.user_code("net.py:net"),
+    ):
         sys.stderr.close()
     assert not sys.stderr.closed
 
 
 def test_a_fault_of_the_lab_is_not_blamed_on_the_network():
-    with pytest.raises(AttributeError), models.user_code("net.py:net"):
+    with pytest.raises(AttributeError), own_networks.user_code("net.py:net"):
         with_source(None)
 
 
@@ -991,7 +995,7 @@ def test_counts_of_a_network_are_saved_and_loaded(places, tmp_path):
     (tmp_path / "net.py").write_text(net_of(body, COUNTS))
     evaluated_like_trained(tmp_path, places, ("--net", tmp_path / "net.py:net"))
     run = runs.load(tmp_path / "r" / "x")
-    model = runs.load_model(run, run.settings)
+    model = load_model(run, run.settings)
     counts = {
         str(weight.dtype): np.asarray(weight) for weight in model.weights if weight.shape == (900,)
     }
@@ -1046,7 +1050,7 @@ def test_what_should_be_known_of_a_network_is_noted(case, mnist5k):
         body, f"import tensorflow as tf\ndef twice(x):\n    return 2 * x\n{START}{MODEL}"
     )
     two = [
-        models.build("net.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=seed)
+        networks.build("net.py:net", source=source, input_shape=(28, 28, 1), classes=10, seed=seed)
         for seed in (0, 1)
     ]
     found = notes_on("net.py:net", *two, mnist5k.train_images[:100])
@@ -1125,7 +1129,7 @@ def test_penalties_of_a_network_are_those_of_its_weights(data_dir, tmp_path):
     )
     model = keras.models.load_model(tmp_path / "x" / "model.keras")
     kernel = np.asarray(model.layers[1].layers[-1].kernel)
-    ours = runs.load_model(runs.load(tmp_path / "x"))
+    ours = load_model(runs.load(tmp_path / "x"))
     assert inference.penalty(ours) == pytest.approx(1e-2 * (kernel**2).sum(), rel=1e-5)
     some = data.load_dataset("mnist", data_dir).validation_images
     np.testing.assert_allclose(ours(some), model(some), rtol=1e-5, atol=1e-6)
@@ -1184,8 +1188,8 @@ def test_an_archive_that_names_anything_but_reviewed_layers_is_refused_before_it
     layer, monkeypatch
 ):
     monkeypatch.setattr(keras.Sequential, "from_config", None)
-    with pytest.raises(models.NetworkError, match="none of the layers"):
-        models.from_config({"layers": [LAYER, layer]}, (28, 28, 1), 10)
+    with pytest.raises(own_networks.NetworkError, match="none of the layers"):
+        own_networks.from_config({"layers": [LAYER, layer]}, (28, 28, 1), 10)
 
 
 def test_a_word_is_a_folder_or_a_file_in_the_data_folder_or_here(tmp_path, monkeypatch):
@@ -1276,7 +1280,9 @@ def test_outputs_that_are_no_probabilities_are_logits_whatever_the_seed():
     source = net_of(
         f"{body}return keras.Model(inputs, layers.Dense(classes, activation='sigmoid')(x))"
     )
-    built = [models.build_own("net.py:net", source, (20, 20, 1), 2, seed=seed) for seed in range(6)]
+    built = [
+        own_networks.build_own("net.py:net", source, (20, 20, 1), 2, seed=seed) for seed in range(6)
+    ]
     assert {model.layers[-1].activation.__name__ for model in built} == {"softmax"}
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from lab import data, evaluation, figures, runs
 from lab.backend import inference
 from lab.data import handwriting
+from lab.evaluation import archive
 from lab.settings import Settings
 from lab.training.run import train_run
 from tests.conftest import assert_refused, call
@@ -50,7 +51,7 @@ def fault_of(path):
 
 @pytest.fixture(scope="module")
 def predict(results):
-    model = runs.load_model(runs.load_trained(results / "conv"))
+    model = archive.load_model(runs.load_trained(results / "conv"))
     return lambda images: inference.logits_and_features(model, images)[0].argmax(-1).tolist()
 
 

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-import models
 import train
 from lab import cli
+from lab.backend import networks
 from lab.experiments.grid import grid
 from lab.settings import parse
 from tests.conftest import ROOT
@@ -81,7 +81,7 @@ def test_each_published_row_is_trained_and_has_the_published_parameters(name, ke
     }  # no figure is held against another net
     published = {parse(key, row[key]): int(row["parameters"]) for row in rows}
     assert published == {
-        getattr(settings, key): models.build("dense", hidden=settings.hidden).count_params()
+        getattr(settings, key): networks.build("dense", hidden=settings.hidden).count_params()
         for settings in several
     }
 

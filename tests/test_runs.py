@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-import models
 from lab import runs
+from lab.backend import networks
+from lab.evaluation import archive
 from lab.runs import code
 from lab.settings import Settings, UserError
 from models.classifiers import build_dense_net
@@ -35,7 +36,7 @@ def folder(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     settings = Settings(regularizer_strength=1e-3, batch_norm=True, dropout=0.1)
-    model = models.build(**dict(settings))
+    model = networks.build(**dict(settings))
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.save(folder / "model.keras")
     record = {
@@ -49,7 +50,7 @@ def folder(tmp_path):
 
 
 def load_model(folder):
-    return runs.load_model(runs.load_trained(folder))
+    return archive.load_model(runs.load_trained(folder))
 
 
 @pytest.mark.parametrize("name", ["a", "sweep/seed=0", "hidden=25,50_x", "A.b-c", "-x"])

@@ -14,6 +14,7 @@ import pytest
 from benchmarks.kills import numbers
 from lab import data, runs
 from lab.backend import devices
+from lab.evaluation import archive
 from lab.runs import Output, checkpoint, files
 from lab.settings import Settings, UserError
 from lab.training import callbacks, earlier, engine
@@ -49,7 +50,7 @@ def test_the_loss_with_smoothed_labels(arrays, tmp_path):
     assert history["val_accuracy"][-1] == pytest.approx(
         (logs.argmax(axis=1) == arrays.validation_labels).mean()
     )
-    assert runs.load_model(runs.load(tmp_path / "smooth")).name == "dense"
+    assert archive.load_model(runs.load(tmp_path / "smooth")).name == "dense"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.console import say
-from lab.environment import keras_home, variable
-from lab.settings import CONVOLUTIONAL, UserError, convolves
+from lab.io.environment import keras_home, variable
+from lab.settings import UserError, convolves
 
 # What Keras imports if it is installed, to take its data or to offer its kind of models; the lab
 # needs nothing of it.
@@ -71,7 +71,7 @@ def start(setup):
         _began = time.perf_counter()
     if _running is None or _running.setup != setup:
         _run_with(setup, _import_tensorflow())
-    from models import reset_keras  # with Keras
+    from lab.backend.networks import reset_keras  # with Keras
 
     reset_keras()
     return _running
@@ -196,7 +196,7 @@ def suits_inter_op(settings, threads):
     Dense nets are compiled with XLA, which knows only shared operations, but for those in
     bfloat16; and a share of a few images would not be worth it.
     """
-    convolutional = settings.net in CONVOLUTIONAL
+    convolutional = settings.network.convolves
     if settings.is_own_net:  # of which there are no layers yet: TensorFlow has to be started first
         # Batch normalization needs the whole batch, and cannot be taken out of a network of the
         # user's own.

@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-import models
+from lab.backend import own_networks
 from lab.settings import UserError
 
 
@@ -20,9 +20,9 @@ def in_words(own=None):
     """
     passing = UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError
     try:
-        with models.user_code(own.net, passing=passing) if own else contextlib.nullcontext():
+        with own_networks.user_code(own.net, passing=passing) if own else contextlib.nullcontext():
             yield
-    except models.NetworkError as error:
+    except own_networks.NetworkError as error:
         raise UserError(str(error)) from error
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UserError(

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from models import most_numbers
+from lab.backend.own_networks import most_numbers
 
 MOST, NUMBERS = 1000, 40_000_000  # images in a batch, and numbers that a layer gives for them
 
@@ -17,7 +17,7 @@ def logits_and_features(model, images):
 
     Parameters
     ----------
-    model : keras.Sequential, as `models.build` gives it
+    model : keras.Sequential, as `networks.build` gives it
     images : uint8 array, shape (n, height, width, channels)
 
     Returns

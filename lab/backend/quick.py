@@ -14,7 +14,7 @@ from keras import layers
 from tensorflow.python.framework import ops
 
 from lab.backend.devices import has_gpu
-from models import is_reviewed, operations_of
+from lab.backend.own_networks import is_reviewed, operations_of
 
 _traced = []  # names of gradients that `forget_gradients` is to forget
 # XLA makes one pass over memory of what are several operations of TensorFlow.

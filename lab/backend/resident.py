@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from lab.backend.devices import has_gpu
 from lab.backend.inference import evaluation_batch
+from lab.backend.own_networks import count_numbers, is_reviewed, most_numbers, operations_of
 from lab.backend.quick import draw_masks, forget_gradients, layer_by_layer, masked
-from models import count_numbers, is_reviewed, most_numbers, operations_of
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not
 # count, short enough for a progress bar and Ctrl-C.

@@ -101,7 +101,7 @@ def facts_of(group):
         "device": group.device,
     }  # its name, whatever was typed
     if group.settings.source:
-        facts["network"] = group.settings.network
+        facts["network"] = group.settings.source_hash
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")
     facts["epochs trained"] = group.epochs_trained
     return facts | {

@@ -10,7 +10,7 @@ import numpy as np
 
 from lab import runs
 from lab.comparison.naming import with_names
-from lab.inputs import visible
+from lab.io.words import visible
 from lab.metrics import intervals
 from lab.metrics.collapse import meaningless
 from lab.settings import UserError

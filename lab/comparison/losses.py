@@ -33,7 +33,7 @@ def terms_of(settings, metric):
         strength = settings.regularizer_strength
         terms["weight decay"] = strength and f"{settings.regularizer} {text(strength)}"
         has_more = settings.source and _OF_OWN.search(settings.source)
-        terms["terms of the network's own"] = has_more and settings.network
+        terms["terms of the network's own"] = has_more and settings.source_hash
     if metric == "generator_loss":
         terms["generator loss"] = saturating and "saturating"
         terms["unroll"] = settings.unroll  # the loss against a discriminator so many updates ahead

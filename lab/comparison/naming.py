@@ -69,7 +69,7 @@ def naming_of(groups):
         given
     ):  # other data for a reason that is not said
         given["data"] = [group.record.dataset.sha256[:8] for group in groups]
-    given["network"] = [group.settings.network for group in groups]
+    given["network"] = [group.settings.source_hash for group in groups]
     given = {name: values for name, values in given.items() if len(set(values)) > 1}
     most = {name: Counter(values).most_common(1)[0] for name, values in given.items()}
     usual = {

@@ -15,7 +15,8 @@ from lab.comparison import losses
 from lab.comparison.groups import METRICS, bounds_of, heading
 from lab.comparison.naming import counted
 from lab.comparison.text import as_written
-from lab.inputs import read, visible
+from lab.io.files import read
+from lab.io.words import visible
 from lab.metrics import significance
 from lab.settings import FLAGS, UserError, flag_of, parse, text
 

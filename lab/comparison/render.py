@@ -8,8 +8,8 @@ import shutil
 
 from lab import console, figures, runs
 from lab.comparison import text
-from lab.inputs import visible
-from lab.parallel import in_parallel
+from lab.io.parallel import in_parallel
+from lab.io.words import visible
 
 SEVERAL = 20  # figures are drawn by two processes or more
 

@@ -12,7 +12,7 @@ from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, bounds_of, headin
 from lab.comparison.naming import USUAL, in_words, naming_of, short_devices, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
-from lab.inputs import suggestion
+from lab.io.words import suggestion
 from lab.metrics import intervals
 from lab.metrics.collapse import meaningless
 from lab.settings import UserError, text

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.console import Bar
-from lab.environment import keras_home
-from lab.inputs import opened
+from lab.io.environment import keras_home
+from lab.io.files import opened
 from lab.settings import UserError
 
 

@@ -4,7 +4,6 @@ A data set is looked for in the data folder (``NAME.npz``), in Keras's own cache
 internet, in that order; one of the user's own in the data folder and where its name says.
 """
 
-import math
 import os
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from lab.data import gaussians, readers, stacked
 from lab.data.arrays import checked, hold_out, remaining
 from lab.data.download import Unreachable, fetch
 from lab.data.own import load_own
-from lab.inputs import suggestion
+from lab.io.words import suggestion
 from lab.settings import DATASETS, UserError, is_own_data, with_source
 
 
@@ -183,24 +182,20 @@ def _check_shape(settings, shape):
     """Raise UserError if images are too small for a network, or for what is done to them."""
     if len(shape) == 1:
         return
-    side, layers = min(shape[:2]), len(settings.filters or ())
-    room = int(math.log2(side))
-    faults = {
-        f"the net filter needs images of at least 20 pixels a side; these have {side}": settings.net
-        == "filter"
-        and side < 20,
-        f"{layers} layers of the net conv halve an image of {side} pixels to nothing: it has room for {room}": (
-            settings.net == "conv" and layers > room
-        ),
-        "the net gan-conv needs images whose sides are multiples of 4": (
-            settings.net == "gan-conv" and any(one % 4 for one in shape[:2])
-        ),
-        f"--shift {settings.shift} moves out more than half of an image of {side} pixels": settings.shift
-        > side // 2,
-    }
-    for fault, is_so in faults.items():
-        if is_so:
-            raise UserError(fault)
+    side, network = min(shape[:2]), settings.network
+    least, multiple = network.least_side(settings), network.side_multiple
+    if side < least:
+        layers = f" with {len(settings.filters)} layers" if settings.filters else ""
+        needed = f"images of at least {least} pixels a side; these have {side}"
+        raise UserError(f"the net {settings.net}{layers} needs {needed}")
+    if any(one % multiple for one in shape[:2]):
+        raise UserError(
+            f"the net {settings.net} needs images whose sides are multiples of {multiple}"
+        )
+    if settings.shift > side // 2:
+        raise UserError(
+            f"--shift {settings.shift} moves out more than half of an image of {side} pixels"
+        )
 
 
 def _data_dir(data_dir):

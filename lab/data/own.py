@@ -32,9 +32,9 @@ from lab.data.pictures import (
     users_picture,
     whole_picture,
 )
-from lab.inputs import MOST_BYTES, first_line, in_a_line, in_natural_order, read, visible
-from lab.outputs import atomic
-from lab.parallel import in_parallel
+from lab.io.files import MOST_BYTES, atomic, read
+from lab.io.parallel import in_parallel
+from lab.io.words import first_line, in_a_line, in_natural_order, visible
 from lab.settings import UserError
 
 _LONGEST = 255  # letters of a name

@@ -11,8 +11,9 @@ from PIL import Image, ImageOps
 
 from lab.console import Bar
 from lab.data.handwriting import NOTHING, Box, find_digits
-from lab.inputs import in_natural_order, opened
-from lab.parallel import in_parallel
+from lab.io.files import opened
+from lab.io.parallel import in_parallel
+from lab.io.words import in_natural_order
 from lab.settings import UserError
 
 MOST_PICTURES = 10_000

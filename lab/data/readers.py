@@ -11,7 +11,8 @@ import numpy as np
 
 from lab.console import say
 from lab.data.arrays import check_layout
-from lab.inputs import MOST_BYTES, check_zip, in_a_line, opened
+from lab.io.files import MOST_BYTES, check_zip, opened
+from lab.io.words import in_a_line
 from lab.settings import UserError
 
 _LONGEST = 200  # characters of the names of arrays that are not read

@@ -13,7 +13,7 @@ from lab import console, figures, runs
 from lab.comparison import losses
 from lab.comparison.text import as_csv
 from lab.data import decode_picture
-from lab.inputs import in_a_line, visible
+from lab.io.words import in_a_line, visible
 from lab.metrics import classification
 
 TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
@@ -29,7 +29,7 @@ def evaluate_classifier(run, model, arrays):
     ----------
     run : Run
     model : keras.Model
-        As `runs.load_model` gives it.
+        As `archive.load_model` gives it.
     arrays : data.Arrays
 
     Returns
@@ -151,7 +151,7 @@ def _mistakes(run, arrays, logits):
 
 def _first_layer(run, model):
     """A figure of the filters or the weights that see the image."""
-    from models import operations_of  # with Keras
+    from lab.backend.own_networks import operations_of  # with Keras
 
     name = runs.display_name(run.folder)
     kernel = next(

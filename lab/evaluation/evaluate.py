@@ -6,6 +6,7 @@ from typing import NamedTuple
 from lab import comparison, console, runs
 from lab.backend import devices
 from lab.data import fingerprint, hold_out, load_dataset, read_pictures
+from lab.evaluation.archive import load_model
 from lab.settings import Settings, UserError, flag_of, parse, with_source
 
 
@@ -172,9 +173,7 @@ def _evaluate(several, request):
     devices.start(devices.Setup(request.device, request.threads))
     from lab.backend.faults import in_words  # with TensorFlow
 
-    classifier = (
-        measures.Classifier(request.classifier, runs.load_model(labeller)) if labeller else None
-    )
+    classifier = measures.Classifier(request.classifier, load_model(labeller)) if labeller else None
     against = {}
     for run in several:
         if len(several) > 1:
@@ -182,7 +181,7 @@ def _evaluate(several, request):
         kind = run.record.dataset, run.settings.holdout
         own, data = _own(run, request), arrays[kind]
         with in_words(own):
-            model = runs.load_model(run, own)
+            model = load_model(run, own)
             if run.settings.is_gan:
                 if kind not in against:
                     against[kind] = measures.yardstick(data, run.record.dataset.name, classifier)
@@ -243,7 +242,7 @@ def _predict(run, request):
 
         own = _own(run, request)
         with in_words(own):
-            paths = classifiers.predict_pictures(run, runs.load_model(run, own), readings)
+            paths = classifiers.predict_pictures(run, load_model(run, own), readings)
     if faults:
         if paths:
             console.say(f"{run.folder}: {', '.join(path.name for path in paths)}")

@@ -62,7 +62,7 @@ def evaluate_gan(run, model, against, count=None):
     ----------
     run : Run
     model : keras.Sequential
-        Its two networks, as `runs.load_model` gives them.
+        Its two networks, as `archive.load_model` gives them.
     against : measures.Yardstick
         Of the run's data.
     count : int, optional

@@ -19,10 +19,11 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import runs, signals
+from lab import runs
 from lab.backend import devices
 from lab.console import say
-from lab.inputs import first_line
+from lab.io import signals
+from lab.io.words import first_line
 from lab.settings import UserError
 
 try:

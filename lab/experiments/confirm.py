@@ -12,7 +12,7 @@ from lab import figures, runs
 from lab.comparison.tables import cell
 from lab.console import say, table
 from lab.experiments import search, sweep
-from lab.inputs import first_line
+from lab.io.words import first_line
 from lab.settings import as_flags
 
 PARTS = HELD_OUT, TEST = "held-out", "test"  # folders within that of the search

@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from lab.inputs import suggestion
+from lab.io.words import suggestion
 from lab.runs import plain
 from lab.settings import FLAGS, UserError, flag_of, is_value, parse, text
 

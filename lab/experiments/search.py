@@ -25,7 +25,7 @@ from lab.console import duration, say
 from lab.data import fingerprint
 from lab.experiments import cluster, sweep
 from lab.experiments.space import FIRST, USUAL, searched, suggest
-from lab.inputs import first_line
+from lab.io.words import first_line
 from lab.settings import Settings, UserError, flag_of, text
 
 DATABASE = "search.db"

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from lab import console, runs
 from lab.backend import devices
-from lab.settings import UserError, as_flags, flag_with
+from lab.io.words import flag_with
+from lab.settings import UserError, as_flags
 from lab.training.run import train_here
 
 REPEATS = 5  # of the best trials of a search

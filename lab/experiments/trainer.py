@@ -22,9 +22,10 @@ from typing import NamedTuple
 
 import psutil
 
-from lab import runs, signals
+from lab import runs
 from lab.backend import devices
 from lab.data import Arrays, hold_out
+from lab.io import signals
 from lab.settings import Settings
 
 

@@ -1,7 +1,7 @@
 """Numbers in, a matplotlib Figure out. Nothing here knows runs, reads or writes."""
 # ruff: noqa: E402, F401
 
-from lab.environment import import_matplotlib
+from lab.io.environment import import_matplotlib
 
 import_matplotlib()
 

@@ -9,7 +9,7 @@ from lab.comparison.naming import shared_by_rows
 from lab.comparison.published import NothingPublished, read_published
 from lab.figures import interactive
 from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
-from lab.inputs import visible
+from lab.io.words import visible
 from lab.report.rows import columns_of
 from lab.settings import FLAGS, UserError
 

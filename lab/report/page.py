@@ -14,7 +14,7 @@ from lab import console, runs
 from lab.comparison.groups import HIGHER
 from lab.comparison.tables import heading
 from lab.figures import interactive
-from lab.inputs import visible
+from lab.io.words import visible
 from lab.report.contents import experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
 from lab.report.rows import about, read

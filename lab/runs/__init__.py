@@ -11,7 +11,6 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 """
 # ruff: noqa: F401
 
-from lab.runs.archive import load_model
 from lab.runs.checkpoint import About, Checkpoint, Fitting, Stopping, save_checkpoint
 from lab.runs.code import ROOT, checkout, code_hash, versions
 from lab.runs.files import as_json, atomic, save_figures, write_json

@@ -9,7 +9,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lab.inputs import MEGABYTE, first_line
+from lab.io.files import MEGABYTE
+from lab.io.words import first_line
 from lab.runs.files import atomic
 from lab.runs.folders import File, own_file
 from lab.runs.records import CURVES, TRAINING, History, fault_in

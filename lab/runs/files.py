@@ -2,7 +2,7 @@
 
 import simplejson
 
-from lab.outputs import atomic
+from lab.io.files import atomic
 from lab.runs.folders import VECTOR, File
 
 

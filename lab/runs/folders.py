@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from lab.inputs import in_natural_order, suggestion, visible
-from lab.outputs import make_folder
+from lab.io.files import make_folder
+from lab.io.words import in_natural_order, suggestion, visible
 from lab.settings import UserError
 
 

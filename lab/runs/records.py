@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from lab.console import command, say
-from lab.inputs import in_a_line, read, visible
+from lab.io.files import read
+from lab.io.words import in_a_line, visible
 from lab.runs.folders import TENSORBOARD, File, below, own_file
 from lab.settings import (
     CLASSES,

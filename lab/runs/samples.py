@@ -4,7 +4,8 @@ numbers to measure.
 
 import math
 
-from lab.inputs import MEGABYTE, first_line
+from lab.io.files import MEGABYTE
+from lab.io.words import first_line
 from lab.runs.files import atomic
 from lab.runs.folders import SAMPLES, is_inside
 from lab.settings import UserError

@@ -15,10 +15,7 @@ from lab.settings.kinds import (
     text,
 )
 from lab.settings.names import (
-    CLASSIFIERS,
-    CONVOLUTIONAL,
     DATASETS,
-    GANS,
     IMAGE_DATASETS,
     NETS,
     POINTS,
@@ -31,9 +28,9 @@ from lab.settings.settings import (
     as_flags,
     axis,
     choices,
+    default_in_words,
     differing,
     flag_of,
-    flag_with,
     is_value,
     metavar,
     parse,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lab.inputs import as_typed, suggestion, visible
+from lab.io.words import as_typed, suggestion, visible
 from lab.settings import names
 
 _MOST = 2**31 - 1

@@ -5,7 +5,7 @@ settings.
 import ast
 from pathlib import Path
 
-from lab.inputs import first_line
+from lab.io.words import first_line
 from lab.settings.kinds import UserError
 from lab.settings.settings import FLAGS, flag_of
 from lab.settings.source import arguments_in, read_source

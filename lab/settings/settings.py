@@ -7,12 +7,12 @@ the way from text, JSON in and out, tables and the titles of figures follow from
 
 import functools
 import hashlib
-import shlex
-from typing import Annotated, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lab.inputs import MEGABYTE
+from lab.io.files import MEGABYTE
+from lab.io.words import flag_with
 from lab.settings import kinds, names
 from lab.settings.kinds import (
     Betas,
@@ -27,89 +27,68 @@ from lab.settings.kinds import (
     Unrolled,
     UserError,
 )
-from lab.settings.names import CLASSIFIERS, GANS
 from lab.settings.source import check_named
+from models import CLASSIFIER, GAN, KINDS, NETWORKS, Rule, network_of, takers_of
 
 
 class Flag(NamedTuple):
     """What a setting has beside its type, bounds and default."""
 
+    name: str  # of the setting
     group: str  # of flags in the help
-    help: str  # to which a default that does not depend on others is added
-    nets: tuple[str, ...] = names.NETS  # that it is for
+    help: str  # to which the default is added
     title: str = "{words} {value}"  # what a figure's title says of it, where it is not the default
     words: str | None = None  # what messages call it, where that is not its name
     axis: str | None = None  # what the axis of a figure calls it, where that is another word
     short: str | None = None  # its short flag
     metavar: str | None = None  # what the help calls its value, where its type does not say
+    unset: str | None = None  # in the words of the help, what happens where it has no value
+    general: Any = None  # default where networks have others: a value, or a `Rule`
 
     def is_for(self, net):
         """Whether a network may have it; one of the user's own, what any classifier may."""
-        return net in self.nets or (
-            kinds.is_own_net(net) and not set(CLASSIFIERS).isdisjoint(self.nets)
+        takers = takers_of(self.name)
+        return net in takers or (
+            kinds.is_own_net(net) and any(NETWORKS[one].kind is CLASSIFIER for one in takers)
         )
 
 
-def _field(default, *flag, **more):
-    """A field with a default, or with a function of the fields above it that gives the default."""
-    kind = "default_factory" if callable(default) else "default"
-    return Field(**{kind: default}, json_schema_extra={"flag": Flag(*flag, **more)})
+def _field(default, **flag):
+    """A field with a default that is the same for every network."""
+    return Field(default=default, json_schema_extra={"flag": flag})
 
 
-def _of_net(defaults):
-    """The default that depends on the net alone; None for a net that it says nothing of."""
-    return lambda above: defaults.get(above["net"])
-
-
-def _of_gans(default):
-    """A default of GANs; None for any other net."""
-    return _of_net(dict.fromkeys(GANS, default))
-
-
-def _usual_rate(above):
-    """The default of the learning rate: the optimizer's own, or that of a GAN's generator."""
-    return names.GENERATOR_RATES.get(above["net"]) or names.OPTIMIZERS[above["optimizer"]]
-
-
-def _usual_discriminator_rate(above):
-    """The default of a GAN's discriminator's learning rate, which may be another if the generator
-    looks ahead.
+def _of_network(name, general=None, **flag):
+    """A field whose default is that of the network, of its kind, or else the general one, which may
+    be a `Rule`.
     """
-    looked_ahead = names.UNROLLED_DISCRIMINATOR_RATES if above["unroll"] else {}
-    return looked_ahead.get(above["net"]) or names.DISCRIMINATOR_RATES.get(above["net"])
+
+    def default(above):
+        return network_of(above["net"]).default(name, above, general)
+
+    flag |= {"general": general}
+    return Field(default_factory=default, json_schema_extra={"flag": flag})
 
 
-def _usual_kernels(above):
-    """The default of the kernels: 5x5 in the first layer, 3x3 in the others."""
-    return above["filters"] and (5, *[3] * (len(above["filters"]) - 1))
-
-
-_HIDDEN = "units of each hidden layer of a dense net (default of a GAN and its classifier: 256,256,256; else: 200,100)"
-_DECAY = "{given.regularizer} λ = {value}"
-_STOPPING = "stop after so many epochs without a better validation loss, and keep the best epoch's weights (default: never)"
-_LATENT = "distribution of the latent numbers (default: uniform for gan-conv, else normal)"
-_GENERATOR_LOSS = "-log D, or saturating: minus the discriminator's, flat where the generator loses (default: non-saturating)"
-_DISCRIMINATOR_FILTERS = "of each layer of the conv discriminator (default: 32,64,128)"
-_INITIALIZER = "of the kernels: glorot_uniform or orthogonal (default: glorot_uniform)"
-_NET = (
-    f"any net: {', '.join(names.NETS)}; or a function of your own, FILE.py:FUNCTION (docs/own.md)"
+_NET = f"any net: {', '.join(NETWORKS)}; or a function of your own, FILE.py:FUNCTION (docs/own.md)"
+_DATASETS = f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md)"
+_RESIZE = (
+    "crop the pictures of your own folder to squares around their middle, and scale these to N by "
+    "N pixels"
 )
-_SMOOTHING = "share of a label given to all classes; of a GAN: labels 1 - S and S (default: 0.1 for gan-conv, else 0)"
-_FILTERS = "filters of each layer of the conv net, one to four (default: 20,10)"
-_KERNELS = "side of each layer's filters (default: 5, then 3)"
-_HEAD = "what becomes of the last filters' images: flatten, or average each (default: flatten)"
-_SCHEDULE = "of the learning rate: constant, or falling to 0 as a cosine"
-_SHIFT = "move each training image by up to so many pixels, at random"
-_PRECISION = "to compute in; in bfloat16 convolutional nets train faster on many processors, small dense ones do not"
-_DATASETS = (
-    f"{', '.join(names.DATASETS)}, or your own: FILE.npz or FOLDER (docs/own.md) (default: mnist)"
+_PRECISION = (
+    "to compute in; in bfloat16 convolutional nets train faster on many processors, small dense "
+    "ones do not"
 )
-_RESIZE = "crop the pictures of your own folder to squares around their middle, and scale these to N by N pixels"
-_RATES = "--learning-rate is the generator's (defaults: 1e-3; gan-dense unrolled 1e-4; generator 1e-3, of gan-conv 5e-4)"
-
-
-# Networks whose hidden layers have an activation that can be chosen.
-_ACTIVE = (*CLASSIFIERS, "gan-dense")
+_STOPPING = (
+    "stop after so many epochs without a better validation loss, and keep the best epoch's weights"
+)
+_OPTIMIZERS_OWN = Rule("the optimizer's own", lambda above: names.OPTIMIZERS[above["optimizer"]])
+_LONGEST_EPOCHS = "; ".join(
+    f"{net}: at most {network.most_steps}"
+    for net, network in NETWORKS.items()
+    if network.most_steps
+)
 
 
 class Settings(BaseModel):
@@ -129,127 +108,163 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    net: kinds.Net = _field("dense", "network", _NET, title="")
-    hidden: Units | None = _field(
-        _of_net(names.HIDDEN),
-        "network",
-        _HIDDEN,
-        tuple(names.HIDDEN),
+    net: kinds.Net = _field("dense", group="network", help=_NET, title="")
+    hidden: Units | None = _of_network(
+        "hidden",
+        group="network",
+        help="units of each hidden layer of a dense net",
         title="",
         words="hidden units",
     )
-    filters: kinds.Filters | None = _field(
-        _of_net(names.FILTERS), "network", _FILTERS, tuple(names.FILTERS)
+    filters: kinds.Filters | None = _of_network(
+        "filters", group="network", help="filters of each layer of the conv net, one to four"
     )
-    kernels: kinds.Kernels | None = _field(
-        _usual_kernels, "network", _KERNELS, tuple(names.FILTERS)
+    kernels: kinds.Kernels | None = _of_network(
+        "kernels", group="network", help="side of each layer's filters"
     )
-    head: Literal[*names.HEADS] | None = _field(
-        _of_net({"conv": "flatten"}), "network", _HEAD, ("conv",)
+    head: Literal[*names.HEADS] | None = _of_network(
+        "head",
+        group="network",
+        help="what becomes of the last filters' images: flatten, or average each",
     )
     activation: Literal[*names.ACTIVATIONS] = _field(
-        "relu", "network", ", ".join(names.ACTIVATIONS), _ACTIVE, "{value}"
+        "relu", group="network", help=", ".join(names.ACTIVATIONS), title="{value}"
     )
-    dropout: Share = _field(0.0, "network", "share of hidden units dropped", CLASSIFIERS)
+    dropout: Share = _field(0.0, group="network", help="share of hidden units dropped")
     batch_norm: bool = _field(
         False,
-        "network",
-        "batch normalization before each hidden activation",
-        CLASSIFIERS,
-        "batch norm",
+        group="network",
+        help="batch normalization before each hidden activation",
+        title="batch norm",
     )
     regularizer_strength: Strength = _field(
         0.0,
-        "weight decay",
-        "its strength, on every kernel",
-        CLASSIFIERS,
-        _DECAY,
+        group="weight decay",
+        help="its strength, on every kernel",
+        title="{given.regularizer} λ = {value}",
         axis="weight decay λ",
         short="-r",
     )
     regularizer: Literal[*names.REGULARIZERS] = _field(
         "l2",
-        "weight decay",
-        "lambda * sum(|w|) or lambda * sum(w^2)",
-        CLASSIFIERS,
-        "",
+        group="weight decay",
+        help="lambda * sum(|w|) or lambda * sum(w^2)",
+        title="",
         metavar="l1|l2",
     )
     optimizer: Literal[*names.OPTIMIZERS] = _field(
-        "adam", "training", ", ".join(names.OPTIMIZERS), CLASSIFIERS, "{value}"
+        "adam", group="training", help=", ".join(names.OPTIMIZERS), title="{value}"
     )
-    learning_rate: Rate = _field(
-        _usual_rate, "training", "(default: the optimizer's own; see also GANs)"
+    learning_rate: Rate = _of_network(
+        "learning_rate", _OPTIMIZERS_OWN, group="training", help="of a GAN, its generator's"
     )
     schedule: Literal[*names.SCHEDULES] = _field(
-        "constant", "training", _SCHEDULE, title="{value} schedule"
+        "constant",
+        group="training",
+        help="of the learning rate: constant, or falling to 0 as a cosine",
+        title="{value} schedule",
     )
     warmup: CountOrZero = _field(
-        0, "training", "epochs in which the learning rate rises from 0", metavar="EPOCHS"
+        0,
+        group="training",
+        help="epochs in which the learning rate rises from 0",
+        metavar="EPOCHS",
     )
-    batch_size: Count = _field(128, "training", "images to a step")
-    epochs: Count = _field(10, "training", "passes over the data, or parts of it", title="")
+    batch_size: Count = _field(128, group="training", help="images to a step")
+    epochs: Count = _field(
+        10, group="training", help="passes over the data, or parts of it", title=""
+    )
     early_stopping: Count | None = _field(
-        None, "training", _STOPPING, CLASSIFIERS, metavar="PATIENCE"
+        None, group="training", help=_STOPPING, metavar="PATIENCE", unset="never"
     )
-    label_smoothing: Smoothing = _field(
-        lambda above: names.SMOOTHING.get(above["net"], 0.0), "training", _SMOOTHING
+    label_smoothing: Smoothing = _of_network(
+        "label_smoothing",
+        0.0,
+        group="training",
+        help="share of a label given to all classes; of a GAN: labels 1 - S and S",
     )
-    shift: kinds.Pixels = _field(0, "training", _SHIFT, CLASSIFIERS)
+    shift: kinds.Pixels = _field(
+        0, group="training", help="move each training image by up to so many pixels, at random"
+    )
     seed: CountOrZero = _field(
-        0, "training", "of weights, order of images, dropout, shifts and latent vectors"
+        0,
+        group="training",
+        help="of weights, order of images, dropout, shifts and latent vectors",
     )
     unroll: Unrolled = _field(
-        0, "GANs", "discriminator updates the generator looks ahead, at most 100", GANS
+        0, group="GANs", help="discriminator updates the generator looks ahead, at most 100"
     )
-    latent: Literal[*names.LATENTS] | None = _field(
-        _of_net(names.LATENT), "GANs", _LATENT, GANS, "{value}"
+    latent: Literal[*names.LATENTS] | None = _of_network(
+        "latent", group="GANs", help="distribution of the latent numbers", title="{value}"
     )
-    latent_size: Count | None = _field(
-        _of_gans(100), "GANs", "of the latent vectors (default: 100)", GANS
+    latent_size: Count | None = _of_network(
+        "latent_size", group="GANs", help="of the latent vectors"
     )
-    generator_loss: Literal[*names.GENERATOR_LOSSES] | None = _field(
-        _of_gans("non-saturating"), "GANs", _GENERATOR_LOSS, GANS, "{value} loss", metavar="NAME"
+    generator_loss: Literal[*names.GENERATOR_LOSSES] | None = _of_network(
+        "generator_loss",
+        group="GANs",
+        help="-log D, or saturating: minus the discriminator's, flat where the generator loses",
+        title="{value} loss",
+        metavar="NAME",
     )
-    initializer: Literal[*names.INITIALIZERS] | None = _field(
-        _of_gans("glorot_uniform"), "GANs", _INITIALIZER, GANS, "{value}", metavar="NAME"
+    initializer: Literal[*names.INITIALIZERS] | None = _of_network(
+        "initializer",
+        group="GANs",
+        help="of the kernels: glorot_uniform or orthogonal",
+        title="{value}",
+        metavar="NAME",
     )
-    discriminator_filters: kinds.ThreeFilters | None = _field(
-        _of_net(names.DISCRIMINATOR_FILTERS),
-        "GANs",
-        _DISCRIMINATOR_FILTERS,
-        tuple(names.DISCRIMINATOR_FILTERS),
+    discriminator_filters: kinds.ThreeFilters | None = _of_network(
+        "discriminator_filters", group="GANs", help="of each layer of the conv discriminator"
     )
-    betas: Betas | None = _field(
-        _of_gans((0.5, 0.999)), "GANs", "Adam's, of the generator (default: 0.5,0.999)", GANS
+    betas: Betas | None = _of_network("betas", group="GANs", help="Adam's, of the generator")
+    discriminator_betas: Betas | None = _of_network(
+        "discriminator_betas", group="GANs", help="Adam's, of the discriminator"
     )
-    discriminator_betas: Betas | None = _field(
-        lambda above: above["betas"], "GANs", "(default: as the generator's)", GANS
-    )
-    discriminator_learning_rate: Rate | None = _field(
-        _usual_discriminator_rate, "GANs", _RATES, GANS
+    discriminator_learning_rate: Rate | None = _of_network(
+        "discriminator_learning_rate",
+        group="GANs",
+        help="the discriminator's; --learning-rate is the generator's",
     )
     steps_per_epoch: Count | None = _field(
-        None, "GANs", "(default: a pass over the data; gan-conv: at most 128)", GANS
+        None,
+        group="GANs",
+        help="batches to an epoch",
+        unset=f"a pass over the data; {_LONGEST_EPOCHS}",
     )
-    sample_every: Count | None = _field(
-        _of_gans(1), "GANs", "epochs between two pictures of samples (default: 1)", GANS, ""
+    sample_every: Count | None = _of_network(
+        "sample_every", group="GANs", help="epochs between two pictures of samples", title=""
     )
-    dataset: kinds.Dataset | None = _field(None, "data", _DATASETS, title="", words="data set")
+    dataset: kinds.Dataset | None = _field(
+        None,
+        group="data",
+        help=_DATASETS,
+        title="",
+        words="data set",
+        unset=names.DATASETS[0],
+    )
     holdout: CountOrZero = _field(
-        0, "data", "validate on N training images, not on the test images", axis="held-out images"
+        0,
+        group="data",
+        help="validate on N training images, not on the test images",
+        axis="held-out images",
     )
     resize: kinds.ImageSide | None = _field(
-        None, "data", f"{_RESIZE} (default: as they are)", axis="pixels a side"
+        None, group="data", help=_RESIZE, axis="pixels a side", unset="as they are"
     )
     device: Literal[*names.DEVICES] = _field(
-        "auto", "device", "auto: the GPU if there is one", title=""
+        "auto", group="device", help="auto: the GPU if there is one", title=""
     )
     threads: Threads | None = _field(
-        None, "device", "CPU threads (default: one a core)", title="", axis="CPU threads"
+        None,
+        group="device",
+        help="CPU threads",
+        title="",
+        axis="CPU threads",
+        unset="one a core",
     )
     precision: Literal[*names.PRECISIONS] = _field(
-        "float32", "device", _PRECISION, CLASSIFIERS, "{value}"
+        "float32", group="device", help=_PRECISION, title="{value}"
     )
     # No flag: what is in the file of a network of the user's own, once it was read
     # (`network.with_source`).
@@ -276,10 +291,9 @@ class Settings(BaseModel):
         """Raise UserError for settings of another kind of network."""
         for name, flag in FLAGS.items():
             if not flag.is_for(self.net) and getattr(self, name) != self.default(name):
-                kind = {CLASSIFIERS: "classifiers", GANS: f"GANs ({', '.join(GANS)})"}.get(
-                    flag.nets, ", ".join(flag.nets)
+                raise UserError(
+                    f"--{flag_of(name)} is for {_takers_in_words(name)}, not for the net {self.net}"
                 )
-                raise UserError(f"--{flag_of(name)} is for {kind}, not for the net {self.net}")
         if self.filters and len(self.kernels) != len(self.filters):
             raise UserError(
                 f"--kernels has {len(self.kernels)} sizes, --filters {len(self.filters)}: give one to a layer"
@@ -288,21 +302,32 @@ class Settings(BaseModel):
             raise UserError(
                 f"--warmup {self.warmup} leaves no epoch of {self.epochs}: warm up for fewer, or train for more"
             )
-        if self.dataset in names.POINTS and self.net != "gan-dense":
+        if self.dataset in names.POINTS and not self.network.takes_points:
+            able = " or ".join(net for net, row in NETWORKS.items() if row.takes_points)
             about = f"the data set {self.dataset} has points, not images"
-            raise UserError(f"{about}: it is for the net gan-dense, not for {self.net}")
+            raise UserError(f"{about}: it is for the net {able}, not for {self.net}")
         return self
 
     @property
+    def network(self):
+        """The network's row in `models.NETWORKS`."""
+        return network_of(self.net)
+
+    @property
+    def kind(self):
+        """`models.CLASSIFIER` or `models.GAN`."""
+        return self.network.kind
+
+    @property
     def is_gan(self):
-        return self.net in GANS
+        return self.kind is GAN
 
     @property
     def is_own_net(self):
         return kinds.is_own_net(self.net)
 
     @property
-    def network(self):
+    def source_hash(self):
         """A short hash of the source of a network of the user's own; None of any other."""
         return self.source and hashlib.sha256(self.source.encode()).hexdigest()[:8]
 
@@ -369,14 +394,14 @@ class Settings(BaseModel):
         """Steps per epoch of a GAN that has no setting of its own, with so many training examples;
         None of a classifier.
         """
-        if not self.is_gan or examples is None:
+        if self.kind is not GAN or examples is None:
             return None
-        return min(examples // self.batch_size, names.MOST_STEPS.get(self.net, examples))
+        return min(examples // self.batch_size, self.network.most_steps or examples)
 
 
 # The settings' flags, by name.
 FLAGS = {
-    name: field.json_schema_extra["flag"]
+    name: Flag(name, **field.json_schema_extra["flag"])
     for name, field in Settings.model_fields.items()
     if field.json_schema_extra
 }
@@ -391,6 +416,37 @@ _RESOLVED = {
 def words(name):
     """What messages and axes call a setting."""
     return FLAGS[name].words or name.replace("_", " ")
+
+
+def default_in_words(name):
+    """What the help says of a setting's default: "20,10", or "0.0; gan-conv: 0.1"."""
+    flag, field = FLAGS[name], Settings.model_fields[name]
+    general = flag.general if field.default_factory else field.default
+    by_default = {} if general is None else {_in_help(general): []}
+    for net, network in NETWORKS.items():
+        of_kind = network.kind.defaults.get(name, general)
+        default = network.layers.get(name, network.defaults.get(name, of_kind))
+        if default is not None and default is not general:
+            by_default.setdefault(_in_help(default), []).append(net)
+    if not by_default:
+        return flag.unset
+    if len(by_default) == 1:
+        return next(iter(by_default))
+    parts = [f"{', '.join(nets)}: {words}" if nets else words for words, nets in by_default.items()]
+    return "; ".join(parts)
+
+
+def _in_help(default):
+    return default.words if isinstance(default, Rule) else kinds.text(default)
+
+
+def _takers_in_words(name):
+    """The networks that a setting is for: "classifiers", "GANs (gan-conv, gan-dense)" or names."""
+    takers = takers_of(name)
+    for kind in KINDS:
+        if takers == [net for net, network in NETWORKS.items() if network.kind is kind]:
+            return f"{kind.plural} ({', '.join(takers)})" if kind is GAN else kind.plural
+    return ", ".join(takers)
 
 
 def flag_of(name):
@@ -411,13 +467,6 @@ def as_flags(values):
         for name, value in values.items()
     ]
     return " ".join(given)
-
-
-def flag_with(flag, value):
-    """A flag, named without its dashes, and its value as one would type them: such that neither a
-    dash nor an @ acts.
-    """
-    return f"--{flag}{'=' if value.startswith(('-', '@')) else ' '}{shlex.quote(value)}"
 
 
 def parse(name, given):

@@ -8,7 +8,8 @@ import re
 import warnings
 from pathlib import Path
 
-from lab.inputs import first_line, read
+from lab.io.files import read
+from lab.io.words import first_line
 from lab.settings.kinds import UserError
 
 _NAMED = re.compile(r"(?P<path>.*\.py)(?::.*)?", re.DOTALL)

@@ -21,10 +21,10 @@ from lab.backend import devices, gan, inference
 from lab.console import Bar, say
 from lab.data import GAUSSIANS, MOST_OF_SAMPLES, picture_in
 from lab.figures import captioned, samples
-from lab.inputs import first_line
+from lab.io.signals import interrupt_of
+from lab.io.words import first_line
 from lab.runs import File, atomic, write_json
 from lab.settings import FLAGS, text
-from lab.signals import interrupt_of
 from lab.training import earlier, engine
 
 INTERVAL = 10  # seconds between two checkpoints, at least

@@ -12,8 +12,7 @@ import keras
 import tensorflow as tf
 from keras.src.utils.naming import reset_uids
 
-import models
-from lab.backend import devices, resident
+from lab.backend import devices, networks, own_networks, resident
 from lab.backend.gan import GAN
 from lab.backend.quick import dropouts_of, penalty, quicken
 from lab.data import Arrays
@@ -53,7 +52,7 @@ def compiled_model(settings, input_shape, classes=10):
     # Layers are named alike in every run of a process. `clear_session` would see to that, too, but
     # have TensorFlow make its kernels anew, which takes a megabyte a run that is never freed.
     reset_uids()
-    model = models.build(**dict(settings), input_shape=input_shape, classes=classes)
+    model = networks.build(**dict(settings), input_shape=input_shape, classes=classes)
     if settings.is_gan:
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
@@ -115,7 +114,7 @@ def engine_for(settings, arrays, model):
     """
     global _latest
     needed = compiled_in(settings)
-    if not all(map(models.is_reviewed, models.operations_of(networks_of(model)))):
+    if not all(map(own_networks.is_reviewed, own_networks.operations_of(networks_of(model)))):
         needed["seed"] = settings.seed  # what a user's own operations have drawn is part of them
     old = (
         _latest
@@ -148,7 +147,7 @@ def _notes(settings, arrays, model):
     """
     try:
         other = compiled_model(settings.replace(seed=settings.seed ^ 1), *arrays.kind)
-    except models.NetworkError:  # of that seed alone
+    except own_networks.NetworkError:  # of that seed alone
         return []
     return notes_on(settings.net, model, other, arrays.train_images)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-import models
-from lab.inputs import visible
+from lab.backend import own_networks
+from lab.io.words import visible
 
 _LEAST_SPREAD = 0.04  # of that of the pixels, which the first layer with weights has to get
 _SAMPLE = 32  # images
@@ -25,7 +25,7 @@ def notes_on(net, model, other, images):
     net : str
         "FILE.py:FUNCTION".
     model, other : keras.Sequential
-        As `models.build` gives them, of two seeds. ``other`` is of no use afterwards.
+        As `networks.build` gives them, of two seeds. ``other`` is of no use afterwards.
     images : uint8 array, shape (n, height, width, channels)
         That it is to be trained with.
 
@@ -35,11 +35,11 @@ def notes_on(net, model, other, images):
 
     Raises
     ------
-    models.NetworkError
+    own_networks.NetworkError
         If it fails in training, or what is saved of it would be loaded as another network.
     """
     sample = images[:: max(1, len(images) // _SAMPLE)]
-    with models.user_code(net):
+    with own_networks.user_code(net):
         other(sample, training=True)
         return _notes(net, model, other, sample)
 
@@ -71,7 +71,7 @@ def _fault_in_keras(net, model, images):
         path = Path(folder, "model.keras")
         model.save(path)
         try:
-            with _unknown(models.module_name(net)):
+            with _unknown(own_networks.module_name(net)):
                 loaded = keras.models.load_model(path, compile=False)
         except Exception as error:
             while (
@@ -81,7 +81,7 @@ def _fault_in_keras(net, model, images):
             return visible(str(error).strip().partition("\n")[0].partition(". ")[0][:_LONGEST])
     outputs, again, of_loaded = (np.asarray(one(images)) for one in (model, model, loaded))
     if np.array_equal(outputs, again) and not np.allclose(outputs, of_loaded, rtol=1e-2, atol=1e-4):
-        raise models.NetworkError(
+        raise own_networks.NetworkError(
             f"{net} has a function with the name of one of Keras's, which would be loaded instead: rename it"
         )
     return None
@@ -113,10 +113,12 @@ def _seen_by_weights(model, images):
         seen.append((part, inputs))
         return call(inputs, *more, **options)
 
-    for part in models.operations_of(model):
+    for part in own_networks.operations_of(model):
         # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an
         # image, which may be black.
-        whole = len(models.operations_of(part)) == 1 or type(part).__module__.startswith("keras.")
+        whole = len(own_networks.operations_of(part)) == 1 or type(part).__module__.startswith(
+            "keras."
+        )
         if whole and getattr(part, "trainable_weights", ()):
             part.call = functools.partial(watched, part, part.call)
     model(images)

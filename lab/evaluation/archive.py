@@ -15,7 +15,8 @@ from pathlib import Path
 
 import simplejson
 
-from lab.inputs import MEGABYTE, check_zip, first_line, opened
+from lab.io.files import MEGABYTE, check_zip, opened
+from lab.io.words import first_line
 from lab.runs.folders import File, own_file
 from lab.settings import UserError
 
@@ -121,7 +122,7 @@ def _built(run, own, config):
     """The network of a run, its weights yet to come."""
     import keras
 
-    import models
+    from lab.backend.networks import build
 
     shape, classes = run.record.dataset.shape, len(run.record.dataset.classes)
     if own:
@@ -133,7 +134,7 @@ def _built(run, own, config):
             if run.settings.is_own_net:
                 model = _as_it_says(run, config)
             else:
-                model = models.build(**dict(run.settings), input_shape=shape, classes=classes)
+                model = build(**dict(run.settings), input_shape=shape, classes=classes)
             if model.count_params() != run.record.parameters:
                 raise _misfit()
         except BaseException:
@@ -143,20 +144,21 @@ def _built(run, own, config):
 
 
 def _built_by_user(own, shape, classes):
-    import models
+    from lab.backend.networks import build
+    from lab.backend.own_networks import NetworkError
 
     try:
-        return models.build(**dict(own), input_shape=shape, classes=classes)
-    except models.NetworkError as error:
+        return build(**dict(own), input_shape=shape, classes=classes)
+    except NetworkError as error:
         raise UserError(str(error)) from error
 
 
 def _as_it_says(run, config):
-    import models
+    from lab.backend.own_networks import NetworkError, from_config
 
     try:
-        return models.from_config(config, run.record.dataset.shape, len(run.record.dataset.classes))
-    except models.NetworkError as error:
+        return from_config(config, run.record.dataset.shape, len(run.record.dataset.classes))
+    except NetworkError as error:
         raise UserError(f"{run.folder / File.MODEL}: {error}") from error
 
 
@@ -244,9 +246,9 @@ def _check_array(node):
     import h5py
     import numpy as np
 
-    import models
+    from lab.backend.own_networks import STORED
 
-    numbers = [h5py.h5t.py_create(np.dtype(name), logical=True) for name in models.STORED]
+    numbers = [h5py.h5t.py_create(np.dtype(name), logical=True) for name in STORED]
     if not isinstance(node, h5py.Dataset) or node.id.get_type() not in numbers:
         raise _misfit()
     layout, size = node.id.get_create_plist(), node.dtype.itemsize * node.size

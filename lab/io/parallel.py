@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from lab.environment import variable
+from lab.io.environment import variable
 
 
 def in_parallel(function, several, least, advance):

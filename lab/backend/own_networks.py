@@ -19,8 +19,8 @@ import numpy as np
 from keras import layers
 from keras.src.models.functional import Functional
 
-from lab.inputs import visible
-from lab.signals import Terminated
+from lab.io.signals import Terminated
+from lab.io.words import visible
 
 # Keras's layers that read no file, run no code that they are given, and compute each image of a
 # batch by itself; but for batch normalization.
@@ -52,7 +52,7 @@ _SUM, _SUM_IN_HALF = 1e-4, 0.05  # by which probabilities may miss 1: in float32
 _WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 STORED = ("float32", *_WHOLE)
 _LONGEST = 500  # letters of a message
-_LAB = Path(__file__).parents[1] / "lab"
+_LAB = Path(__file__).parents[1]
 _SAVED = (
     "each class of yours has to have get_config() and to take its content, each function a name"
 )

@@ -1,0 +1,1 @@
+"""What surrounds the lab: files, text, signals, the environment of the process."""
