@@ -109,6 +109,7 @@ def save_and_load():
     sys.path.insert(0, str(ROOT))
     from lab import data, runs
     from lab.backend import devices
+    from lab.evaluation import archive
     from lab.settings import Settings
     from lab.training.run import train_run
 
