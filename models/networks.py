@@ -120,7 +120,10 @@ class Network(NamedTuple):
 
 
 _GAN_HIDDEN = (256, 256, 256)
-_KERNELS = Rule("5, then 3", lambda above: (5, *[3] * (len(above["filters"]) - 1)))
+_KERNELS = Rule(
+    "5, then 3",
+    lambda above: (5, *[3] * (len(above["filters"]) - 1)) if above["filters"] else None,
+)
 # The convolutional GAN's discriminator, held back by dropout and smoothed labels, learns faster
 # than its generator (two time scales, Heusel et al. 2017, arXiv 1706.08500): at equal rates it can
 # soon only guess, and digits stay unclear for longer. The dense one's learns as fast but, if it is
@@ -174,7 +177,7 @@ NETWORKS = {
     ),
 }
 # Of a function of the user's own, FILE.py:FUNCTION.
-OWN = Network(None, CLASSIFIER)
+OWN = Network(None, CLASSIFIER, {"kernels": _KERNELS})
 # Every setting of layers that some networks have and others of their kind lack.
 LAYERS = tuple(
     dict.fromkeys(

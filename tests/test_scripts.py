@@ -122,7 +122,7 @@ def test_train_help_shows_every_default():
         ("--hidden", "200,100"),
         ("--device", "auto"),
     ):
-        assert re.search(rf"{flag} [^-]*\(default[^)]*: {default}\)", text), flag
+        assert re.search(rf"{flag} [^-]*\(default[^)]*: {default}[;)]", text), flag
 
 
 def test_train_writes_a_run_and_says_where(results):

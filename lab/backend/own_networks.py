@@ -228,7 +228,8 @@ def _in_a_line(error, file):
 def _is_of_lab(error):
     """Whether it was a line of the lab's own that raised an error; TensorFlow hides its own lines."""
     file = traceback.extract_tb(error.__traceback__)[-1].filename
-    return Path(file).is_relative_to(_LAB) and not type(error).__module__.startswith("tensorflow")
+    ours = Path(file).is_relative_to(_LAB) and file != __file__  # which compiles the user's file
+    return ours and not type(error).__module__.startswith("tensorflow")
 
 
 def _check_inputs(net, model):
