@@ -1,4 +1,4 @@
-"""The types of settings: their bounds, what they expect in words, and the way from text and back."""
+"""The types of settings: their bounds, what they expect in words, the way from text and back."""
 
 import contextlib
 import functools
@@ -68,44 +68,52 @@ def _dataset(given):
     return f"{given}/" if "/" in given and not given.lower().endswith((".npz", "/")) else given
 
 
-Count = Annotated[int, Field(ge=1, le=_MOST), Words("N", f"a whole number from 1 to {_MOST}")]
+def _whole(metavar, least, most):
+    bounds = Field(ge=least, le=most)
+    return Annotated[int, bounds, Words(metavar, f"a whole number from {least} to {most}")]
+
+
+def _number(metavar, expected, **bounds):
+    return Annotated[float, Field(**bounds), Words(metavar, expected)]
+
+
+def _several(kind, metavar, expected, least, most):
+    # Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as all else.
+    bounds = Field(strict=False, min_length=least, max_length=most)
+    return Annotated[tuple[kind, ...], bounds, Words(metavar, expected)]
+
+
 Whole = Annotated[int, Words("N", "a whole number")]
 Real = Annotated[float, Words("X", "a number")]
-CountOrZero = Annotated[int, Field(ge=0, le=_MOST), Words("N", f"a whole number from 0 to {_MOST}")]
-# TensorFlow hangs or crashes over absurd numbers.
-Threads = Annotated[int, Field(ge=1, le=1024), Words("N", "a whole number from 1 to 1024")]
-# Each is traced by itself: building the graph would take minutes.
-Unrolled = Annotated[int, Field(ge=0, le=100), Words("K", "a whole number from 0 to 100")]
-Strength = Annotated[float, Field(ge=0, lt=_FLOAT32), Words("LAMBDA", "a number of at least 0")]
-Rate = Annotated[float, Field(gt=0, lt=_FLOAT32), Words("RATE", "a number above 0")]
-# More than half of an image moves out.
-Pixels = Annotated[int, Field(ge=0, le=14), Words("PIXELS", "a whole number from 0 to 14")]
-Share = Annotated[float, Field(ge=0, lt=1), Words("SHARE", "a number of at least 0 and below 1")]
-Smoothing = Annotated[
-    float, Field(ge=0, lt=0.5), Words("S", "a number of at least 0 and below 0.5")
-]
+Count = _whole("N", 1, _MOST)
+CountOrZero = _whole("N", 0, _MOST)
+Threads = _whole("N", 1, 1024)  # TensorFlow hangs or crashes over absurd numbers
+Unrolled = _whole("K", 0, 100)  # each is traced by itself: the graph would take minutes
+Pixels = _whole("PIXELS", 0, 14)  # by which an image is moved: not more than half of it
+ImageSide = _whole("N", 8, 256)  # as many pixels as images may have
+Strength = _number("LAMBDA", "a number of at least 0", ge=0, lt=_FLOAT32)
+Rate = _number("RATE", "a number above 0", gt=0, lt=_FLOAT32)
+Share = _number("SHARE", "a number of at least 0 and below 1", ge=0, lt=1)
+Smoothing = _number("S", "a number of at least 0 and below 0.5", ge=0, lt=0.5)
 _PATH = Field(max_length=1_000)
 Net = Annotated[str, AfterValidator(_net), Choice(names.NETS, "FILE.py:FUNCTION"), _PATH]
 Dataset = Annotated[
     str, AfterValidator(_dataset), Choice(names.DATASETS, "FILE.npz or FOLDER"), _PATH
 ]
-# As many as images may have.
-ImageSide = Annotated[int, Field(ge=8, le=256), Words("N", "a whole number from 8 to 256")]
-# Not strict: a list, as JSON has it, will do. What is in it is checked as strictly as everything
-# else. To build thousands of layers takes hours.
-_UNITS = Words("N,N", "at most 100 whole numbers of at least 1, as in 200,100")
-Units = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=100), _UNITS]
+# To build thousands of layers takes hours.
+Units = _several(Count, "N,N", "at most 100 whole numbers of at least 1, as in 200,100", 1, 100)
 # Each layer halves the image: MNIST's has 28 pixels a side.
-_FILTERS = Words("N,N", "one to four whole numbers of at least 1, as in 20,10")
-Filters = Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=4), _FILTERS]
+Filters = _several(Count, "N,N", "one to four whole numbers of at least 1, as in 20,10", 1, 4)
+Kernels = _several(
+    _whole("N", 1, 27), "N,N", "one to four whole numbers from 1 to 27, as in 5,3", 1, 4
+)
 # Strides of its layers halve the image as often.
-_THREE = Words("N,N,N", "three whole numbers of at least 1, as in 32,64,128")
-ThreeFilters = Annotated[tuple[Count, ...], Field(strict=False, min_length=3, max_length=3), _THREE]
-_KERNELS = Words("N,N", "one to four whole numbers from 1 to 27, as in 5,3")
-Side = Annotated[int, Field(ge=1, le=27)]
-Kernels = Annotated[tuple[Side, ...], Field(strict=False, min_length=1, max_length=4), _KERNELS]
-_BETAS = Words("B1,B2", "two numbers from 0 to below 1, as in 0.5,0.999")
-Betas = Annotated[tuple[Share, Share], Field(strict=False), _BETAS]
+ThreeFilters = _several(Count, "N,N,N", "three whole numbers of at least 1, as in 32,64,128", 3, 3)
+Betas = Annotated[
+    tuple[Share, Share],
+    Field(strict=False),
+    Words("B1,B2", "two numbers from 0 to below 1, as in 0.5,0.999"),
+]
 
 
 class UserError(ValueError):
@@ -195,7 +203,8 @@ def refusal(kind, name, value):
     """What is wrong with a value that is none of its type, in one line."""
     if known := choices(kind):
         own = [] if get_origin(kind) is Literal else [in_words(kind).own]
-        return f"unknown {name} {value!r}{suggestion(str(value), known)}: choose from {', '.join([*known, *own])}"
+        hint = suggestion(str(value), known)
+        return f"unknown {name} {value!r}{hint}: choose from {', '.join([*known, *own])}"
     return f"{name} must be {in_words(kind).expected}, got {value!r}{_meant(kind, value)}"
 
 

@@ -295,13 +295,11 @@ class Settings(BaseModel):
                     f"--{flag_of(name)} is for {_takers_in_words(name)}, not for the net {self.net}"
                 )
         if self.filters and len(self.kernels) != len(self.filters):
-            raise UserError(
-                f"--kernels has {len(self.kernels)} sizes, --filters {len(self.filters)}: give one to a layer"
-            )
+            sizes = f"--kernels has {len(self.kernels)} sizes, --filters {len(self.filters)}"
+            raise UserError(f"{sizes}: give one to a layer")
         if self.warmup >= self.epochs:
-            raise UserError(
-                f"--warmup {self.warmup} leaves no epoch of {self.epochs}: warm up for fewer, or train for more"
-            )
+            left = f"--warmup {self.warmup} leaves no epoch of {self.epochs}"
+            raise UserError(f"{left}: warm up for fewer, or train for more")
         if self.dataset in names.POINTS and not self.network.takes_points:
             able = " or ".join(net for net, row in NETWORKS.items() if row.takes_points)
             about = f"the data set {self.dataset} has points, not images"
@@ -394,7 +392,7 @@ class Settings(BaseModel):
         """Steps per epoch of a GAN that has no setting of its own, with so many training examples;
         None of a classifier.
         """
-        if self.kind is not GAN or examples is None:
+        if "steps_per_epoch" not in self.kind.settings or examples is None:
             return None
         return min(examples // self.batch_size, self.network.most_steps or examples)
 

@@ -31,9 +31,8 @@ def read_source(path):
         text = read(path, "code").decode("utf-8-sig")
         _parsed(text, Path(path).name)
     except FileNotFoundError:
-        raise UserError(
-            f"no file {path}: name your network with its folder, as in --net FOLDER/FILE.py:FUNCTION"
-        ) from None
+        advice = "name your network with its folder, as in --net FOLDER/FILE.py:FUNCTION"
+        raise UserError(f"no file {path}: {advice}") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}: not in UTF-8 ({first_line(error)}): save it in that encoding"
