@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from models.networks import NETWORKS
 from models.seeds import following, initial
 
 
@@ -76,7 +77,7 @@ class Parts:
 
 def build_dense_net(
     *,
-    hidden=(200, 100),
+    hidden=NETWORKS["dense"].layers["hidden"],
     input_shape=(28, 28, 1),
     classes=10,
     pixels=(0, 1),
@@ -114,7 +115,13 @@ def build_dense_net(
     return keras.Sequential(stack + parts.outputs(classes), name=name)
 
 
-def build_gan_classifier(*, hidden=(256, 256, 256), input_shape=(28, 28, 1), classes=10, **options):
+def build_gan_classifier(
+    *,
+    hidden=NETWORKS["gan-classifier"].layers["hidden"],
+    input_shape=(28, 28, 1),
+    classes=10,
+    **options,
+):
     """The body of the dense GAN's discriminator (`models.gans`) with an output for each class:
     images in [-1, 1].
 
@@ -126,7 +133,7 @@ def build_gan_classifier(*, hidden=(256, 256, 256), input_shape=(28, 28, 1), cla
 
 def build_conv_net(
     *,
-    filters=(20, 10),
+    filters=NETWORKS["conv"].layers["filters"],
     kernels=(5, 3),
     head="flatten",
     input_shape=(28, 28, 1),

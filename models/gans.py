@@ -12,12 +12,12 @@ import random
 import keras
 from keras import layers
 
+from models.networks import GAN, NETWORKS
 from models.seeds import following, initial
 
-LATENT_SIZE = 100
-DENSE_HIDDEN = (256, 256, 256)
-CONV_FILTERS = (32, 64, 128)
-INITIALIZER = "glorot_uniform"
+LATENT_SIZE, INITIALIZER = GAN.defaults["latent_size"], GAN.defaults["initializer"]
+DENSE_HIDDEN = NETWORKS["gan-dense"].layers["hidden"]
+CONV_FILTERS = NETWORKS["gan-conv"].layers["discriminator_filters"]
 
 
 def build_dense_generator(
