@@ -18,6 +18,8 @@ from lab import comparison, figures, runs
 from lab.comparison import View, charts, compare_runs, report_sweep, tables
 from lab.comparison import text as tables_text
 from lab.comparison.published import Published, place_of, read_published, verdicts_of
+from lab.metrics.cells import RANGE
+from lab.metrics.table import EVALUATION, chosen
 from lab.runs import write_json
 from lab.settings import Settings, UserError
 from tests.conftest import ROOT, assert_refused, call, script
@@ -427,7 +429,7 @@ def evaluated_gans(folder, evaluations):
     "values", [(0.5, 0.97, 1.0), (0.0, 0.0, 0.003), (0.0, 1.0), (0.4, 0.41, 0.42), (1.0, 1.0, 1.0)]
 )
 def test_no_interval_leaves_what_a_measure_can_be(values, tmp_path):
-    names = [name for name, column in runs.MEASURES.items() if column.bounds == (0, 1)]
+    names = chosen(source=EVALUATION, bounds=(0, 1))
     evaluated_gans(
         tmp_path / "g", [dict.fromkeys(names, value) | {"unclear": 0.5} for value in values]
     )
@@ -452,12 +454,12 @@ def test_no_interval_leaves_what_a_measure_can_be(values, tmp_path):
         if within
         else f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
     )
-    assert shown in table and (tables.RANGE in table) == (not within)
+    assert shown in table and (RANGE in table) == (not within)
     for kind, sign in (("markdown", "±"), ("latex", r"$\pm$")):
         exported = call("evaluate", "-m", "g", "--results-dir", tmp_path, "--export", kind)
-        assert shown.replace("±", sign) in exported.stdout and (
-            tables.RANGE in exported.stderr
-        ) == (not within)
+        assert shown.replace("±", sign) in exported.stdout and (RANGE in exported.stderr) == (
+            not within
+        )
 
 
 def test_measures_that_say_nothing_are_blank_also_of_earlier_evaluations(tmp_path):

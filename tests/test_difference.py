@@ -18,6 +18,7 @@ from scipy import stats
 
 from lab import comparison, console, runs
 from lab.comparison import charts, tables, text
+from lab.metrics.cells import cell
 from lab.runs import write_json
 from lab.settings import UserError
 from tests.conftest import ROOT, assert_refused, call
@@ -158,13 +159,13 @@ def test_small_counts_are_listed_and_the_first_epoch_is_no_interval(tmp_path):
         fake_run(tmp_path / f"r/seed={seed}", seed=seed)
         change_history(tmp_path / f"r/seed={seed}", val_accuracy=curve)
     (group,), _ = collect(tmp_path, "r")
-    assert tables.cell("epochs_to_0.95", group.measures["epochs_to_0.95"]) == "≤ 1, 1.8, never"
+    assert cell("epochs_to_0.95", group.measures["epochs_to_0.95"]) == "≤ 1, 1.8, never"
     assert (
-        tables.cell("epochs_to_0.95", np.ones(3)) == "≤ 1"
-        and tables.cell("modes", np.array([6, 1, 8])) == "6, 1, 8"
+        cell("epochs_to_0.95", np.ones(3)) == "≤ 1"
+        and cell("modes", np.array([6, 1, 8])) == "6, 1, 8"
     )
-    assert tables.cell("near", np.array([0.5, 0.01, 0.47] * 2)) == "0.010 to 0.500"
-    assert tables.cell("chi_square_p", np.array([1e-20, 0.25])) == "< 0.001, 0.250"
+    assert cell("near", np.array([0.5, 0.01, 0.47] * 2)) == "0.010 to 0.500"
+    assert cell("chi_square_p", np.array([1e-20, 0.25])) == "< 0.001, 0.250"
 
 
 def test_a_table_too_wide_continues_below(monkeypatch, capsys):

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from lab import runs
-from lab.comparison.groups import HIGHER, have_one_accuracy, of_real_data
+from lab.comparison.groups import have_one_accuracy, of_real_data
 from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of, naming_of
-from lab.comparison.tables import heading
 from lab.metrics import collapse, intervals
+from lab.metrics.table import EVALUATION, METRICS, chosen, heading
 from lab.settings import axis, text
 
 MOST_CURVES = 10  # settings to a panel; more cannot be told apart
@@ -200,7 +199,7 @@ def followed_of(groups):
     """
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
     common = set.intersection(*({*one.get("by_epoch", ())} for one in evaluations)) - {"epoch"}
-    if len(groups) > MOST_CURVES or not common & {*runs.MEASURES}:
+    if len(groups) > MOST_CURVES or not common & {*chosen(source=EVALUATION)}:
         return None
     followed = {group.name: [one["by_epoch"] for one in group.evaluations] for group in groups}
     return followed, of_real_data(groups, "by_epoch_of_data")
@@ -247,5 +246,5 @@ def heatmap_of(groups, metric):
         "panels": panels,
         "axes": names,
         "metric": heading(metric),
-        "more_is_better": metric in HIGHER,
+        "more_is_better": METRICS[metric].more_is_better,
     }

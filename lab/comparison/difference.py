@@ -8,10 +8,12 @@ import numpy as np
 
 from lab import console, runs
 from lab.comparison import losses
-from lab.comparison.groups import bounds_of, collect, heading
+from lab.comparison.groups import collect
 from lab.comparison.naming import counted, shared_in_words
-from lab.comparison.tables import LISTED, about_cells, cell, told
+from lab.comparison.tables import about_cells, told
 from lab.metrics import significance
+from lab.metrics.cells import cell
+from lab.metrics.table import METRICS, heading
 from lab.settings import FLAGS, UserError, flag_of, text
 
 
@@ -131,7 +133,7 @@ def _metrics(one, other):
                 rows.append(row | unknown | {"verdict": "not the same"})
                 continue
             found = (significance.ranks if by_ranks else significance.welch)(second, first)
-            unknown = np.isnan(found.p) or (name in LISTED and not by_ranks)
+            unknown = np.isnan(found.p) or (METRICS[name].listed and not by_ranks)
             row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
             verdict = "differs" if found.p < significance.ERROR else "noise"
             row["verdict"] = (
@@ -139,8 +141,8 @@ def _metrics(one, other):
                 if unknown or (by_ranks and _least_p(first, second) > significance.ERROR)
                 else verdict
             )
-            widest = bounds_of(name)[1] - bounds_of(name)[0]
-            low, high = np.clip([found.low, found.high], -widest, widest)
+            least, most = METRICS[name].bounds
+            low, high = np.clip([found.low, found.high], least - most, most - least)
             row["95% interval"] = "-" if unknown or np.isnan(low) else f"{low:+.2g} to {high:+.2g}"
             rows.append(row | {"p": "-" if unknown else f"{found.p:.2g}"})
     return told(rows)

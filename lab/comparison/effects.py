@@ -5,9 +5,10 @@ how much of the spread.
 import numpy as np
 
 from lab import console
-from lab.comparison.groups import LEVELS, have_one_accuracy
+from lab.comparison.groups import have_one_accuracy
 from lab.comparison.naming import levels_of
 from lab.metrics import significance
+from lab.metrics.table import LEVELS
 
 _METRIC, _WORDS = "val_accuracy", "val. accuracy"
 _MOST_NAMED = 6  # settings in a sentence
@@ -69,7 +70,7 @@ def _fewest_parameters(groups, lows):
     if len({group.record.parameters for group in groups}) < 2:
         return []
     found = []
-    for level in LEVELS:
+    for level in LEVELS.values():
         enough = [group for group in groups if group.measures[_METRIC].mean() > level]
         if enough:
             sure = _least([group for group in groups if lows.get(group.name, 0) > level])

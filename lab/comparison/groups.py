@@ -13,45 +13,10 @@ from lab.comparison.naming import with_names
 from lab.io.words import visible
 from lab.metrics import intervals
 from lab.metrics.collapse import meaningless
+from lab.metrics.table import EVALUATION, HISTORY, LEVELS, chosen
 from lab.settings import UserError
 
-# What a table shows of a history: of a classifier, and of a GAN.
-METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
-GAN_METRICS = ("generator_loss", "discriminator_loss")
 CLASSIFIERS, GANS = "classifiers", "gans"  # the kinds of runs
-LEVELS = (0.95, 0.97)  # of validation accuracy, that convergence is measured by
-# Of these, more is better.
-HIGHER = (
-    "val_accuracy",
-    "accuracy",
-    "modes",
-    "seen",
-    "near",
-    "present",
-    "confidence",
-    "chi_square_p",
-    "distance",
-    "speed_up",
-)
-HIGHER += ("precision", "recall", "density", "coverage")
-_HEADINGS = {name: column.heading for name, column in runs.MEASURES.items()}
-_HEADINGS |= {"epoch_seconds": "s / epoch", "first_epoch_seconds": "s / first epoch"}
-# Means over the epoch, with dropout, while the weights changed: evaluate.py finds others.
-_HEADINGS |= {"accuracy": "accuracy while learning", "loss": "loss while learning"}
-
-
-def heading(name):
-    """What a column of a measure is called."""
-    return _HEADINGS.get(name, name.replace("val_", "val. ").replace("_", " "))
-
-
-def bounds_of(name):
-    """The least and the most that a measure can be, whatever a run does."""
-    if name in runs.MEASURES:
-        return runs.MEASURES[name].bounds
-    if name == "generator_loss":  # less than 0, if saturating
-        return -np.inf, np.inf
-    return 0, 1 if name.endswith("accuracy") else np.inf
 
 
 class Group(NamedTuple):
@@ -273,16 +238,15 @@ def measure(members, evaluations):
     Returns
     -------
     dict of str to float array, shape (runs,)
-        `METRICS` or `GAN_METRICS` in the epoch whose weights were saved; "epoch_seconds", the
+        The history's metrics in the epoch whose weights were saved; "epoch_seconds", the
         median after the first epoch; "first_epoch_seconds", only of the runs that did not use what
         an earlier one of their process had compiled; "epochs_to_0.95" and so on, of the validation
-        accuracy, as `intervals.epochs_until`. Of GANs, in their place, what of `runs.MEASURES` is
+        accuracy, as `intervals.epochs_until`. Of GANs, in their place, what is
         known of every run.
     """
-    of_gans = members[0].settings.is_gan
+    of_gans, kind = members[0].settings.is_gan, members[0].settings.kind.name
     measures = {
-        name: [run.history.final[name] for run in members]
-        for name in (GAN_METRICS if of_gans else METRICS)
+        name: [run.history.final[name] for run in members] for name in chosen(kind, source=HISTORY)
     }
     histories = [run.history for run in members]
     measures["epoch_seconds"] = [
@@ -292,12 +256,12 @@ def measure(members, evaluations):
     measures["first_epoch_seconds"] = [one.epoch_seconds[0] for one in compiled]
     if of_gans:
         known = [one | dict.fromkeys(meaningless(one)) for one in evaluations]
-        measures |= {name: [one.get(name) for one in known] for name in runs.MEASURES}
+        measures |= {name: [one.get(name) for one in known] for name in chosen(source=EVALUATION)}
     else:
         curves = [np.array(run.history.curves["val_accuracy"], float) for run in members]
         measures |= {
-            f"epochs_to_{level}": [intervals.epochs_until(one, level) for one in curves]
-            for level in LEVELS
+            name: [intervals.epochs_until(one, level) for one in curves]
+            for name, level in LEVELS.items()
         }
     return {name: np.array(values, float) for name, values in measures.items()}
 

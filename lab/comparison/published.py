@@ -12,16 +12,17 @@ import numpy as np
 
 from lab import console, runs
 from lab.comparison import losses
-from lab.comparison.groups import METRICS, bounds_of, heading
 from lab.comparison.naming import counted
 from lab.comparison.text import as_written
 from lab.io.files import read
 from lab.io.words import visible
 from lab.metrics import significance
+from lab.metrics.table import HISTORY, METRICS, chosen, heading
 from lab.settings import FLAGS, UserError, flag_of, parse, text
 
 # Settings that say what was trained on and for how long. Figures that differ from ours in these
 # alone are shown, but not judged.
+FIGURES = chosen("classifier", source=HISTORY)  # that are read, beside parameters
 CONDITIONS = ("dataset", "holdout", "epochs")
 
 
@@ -95,7 +96,7 @@ def read_published(path, groups):
     ----------
     path : path of a CSV file
         Columns that are settings say which row belongs to which group; of the others, "parameters"
-        and `METRICS` are read. A table.csv of ours is such a file. With a column "epoch" there is
+        and `FIGURES` are read. A table.csv of ours is such a file. With a column "epoch" there is
         a row for each epoch, and without settings all of them belong to every group. A row that
         differs in `CONDITIONS` alone is taken where there is none that does not.
     groups : list of Group
@@ -137,7 +138,7 @@ def verdicts_of(groups, published):
     -------
     dict of (str, int or None) to dict of str to Verdict
         By group and epoch, None for the one that was saved, as far as there are published figures
-        of it and runs that reached it; then by metric, all of `METRICS` that are published of any
+        of it and runs that reached it; then by metric, all of `FIGURES` that are published of any
         group.
     """
     rows = {}
@@ -149,11 +150,11 @@ def verdicts_of(groups, published):
             if reached:
                 ours = {
                     name: np.array([one[name][epoch - 1] for one in reached], float)
-                    for name in METRICS
+                    for name in FIGURES
                 }
                 rows[group.name, epoch] = figures, ours
     verdicts = {place: {} for place in rows}
-    for name in METRICS:
+    for name in FIGURES:
         figures, several = (
             [figures.get(name) for figures, _ in rows.values()],
             [ours[name] for _, ours in rows.values()],
@@ -161,7 +162,7 @@ def verdicts_of(groups, published):
         if any(figure is not None for figure in figures):
             apart = {*published.conditions, *(published.losses if name.endswith("loss") else ())}
             alike = [None if group in apart else one for (group, _), one in zip(rows, figures)]
-            found = judged(alike, several, not published.by_epoch, bounds_of(name))
+            found = judged(alike, several, not published.by_epoch, METRICS[name].bounds)
             for place, figure, verdict in zip(rows, figures, found):
                 verdicts[place][name] = verdict._replace(figure=figure)
     return verdicts
@@ -212,7 +213,7 @@ def judgements(verdicts):
         As `verdicts_of` gives it.
     """
     by_epoch = any(epoch for _, epoch in verdicts)
-    every = {name: [row[name] for row in verdicts.values() if name in row] for name in METRICS}
+    every = {name: [row[name] for row in verdicts.values() if name in row] for name in FIGURES}
     placed = {name: [verdict for verdict in some if verdict.place] for name, some in every.items()}
     sentences = [_judgement(heading(name), some, by_epoch) for name, some in placed.items() if some]
     if not sentences:
@@ -297,11 +298,11 @@ def _read(path):
 
 def _parsed(path, columns, rows):
     keys = [name for name in columns if name in FLAGS]
-    values = [name for name in columns if name in ("parameters", *METRICS)]
+    values = [name for name in columns if name in ("parameters", *FIGURES)]
     if not (keys or "epoch" in columns) or not values:
         raise UserError(
             f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength) or epoch, others "
-            f"of parameters, {', '.join(METRICS)}; found {', '.join(map(str, columns)) or 'nothing'}"
+            f"of parameters, {', '.join(FIGURES)}; found {', '.join(map(str, columns)) or 'nothing'}"
         )
     parsed = []
     for line, row in rows:
@@ -332,7 +333,7 @@ def _unread(columns):
     """The columns that say nothing to us; of a table of ours, none that anybody would miss."""
     if "data_sha256" in columns:
         return ()
-    known = {*FLAGS, *METRICS, "parameters", "epoch"}
+    known = {*FLAGS, *FIGURES, "parameters", "epoch"}
     return tuple(" ".join(visible(name).split())[:50] for name in columns if name not in known)
 
 

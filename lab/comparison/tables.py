@@ -8,48 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import runs
-from lab.comparison.groups import GAN_METRICS, HIGHER, LEVELS, bounds_of, heading, of_real_data
+from lab.comparison.groups import of_real_data
 from lab.comparison.naming import USUAL, in_words, naming_of, short_devices, usual_in_words
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
 from lab.io.words import suggestion
-from lab.metrics import intervals
-from lab.metrics.collapse import meaningless
+from lab.metrics.cells import RANGE, blanks, cell, interval_of
+from lab.metrics.table import FIRST, LATER, METRICS, SAMPLES, chosen, heading
 from lab.settings import UserError, text
 
-# The measures that the main table shows first, and those behind the number of parameters, as far
-# as a group has them.
-_EPOCHS_TO = tuple(f"epochs_to_{level}" for level in LEVELS)
-_COLLAPSE = (
-    "modes",
-    "seen",
-    "near",
-    "present",
-    "reverse_kl",
-    "chi_square_p",
-    "collapsed",
-    "distance",
-)
-FIDELITY = (
-    "confidence",
-    "unclear",
-    "frechet",
-    "kernel",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-)
-_FIRST = (*_COLLAPSE, *GAN_METRICS, "val_accuracy", "val_loss")
-_LATER = ("accuracy", "loss", *_EPOCHS_TO)
-# Small counts and shares, often at their bound, of which Student's t knows nothing: each run's is
-# told.
-LISTED = ("modes", "seen", "near", "present", "chi_square_p", "collapsed", *_EPOCHS_TO)
-RANGE = "Mean (least to most of the runs) where an interval would leave what a measure can be."
+_FIRST, _LATER = chosen(place=FIRST), chosen(place=LATER)
 DEVICES, REAL = "Seconds by device", "(real data)"
 _TOLD = ("seed", "source")  # settings that a row tells otherwise
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
-_MOST_LISTED = 5  # runs of which each is told
 
 
 class Table(NamedTuple):
@@ -93,7 +64,7 @@ def fidelity_table(groups, top=None):
     """
     names = [
         name
-        for name in FIDELITY
+        for name in chosen(place=SAMPLES)
         if any(np.isfinite(group.measures.get(name, np.nan)).any() for group in groups)
     ]
     if not names:
@@ -104,7 +75,7 @@ def fidelity_table(groups, top=None):
     ]
     notes = ["Unclear: the share of samples of which the classifier is less than 50% sure."]
     notes += ["The rest in the features of the classifier: its last hidden layer (docs/gans.md)."]
-    notes += about_cells(groups[:top], FIDELITY)
+    notes += about_cells(groups[:top], chosen(place=SAMPLES))
     return Table(titled("Samples against the validation images", naming), rows, notes)
 
 
@@ -169,20 +140,9 @@ def about_cells(groups, names):
     shown = [
         (name, group.measures[name]) for group in groups for name in {*names} & {*group.measures}
     ]
-    has_range = any(_interval(name, values).leaves for name, values in shown)
+    has_range = any(interval_of(name, values).leaves for name, values in shown)
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
     return [*([RANGE] if has_range else []), *blanks(evaluations, names)]
-
-
-def blanks(evaluations, names):
-    """Which of these measures are left blank for their saying nothing, and why, in sentences."""
-    blank = {}
-    for evaluation in evaluations:
-        for name, reason in meaningless(evaluation).items():
-            if name in names:
-                blank.setdefault(reason, {})[heading(name)] = None
-    listed = [(", ".join(sorted(headings)), reason) for reason, headings in sorted(blank.items())]
-    return [f"Left blank: {headings}, where {reason}." for headings, reason in listed]
 
 
 def published_table(groups, published, verdicts, top=None):
@@ -253,7 +213,7 @@ def published_epochs_table(groups, verdicts, top=None):
                 figure = _as_published(verdict.figure)
                 row[heading(metric)] = cell(metric, verdict.ours)
                 row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
-                ranges.append(_interval(metric, verdict.ours).leaves)
+                ranges.append(interval_of(metric, verdict.ours).leaves)
             rows.append(row)
     return Table("Published figures by epoch", rows, [RANGE] * any(ranges) + judgements(verdicts))
 
@@ -371,8 +331,8 @@ def numbers(groups, verdicts):
         }
         row["parameters"] = group.record.parameters
         for name, values in group.measures.items():
-            mean, half_width, _ = _interval(name, values)
-            scatter = {} if name in LISTED else {f"{name}_half_width": half_width}
+            mean, half_width, _ = interval_of(name, values)
+            scatter = {} if METRICS[name].listed else {f"{name}_half_width": half_width}
             of_runs = " ".join(f"{value:g}" for value in values)
             row |= {name: mean} | scatter | {f"{name}_of_runs": of_runs}
             if name in compared:
@@ -427,63 +387,6 @@ def _without(rows, columns):
     return [{name: cell for name, cell in row.items() if name not in columns} for row in rows]
 
 
-def cell(name, values):
-    """A measure of some repeats as text: mean ± half-width, or the runs' range or each run's where
-    that would say little.
-    """
-    if name in LISTED:
-        return _list(name, values)
-    digits = runs.MEASURES[name].digits if name in runs.MEASURES else 4
-    mean, half_width, leaves = _interval(name, values)
-    if np.isnan(mean):
-        return "-"
-    if leaves:
-        return f"{mean:.{digits}f} ({np.min(values):.{digits}f} to {np.max(values):.{digits}f})"
-    return f"{mean:.{digits}f}" + ("" if np.isnan(half_width) else f" ± {half_width:.{digits}f}")
-
-
-class _Interval(NamedTuple):
-    mean: float
-    half_width: float  # NaN where there is none
-    leaves: bool  # whether there is none as it would leave what the measure can be
-
-
-def _interval(name, values):
-    """The interval of a measure's mean. Where that would leave what the measure can be, runs are
-    far from normally distributed, and Student's t says nothing of them.
-    """
-    mean, half_width = map(float, intervals.mean_and_half_width(values))
-    least, most = bounds_of(name)
-    leaves = name not in LISTED and (mean - half_width < least or mean + half_width > most)
-    return _Interval(mean, np.nan if leaves else half_width, leaves)
-
-
-def _list(name, values):
-    if np.isnan(values).all():
-        return "-"
-    told = [_number(name, value) for value in np.sort(values)]  # NaN last
-    if len(set(told)) == 1:
-        return told[0]
-    if len(values) <= _MOST_LISTED:
-        return ", ".join(_number(name, value) for value in values)
-    unknown = np.isnan(values).sum()
-    last = _number(name, np.max(values)) if name in _EPOCHS_TO else _number(name, np.nanmax(values))
-    ends = " to ".join(dict.fromkeys([told[0], last]))
-    return ends + (f" ({unknown} unknown)" if unknown and name not in _EPOCHS_TO else "")
-
-
-def _number(name, value):
-    if name in _EPOCHS_TO:
-        return "never" if np.isnan(value) else "≤ 1" if value <= 1 else f"{value:.1f}"
-    if np.isnan(value):
-        return "-"
-    return (
-        "< 0.001"
-        if name == "chi_square_p" and value < 0.001
-        else f"{value:.{runs.MEASURES[name][1]}f}"
-    )
-
-
 def in_order(groups, column):
     """Groups sorted by a column of `numbers`, the best first, the least or, where more is better,
     the most.
@@ -514,7 +417,9 @@ def in_order(groups, column):
     def key(place):
         value = rows[place][column]
         with contextlib.suppress(ValueError):
-            value = float(value) * (-1 if column in HIGHER else 1)
+            value = float(value) * (
+                -1 if column in METRICS and METRICS[column].more_is_better else 1
+            )
         return value == "", isinstance(value, str), value
 
     return [groups[place] for place in sorted(range(len(groups)), key=key)]

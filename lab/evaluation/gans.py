@@ -5,10 +5,11 @@ they are copies.
 import numpy as np
 
 from lab import figures, runs
-from lab.comparison.tables import blanks, cell
 from lab.console import say, table
 from lab.evaluation import measures
 from lab.metrics import collapse
+from lab.metrics.cells import blanks, cell
+from lab.metrics.table import EVALUATION, chosen, heading
 from lab.settings import POINTS, UserError
 
 SAMPLES, OF_POINTS, OF_STACKED = 3_000, 2_500, 25_600  # as the papers count modes
@@ -126,14 +127,15 @@ def evaluate_gan(run, model, against, count=None):
 def _print(results):
     """Print the measures, and beside them those of real data in place of samples."""
     rows, of_data = [], results["of_data"]
-    for name, column in runs.MEASURES.items():
+    names = chosen(source=EVALUATION)
+    for name in names:
         if name in results:
             pair = (
                 cell(name, np.array([one.get(name, np.nan)], float)) for one in (results, of_data)
             )
-            rows.append({"measure": column.heading} | dict(zip(("samples", "real data"), pair)))
+            rows.append({"measure": heading(name)} | dict(zip(("samples", "real data"), pair)))
     table(rows, f"{results['samples']:,} samples, and as many real ones", left=("measure",))
-    for sentence in blanks([results], runs.MEASURES):
+    for sentence in blanks([results], names):
         say(sentence)
 
 

@@ -114,7 +114,7 @@ def measure(generated, against):
     Returns
     -------
     dict
-        Of `runs.MEASURES` to float; with "of_data", a dict of the same; and with "counts" and
+        Measures of `lab.metrics.table` to float; with "of_data", a dict of the same; and with "counts" and
         "shares", lists by class or mode, if these are known.
     """
     found = _with_meaning(_measures(generated, against), against)

@@ -9,10 +9,10 @@ import numpy as np
 import optuna
 
 from lab import figures, runs
-from lab.comparison.tables import cell
 from lab.console import say, table
 from lab.experiments import search, sweep
 from lab.io.words import first_line
+from lab.metrics.cells import cell
 from lab.settings import as_flags
 
 PARTS = HELD_OUT, TEST = "held-out", "test"  # folders within that of the search

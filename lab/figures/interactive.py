@@ -10,7 +10,7 @@ import numpy as np
 
 from lab.figures.base import ends, tick
 from lab.figures.searches import best_so_far, front, least_shown
-from lab.figures.trends import METRICS
+from lab.metrics.table import METRICS
 
 # As `base.MARKERS`, in Plotly's words.
 SYMBOLS = (
@@ -58,7 +58,8 @@ def trend(axes, series):
     if len(series) == 1:  # which needs no name
         series = {"ours": next(iter(series.values()))}
     data, layout = [], {"grid": {"rows": 2, "columns": len(axes), "pattern": "coupled"}}
-    for row, (metric, words) in enumerate(METRICS.items()):
+    for row, metric in enumerate(("val_accuracy", "val_loss")):
+        words = METRICS[metric].axis
         layout[f"yaxis{row + 1}"] = {"title": {"text": words}}
         for column, (label, logarithmic) in enumerate(axes):
             scale = _scale(

@@ -17,11 +17,12 @@ from lab.figures.base import (
     tick,
     with_legend,
 )
+from lab.metrics.table import METRICS
 
 _WIDEST = (
     0.04  # fraction of an axis over which points of the same number are drawn beside each other
 )
-METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+_SHOWN = ("val_accuracy", "val_loss")  # above each other
 
 
 def trend(axes, series, title):
@@ -51,7 +52,7 @@ def trend(axes, series, title):
         if logarithmic:
             _logarithmic(axis, np.concatenate([one["x"][index] for one in series.values()]))
         axis.xaxis.set_major_formatter(tick)
-    for row, metric in zip(grid, METRICS):
+    for row, metric in zip(grid, _SHOWN):
         for index, axis in enumerate(row):
             places = [one["x"][index] for one in series.values()]
             if any(np.isfinite(one[metric][1]).any() for one in series.values()):
@@ -59,7 +60,7 @@ def trend(axes, series, title):
             for (name, one), x in zip(series.items(), places):
                 _line(axis, x, one, metric, looks[name])
             axis.grid(alpha=0.3)
-        row[0].set_ylabel(METRICS[metric])
+        row[0].set_ylabel(METRICS[metric].axis)
         frame(row[0], _reach(series, metric))
     return figure
 
@@ -102,7 +103,7 @@ def _marks(series):
         marks["interrupted"] = Line2D(
             [], [], color="k", marker="o", markerfacecolor="w", linestyle=""
         )
-    if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in METRICS):
+    if any(np.isfinite(one[metric][1]).any() for one in series.values() for metric in _SHOWN):
         beside = "; equal numbers side by side" if len(series) > 1 else ""
         marks[f"{INTERVAL}{beside}"] = Line2D(
             [], [], color="k", marker="|", markersize=14, linestyle=""

@@ -11,10 +11,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lab import console, runs
-from lab.comparison.groups import HIGHER
-from lab.comparison.tables import heading
 from lab.figures import interactive
 from lab.io.words import visible
+from lab.metrics.table import METRICS
 from lab.report.contents import experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
 from lab.report.rows import about, read
@@ -180,7 +179,7 @@ def _render(page, data):
     }
     page |= {
         "data": Markup(encoded),
-        "best": {heading(name) for name in HIGHER},
+        "best": {metric.heading for metric in METRICS.values() if metric.more_is_better},
         "most_rows": _MOST_ROWS,
     }
     return environment.get_template("page.html").render(page)

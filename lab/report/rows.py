@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import console, runs
-from lab.comparison import groups, tables
+from lab.comparison import groups
 from lab.comparison.difference import facts_of, settings_of
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
+from lab.metrics.cells import cell
+from lab.metrics.table import EVALUATION, HISTORY, METRICS, chosen, heading
 from lab.settings import DATASETS, FLAGS, UserError, flag_of, text
 
 _DATA = ("dataset", "holdout", "resize")  # where these differ, metrics do not compare
@@ -139,12 +141,9 @@ def columns_of(rows):
     flags call it.
     """
     several = [row.group for row in rows]
-    metrics = (
-        (*runs.MEASURES, *groups.GAN_METRICS) if several[0].settings.is_gan else groups.METRICS
-    )
-    columns = {
-        tables.heading(name): [_measure(name, group) for group in several] for name in metrics
-    }
+    kind = several[0].settings.kind.name
+    metrics = [name for name in chosen(kind) if METRICS[name].source in (EVALUATION, HISTORY)]
+    columns = {heading(name): [_measure(name, group) for group in several] for name in metrics}
     columns["parameters"] = [
         Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several
     ]
@@ -175,7 +174,7 @@ def columns_of(rows):
 def _measure(name, group):
     values = group.measures[name]
     mean = values.mean()
-    return Cell(tables.cell(name, values), f"{mean:.8g}" if mean == mean else "")
+    return Cell(cell(name, values), f"{mean:.8g}" if mean == mean else "")
 
 
 def _seconds(value):
@@ -196,10 +195,8 @@ def about(row):
         "command": str or None; "unusual", "metrics", "facts", "settings": dict of str to str.
     """
     group, (run,) = row.group, row.group.runs
-    metrics = {
-        tables.heading(name): tables.cell(name, values) for name, values in group.measures.items()
-    }
-    metrics = {name: cell for name, cell in metrics.items() if cell != "-"}
+    metrics = {heading(name): cell(name, values) for name, values in group.measures.items()}
+    metrics = {name: shown for name, shown in metrics.items() if shown != "-"}
     unusual = {
         flag_of(name): text(value)
         for name, value in run.unusual.items()

@@ -48,7 +48,6 @@ from lab.runs.records import (
     COMPLETE,
     DIVERGED,
     INTERRUPTED,
-    MEASURES,
     NOT_THE_SAME,
     SEARCH,
     TRAINING,

@@ -6,7 +6,6 @@ Checked against what we expect of them; a run is read once, and passed on whole.
 import contextlib
 import hashlib
 import itertools
-import math
 import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -19,12 +18,14 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    create_model,
     model_validator,
 )
 
 from lab.console import command, say
 from lab.io.files import read
 from lab.io.words import in_a_line, visible
+from lab.metrics.table import EVALUATION, chosen
 from lab.runs.folders import TENSORBOARD, File, below, own_file
 from lab.settings import (
     CLASSES,
@@ -232,43 +233,12 @@ class History(BaseModel):
         }
 
 
-class Column(NamedTuple):
-    """A measure of a GAN's samples in a table."""
-
-    heading: str
-    digits: int  # decimal places
-    # What it can be at least and at most; an interval that would leave them is none. The unbiased
-    # estimates of a divergence and of a distance may fall a little below 0, the quantities do not.
-    bounds: tuple[float, float]
-
-
-_POSITIVE, _FRACTION = (0, math.inf), (0, 1)
-
-
-def _measure(*column):
-    return Field(None, json_schema_extra={"column": Column(*column)})
-
-
-class Evaluation(BaseModel):
-    """What evaluate.py found out about a GAN, as far as comparisons want to know."""
+class _Evaluation(BaseModel):
+    """What evaluate.py found out about a GAN beside its measures, as far as comparisons want to
+    know.
+    """
 
     model_config = _CHECKS
-    modes: Number = _measure("modes covered", 0, _POSITIVE)
-    seen: Number = _measure("modes seen", 0, _POSITIVE)
-    near: Number = _measure("samples near a mode", 3, _FRACTION)
-    present: Number = _measure("classes over 1%", 0, _POSITIVE)
-    reverse_kl: Number = _measure("reverse KL", 4, _POSITIVE)
-    chi_square_p: Number = _measure("p (chi-square)", 3, _FRACTION)
-    collapsed: Number = _measure("epochs in collapse", 2, _FRACTION)
-    distance: Number = _measure("distance", 2, _POSITIVE)
-    confidence: Number = _measure("confidence", 3, _FRACTION)
-    unclear: Number = _measure("unclear", 3, _FRACTION)
-    frechet: Number = _measure("Fréchet distance", 1, _POSITIVE)
-    kernel: Number = _measure("kernel distance", 4, _POSITIVE)
-    precision: Number = _measure("precision", 3, _FRACTION)
-    recall: Number = _measure("recall", 3, _FRACTION)
-    density: Number = _measure("density", 3, _POSITIVE)
-    coverage: Number = _measure("coverage", 3, _FRACTION)
     of_data: Annotated[
         dict[Line, Number], Field(max_length=100)
     ] = {}  # the same measures of real data in place of samples
@@ -298,12 +268,11 @@ class Evaluation(BaseModel):
         return self
 
 
-# The measures of a GAN's samples: a `Column` each.
-MEASURES = {
-    name: field.json_schema_extra["column"]
-    for name, field in Evaluation.model_fields.items()
-    if field.json_schema_extra
-}
+Evaluation = create_model(
+    "Evaluation",
+    __base__=_Evaluation,
+    **dict.fromkeys(chosen(source=EVALUATION), (Number, None)),
+)
 
 
 class Trial(BaseModel):
