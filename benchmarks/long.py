@@ -119,7 +119,7 @@ def save_and_load():
     with tempfile.TemporaryDirectory() as folder:
         for number in range(200):
             output = runs.Output(Path(folder, "run"), "run", overwrite=True)
-            train_run(settings, arrays, output, verbose=False)
+            train_run(settings, arrays, output, quiet=True)
             archive.load_model(runs.load(output.folder))
             sizes.append(size(None))
             if number % 20 == 19:
@@ -136,7 +136,8 @@ def checkpoints(data_dir, seconds=45):
     from lab import data, runs
     from lab.backend import devices
     from lab.settings import NETS, Settings
-    from lab.training import callbacks
+    from lab.training.callbacks import News
+    from lab.training.recorder import Recorder
     from lab.training.run import train_run
     from models import GAN
 
@@ -153,10 +154,9 @@ def checkpoints(data_dir, seconds=45):
 
         return call
 
-    callbacks.Checkpoints.write = timed("written", callbacks.Checkpoints.write)
-    callbacks.Recorder.on_epoch_end = timed(
-        "recorded", callbacks.Recorder.on_epoch_end
-    )  # with the line in history.json
+    Recorder.save = timed("written", Recorder.save)
+    # With the line in history.json.
+    Recorder.on_epoch_end = timed("recorded", Recorder.on_epoch_end)
     for net in NETS:
         dataset = "cifar10" if net == "filter" else "mnist"
         more = {"sample_every": 10_000} if Settings(net=net).kind is GAN else {}
@@ -172,9 +172,9 @@ def checkpoints(data_dir, seconds=45):
                 sizes.append(path.stat().st_size if path.exists() else 0)
                 return time.perf_counter() - begin < seconds
 
-            history = train_run(
-                settings, arrays, runs.Output(path.parent, "run"), verbose=False, watch=watch
-            )
+            news = News(lambda *epochs: None, watch)
+            output = runs.Output(path.parent, "run")
+            history = train_run(settings, arrays, output, quiet=True, news=news)
         total, written, kept = (
             history["total_seconds"],
             spent.get("written", []),

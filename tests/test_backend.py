@@ -14,7 +14,7 @@ from lab.backend import devices, networks, quick, resident
 from lab.backend.gan import GAN
 from lab.backend.resident import Batches
 from lab.settings import Settings, UserError
-from lab.training.schedule import rate_at
+from lab.training.engine import rate_at
 from tests.conftest import DEVICE, ROOT
 
 EXAMPLES, BATCH, EPOCHS, SEED = 700, 64, 2, 3  # 700 = 10 * 64 + 60: the last batch is smaller
@@ -324,10 +324,11 @@ def test_the_learning_rate_follows_keras_own_schedule_step_by_step(data):
     )
     expected = [float(keras_own(step)) for step in range(3 * steps)]
     np.testing.assert_allclose(
-        rate_at(settings, np.arange(3 * steps) / steps), expected, rtol=1e-5, atol=1e-8
+        rate_at(settings, np.arange(3 * steps) / steps)[:, 0], expected, rtol=1e-5, atol=1e-8
     )
     constant = Settings(warmup=2, learning_rate=0.1)
-    np.testing.assert_allclose(rate_at(constant, np.array([0.0, 0.5, 2, 9])), [0, 0.025, 0.1, 0.1])
+    rates = rate_at(constant, np.array([0.0, 0.5, 2, 9]))
+    np.testing.assert_allclose(rates, np.transpose([[0, 0.025, 0.1, 0.1]]))
     ours, stock = (
         build("dense", keras.optimizers.SGD(0.1)),
         build("dense", keras.optimizers.SGD(keras_own)),

@@ -29,7 +29,7 @@ DENSE = Settings(
 def train_in(settings, arrays, folder):
     name, whole = settings.dataset, arrays
     return train_run(
-        data.resolve(settings, name, whole), whole, runs.Output(folder, folder.name), verbose=False
+        data.resolve(settings, name, whole), whole, runs.Output(folder, folder.name), quiet=True
     )
 
 

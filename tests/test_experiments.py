@@ -450,7 +450,7 @@ def test_what_another_hand_has_completed_meanwhile_is_not_replaced(mnist5k, tmp_
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
     work, folder = cluster.Work(tmp_path, "s", threads=1), tmp_path / "seed=0"
-    train_run(settings, arrays, runs.Output(folder, "s/seed=0"), verbose=False)
+    train_run(settings, arrays, runs.Output(folder, "s/seed=0"), quiet=True)
     older, before = runs.stamp(folder), complete(tmp_path)
     with cluster.connect() as client:
 
@@ -481,7 +481,7 @@ def test_a_run_from_a_worker_that_cannot_reach_the_folder_replaces_what_was_unfi
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
     for name in ("here", "sent"):
-        train_run(settings, arrays, runs.Output(tmp_path / name, name), verbose=False)
+        train_run(settings, arrays, runs.Output(tmp_path / name, name), quiet=True)
     (tmp_path / "here/history.json").write_text(
         (tmp_path / "here/history.json").read_text().replace("complete", status)
     )

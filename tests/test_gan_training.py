@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lab.backend import gan, resident
 from lab.settings import Settings
-from lab.training.schedule import rate_at
+from lab.training.engine import rate_at
 from models import gans
 
 BATCH = 16

@@ -182,7 +182,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_what_it_leads_to_stays(fi
     for name in (file, f".{stem}.{os.getpid()}{suffix}", f".{stem}.1{suffix}"):
         (folder / name).symlink_to(place / "mine" / "notes.txt")
     settings = Settings(hidden=(4,), epochs=1, batch_size=64, dataset="mnist5k")
-    train_run(settings, arrays, runs.Output(folder, "new", overwrite=True), verbose=False)
+    train_run(settings, arrays, runs.Output(folder, "new", overwrite=True), quiet=True)
     assert (place / "mine" / "notes.txt").read_text() == "mine"
     assert not [path for path in folder.iterdir() if path.is_symlink() or path.name.startswith(".")]
 

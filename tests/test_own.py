@@ -1110,11 +1110,11 @@ def test_runs_that_follow_each_other_are_the_runs_alone_whatever_the_function_dr
 
     def curves(seed, name):
         output = runs.Output(tmp_path / name, name)
-        train_run(settings.replace(seed=seed), arrays, output, verbose=False)
+        train_run(settings.replace(seed=seed), arrays, output, quiet=True)
         return runs.load(tmp_path / name).history.curves
 
     after_another = [curves(0, "a"), curves(1, "b")][1]
-    engine._latest = None
+    engine.forget()
     assert curves(1, "c") == after_another
 
 

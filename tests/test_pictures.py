@@ -30,7 +30,7 @@ def results(tmp_path_factory, mnist5k):
         data.resolve(settings, "mnist5k", mnist5k),
         mnist5k,
         runs.Output(top / "conv", "conv"),
-        verbose=False,
+        quiet=True,
     )
     return top
 

@@ -15,7 +15,7 @@ from benchmarks.kills import numbers
 from lab import data, runs
 from lab.runs import Output, checkpoint, code
 from lab.settings import Settings, UserError
-from lab.training import callbacks
+from lab.training import callbacks, recorder
 from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call, files_of
 
@@ -31,7 +31,7 @@ class PowerCut(Exception):
 def train(settings, arrays, folder, **options):
     settings = data.resolve(settings, "mnist5k", arrays)
     output = Output(folder, folder.name, overwrite=options.pop("overwrite", False))
-    return train_run(settings, arrays, output, **{"verbose": False} | options)
+    return train_run(settings, arrays, output, **{"quiet": True} | options)
 
 
 def break_off(error, epoch, *args, **options):
@@ -90,7 +90,7 @@ def killed_while_compiling(monkeypatch):
 
     def train_until_then(*args, **options):
         with monkeypatch.context() as patch, pytest.raises(PowerCut):
-            patch.setattr(callbacks.Recorder, "on_epoch_begin", cut)
+            patch.setattr(recorder.Recorder, "on_epoch_begin", cut)
             train(*args, **options)
 
     return train_until_then
@@ -249,7 +249,7 @@ def test_a_broken_checkpoint_is_set_aside_once_the_run_trained_anew_has_an_epoch
     inode = path.stat().st_ino
     killed_while_compiling(SETTINGS, arrays, folder)
     assert kind == "without end" or content(folder) == before
-    history = train(SETTINGS, arrays, folder, verbose=True)
+    history = train(SETTINGS, arrays, folder, quiet=False)
     said = " ".join(capsys.readouterr().out.split())
     assert (
         f"{folder}: its checkpoint cannot be used (" in said
@@ -277,7 +277,7 @@ def test_what_ctrl_c_saved_stays_until_there_is_more(
     assert content(folder) == before
     with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            callbacks.Recorder,
+            recorder.Recorder,
             "on_epoch_begin",
             lambda *epoch: (_ for _ in ()).throw(KeyboardInterrupt),
         )
@@ -430,7 +430,7 @@ def test_a_resumed_run_says_what_is_otherwise_than_before(
     folder = shutil.copytree(stopped, tmp_path / "run")
     monkeypatch.setattr(runs, "code_hash", lambda: "another")
     monkeypatch.setattr(runs, "versions", lambda: code.versions() | {"keras": "9.9.9"})
-    break_off(KeyboardInterrupt, 2, SETTINGS, arrays, folder, verbose=True)
+    break_off(KeyboardInterrupt, 2, SETTINGS, arrays, folder, quiet=False)
     keras = code.versions()["keras"]
     said = " ".join(capsys.readouterr().out.split())
     assert (
@@ -444,7 +444,7 @@ def test_a_resumed_run_says_what_is_otherwise_than_before(
         .replace(", 2 threads", ", 1 thread", 1)
         .replace(', 1 thread"', ', 8 threads"', 1)
     )
-    train(SETTINGS, arrays, folder, verbose=True)
+    train(SETTINGS, arrays, folder, quiet=False)
     said = " ".join(capsys.readouterr().out.split())
     assert f"Note: resumed with other code, keras {keras} in place of 9.9.9: the result" in said
     record = runs.load(folder).record
@@ -473,7 +473,7 @@ def test_a_command_to_paste_is_in_a_line_of_its_own(stopped, monkeypatch, tmp_pa
 def test_a_part_that_trained_nothing_that_was_kept_is_none(stopped, arrays, monkeypatch, tmp_path):
     """Of two that went on after the same epoch, the second has trained what follows."""
     folder = shutil.copytree(stopped, tmp_path / "run")
-    monkeypatch.setattr(callbacks, "INTERVAL", 1000)
+    monkeypatch.setattr(recorder, "INTERVAL", 1000)
     for name in ("first", "second"):
         monkeypatch.setattr(runs, "code_hash", lambda name=name: name)
         break_off(PowerCut, 2, SETTINGS, arrays, folder)
@@ -561,7 +561,7 @@ def test_a_run_that_is_interrupted_again_and_again_before_its_next_epoch_is_resu
         (folder / "history.json").write_text(json.dumps(history | {"status": status}))
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(
-                callbacks.Recorder, "on_epoch_begin", mock.Mock(side_effect=KeyboardInterrupt)
+                recorder.Recorder, "on_epoch_begin", mock.Mock(side_effect=KeyboardInterrupt)
             )
             train(SETTINGS, arrays, folder)
         assert runs.load(folder).history.resumed == [2]
@@ -598,7 +598,7 @@ def test_what_cannot_be_read_again_is_not_trained(arrays, tmp_path):
     with pytest.raises(
         UserError, match=r'the run could not be read again: in its config.json, "dataset.path"'
     ):
-        train_run(settings, own, Output(tmp_path / "run", "run"), verbose=False)
+        train_run(settings, own, Output(tmp_path / "run", "run"), quiet=True)
     assert not (tmp_path / "run").exists()
     long = SETTINGS.replace(hidden=(10**9,) * 100, early_stopping=None)
     record = json.loads((ROOT / "tests/earlier/dense/config.json").read_text())

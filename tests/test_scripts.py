@@ -18,7 +18,7 @@ from PIL import Image
 from lab import runs
 from lab.backend import devices
 from lab.settings import Settings
-from lab.training.run import _doubt
+from lab.training import engine
 from tests.conftest import ROOT, assert_refused, call, files_of, script, write_npz
 
 pytestmark = pytest.mark.processes
@@ -680,7 +680,7 @@ def test_a_run_that_has_not_learned_is_told_from_one_that_has():
             "val_loss": nothing,
             "val_accuracy": [*nothing[1:], accuracy],
         }
-        return _doubt(
+        return engine.doubt(
             Settings(**given),
             runs.History(status="complete", epoch_seconds=nothing, **lists),
             labels,
@@ -793,10 +793,10 @@ import train
 from lab import cli
 from lab.backend import devices
 devices.start(devices.Setup("cpu"))
-from lab.training import callbacks, run
-callbacks.PATIENCE, draw, write = 0.5, run.learning_curve, callbacks.write_json
-run.learning_curve = lambda *args: (time.sleep(2), draw(*args))[1]
-callbacks.write_json = lambda *args, **more: (write(*args, **more), os.kill(os.getpid(), signal.SIGINT))
+from lab.training import callbacks, recorder
+callbacks.PATIENCE, draw, write = 0.5, recorder.learning_curve, recorder.write_json
+recorder.learning_curve = lambda *args: (time.sleep(2), draw(*args))[1]
+recorder.write_json = lambda *args, **more: (write(*args, **more), os.kill(os.getpid(), signal.SIGINT))
 cli.run(train.main)
 """
     flags = [

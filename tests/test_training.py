@@ -17,7 +17,7 @@ from lab.backend import devices
 from lab.evaluation import archive
 from lab.runs import Output, checkpoint, files
 from lab.settings import Settings, UserError
-from lab.training import callbacks, earlier, engine
+from lab.training import callbacks, engine, recorder
 from lab.training.run import train_run
 from tests.conftest import files_of
 from tests.test_comparison import change_history, fake_run
@@ -31,12 +31,12 @@ def arrays(mnist5k):
 
 
 @pytest.fixture(autouse=True)
-def _no_engine(monkeypatch):
-    monkeypatch.setattr(engine, "_latest", None)
+def _no_engine():
+    engine.forget()
 
 
 def trained(settings, arrays, folder):
-    history = train_run(settings, arrays, Output(folder, folder.name), verbose=False)
+    history = train_run(settings, arrays, Output(folder, folder.name), quiet=True)
     return history, keras.saving.load_model(folder / "model.keras")
 
 
@@ -66,7 +66,7 @@ def test_the_loss_with_smoothed_labels(arrays, tmp_path):
     ],
     ids=str,
 )
-def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkeypatch):
+def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path):
     after = Settings(**SMALL | settings)
     rate = after.learning_rate
     before = after.replace(seed=7, learning_rate=0.002, warmup=0, epochs=1)
@@ -75,7 +75,7 @@ def test_a_run_after_another_is_the_run_alone(settings, arrays, tmp_path, monkey
     if after.regularizer_strength:
         before = after.replace(regularizer_strength=0.5, epochs=1)
     alone, model_alone = trained(after, arrays, tmp_path / "alone")
-    monkeypatch.setattr(engine, "_latest", None)
+    engine.forget()
     trained(before, arrays, tmp_path / "before")
     after, model_after = trained(after, arrays, tmp_path / "after")
     assert alone["compiled"] and not after["compiled"]
@@ -108,9 +108,9 @@ def test_a_learning_rate_that_changes_while_training_is_not_compiled_in(arrays):
 
     def outcome(learning_rate, callbacks):
         mine = settings.replace(learning_rate=learning_rate)
-        trainer, new = engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1)))
+        trainer = engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1)))
         trainer.fit(3, seed=1, callbacks=callbacks)
-        return new, [
+        return trainer.is_new, [
             np.asarray(variable)
             for variable in trainer.model.variables + trainer.model.optimizer.variables
         ]
@@ -121,7 +121,7 @@ def test_a_learning_rate_that_changes_while_training_is_not_compiled_in(arrays):
     assert new and not constant[0] and not again[0]
     for one, other in zip(scheduled, again[1], strict=True):
         np.testing.assert_array_equal(one, other)
-    engine._latest = None
+    engine.forget()
     for one, other in zip(constant[1], outcome(0.01, [])[1], strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -166,7 +166,7 @@ def test_what_was_changed_in_the_code_lies_beside_the_run(arrays, tmp_path, monk
             Settings(**SMALL | {"epochs": 1}),
             arrays,
             Output(tmp_path / "a", "b/c", overwrite=True),
-            verbose=False,
+            quiet=True,
         )
         run = runs.load(tmp_path / "a")
         assert [path.read_bytes() for path in (tmp_path / "a").glob("code.patch")] == expected
@@ -180,7 +180,7 @@ def test_what_was_changed_in_the_code_lies_beside_the_run(arrays, tmp_path, monk
 def test_what_differs_in_more_is_compiled_anew(arrays):
     def compiled(arrays=arrays, **settings):
         mine = Settings(**SMALL | settings)
-        return engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1)))[1]
+        return engine.engine_for(mine, arrays, engine.compiled_model(mine, (28, 28, 1))).is_new
 
     assert compiled()
     assert not compiled(seed=3, learning_rate=0.1, epochs=9, early_stopping=2)
@@ -213,12 +213,11 @@ class PowerCut(Exception):
 
 
 def cut_at(epoch):
-    def watch(parameters, number, logs):
+    def cut(number, logs):
         if number == epoch:
             raise PowerCut
-        return True
 
-    return watch
+    return keras.callbacks.LambdaCallback(on_epoch_end=cut)
 
 
 CLASSIFIER = SMALL | {
@@ -248,28 +247,28 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(
     """Also one that was broken off twice, before its first epoch, or when it had stopped early
     already.
     """
-    monkeypatch.setattr(callbacks, "INTERVAL", 0)
+    monkeypatch.setattr(recorder, "INTERVAL", 0)
     settings = Settings(**settings)
     settings = data.resolve(settings, "mnist5k", arrays)
     whole = Output(tmp_path / "whole", "run", tensorboard=settings.is_gan)
-    undisturbed = train_run(settings, arrays, whole, verbose=False)
+    undisturbed = train_run(settings, arrays, whole, quiet=True)
     broken, resumed = whole._replace(folder=tmp_path / "broken"), []
     for cut in cuts:
         with pytest.raises(PowerCut):
-            train_run(settings, arrays, broken, verbose=False, watch=cut_at(cut))
+            train_run(settings, arrays, broken, quiet=True, news=cut_at(cut))
         resumed += [cut] * (cut > 0)
         assert (tmp_path / "broken" / "checkpoint.npz").exists() == (cut > 0)
         (tmp_path / "broken" / "evaluation.json").write_text(
             "{}"
         )  # of a GAN that was interrupted: it will not hold
     if settings.early_stopping:
-        monkeypatch.setattr(engine, "_latest", None)  # another process
+        engine.forget()  # another process
         with monkeypatch.context() as patch, pytest.raises(PowerCut):
-            patch.setattr("lab.training.run._finish", mock.Mock(side_effect=PowerCut))
-            train_run(settings, arrays, broken, verbose=False)
+            patch.setattr(recorder.Recorder, "finish", mock.Mock(side_effect=PowerCut))
+            train_run(settings, arrays, broken, quiet=True)
         resumed.append(len(undisturbed["loss"]))
         assert resumed[-1] < settings.epochs
-    history = train_run(settings, arrays, broken, verbose=False)
+    history = train_run(settings, arrays, broken, quiet=True)
     assert history.pop("resumed") == runs.load(tmp_path / "broken").history.resumed == resumed
     times = {"epoch_seconds", "total_seconds", "start_seconds", "compiled"}
     assert {name: values for name, values in history.items() if name not in times} == {
@@ -317,30 +316,28 @@ def log_of(folder):
 
 
 def test_what_does_not_go_on(arrays, tmp_path, monkeypatch):
-    monkeypatch.setattr(callbacks, "INTERVAL", 0)
+    monkeypatch.setattr(recorder, "INTERVAL", 0)
     settings, output = Settings(**SMALL), Output(tmp_path / "run", "run")
     with pytest.raises(PowerCut):
-        train_run(settings, arrays, output, verbose=False, watch=cut_at(1))
+        train_run(settings, arrays, output, quiet=True, news=cut_at(1))
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     others = data.Arrays(*(array[::-1] for array in arrays.arrays))
     with pytest.raises(
         UserError,
         match=r"other settings: epochs 2, not 3: choose .*--overwrite. To resume it: python",
     ):
-        train_run(settings.replace(epochs=3), arrays, output, verbose=False)
+        train_run(settings.replace(epochs=3), arrays, output, quiet=True)
     with pytest.raises(UserError, match="other data"):
-        train_run(settings, others, output, verbose=False)
+        train_run(settings, others, output, quiet=True)
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
-    assert "resumed" not in train_run(
-        settings, others, output._replace(overwrite=True), verbose=False
-    )
+    assert "resumed" not in train_run(settings, others, output._replace(overwrite=True), quiet=True)
 
 
 def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch):
     """What was written before stays as it was, the fault names the file, and the same command goes
     on to the same end.
     """
-    monkeypatch.setattr(callbacks, "INTERVAL", 0)
+    monkeypatch.setattr(recorder, "INTERVAL", 0)
     monkeypatch.setattr(runs, "checkout", lambda: ("12ab-dirty", b"a change"))
     settings, atomic, written = Settings(**SMALL), files.atomic, []
 
@@ -352,10 +349,10 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
                 temporary.symlink_to("/dev/full")
             yield temporary
 
-    for place in (files, runs, callbacks, checkpoint, importlib.import_module("lab.runs.writing")):
+    for place in (files, runs, checkpoint, importlib.import_module("lab.runs.writing")):
         monkeypatch.setattr(place, "atomic", full)
     at, folder = 0, tmp_path / "whole"
-    whole = train_run(settings, arrays, Output(folder, "run"), verbose=False)
+    whole = train_run(settings, arrays, Output(folder, "run"), quiet=True)
     names, folder = [*written], tmp_path / "run"
     kept = [
         "history.json",
@@ -369,7 +366,7 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
     for fault in range(1, len(names) + 1):
         at, _ = fault, written.clear()
         with pytest.raises(OSError) as raised:
-            train_run(settings, arrays, Output(folder, "run"), verbose=False)
+            train_run(settings, arrays, Output(folder, "run"), quiet=True)
         assert raised.value.filename == str(folder / names[fault - 1]) and raised.value.strerror
         assert not list(folder.glob(".*"))
         if fault <= 3:
@@ -377,7 +374,7 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
         else:
             assert runs.load(folder).history.status == "training"
         at = 0
-        history = train_run(settings, arrays, Output(folder, "run"), verbose=False)
+        history = train_run(settings, arrays, Output(folder, "run"), quiet=True)
         assert history["loss"] == whole["loss"]
         assert numbers(folder / "model.keras") == numbers(tmp_path / "whole" / "model.keras")
         shutil.rmtree(folder)
@@ -385,17 +382,15 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
 
 def test_a_results_folder_that_goes_away_is_named(arrays, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        callbacks, "INTERVAL", 1000
+        recorder, "INTERVAL", 1000
     )  # on a busy machine a checkpoint would be what cannot be written
 
-    def watch(*epoch):
+    def remove(*epoch):
         shutil.rmtree(tmp_path / "run")
-        return True
 
+    news = keras.callbacks.LambdaCallback(on_epoch_end=remove)
     with pytest.raises(FileNotFoundError) as raised:
-        train_run(
-            Settings(**SMALL), arrays, Output(tmp_path / "run", "run"), verbose=False, watch=watch
-        )
+        train_run(Settings(**SMALL), arrays, Output(tmp_path / "run", "run"), quiet=True, news=news)
     assert (
         raised.value.filename == str(tmp_path / "run" / "history.json")
         and not (tmp_path / "run").exists()
@@ -432,9 +427,9 @@ def test_of_a_run_that_compiles_for_long_it_is_said_how_long_the_last_one_took(
         in capsys.readouterr().out
     )
     shutil.rmtree(tmp_path / "a")
-    assert earlier.compiling_seconds(settings, tmp_path) == 41
+    assert engine.compiling_seconds(settings, tmp_path) == 41
     shutil.rmtree(tmp_path / "earlier/seed=1")
-    assert earlier.compiling_seconds(settings, tmp_path) == 1.5 - 0.25
-    assert earlier.compiling_seconds(settings.replace(hidden=(9,)), tmp_path) is None
+    assert engine.compiling_seconds(settings, tmp_path) == 1.5 - 0.25
+    assert engine.compiling_seconds(settings.replace(hidden=(9,)), tmp_path) is None
     change_history(tmp_path / "earlier/seed=0", device="another")
-    assert earlier.compiling_seconds(settings, tmp_path) is None
+    assert engine.compiling_seconds(settings, tmp_path) is None

@@ -99,12 +99,14 @@ def _train(job, send):
         fault = None
         try:
             devices.start(job.setup)
+            from lab.training.callbacks import News
             from lab.training.run import train_run
 
             _stopped.discard(job.name)  # of an earlier search
-            watch = functools.partial(_goes_on, job, functools.partial(send, "epoch"))
+            goes_on = functools.partial(_goes_on, job, functools.partial(send, "epoch"))
+            news = News(functools.partial(send, "progress"), goes_on)
             arrays = _arrays(job.data, job.settings.holdout)
-            train_run(job.settings, arrays, output, functools.partial(send, "progress"), watch)
+            train_run(job.settings, arrays, output, quiet=True, news=news)
         except signals.Terminated:
             raise
         except BaseException as error:  # a fault of this run, not of the others: a network of the user's own may raise any

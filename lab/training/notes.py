@@ -1,6 +1,5 @@
 """What a user should know of a network of their own before it is trained."""
 
-import contextlib
 import functools
 import sys
 import tempfile
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 
 from lab.backend import own_networks
-from lab.io.words import visible
+from lab.io.words import first_line, visible
 
 _LEAST_SPREAD = 0.04  # of that of the pixels, which the first layer with weights has to get
 _SAMPLE = 32  # images
@@ -39,68 +38,49 @@ def notes_on(net, model, other, images):
         If it fails in training, or what is saved of it would be loaded as another network.
     """
     sample = images[:: max(1, len(images) // _SAMPLE)]
+    notes = []
     with own_networks.user_code(net):
         other(sample, training=True)
-        return _notes(net, model, other, sample)
-
-
-def _notes(net, model, other, sample):
-    notes = []
-    weights = [[np.asarray(weight) for weight in one.trainable_weights] for one in (model, other)]
-    if weights[0] and all(map(np.array_equal, *weights)):
-        why = "a fixed seed in it, or constants"
-        notes.append(
-            f"Warning: the initial weights of {net} do not depend on --seed ({why}): repeats start from the same weights"
-        )
-    if fault := _fault_in_keras(net, other, sample):
-        notes.append(
-            f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net"
-        )
-    spreads = [_spread(seen) for seen in _seen_by_weights(other, sample)]
-    if spreads and max(spreads) < _LEAST_SPREAD * _spread(sample / 255):
-        why = "pixels come to it from 0 to 1, so leave out a rescaling of its own, as Rescaling(1 / 255)"
-        notes.append(
-            f"Warning: what the first layer with weights of {net} gets hardly differs between images: {why}"
-        )
+        weights = [list(map(np.asarray, one.trainable_weights)) for one in (model, other)]
+        if weights[0] and all(map(np.array_equal, *weights)):
+            same = f"the initial weights of {net} do not depend on --seed"
+            why = "a fixed seed in it, or constants"
+            notes.append(f"Warning: {same} ({why}): repeats start from the same weights")
+        if fault := _fault_in_keras(net, other, sample):
+            alone = f"keras.models.load_model alone cannot load {net} ({fault})"
+            notes.append(f"Note: {alone}: evaluate.py can, with --net")
+        spread = max(map(_spread, _seen_by_weights(other, sample)), default=np.inf)
+        if spread < _LEAST_SPREAD * _spread(sample / 255):
+            flat = f"what the first layer with weights of {net} gets hardly differs between images"
+            why = "pixels come to it from 0 to 1, so leave out a rescaling of its own"
+            notes.append(f"Warning: {flat}: {why}, as Rescaling(1 / 255)")
     return notes
 
 
 def _fault_in_keras(net, model, images):
     """Why Keras could not load a saved model where the user's file is unknown; None if it could."""
+    registered, name = keras.saving.get_custom_objects(), own_networks.module_name(net)
+    known, module = dict(registered), sys.modules[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         model.save(path)
+        registered.clear()
+        sys.modules[name] = None  # to import it is an ImportError
         try:
-            with _unknown(own_networks.module_name(net)):
-                loaded = keras.models.load_model(path, compile=False)
+            loaded = keras.models.load_model(path, compile=False)
         except Exception as error:
-            while (
-                error.__cause__ or error.__context__
-            ):  # Keras says it of each layer around the one at fault
+            # Keras says it of each layer around the one at fault.
+            while error.__cause__ or error.__context__:
                 error = error.__cause__ or error.__context__
-            return visible(str(error).strip().partition("\n")[0].partition(". ")[0][:_LONGEST])
+            return visible(first_line(error).partition(". ")[0][:_LONGEST])
+        finally:
+            registered.update(known)
+            sys.modules[name] = module
     outputs, again, of_loaded = (np.asarray(one(images)) for one in (model, model, loaded))
     if np.array_equal(outputs, again) and not np.allclose(outputs, of_loaded, rtol=1e-2, atol=1e-4):
-        raise own_networks.NetworkError(
-            f"{net} has a function with the name of one of Keras's, which would be loaded instead: rename it"
-        )
+        fault = "a function with the name of one of Keras's, which would be loaded instead"
+        raise own_networks.NetworkError(f"{net} has {fault}: rename it")
     return None
-
-
-@contextlib.contextmanager
-def _unknown(name):
-    """Within this context, nothing is known of a module of this name, nor of what was registered
-    for Keras.
-    """
-    registered = keras.saving.get_custom_objects()
-    known, module = dict(registered), sys.modules[name]
-    registered.clear()
-    sys.modules[name] = None
-    try:
-        yield
-    finally:
-        registered.update(known)
-        sys.modules[name] = module
 
 
 def _seen_by_weights(model, images):
@@ -116,9 +96,8 @@ def _seen_by_weights(model, images):
     for part in own_networks.operations_of(model):
         # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an
         # image, which may be black.
-        whole = len(own_networks.operations_of(part)) == 1 or type(part).__module__.startswith(
-            "keras."
-        )
+        of_keras = type(part).__module__.startswith("keras.")
+        whole = of_keras or len(own_networks.operations_of(part)) == 1
         if whole and getattr(part, "trainable_weights", ()):
             part.call = functools.partial(watched, part, part.call)
     model(images)
