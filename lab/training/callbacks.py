@@ -146,14 +146,14 @@ class Progress(keras.callbacks.Callback):
         """Say what the user has to know before a run is trained: of its network, and if it was
         broken off.
         """
-        recorder, found, fault = self.recorder, self.recorder.found, self.recorder.claim.fault
+        recorder, fault = self.recorder, self.recorder.claim.fault
         for note in recorder.trainer.notes:
             say(f"{note}.")
         if fault:
             aside = f"it is set aside as {runs.File.BROKEN_CHECKPOINT}, and the run is trained anew"
             say(f"{recorder.folder}: its checkpoint cannot be used ({fault}): {aside}.")
-        if found:
-            epochs = f"epoch {len(found.rows)} of {self.epochs}"
+        if recorder.found:
+            epochs = f"epoch {recorder.begun} of {self.epochs}"
             say(f"{recorder.folder}: going on after {epochs}; --overwrite begins anew.")
             if changed := runs.changes(recorder.parts[-1], runs.Origin(**recorder.record)):
                 say(f"Note: resumed with {', '.join(changed)}: {runs.NOT_THE_SAME}.")

@@ -49,33 +49,38 @@ class Recorder(keras.callbacks.Callback):
         if patience:
             self.stopper = EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
         self.saving = threading.Lock()
+        self.found = found = claim.checkpoint
+        self.about = runs.About(metrics=[], seconds=0.0, resumed=[], compiled=trainer.is_new)
         # What each finished epoch gave, and the model's state after the last one: set in one go,
         # so that an interrupt cannot fall between them.
         self.finished = [], None
-        self.first_epoch, self.resumed, self.compiled = 0, [], trainer.is_new
-        self.found = found = claim.checkpoint
         if found:
             engine.set_state(trainer.model, found.state)
-            self.finished, self.compiled = (found.rows, found.state), found.about.compiled
-            # Once, be it that the run was broken off again before its next epoch had ended.
-            self.resumed = sorted({*found.about.resumed, len(found.rows)})
-            stopping = found.about.stopping
-            has_stopped = stopping and stopping.stopped_epoch
-            self.first_epoch = settings.epochs if has_stopped else len(found.rows)
+            self.about, self.finished = found.about, (found.rows, found.state)
+        self.begun = len(self.finished[0])
+        # Once, be it that the run was broken off again before its next epoch had ended.
+        self.resumed = sorted({*self.about.resumed, self.begun} - {0})
+
+    @property
+    def first_epoch(self):
+        """The epoch to begin with, from 0; none is left of a run that had stopped early, and was
+        broken off while its last files were written.
+        """
+        stopping = self.about.stopping
+        return self.settings.epochs if stopping and stopping.stopped_epoch else self.begun
 
     @property
     def parts(self):
         """What the epochs were trained with that the run is resumed from: a list of `runs.Origin`,
         of which the first is the run's record; epochs after the checkpoint are trained again.
         """
-        before, done = self.claim.before, len(self.found.rows)
-        return [before, *(part for part in before.parts if part.after < done)]
+        before = self.claim.before
+        return [before, *(part for part in before.parts if part.after < self.begun)]
 
     @property
     def seconds(self):
         """That the training has taken."""
-        before = self.found.about.seconds if self.found else 0.0
-        return before + time.perf_counter() - self.begin
+        return self.about.seconds + time.perf_counter() - self.begin
 
     def on_train_begin(self, logs=None):
         self.begin, self.saved = time.perf_counter(), time.monotonic()
@@ -89,8 +94,7 @@ class Recorder(keras.callbacks.Callback):
         row["epoch_seconds"] = time.perf_counter() - self.epoch_begin
         state = [keras.ops.convert_to_numpy(variable) for variable in engine.state_of(self.model)]
         self.finished = [*self.finished[0], row], state
-        losses = [value for name, value in row.items() if name.endswith("loss")]
-        if not all(map(math.isfinite, losses)):
+        if not all(math.isfinite(row[name]) for name in row if name.endswith("loss")):
             self.fault = f"the loss is not a finite number after epoch {epoch + 1}"
             self.model.stop_training = True
         if self.claim.taken:  # not synced: after a power cut, it is in the checkpoint
@@ -106,7 +110,7 @@ class Recorder(keras.callbacks.Callback):
         record, files = self.record, {}
         if self.found:
             first, *later = self.parts
-            last = runs.Origin(**record).model_dump() | {"after": len(self.found.rows)}
+            last = runs.Origin(**record).model_dump() | {"after": self.begun}
             parts = [*(part.model_dump() for part in later), last]
             record |= first.model_dump(include={*runs.Origin.model_fields}) | {"parts": parts}
         elif patch := runs.checkout()[1]:
@@ -123,7 +127,7 @@ class Recorder(keras.callbacks.Callback):
         content = {
             "status": status,
             "device": devices.running().name,
-            "compiled": self.compiled,
+            "compiled": self.about.compiled,
             "total_seconds": self.seconds,
         }
         more = {
@@ -139,9 +143,8 @@ class Recorder(keras.callbacks.Callback):
         """Let early stopping go on from the checkpoint: to be called once it has forgotten
         everything, as it does when training begins.
         """
-        if self.found and self.stopper:
-            best = self.found.best or None
-            vars(self.stopper).update(self.found.about.stopping, best_weights=best)
+        if self.about.stopping:
+            vars(self.stopper).update(self.about.stopping, best_weights=self.found.best)
 
     def save_at_times(self, epoch, logs=None):
         """Write a checkpoint, but not more often than every `INTERVAL` seconds: to be called after
@@ -153,24 +156,22 @@ class Recorder(keras.callbacks.Callback):
 
     def save(self):
         """Write what the run needs to go on after the last finished epoch, if there is any."""
-        rows, state = self.finished
+        stopper, (rows, state) = self.stopper, self.finished
         if not rows or self.fault:
             return
-        stopping, best = None, []
-        if self.stopper:
-            stopping = runs.Stopping.model_validate(self.stopper, from_attributes=True)
-            best = self.stopper.best_weights or []
+        best = stopper.best_weights if stopper else []
+        stopping = stopper and runs.Stopping.model_validate(stopper, from_attributes=True)
         about = runs.About(
             metrics=list(rows[0]),
             seconds=self.seconds,
             resumed=self.resumed,
-            compiled=self.compiled,
+            compiled=self.about.compiled,
             stopping=stopping,
             identity=runs.identity(self.settings, self.record["dataset"]["sha256"]),
         )
         epochs = [list(row.values()) for row in rows]
         with self.saving:
-            runs.save_checkpoint(self.folder, runs.Checkpoint(about, epochs, state, best))
+            runs.save_checkpoint(self.folder, runs.Checkpoint(about, epochs, state, best or []))
 
     def break_off(self, model):
         """Write the run, which was interrupted, so that it can be resumed: nothing before its first
