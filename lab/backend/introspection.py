@@ -27,9 +27,9 @@ _NAMES = (
 REVIEWED = {name: getattr(layers, name) for name in _NAMES}
 
 
-def is_reviewed(operation):
-    """Whether an operation is one of Keras's layers that `REVIEWED` lists."""
-    return type(operation) in REVIEWED.values()
+def is_reviewed(model):
+    """Whether every operation of a model is one of Keras's layers that `REVIEWED` lists."""
+    return all(type(operation) in REVIEWED.values() for operation in operations_of(model))
 
 
 def operations_of(model):

@@ -91,10 +91,10 @@ def mixes_no_images(model):
     """Whether it is certain that what a model computes of an image does not depend on the others
     in its batch, but by batch normalization between the layers of a `keras.Sequential`.
     """
-    return type(model) is keras.Sequential and all(
-        is_reviewed(part) and (type(part) is not layers.BatchNormalization or part in model.layers)
-        for part in operations_of(model)
-    )
+    if type(model) is not keras.Sequential or not is_reviewed(model):
+        return False
+    parts = [part for part in operations_of(model) if isinstance(part, layers.BatchNormalization)]
+    return all(part in model.layers for part in parts)
 
 
 @contextlib.contextmanager

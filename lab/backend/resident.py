@@ -313,14 +313,13 @@ def suits_xla(model, dropouts=()):
     several times slower than TensorFlow's own, and what a processor has for bfloat16 it leaves
     idle. It does not know all that a layer of the user's own may do.
     """
-    parts = [part for part in operations_of(model) if not type(part).__module__.startswith("lab.")]
-    if not tf.test.is_built_with_xla() or not all(map(is_reviewed, parts)):
+    model = getattr(model, "networks", model)  # of our own GAN
+    if not tf.test.is_built_with_xla() or not is_reviewed(model):
         return False
-    slow = any(
+    return has_gpu() or not any(
         part.compute_dtype == "bfloat16" or (isinstance(part, _SLOW) and part not in dropouts)
-        for part in parts
+        for part in operations_of(model)
     )
-    return has_gpu() or not slow
 
 
 def suitable_chunk(model, batch_size, steps, dropouts=()):

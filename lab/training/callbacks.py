@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras.callbacks import EarlyStopping, TensorBoard
 
 from lab import runs
-from lab.backend import devices, gan, inference
+from lab.backend import devices, gan, inference, private
 from lab.console import Bar, say
 from lab.data import GAUSSIANS, MOST_OF_SAMPLES, picture_in
 from lab.figures import captioned, samples
@@ -497,8 +498,8 @@ class Log(TensorBoard):
             name: value if isinstance(value, bool | int | float) else text(value)
             for name, value in given.items()
         }
-        with self.summary.create_file_writer(
-            self.log_dir
+        with tf.summary.create_file_writer(
+            str(self.log_dir)
         ).as_default():  # above Keras's own, which thereby are of this run
             api.hparams(told, trial_id=self.output.name)
 
@@ -509,10 +510,8 @@ class Log(TensorBoard):
         ):  # with the first epoch, what was there before it
             path = self.output.folder / runs.SAMPLES / runs.sampled(number)
             if picture := _picture(path):
-                with self._train_writer.as_default():
-                    self.summary.image(
-                        "samples", np.array(picture.convert("RGB"))[None], step=number
-                    )
+                with private.train_writer(self).as_default():
+                    tf.summary.image("samples", np.array(picture.convert("RGB"))[None], step=number)
 
 
 def _picture(path):

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import keras
 import tensorflow as tf
-from keras.src.utils.naming import reset_uids
 
-from lab.backend import devices, networks, own_networks, resident
+from lab.backend import devices, introspection, networks, own_networks, private, resident
 from lab.backend.gan import GAN
-from lab.backend.quick import dropouts_of, penalty, quicken
+from lab.backend.quick import decay, dropouts_of, quicken
 from lab.data import Arrays
 from lab.settings import arguments_of
 from lab.training.notes import notes_on
@@ -49,17 +48,13 @@ _latest = None
 
 def compiled_model(settings, input_shape, classes=10):
     """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`."""
-    # Layers are named alike in every run of a process. `clear_session` would see to that, too, but
-    # have TensorFlow make its kernels anew, which takes a megabyte a run that is never freed.
-    reset_uids()
+    private.name_layers_anew()
     model = networks.build(**dict(settings), input_shape=input_shape, classes=classes)
     if settings.is_gan:
         return _compiled_gan(settings, model)
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    # There is nothing to add up over machines; and what Keras does for it, TensorFlow keeps for
-    # good, and the graph with it.
-    optimizer._all_reduce_sum_gradients = list
+    private.train_on_one_device(optimizer)
     loss = "sparse_categorical_crossentropy"
     if settings.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
@@ -114,7 +109,7 @@ def engine_for(settings, arrays, model):
     """
     global _latest
     needed = compiled_in(settings)
-    if not all(map(own_networks.is_reviewed, own_networks.operations_of(networks_of(model)))):
+    if not introspection.is_reviewed(networks_of(model)):
         needed["seed"] = settings.seed  # what a user's own operations have drawn is part of them
     old = (
         _latest
@@ -128,9 +123,8 @@ def engine_for(settings, arrays, model):
         copy = compiled_model(settings, *arrays.kind)
         quicken(copy)
         strength = tf.Variable(0.0)
-        for layer in () if settings.is_own_net else copy.layers:
-            if getattr(layer, "kernel_regularizer", None):
-                layer.kernel.regularizer = penalty(settings.regularizer, strength)
+        if not settings.is_own_net:
+            decay(copy, settings.regularizer, strength)
         _latest = Engine(needed, arrays, copy, strength, _prepare(settings, arrays, copy), notes)
     if not settings.is_gan:
         model.optimizer.build(model.trainable_variables)
@@ -154,8 +148,9 @@ def _notes(settings, arrays, model):
 
 def _prepare(settings, arrays, model):
     """The function that trains this model."""
-    shares = devices.shares_of(settings) if resident.mixes_no_images(model) else 1
-    batches = resident.Batches(settings.batch_size, settings.steps_per_epoch, shares=shares)
+    batches = resident.Batches(
+        settings.batch_size, settings.steps_per_epoch, shares=devices.shares_of(settings)
+    )
     dropouts = dropouts_of(model)
     if resident.suits_xla(model, dropouts):
         batches = batches._replace(dropouts=dropouts)

@@ -1,15 +1,12 @@
 """What a user should know of a network of their own before it is trained."""
 
-import contextlib
-import functools
-import sys
 import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from lab.backend import own_networks
+from lab.backend import introspection, own_networks, private
 from lab.io.words import visible
 
 _LEAST_SPREAD = 0.04  # of that of the pixels, which the first layer with weights has to get
@@ -56,7 +53,7 @@ def _notes(net, model, other, sample):
         notes.append(
             f"Note: keras.models.load_model alone cannot load {net} ({fault}): evaluate.py can, with --net"
         )
-    spreads = [_spread(seen) for seen in _seen_by_weights(other, sample)]
+    spreads = [_spread(seen) for seen in introspection.inputs_of_weights(other, sample)]
     if spreads and max(spreads) < _LEAST_SPREAD * _spread(sample / 255):
         why = "pixels come to it from 0 to 1, so leave out a rescaling of its own, as Rescaling(1 / 255)"
         notes.append(
@@ -71,7 +68,7 @@ def _fault_in_keras(net, model, images):
         path = Path(folder, "model.keras")
         model.save(path)
         try:
-            with _unknown(own_networks.module_name(net)):
+            with private.unknown_module(own_networks.module_name(net)):
                 loaded = keras.models.load_model(path, compile=False)
         except Exception as error:
             while (
@@ -85,48 +82,6 @@ def _fault_in_keras(net, model, images):
             f"{net} has a function with the name of one of Keras's, which would be loaded instead: rename it"
         )
     return None
-
-
-@contextlib.contextmanager
-def _unknown(name):
-    """Within this context, nothing is known of a module of this name, nor of what was registered
-    for Keras.
-    """
-    registered = keras.saving.get_custom_objects()
-    known, module = dict(registered), sys.modules[name]
-    registered.clear()
-    sys.modules[name] = None
-    try:
-        yield
-    finally:
-        registered.update(known)
-        sys.modules[name] = module
-
-
-def _seen_by_weights(model, images):
-    """What the first layer with trained weights gets of some images, in each of its calls; empty
-    if that is unknown.
-    """
-    seen = []
-
-    def watched(part, call, inputs, *more, **options):
-        seen.append((part, inputs))
-        return call(inputs, *more, **options)
-
-    for part in own_networks.operations_of(model):
-        # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an
-        # image, which may be black.
-        whole = len(own_networks.operations_of(part)) == 1 or type(part).__module__.startswith(
-            "keras."
-        )
-        if whole and getattr(part, "trainable_weights", ()):
-            part.call = functools.partial(watched, part, part.call)
-    model(images)
-    return [
-        np.asarray(inputs, np.float32)
-        for part, inputs in seen
-        if part is seen[0][0] and hasattr(inputs, "numpy")
-    ]
 
 
 def _spread(numbers):
