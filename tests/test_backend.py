@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lab.backend import devices, networks, quick, resident
+from lab.backend import devices, introspection, networks, quick, resident
 from lab.backend.gan import GAN
 from lab.backend.resident import Batches
 from lab.settings import Settings, UserError
@@ -98,13 +98,13 @@ def test_batches_in_shares_give_the_same_weights_and_history(data, validation_da
     """Shares of different lengths; and fewer examples than shares in the last batch: 43 = 2 * 20 +
     3.
     """
-    lengths, whole = [], keras.Sequential.call
+    lengths, whole = [], keras.layers.Flatten.call
 
-    def call(model, batch, **options):
+    def call(layer, batch):
         lengths.append(batch.shape[0])
-        return whole(model, batch, **options)
+        return whole(layer, batch)
 
-    monkeypatch.setattr(keras.Sequential, "call", call)
+    monkeypatch.setattr(keras.layers.Flatten, "call", call)
     few = tuple(array[:43] for array in data)
     for batch, shares, seen in ((20, 3, {7, 6, 1}), (20, 5, {4, 1})):
         ours, stock = (build("conv", sgd(), regularizer_strength=1e-3) for _ in range(2))
@@ -147,9 +147,7 @@ def test_shorter_ways_to_the_same_weights_and_history(settings, counts, data, va
     for shares in counts:
         ours = build("conv", optimizer(), **settings)
         quick.quicken(ours)
-        for layer in ours.layers:
-            if getattr(layer, "kernel_regularizer", None):
-                layer.kernel.regularizer = quick.penalty("l2", tf.Variable(1e-3))
+        quick.decay(ours, "l2", tf.Variable(1e-3))
         fit = resident.prepare(ours, few, Batches(20, shares=shares), validation_data)
         assert_same(ours, fit(epochs=EPOCHS, seed=SEED).history, stock, expected)
 
@@ -393,8 +391,8 @@ def test_training_moves_each_image_anew_in_each_epoch_and_never_those_it_validat
 
 def test_chunks_cover_the_epoch_in_equal_parts():
     dense, conv = build("dense", "adam"), build("conv", "adam")
-    assert resident.forward_flops(dense) == 2 * (784 * 200 + 200 * 100 + 100 * 10)
-    assert resident.forward_flops(conv) == 2 * (
+    assert introspection.forward_flops(dense) == 2 * (784 * 200 + 200 * 100 + 100 * 10)
+    assert introspection.forward_flops(conv) == 2 * (
         28 * 28 * 25 * 20 + 14 * 14 * 9 * 20 * 10 + 490 * 10
     )
     assert (
@@ -418,7 +416,7 @@ def test_xla_where_it_is_faster_on_a_cpu_and_training_without_it(data, monkeypat
     of_user = keras.Model(
         inputs, keras.ops.mean(inputs, axis=0, keepdims=True) + keras.layers.Dense(4)(inputs)
     )
-    assert not resident.suits_xla(of_user) and not resident.mixes_no_images(of_user)
+    assert not resident.suits_xla(of_user) and not quick.mixes_no_images(of_user)
     monkeypatch.setattr(tf.test, "is_built_with_xla", lambda: False)
     model = build("dense", "adam")
     assert not resident.suits_xla(model)

@@ -65,9 +65,6 @@ class GAN(keras.Model):
     def metrics(self):
         return self.means  # without Keras's own mean of a loss that it does not know
 
-    def call(self, latents, training=False):
-        return self.networks(latents, training=training)
-
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Both optimizers: keras.optimizers.Adam."""
         super().compile(generator_optimizer)

@@ -55,36 +55,32 @@ def most_numbers(model):
     """How many numbers the widest operation of a model gives for an image, as far as that is
     known.
     """
-    nodes = [node for operation in operations_of(model) for node in operation._inbound_nodes]
-    outputs = [output for node in nodes for output in node.outputs]
-    return max((_count_numbers(output.shape[1:], model) for output in outputs), default=1)
+    return _widest(operations_of(model), model, unknown=1)
 
 
 def forward_flops(model):
     """Multiplications and additions in the kernels of a forward pass, for one example."""
+    pixels = math.prod(model.input_shape[1:-1])
     return sum(
-        2 * math.prod(layer.kernel.shape) * _positions(layer, model)
+        2 * math.prod(layer.kernel.shape) * _widest([layer], model, pixels, channels=-1)
         for layer in operations_of(model)
         if hasattr(layer, "kernel")
     )
 
 
-def _positions(layer, model):
-    """At how many positions of an image a layer's kernel is applied: at most, if its output is
-    unknown, as it was called several times, or by code of the user's own.
-    """
-    try:
-        return _count_numbers(layer.output.shape[1:-1], model)
-    except (AttributeError, ValueError):
-        return math.prod(model.input_shape[1:-1])
+def _widest(operations, model, unknown, channels=None):
+    """The most numbers that operations give for an image, in all channels or (-1) in one of them.
 
-
-def _count_numbers(shape, model):
-    """The product of some sides; those that are unknown are together as many as a model's image
-    has pixels.
+    Sides that are unknown are together as many as the model's image has pixels. Of operations
+    that only code of the user's own calls, nothing is known.
     """
-    count = math.prod(side for side in shape if side is not None)
-    return count * math.prod(model.input_shape[1:-1]) if None in shape else count
+    counts = []
+    nodes = [node for operation in operations for node in operation._inbound_nodes]
+    for output in (output for node in nodes for output in node.outputs):
+        sides = output.shape[1:channels]
+        count = math.prod(side for side in sides if side is not None)
+        counts.append(count * math.prod(model.input_shape[1:-1]) if None in sides else count)
+    return max(counts, default=unknown)
 
 
 def inputs_of_weights(model, images):

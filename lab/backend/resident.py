@@ -88,12 +88,11 @@ def prepare(model, data, batches, validation_data=None):
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)
     length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps, batches.dropouts)
     shares = batches.shares if mixes_no_images(model) else 1
-    data = _on_device(data)
     # Metrics and optimizer make their variables when they are first used; were that inside the
     # graph, TensorFlow would have to trace it twice. A model whose optimizer has its variables has
     # them all.
     if not model.optimizer.built:
-        model.test_step(tuple(tf.gather(array, [0]) for array in data))
+        model.test_step(tuple(tf.constant(array[:1]) for array in data))
         model.optimizer.build(model.trainable_variables)
     batches = batches._replace(steps_per_chunk=length)
     compiled = suits_xla(model, batches.dropouts)
@@ -143,12 +142,6 @@ def prepare(model, data, batches, validation_data=None):
     return fit
 
 
-def _on_device(arrays):
-    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from
-    # a uint8 tensor.
-    return tuple(tf.Variable(array, trainable=False) for array in arrays)
-
-
 def _validation(model, data):
     """What Keras calls to validate a model on all of some data, and the one chunk that it is to
     call it with.
@@ -160,7 +153,7 @@ def _validation(model, data):
     batches = Batches(size, steps_per_chunk=count // size)
     # Not compiled: validation is too short to earn back the time that compiling it takes.
     test_function = _over_chunk(
-        lambda batch, rates: model.test_step(batch), _on_device(data), batches, model, False
+        lambda batch, rates: model.test_step(batch), data, batches, model, False
     )
     chunk = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros((steps, 1))
     return test_function, _untuned(tf.data.Dataset.from_tensors(chunk))
@@ -206,6 +199,9 @@ def _over_chunk(step, data, batches, model, compiled):
     learning rates, shape (ceil(n / batch_size), optimizers).
     """
     size, most = batches.batch_size, batches.steps_per_chunk
+    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from
+    # a uint8 tensor.
+    data = [tf.Variable(array, trainable=False) for array in data]
 
     def draw(steps, size):
         """New rows at random for each example: a list of tensors, shape (steps, size, ...)."""
