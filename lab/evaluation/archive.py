@@ -6,7 +6,10 @@ source is not to be run for that, is built as the archive says, if that names no
 Keras's that we have reviewed.
 """
 
+import tempfile
 import zipfile
+from collections import Counter
+from pathlib import Path
 
 import simplejson
 
@@ -47,9 +50,8 @@ def load_model(run, own=None):
                 _check_members(run, archive)
                 model = _built(run, own, simplejson.loads(archive.read(_CONFIG))["config"])
                 with archive.open(_WEIGHTS) as weights:
-                    _check_plain(weights, None if own else model)
-        model.load_weights(path)
-        return model
+                    _load_weights(model, weights, expected=None if own else model.weights)
+                return model
     except UserError:
         raise
     except FileNotFoundError:
@@ -126,12 +128,23 @@ def _layers_of(config):
     return found
 
 
-def _check_plain(file, model=None):
-    """Raise ValueError unless a file of weights holds groups and plain arrays of numbers only, and,
-    of a model, those of its weights.
+def _load_weights(model, file, expected):
+    """Let Keras set a model's weights from a copy of a file that has nothing but its arrays.
 
-    Keras, too, refuses links and arrays in other files, but only when it has followed the links on
-    the way to them. Nor does it check the types, of which some are read as addresses in memory.
+    Keras itself looks at links only when it has followed those on the way to them, and at no types,
+    of which some are read as addresses in memory.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    file : binary file
+    expected : list of variables, optional
+        Those that the file has to hold.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but groups and plain arrays of numbers, or does not fit.
     """
     import h5py
     import numpy as np
@@ -139,14 +152,18 @@ def _check_plain(file, model=None):
     while file.read(MEGABYTE):
         pass  # to its end, where its checksum is compared: HDF5's reader may crash over wrong bits
     file.seek(0)
-    with h5py.File(file, "r") as stored:
-        links, nodes = [], []
+    with (
+        h5py.File(file, "r") as stored,
+        tempfile.TemporaryDirectory() as folder,
+        h5py.File(Path(folder, _WEIGHTS), "w") as copy,
+    ):
+        links, nodes = [], {}
         stored.visititems_links(lambda _, link: links.append(link))
         if not all(isinstance(link, h5py.HardLink) for link in links):
             raise _misfit()
-        stored["layers"].visititems(lambda _, node: nodes.append(node))
-        arrays = [node for node in nodes if not isinstance(node, h5py.Group)]
-        for array in arrays:
+        stored["layers"].visititems(nodes.__setitem__)
+        arrays = {name: node for name, node in nodes.items() if not isinstance(node, h5py.Group)}
+        for array in arrays.values():
             layout = array.id.get_create_plist()
             if (
                 array.dtype.kind not in "biuf"
@@ -155,7 +172,11 @@ def _check_plain(file, model=None):
                 or array.id.get_storage_size() != array.nbytes
             ):
                 raise _misfit()
-        if model:
-            of_model = [(weight.shape, np.dtype(weight.dtype).str) for weight in model.weights]
-            if sorted(of_model) != sorted((array.shape, array.dtype.str) for array in arrays):
+        if expected:
+            found = Counter((array.shape, array.dtype) for array in arrays.values())
+            if found != Counter((tuple(one.shape), np.dtype(one.dtype)) for one in expected):
                 raise _misfit()
+        for name, array in arrays.items():
+            copy[f"layers/{name}"] = array[()]
+        copy.close()
+        model.load_weights(Path(folder, _WEIGHTS))
