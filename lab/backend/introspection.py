@@ -60,6 +60,7 @@ def most_numbers(model):
 
 def forward_flops(model):
     """Multiplications and additions in the kernels of a forward pass, for one example."""
+    model = getattr(model, "networks", model)  # of our own GAN
     pixels = math.prod(model.input_shape[1:-1])
     return sum(
         2 * math.prod(layer.kernel.shape) * _widest([layer], model, pixels, channels=-1)
