@@ -94,11 +94,9 @@ def prepare(model, data, batches, validation_data=None):
     if not model.optimizer.built:
         model.test_step(tuple(tf.constant(array[:1]) for array in data))
         model.optimizer.build(model.trainable_variables)
+    step, compiled = _train_step(model, batches.dropouts), suits_xla(model, batches.dropouts)
     batches = batches._replace(steps_per_chunk=length)
-    compiled = suits_xla(model, batches.dropouts)
-    train_function = _over_chunk(
-        _train_step(model, batches.dropouts), data, batches, model, compiled
-    )
+    train_function = _over_chunk(step, data, batches, model, compiled)
     test_function = validation = None
     if validation_data is not None:
         test_function, validation = _validation(model, validation_data)
@@ -155,6 +153,7 @@ def _validation(model, data):
     test_function = _over_chunk(
         lambda batch, rates: model.test_step(batch), data, batches, model, False
     )
+    # All of it in one chunk: no image is moved, and the learning rates are read by nobody.
     chunk = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros((steps, 1))
     return test_function, _untuned(tf.data.Dataset.from_tensors(chunk))
 
@@ -211,7 +210,7 @@ def _over_chunk(step, data, batches, model, compiled):
             rows = draw_masks(batches.dropouts, steps * size)
         return [tf.reshape(part, (steps, size, *part.shape[1:])) for part in rows]
 
-    def take_step(indices, shifts, rates, drawn):
+    def take_step(indices, shifts, rates, *drawn):
         # Shapes (size,), (size, 2), (optimizers,), and (size, ...) of each that was drawn.
         images, *others = (tf.gather(array, indices) for array in data)
         if batches.shift:
@@ -219,11 +218,11 @@ def _over_chunk(step, data, batches, model, compiled):
         step((images, *others, *drawn), rates)
 
     @tf.function(jit_compile=compiled, autograph=False)
-    def full_batches(of_steps, drawn, count):
+    def full_batches(of_steps, count):
         """Take so many steps, on row 0, 1, ... of tensors of shape (most, size, ...)."""
 
         def body(row):
-            take_step(*(part[row] for part in of_steps), [part[row] for part in drawn])
+            take_step(*(part[row] for part in of_steps))
             return (row + 1,)
 
         tf.while_loop(lambda row: row < count, body, (0,))
@@ -241,12 +240,12 @@ def _over_chunk(step, data, batches, model, compiled):
         if count:
             of_steps = by_step(indices), by_step(shifts), rates[:count]
             # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
-            full_batches([*map(padded, of_steps)], draw(most, size), tf.constant(count))
+            full_batches([*map(padded, of_steps), *draw(most, size)], tf.constant(count))
         if rest:
             # The smaller last batch, outside the compiled loop: to compile its shape would take
             # longer than to run it.
-            drawn = [part[0] for part in draw(1, rest)]
-            take_step(indices[-rest:], shifts[-rest:], rates[count], drawn)
+            drawn = (part[0] for part in draw(1, rest))
+            take_step(indices[-rest:], shifts[-rest:], rates[count], *drawn)
         return model.get_metrics_result()
 
     return lambda iterator: chunk(*next(iterator))
@@ -270,8 +269,6 @@ def epoch_shifts(examples, most, seed, epoch):
     -------
     int32 tensor, shape (examples, 2), from -most to most
     """
-    if not most:
-        return tf.zeros((examples, 2), tf.int32)
     return tf.random.stateless_uniform((examples, 2), (epoch, seed), -most, most + 1, tf.int32)
 
 
@@ -295,10 +292,8 @@ def moved(images, shifts, most):
         (-1, (height + 2 * most + 1) * row),
     )
     begin = (most - shifts[:, 0]) * row + (most - shifts[:, 1]) * channels
-    places = begin[:, None] + tf.range(height * row)
-    return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[
-        :, :, :width
-    ]
+    pixels = tf.gather(lines, begin[:, None] + tf.range(height * row), batch_dims=1)
+    return tf.reshape(pixels, (-1, height, width + most, channels))[:, :, :width]
 
 
 def suits_xla(model, dropouts=()):
