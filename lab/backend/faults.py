@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-from lab.backend import own_networks
+from lab.backend.own_networks import user_code
 from lab.settings import UserError
 
 
@@ -18,13 +18,12 @@ def in_words(own=None):
     own : Settings, optional
         Of a network of the user's own whose code runs here.
     """
-    passing = UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError
+    no_memory = tf.errors.ResourceExhaustedError, MemoryError
+    passing = UserError, OSError, *no_memory
     try:
-        with own_networks.user_code(own.net, passing=passing) if own else contextlib.nullcontext():
+        with user_code(own.net, passing=passing) if own else contextlib.nullcontext():
             yield
-    except own_networks.NetworkError as error:
-        raise UserError(str(error)) from error
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+    except no_memory as error:
         raise UserError(
             "not enough memory for this network: use fewer hidden units or a smaller batch"
         ) from error

@@ -46,12 +46,8 @@ class GAN(keras.Model):
     ):
         super().__init__(name="gan")
         self.networks = networks
-        self.latent, self.unroll, self.label_smoothing, self.saturating = (
-            latent,
-            unroll,
-            label_smoothing,
-            saturating,
-        )
+        self.latent, self.unroll = latent, unroll
+        self.label_smoothing, self.saturating = label_smoothing, saturating
         self.seeds = keras.random.SeedGenerator(seed)
         names = "discriminator_loss", "generator_loss", "real_accuracy", "generated_accuracy"
         self.means = [keras.metrics.Mean(name) for name in names]
@@ -68,9 +64,6 @@ class GAN(keras.Model):
     @property
     def metrics(self):
         return self.means  # without Keras's own mean of a loss that it does not know
-
-    def call(self, latents, training=False):
-        return self.networks(latents, training=training)
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Both optimizers: keras.optimizers.Adam."""
@@ -97,13 +90,10 @@ class GAN(keras.Model):
         self.optimizers[1].apply(outcome.gradients, self.discriminator.trainable_variables)
 
         # Means over the epoch: both losses, and how often the discriminator was right.
-        said_real = [
-            tf.reduce_mean(tf.cast(logits > 0, tf.float32))
-            for logits in (outcome.real, outcome.generated)
-        ]
-        for mean, value in zip(
-            self.means, (outcome.loss, generator_loss, said_real[0], 1 - said_real[1])
-        ):
+        logits = outcome.real, outcome.generated
+        said_real = [tf.reduce_mean(tf.cast(some > 0, tf.float32)) for some in logits]
+        values = outcome.loss, generator_loss, said_real[0], 1 - said_real[1]
+        for mean, value in zip(self.means, values):
             mean.update_state(value)
         return self.get_metrics_result()
 
@@ -145,17 +135,12 @@ class GAN(keras.Model):
                 weights, network.non_trainable_variables, images, training=True
             )[0]
 
-        sources = (
-            [variable.value for variable in network.trainable_variables]
-            if weights is None
-            else weights
-        )
+        sources = weights or [variable.value for variable in network.trainable_variables]
         with tf.GradientTape() as tape:
             tape.watch(sources)
             of_real, of_generated = logits(images), logits(generated)
-            loss = _cross_entropy(1 - self.label_smoothing, of_real) + _cross_entropy(
-                self.label_smoothing, of_generated
-            )
+            loss = _cross_entropy(1 - self.label_smoothing, of_real)
+            loss += _cross_entropy(self.label_smoothing, of_generated)
         return _Outcome(of_real, of_generated, loss, tape.gradient(loss, sources))
 
     def _look_ahead(self, images, generated, gradients):
@@ -163,13 +148,11 @@ class GAN(keras.Model):
         these gradients.
         """
         optimizer = self.optimizers[1]
-        weights = [
-            tf.convert_to_tensor(variable) for variable in self.discriminator.trainable_variables
-        ]
-        moments = [
-            tuple(map(tf.convert_to_tensor, pair))
-            for pair in zip(optimizer._momentums, optimizer._velocities)
-        ]
+        variables = self.discriminator.trainable_variables
+        weights = [tf.convert_to_tensor(variable) for variable in variables]
+        # Behind the count of its steps and its rate, Adam has two moments of each weight.
+        moments = [tf.convert_to_tensor(variable) for variable in optimizer.variables[2:]]
+        moments = list(zip(moments[::2], moments[1::2]))
         for step in range(1, self.unroll + 1):
             updates = [
                 adam(optimizer, optimizer.iterations + step, *parts)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from lab.backend.own_networks import most_numbers
+from lab.backend.introspection import most_numbers
 
 MOST, NUMBERS = 1000, 40_000_000  # images in a batch, and numbers that a layer gives for them
 
@@ -39,7 +39,7 @@ def logits_and_features(model, images):
 def penalty(model):
     """What the weight decay adds to the loss."""
     weights = [weight for weight in model.trainable_weights if weight.regularizer]
-    return float(sum(float(weight.regularizer(weight)) for weight in weights))
+    return sum((float(weight.regularizer(weight)) for weight in weights), 0.0)
 
 
 def generate(generator, latents):

@@ -5,7 +5,6 @@ before it.
 import contextlib
 import inspect
 import linecache
-import math
 import os
 import re
 import sys
@@ -17,49 +16,34 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers
-from keras.src.models.functional import Functional
 
+from lab.backend.introspection import REVIEWED, Functional, most_numbers
 from lab.io.signals import Terminated
 from lab.io.words import visible
+from lab.settings import UserError
 
-# Keras's layers that read no file, run no code that they are given, and compute each image of a
-# batch by itself; but for batch normalization.
-_NAMES = (
-    "Activation", "Add", "AlphaDropout", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
-    "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Flatten", "GaussianDropout",
-    "GaussianNoise", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization", "Identity", "InputLayer",
-    "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU",
-    "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UpSampling2D", "ZeroPadding2D",
-)  # fmt: skip
-REVIEWED = {name: getattr(layers, name) for name in _NAMES}
-_CLASSES = {("keras.layers", name) for name in _NAMES}
-_CLASSES |= {
+# What the configuration of a network may name that is built without running code.
+_CLASSES = {
     ("keras", "Sequential"),
     ("keras.src.models.functional", "Functional"),
     ("keras", "DTypePolicy"),
-}
-_CLASSES |= {("None", "__keras_tensor__")}
-_CLASSES |= {
-    (f"keras.{module.__name__.rpartition('.')[2]}", name)
-    for module in (keras.initializers, keras.regularizers, keras.constraints)
-    for name, one in vars(module).items()
-    if isinstance(one, type)
+    ("None", "__keras_tensor__"),
+    *(("keras.layers", name) for name in REVIEWED),
+    *(
+        (f"keras.{module}", name)
+        for module in ("initializers", "regularizers", "constraints")
+        for name, part in vars(getattr(keras, module)).items()
+        if isinstance(part, type)
+    ),
 }
 _MOST_NUMBERS = 20_000_000  # that a layer gives for an image
 _SUM, _SUM_IN_HALF = 1e-4, 0.05  # by which probabilities may miss 1: in float32, in bfloat16
-# Types of weights that are saved and loaded again; those of whole numbers count or choose, and are
-# not trained.
-_WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
-STORED = ("float32", *_WHOLE)
 _LONGEST = 500  # letters of a message
 _LAB = Path(__file__).parents[1]
-_SAVED = (
-    "each class of yours has to have get_config() and to take its content, each function a name"
-)
 _STREAMS = {"stdout": 1, "stderr": 2}  # and their descriptors, which Python leaves open
 
 
-class NetworkError(ValueError):
+class NetworkError(UserError):
     """A network of the user's own cannot be built, or does not fit.
 
     The text says why, in a line.
@@ -92,6 +76,7 @@ def build_own(net, source, input_shape, classes, **settings):
         classes.
     """
     keras.utils.set_random_seed(settings["seed"])  # on which layers draw that were given no seed
+    settings |= {"input_shape": input_shape, "classes": classes}
     with user_code(net):
         module = types.ModuleType(module_name(net))
         sys.modules[module.__name__] = module  # where Python looks for what a class of it refers to
@@ -100,21 +85,25 @@ def build_own(net, source, input_shape, classes, **settings):
         linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
         exec(compile(source, file, "exec"), module.__dict__)
         build = getattr(module, function)
-        model = build(**_taken(build, settings | {"input_shape": input_shape, "classes": classes}))
-        _check_inputs(net, model)
+        parameters = inspect.signature(build).parameters
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            settings = {name: value for name, value in settings.items() if name in parameters}
+        model = build(**settings)
+        _refuse(net, _fault_of_inputs(model))
     images = np.random.default_rng(0).random((2, *input_shape), np.float32)
     with user_code(net, f"does not take images of shape {input_shape}"):
         outputs = model(images)
-        _check_outputs(net, model, outputs, classes)
-        _check_weights(net, model)
+        _refuse(net, _fault_of_outputs(model, outputs, classes) or _fault_of_weights(model))
     # Logits become probabilities; probabilities stay.
     most = _SUM if outputs.dtype == "float32" else _SUM_IN_HALF
     outputs = np.asarray(outputs, np.float32)
     ready = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=most)
-    last = layers.Activation(
-        "linear" if ready else "softmax", dtype="float32", name="probabilities"
+    activation = "linear" if ready else "softmax"
+    last = layers.Activation(activation, dtype="float32", name="probabilities")
+    advice = (
+        "each class of yours has to have get_config() and to take its content, each function a name"
     )
-    with user_code(net, "cannot be saved", _SAVED):
+    with user_code(net, "cannot be saved", advice):
         parts = [keras.Input(input_shape, dtype="uint8"), layers.Rescaling(1 / 255), model, last]
         whole = keras.Sequential(parts, name="own")
         keras.saving.serialize_keras_object(whole)
@@ -149,33 +138,27 @@ def user_code(net, fault="fails", advice="", passing=()):
     """
     folder, streams = _current_folder(), {name: getattr(sys, name) for name in _STREAMS}
     filters_traceback = keras.config.is_traceback_filtering_enabled()
-    keras.config.disable_traceback_filtering()  # which hides whose line fails, and rewrites what the error says
+    # Which hides whose line fails, and rewrites what the error says.
+    keras.config.disable_traceback_filtering()
     error = None
     try:
         with warnings.catch_warnings():  # its filters are its own
             # `lab.training.notes` says what follows from it.
             warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
             yield
-    except (KeyboardInterrupt, NetworkError) as passed:
-        if type(passed) not in (
-            KeyboardInterrupt,
-            Terminated,
-            NetworkError,
-        ):  # one of the user's own
-            error = passed
-        else:
+    except BaseException as raised:
+        if type(raised) in (KeyboardInterrupt, Terminated, NetworkError):  # no class of the user's
             raise
-    except BaseException as any_other:
-        error = any_other
+        error = raised
     finally:
         if filters_traceback:
             keras.config.enable_traceback_filtering()
         harm = _undone_harm(folder, streams)
-    if error is None and not harm:
-        return
     reason, is_its_own = _in_a_line(error, net.rpartition(":")[0]) if error else ("", False)
-    if not is_its_own and harm:
+    if harm and not is_its_own:
         raise NetworkError(f"{net} {harm}") from error
+    if error is None:
+        return
     if not is_its_own and (isinstance(error, passing) or _is_of_lab(error)):
         raise error
     reason = f" ({reason}): {advice}" if advice else f": {reason}"
@@ -202,13 +185,6 @@ def _current_folder():
     return None
 
 
-def _taken(function, settings):
-    """The settings that a function has arguments for."""
-    parameters = inspect.signature(function).parameters
-    any_other = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    return {name: value for name, value in settings.items() if any_other or name in parameters}
-
-
 def _in_a_line(error, file):
     """What went wrong in the user's file and in which line of it; and whether a line of it is
     known.
@@ -218,80 +194,77 @@ def _in_a_line(error, file):
     )
     numbers = [frame.lineno for frame in about.stack if frame.filename == file]
     place = f" ({file}, line {numbers[-1]})" if numbers else ""
-    lines = [
-        line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(about)).splitlines() if line.strip()
-    ]
-    said = visible(lines[0])[:_LONGEST] if lines else "no message"
+    lines = re.sub(r"\x1b\[\d*m", "", str(about)).strip().splitlines()
+    said = visible(lines[0].strip())[:_LONGEST] if lines else "no message"
     return f"{type(error).__name__}: {said}{place}", bool(numbers)
 
 
 def _is_of_lab(error):
-    """Whether it was a line of the lab's own that raised an error; TensorFlow hides its own lines."""
+    """Whether a line of the lab's own raised an error; TensorFlow hides its own lines."""
     file = traceback.extract_tb(error.__traceback__)[-1].filename
     ours = Path(file).is_relative_to(_LAB) and file != __file__  # which compiles the user's file
     return ours and not type(error).__module__.startswith("tensorflow")
 
 
-def _check_inputs(net, model):
-    """Raise NetworkError unless a model takes batches of images, of any size."""
+def _refuse(net, fault):
+    if fault:
+        raise NetworkError(f"{net} {fault}")
+
+
+def _fault_of_inputs(model):
+    """Why a model is none that takes batches of images, of any size; None if it is."""
     if not isinstance(model, keras.Model):
-        raise NetworkError(f"{net} gives no keras.Model, but {type(model).__name__}")
+        return f"gives no keras.Model, but {type(model).__name__}"
     if model.compiled:
-        raise NetworkError(
-            f"{net} gives a compiled model: leave out compile(), its optimizer would not be used"
-        )
-    inputs = (
-        getattr(model, "inputs", None) or []
-    )  # of a model of the user's own class, or without an Input, unknown
+        return "gives a compiled model: leave out compile(), its optimizer would not be used"
+    # Of a model of the user's own class, or without an Input, they are unknown.
+    inputs = getattr(model, "inputs", None) or []
     if len(inputs) > 1:
-        raise NetworkError(
-            f"{net} gives a model with {len(inputs)} inputs, expected one: the images"
-        )
-    if inputs and "float" not in inputs[0].dtype:
-        kind = inputs[0].dtype
-        raise NetworkError(
-            f"{net} takes inputs of {kind}, in which pixels from 0 to 1 would become 0: leave out its dtype"
-        )
-    if inputs and inputs[0].shape[0] is not None:
-        size = inputs[0].shape[0]
-        raise NetworkError(
-            f"{net} takes batches of {size} only: leave the batch size out of its Input, as batches vary"
-        )
+        return f"gives a model with {len(inputs)} inputs, expected one: the images"
+    for images in inputs:
+        if "float" not in images.dtype:
+            advice = "in which pixels from 0 to 1 would become 0: leave out its dtype"
+            return f"takes inputs of {images.dtype}, {advice}"
+        if images.shape[0] is not None:
+            advice = "leave the batch size out of its Input, as batches vary"
+            return f"takes batches of {images.shape[0]} only: {advice}"
+    return None
 
 
-def _check_outputs(net, model, outputs, classes):
-    """Raise NetworkError unless a model's outputs for two images are numbers for each class."""
+def _fault_of_outputs(model, outputs, classes):
+    """Why a model's outputs for two images are no numbers for each class; None if they are."""
     if type(model) is Functional and isinstance(
         model.compute_output_shape(model.input_shape), list
     ):
         outputs = model.outputs  # a list of one, which Keras sometimes takes for its element
-    expected = f"not (2, {classes}): a tensor with an output for each class"
+    expected = f"for 2 images, not (2, {classes}): a tensor with an output for each class"
     if not keras.ops.is_tensor(outputs):
         kind = type(outputs).__name__
         if isinstance(outputs, (dict, list, tuple)):
             kind += f" of {len(outputs)}"
-        raise NetworkError(f"{net} gives a {kind} for 2 images, {expected}")
+        return f"gives a {kind} {expected}"
     if outputs.shape != (2, classes):
-        raise NetworkError(f"{net} gives shape {tuple(outputs.shape)} for 2 images, {expected}")
+        return f"gives shape {tuple(outputs.shape)} {expected}"
     kind = keras.backend.standardize_dtype(outputs.dtype)
     if "float" not in kind:
-        raise NetworkError(
-            f"{net} gives outputs of {kind}, which cannot be trained: expected logits or probabilities"
-        )
+        return f"gives outputs of {kind}, which cannot be trained: expected logits or probabilities"
+    return None
 
 
-def _check_weights(net, model):
-    """Raise NetworkError unless all weights of a model can be saved and loaded again."""
+def _fault_of_weights(model):
+    """Why a model's weights cannot be saved and loaded again; None if they can.
+
+    Those of whole numbers count or choose, and are not trained.
+    """
     for weight in model.weights:
         kind = str(weight.dtype)
-        if kind in _WHOLE and weight.trainable:
-            raise NetworkError(
-                f"{net} has the weight {weight.path} of {kind}: declare it with trainable=False"
-            )
-        if kind not in STORED:
-            raise NetworkError(
-                f"{net} has the weight {weight.path} of {kind}: expected float32, or a count of whole numbers"
-            )
+        whole = kind == "bool" or keras.backend.is_int_dtype(kind)
+        if whole and weight.trainable:
+            return f"has the weight {weight.path} of {kind}: declare it with trainable=False"
+        if not whole and kind != "float32":
+            expected = "expected float32, or a count of whole numbers"
+            return f"has the weight {weight.path} of {kind}: {expected}"
+    return None
 
 
 def from_config(config, input_shape, classes):
@@ -309,12 +282,13 @@ def from_config(config, input_shape, classes):
     NetworkError
         If it names anything else, or is of other images or classes.
     """
-    foreign = next((one for one in _named(config) if one not in _CLASSES), None)
-    if foreign:
-        raise NetworkError(
-            f"it names {'.'.join(foreign)}, which is none of the layers of Keras's that are loaded without running code; "
-            "to have yours run, name the network again with --net FILE.py:FUNCTION"
-        )
+    for named in _named(config):
+        if named not in _CLASSES:
+            raise NetworkError(
+                f"it names {'.'.join(named)}, which is none of the layers of Keras's that are "
+                "loaded without running code; to have yours run, name the network again with "
+                "--net FILE.py:FUNCTION"
+            )
     model = keras.Sequential.from_config(config)
     if model.input_shape[1:] != tuple(input_shape) or model.output_shape[1:] != (classes,):
         raise NetworkError("it is of other images or classes than the run's config.json says")
@@ -335,43 +309,3 @@ def _named(config):
     elif isinstance(config, (list, tuple)):
         for value in config:
             yield from _named(value)
-
-
-def operations_of(model):
-    """Every layer and other operation of a model, those within its layers too; with a model that
-    is more than its layers, itself.
-    """
-    if type(model) is keras.Sequential:
-        return [one for layer in model.layers for one in operations_of(layer)]
-    if type(model) is Functional:
-        return [one for operation in model.operations for one in operations_of(operation)]
-    inner = (
-        model._flatten_layers(include_self=False, recursive=False)
-        if isinstance(model, keras.Layer)
-        else ()
-    )
-    return [model, *(one for layer in inner for one in operations_of(layer))]
-
-
-def most_numbers(model):
-    """How many numbers the widest operation of a model gives for an image, as far as that is
-    known.
-    """
-    nodes = [node for operation in operations_of(model) for node in operation._inbound_nodes]
-    return max(
-        (count_numbers(output.shape[1:], model) for node in nodes for output in node.outputs),
-        default=1,
-    )
-
-
-def count_numbers(shape, model):
-    """The product of some sides; those that are unknown are together as many as a model's image
-    has pixels.
-    """
-    count = math.prod(side for side in shape if side is not None)
-    return count * math.prod(model.input_shape[1:-1]) if None in shape else count
-
-
-def is_reviewed(operation):
-    """Whether an operation is one of Keras's layers that `REVIEWED` lists."""
-    return REVIEWED.get(type(operation).__name__) is type(operation)

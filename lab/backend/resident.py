@@ -8,38 +8,37 @@ the graph, compiled with XLA where that helps. It is still `fit` that runs, so i
 history and early stopping work as ever, except that `on_train_batch_*` is called once a chunk.
 """
 
-import contextlib
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
+from keras import layers
 
 from lab.backend.devices import has_gpu
 from lab.backend.inference import evaluation_batch
-from lab.backend.own_networks import count_numbers, is_reviewed, most_numbers, operations_of
-from lab.backend.quick import draw_masks, forget_gradients, layer_by_layer, masked
+from lab.backend.introspection import forward_flops, is_reviewed, most_numbers, operations_of
+from lab.backend.private import forget_gradients
+from lab.backend.quick import draw_masks, in_shares, masked, mixes_no_images
 
 # About a second of arithmetic on two cores: long enough that the time between chunks does not
 # count, short enough for a progress bar and Ctrl-C.
 FLOPS_PER_CHUNK = 1e11
 MASKED = 20_000_000  # numbers of dropout's masks that are drawn for a chunk at most
-CACHED = 2_000_000  # numbers that a layer gives for a batch of validation images: what the processor's caches hold
-_LAYERS = keras.layers
+# Numbers that a layer gives for a batch of validation images: what the processor's caches hold.
+CACHED = 2_000_000
+# What XLA is slow at on a CPU: convolutions, and random numbers.
 _SLOW = (
-    _LAYERS.Conv2D,
-    _LAYERS.Conv2DTranspose,
-    _LAYERS.DepthwiseConv2D,
-    _LAYERS.SeparableConv2D,
-    _LAYERS.Dropout,
-)
-_SLOW += (
-    _LAYERS.SpatialDropout2D,
-    _LAYERS.AlphaDropout,
-    _LAYERS.GaussianDropout,
-    _LAYERS.GaussianNoise,
+    layers.Conv2D,
+    layers.Conv2DTranspose,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv2D,
+    layers.Dropout,
+    layers.SpatialDropout2D,
+    layers.AlphaDropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
 )
 
 
@@ -47,16 +46,17 @@ class Batches(NamedTuple):
     """How an epoch is cut into batches, and those into the chunks that Keras takes for steps."""
 
     batch_size: int
-    steps_per_epoch: int | None = (
-        None  # at most the number of whole batches; None: all examples, the last batch smaller
-    )
+    # At most the number of whole batches; None: all examples, the last batch smaller.
+    steps_per_epoch: int | None = None
     steps_per_chunk: int | None = None  # None: about `FLOPS_PER_CHUNK`
-    shares: int = 1  # that a batch is computed in, side by side: see `in_shares`
-    shift: int = 0  # pixels that each image of a batch is moved by at most, up or down and to a side: see `moved`
+    # That a batch is computed in, side by side, if the model mixes no images: see `in_shares`.
+    shares: int = 1
+    # Pixels that each image of a batch is moved by at most, up or down and to a side: see `moved`.
+    shift: int = 0
     # Gives a tensor of so many rows at random. A batch gets new rows behind its arrays, one to
     # each example. They are drawn for a chunk at once, since XLA draws slowly on a CPU.
     noise: Callable[[int], tf.Tensor] | None = None
-    dropouts: tuple[keras.layers.Dropout, ...] = ()  # whose masks are drawn likewise
+    dropouts: tuple[layers.Dropout, ...] = ()  # whose masks are drawn likewise
 
 
 def prepare(model, data, batches, validation_data=None):
@@ -87,50 +87,49 @@ def prepare(model, data, batches, validation_data=None):
     examples, batch_size = len(data[0]), batches.batch_size
     steps = batches.steps_per_epoch or math.ceil(examples / batch_size)
     length = batches.steps_per_chunk or suitable_chunk(model, batch_size, steps, batches.dropouts)
-    data = _on_device(data)
-    _create_variables(model, data)
+    shares = batches.shares if mixes_no_images(model) else 1
+    # Metrics and optimizer make their variables when they are first used; were that inside the
+    # graph, TensorFlow would have to trace it twice. A model whose optimizer has its variables has
+    # them all.
+    if not model.optimizer.built:
+        model.test_step(tuple(tf.constant(array[:1]) for array in data))
+        model.optimizer.build(model.trainable_variables)
+    step, compiled = _train_step(model, batches.dropouts), suits_xla(model, batches.dropouts)
     batches = batches._replace(steps_per_chunk=length)
-    train_function = _over_chunk(
-        _step(model, batches.dropouts), data, batches, model, suits_xla(model, batches.dropouts)
-    )
-    test_function = None
+    train_function = _over_chunk(step, data, batches, model, compiled)
+    test_function = validation = None
     if validation_data is not None:
-        count = len(validation_data[0])
-        # Not compiled: validation is too short to earn back the time that compiling it takes.
-        size = evaluation_batch(model)
-        if not has_gpu():
-            size = max(1, min(size, CACHED // most_numbers(model)))
-        whole = Batches(size, steps_per_chunk=count // size)
-        test_function = _over_chunk(
-            _test_step(model), _on_device(validation_data), whole, model, compiled=False
-        )
-        all_of_it = (
-            tf.range(count),
-            tf.zeros((count, 2), tf.int32),
-            tf.zeros((math.ceil(count / size), 1)),
-        )
+        test_function, validation = _validation(model, validation_data)
 
     def fit(epochs, seed=0, initial_epoch=0, callbacks=(), rate=None):
         times = np.arange(epochs * steps).reshape(epochs, steps) / steps
-        own = np.full((*times.shape, len(optimizers_of(model))), np.nan)
-        rates = tf.constant(own if rate is None else np.reshape(rate(times), own.shape), tf.float32)
+        rates = np.full((epochs, steps, len(optimizers_of(model))), np.nan, np.float32)
+        if rate:
+            rates[:] = np.reshape(rate(times), rates.shape)
+        rates = tf.constant(rates)
 
         def chunks(epoch):
             order = epoch_order(examples, seed, epoch)[: steps * batch_size]
             shifts = epoch_shifts(len(order), batches.shift, seed, epoch)
-            return _cut((order, shifts, rates[epoch]), length, batch_size)
+            of_steps = rates[epoch]
+
+            def chunk(start):
+                part = slice(start * batch_size, (start + length) * batch_size)
+                return order[part], shifts[part], of_steps[start : start + length]
+
+            return tf.data.Dataset.range(0, steps, length).map(chunk)
 
         plan = tf.data.Dataset.range(initial_epoch, epochs).flat_map(chunks)
+        # Keras makes these two by itself only where they are None.
         model.train_function, model.test_function = train_function, test_function
         try:
-            with in_shares(model, batches.shares):
+            with in_shares(model, shares):
                 return model.fit(
                     _untuned(plan.prefetch(1)),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     steps_per_epoch=math.ceil(steps / length),
-                    validation_data=test_function
-                    and _untuned(tf.data.Dataset.from_tensors(all_of_it)),
+                    validation_data=validation,
                     callbacks=list(callbacks),
                     shuffle=False,  # it is shuffled already
                     verbose=0,
@@ -139,6 +138,117 @@ def prepare(model, data, batches, validation_data=None):
             model.train_function = model.test_function = None  # from here on it takes batches again
 
     return fit
+
+
+def _validation(model, data):
+    """What Keras calls to validate a model on all of some data, and the one chunk that it is to
+    call it with.
+    """
+    count, size = len(data[0]), evaluation_batch(model)
+    if not has_gpu():
+        size = max(1, min(size, CACHED // most_numbers(model)))
+    steps = math.ceil(count / size)
+    batches = Batches(size, steps_per_chunk=count // size)
+    # Not compiled: validation is too short to earn back the time that compiling it takes.
+    test_function = _over_chunk(
+        lambda batch, rates: model.test_step(batch), data, batches, model, False
+    )
+    # All of it in one chunk: no image is moved, and the learning rates are read by nobody.
+    chunk = tf.range(count), tf.zeros((count, 2), tf.int32), tf.zeros((steps, 1))
+    return test_function, _untuned(tf.data.Dataset.from_tensors(chunk))
+
+
+def _untuned(dataset):
+    # There is nothing to tune in these pipelines, and to end the thread that would try can take
+    # two seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def _train_step(model, dropouts):
+    """A step of training on a batch, behind whose arrays are the masks of some layers, at a
+    learning rate of each optimizer; NaN: at its own, which callbacks may have set.
+    """
+    own_rates = [optimizer.learning_rate for optimizer in optimizers_of(model)]
+
+    def step(batch, rates):
+        for variable, rate in zip(own_rates, tf.unstack(rates, len(own_rates))):
+            variable.assign(tf.where(tf.math.is_nan(rate), variable, rate))
+        arrays = len(batch) - len(dropouts)
+        with masked(dropouts, batch[arrays:]):
+            model.train_step(batch[:arrays])
+        forget_gradients()
+
+    return step
+
+
+def optimizers_of(model):
+    """The optimizers of a model that can be trained: a GAN's two, in the order generator,
+    discriminator; else one.
+    """
+    return getattr(model, "optimizers", None) or [model.optimizer]
+
+
+def _over_chunk(step, data, batches, model, compiled):
+    """What Keras calls as one step: takes a chunk of the plan from an iterator and goes through
+    its batches.
+
+    Of a chunk of n examples: their numbers, shape (n,), their shifts, shape (n, 2), and the
+    learning rates, shape (ceil(n / batch_size), optimizers).
+    """
+    size, most = batches.batch_size, batches.steps_per_chunk
+    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from
+    # a uint8 tensor.
+    data = [tf.Variable(array, trainable=False) for array in data]
+
+    def draw(steps, size):
+        """New rows at random for each example: a list of tensors, shape (steps, size, ...)."""
+        if batches.noise:
+            rows = [batches.noise(steps * size)]
+        else:
+            rows = draw_masks(batches.dropouts, steps * size)
+        return [tf.reshape(part, (steps, size, *part.shape[1:])) for part in rows]
+
+    def take_step(indices, shifts, rates, *drawn):
+        # Shapes (size,), (size, 2), (optimizers,), and (size, ...) of each that was drawn.
+        images, *others = (tf.gather(array, indices) for array in data)
+        if batches.shift:
+            images = moved(images, shifts, batches.shift)
+        step((images, *others, *drawn), rates)
+
+    @tf.function(jit_compile=compiled, autograph=False)
+    def full_batches(of_steps, count):
+        """Take so many steps, on row 0, 1, ... of tensors of shape (most, size, ...)."""
+
+        def body(row):
+            take_step(*(part[row] for part in of_steps))
+            return (row + 1,)
+
+        tf.while_loop(lambda row: row < count, body, (0,))
+
+    @tf.function(autograph=False)
+    def chunk(indices, shifts, rates):
+        count, rest = divmod(indices.shape[0], size)
+
+        def by_step(part):  # shape (n, ...) -> (count, size, ...)
+            return tf.reshape(part[: count * size], (count, size, *part.shape[1:]))
+
+        def padded(part):  # shape (count, ...) -> (most, ...)
+            return tf.pad(part, [(0, most - count), *[(0, 0)] * (len(part.shape) - 1)])
+
+        if count:
+            of_steps = by_step(indices), by_step(shifts), rates[:count]
+            # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
+            full_batches([*map(padded, of_steps), *draw(most, size)], tf.constant(count))
+        if rest:
+            # The smaller last batch, outside the compiled loop: to compile its shape would take
+            # longer than to run it.
+            drawn = (part[0] for part in draw(1, rest))
+            take_step(indices[-rest:], shifts[-rest:], rates[count], *drawn)
+        return model.get_metrics_result()
+
+    return lambda iterator: chunk(*next(iterator))
 
 
 def epoch_order(examples, seed, epoch):
@@ -159,8 +269,6 @@ def epoch_shifts(examples, most, seed, epoch):
     -------
     int32 tensor, shape (examples, 2), from -most to most
     """
-    if not most:
-        return tf.zeros((examples, 2), tf.int32)
     return tf.random.stateless_uniform((examples, 2), (epoch, seed), -most, most + 1, tf.int32)
 
 
@@ -184,10 +292,8 @@ def moved(images, shifts, most):
         (-1, (height + 2 * most + 1) * row),
     )
     begin = (most - shifts[:, 0]) * row + (most - shifts[:, 1]) * channels
-    places = begin[:, None] + tf.range(height * row)
-    return tf.reshape(tf.gather(lines, places, batch_dims=1), (-1, height, width + most, channels))[
-        :, :, :width
-    ]
+    pixels = tf.gather(lines, begin[:, None] + tf.range(height * row), batch_dims=1)
+    return tf.reshape(pixels, (-1, height, width + most, channels))[:, :, :width]
 
 
 def suits_xla(model, dropouts=()):
@@ -198,65 +304,13 @@ def suits_xla(model, dropouts=()):
     several times slower than TensorFlow's own, and what a processor has for bfloat16 it leaves
     idle. It does not know all that a layer of the user's own may do.
     """
-    if not tf.test.is_built_with_xla():
+    model = getattr(model, "networks", model)  # of our own GAN
+    if not tf.test.is_built_with_xla() or not is_reviewed(model):
         return False
-    parts = [
-        part for part in operations_of(model) if not type(part).__module__.startswith("lab.")
-    ]  # our own GAN
-    if not all(map(is_reviewed, parts)):
-        return False
-    slow = [part for part in parts if isinstance(part, _SLOW) and part not in dropouts]
-    slow += [part for part in parts if getattr(part, "compute_dtype", None) == "bfloat16"]
-    return has_gpu() or not slow
-
-
-def mixes_no_images(model):
-    """Whether it is certain that what a model computes of an image does not depend on the others
-    in its batch, but by batch normalization between the layers of a `keras.Sequential`.
-    """
-    apart = model.layers if type(model) is keras.Sequential else ()
-    mixing = [part for part in _normalizations(model) if part not in apart]
-    return all(map(is_reviewed, operations_of(model))) and not mixing
-
-
-def _normalizations(model):
-    return [
-        part for part in operations_of(model) if isinstance(part, keras.layers.BatchNormalization)
-    ]
-
-
-@contextlib.contextmanager
-def in_shares(model, count):
-    """Within this context the model computes each batch in shares: the same numbers, but side by
-    side.
-
-    Parameters
-    ----------
-    model : keras.Model with one input
-        Of which `mixes_no_images` is true.
-    count : int
-        How many shares; fewer for a batch with fewer examples.
-    """
-    if count == 1:
-        yield
-        return
-    whole = model.call
-
-    def call(batch, training=None, **options):
-        examples, shares = batch.shape[0], min(count, batch.shape[0])
-        sizes = [examples // shares + (share < examples % shares) for share in range(shares)]
-        parts = tf.split(batch, sizes)
-        if _normalizations(model):
-            parts = layer_by_layer(model, parts, training)
-        else:
-            parts = [whole(share, training=training, **options) for share in parts]
-        return tf.concat(parts, axis=0)
-
-    model.call = call
-    try:
-        yield
-    finally:
-        del model.call
+    return has_gpu() or not any(
+        part.compute_dtype == "bfloat16" or (isinstance(part, _SLOW) and part not in dropouts)
+        for part in operations_of(model)
+    )
 
 
 def suitable_chunk(model, batch_size, steps, dropouts=()):
@@ -268,138 +322,3 @@ def suitable_chunk(model, batch_size, steps, dropouts=()):
     masked = sum(math.prod(layer.input.shape[1:]) for layer in dropouts)
     affordable = max(1, int(min(affordable, MASKED / max(1, masked)) / batch_size))
     return math.ceil(steps / math.ceil(steps / affordable))
-
-
-def forward_flops(model):
-    """Multiplications and additions in the kernels of a forward pass, for one example."""
-    return sum(
-        2 * math.prod(layer.kernel.shape) * _places(layer, model)
-        for layer in operations_of(model)
-        if hasattr(layer, "kernel")
-    )
-
-
-def _places(layer, model):
-    """At how many places of an image a layer's kernel is applied; at most, of one whose output is
-    not known.
-    """
-    try:
-        return count_numbers(layer.output.shape[1:-1], model)
-    except (
-        AttributeError,
-        ValueError,
-    ):  # it was called several times, or by code of the user's own
-        return math.prod(model.input_shape[1:-1])
-
-
-def _on_device(arrays):
-    # Variables, not constants: TensorFlow can gather from a uint8 variable on a GPU, but not from
-    # a uint8 tensor.
-    return tuple(tf.Variable(array, trainable=False) for array in arrays)
-
-
-def _create_variables(model, data):
-    # Metrics and optimizer make their variables when they are first used; were that inside the
-    # graph, TensorFlow would have to trace it twice. A model whose optimizer has its variables has
-    # them all.
-    if not model.optimizer.built:
-        model.test_step(tuple(tf.gather(array, [0]) for array in data))
-        model.optimizer.build(model.trainable_variables)
-
-
-def _step(model, dropouts):
-    """A step of training on a batch, at a learning rate of each optimizer; NaN: at its own, which
-    callbacks may have set.
-    """
-    own = [optimizer.learning_rate for optimizer in optimizers_of(model)]
-
-    def step(batch, rates):
-        for variable, rate in zip(own, tf.unstack(rates, len(own))):
-            variable.assign(tf.where(tf.math.is_nan(rate), variable, rate))
-        arrays = len(batch) - len(dropouts)
-        with masked(dropouts, batch[arrays:]):
-            model.train_step(batch[:arrays])
-        forget_gradients()
-
-    return step
-
-
-def _test_step(model):
-    return lambda batch, rates: model.test_step(batch)
-
-
-def optimizers_of(model):
-    """The optimizers of a model that can be trained: a GAN's two, in the order generator,
-    discriminator; else one.
-    """
-    return getattr(model, "optimizers", None) or [model.optimizer]
-
-
-def _cut(plan, length, batch_size):
-    """An epoch's plan, what it has for each example and for each step, in chunks of so many steps."""
-    *of_examples, of_steps = plan
-
-    def chunk(start):
-        examples = slice(start * batch_size, (start + length) * batch_size)
-        return *(part[examples] for part in of_examples), of_steps[start : start + length]
-
-    return tf.data.Dataset.range(0, of_steps.shape[0], length).map(chunk)
-
-
-def _untuned(dataset):
-    # There is nothing to tune in these pipelines, and to end the thread that would try can take
-    # two seconds.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
-
-
-def _over_chunk(step, data, batches, model, compiled):
-    """What Keras calls as one step: takes a chunk of the plan from an iterator and goes through
-    its batches.
-    """
-    batch_size, most = batches.batch_size, batches.steps_per_chunk
-
-    def drawn_for(steps, size):
-        rows = (
-            [batches.noise(steps * size)]
-            if batches.noise
-            else draw_masks(batches.dropouts, steps * size)
-        )
-        return [tf.reshape(part, (steps, size, *part.shape[1:])) for part in rows]
-
-    def batch(indices, shifts):
-        images, *others = (tf.gather(array, indices) for array in data)
-        return moved(images, shifts, batches.shift) if batches.shift else images, *others
-
-    @tf.function(jit_compile=compiled, autograph=False)
-    def full_batches(of_steps, drawn, count):
-        def body(row):
-            indices, shifts, rate = (part[row] for part in of_steps)
-            step(batch(indices, shifts) + tuple(part[row] for part in drawn), rate)
-            return (row + 1,)
-
-        tf.while_loop(lambda row: row < count, body, (0,))
-
-    @tf.function(autograph=False)
-    def chunk(indices, shifts, rates):
-        count, rest = divmod(indices.shape[0], batch_size)
-        if count:
-            whole = [
-                tf.reshape(part[: count * batch_size], (count, batch_size, *part.shape[1:]))
-                for part in (indices, shifts)
-            ]
-            # Of one shape always: XLA would compile the epoch's shorter last chunk anew.
-            of_steps = [
-                tf.pad(part, [(0, most - count)] + [(0, 0)] * (len(part.shape) - 1))
-                for part in (*whole, rates[:count])
-            ]
-            full_batches(of_steps, drawn_for(most, batch_size), tf.constant(count))
-        if rest:
-            # The smaller last batch, outside the compiled loop: to compile its shape would take
-            # longer than to run it.
-            drawn = tuple(part[0] for part in drawn_for(1, rest))
-            step(batch(indices[-rest:], shifts[-rest:]) + drawn, rates[count])
-        return model.get_metrics_result()
-
-    return lambda iterator: chunk(*next(iterator))

@@ -6,8 +6,6 @@ source is not to be run for that, is built as the archive says, if that names no
 Keras's that we have reviewed.
 """
 
-import re
-import shutil
 import tempfile
 import zipfile
 from collections import Counter
@@ -22,7 +20,6 @@ from lab.settings import UserError
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = [_CONFIG, "metadata.json", _WEIGHTS]
-_DEEPEST = 20  # groups within each other
 _MOST_PARAMETERS = 150_000_000  # whose reading takes 2 GB of memory, be the file nothing but holes
 
 
@@ -50,7 +47,11 @@ def load_model(run, own=None):
         with opened(path, "model") as file:
             check_zip(file)
             with zipfile.ZipFile(file) as archive:
-                return _loaded(run, archive, own)
+                _check_members(run, archive)
+                model = _built(run, own, simplejson.loads(archive.read(_CONFIG))["config"])
+                with archive.open(_WEIGHTS) as weights:
+                    _load_weights(model, weights, expected=None if own else model.weights)
+                return model
     except UserError:
         raise
     except FileNotFoundError:
@@ -58,14 +59,22 @@ def load_model(run, own=None):
         raise UserError(f"{run.folder} holds no {File.MODEL}. {advice}") from None
     except Exception as error:  # a broken archive fails in as many ways as there are readers
         raise UserError(
-            f"{path}: not the model of this run ({first_line(error)}); train it again with --overwrite"
+            f"{path}: not the model of this run ({first_line(error)}); "
+            "train it again with --overwrite"
         ) from error
 
 
-def _loaded(run, archive, own):
-    if sorted(archive.namelist()) != _MEMBERS or any(
-        member.compress_type for member in archive.infolist()
-    ):
+def _misfit():
+    return ValueError("it does not fit the run's config.json")
+
+
+def _check_members(run, archive):
+    """Raise ValueError unless an archive has the members that Keras writes, of the size that a
+    run's parameters take.
+    """
+    members = archive.infolist()
+    names = sorted(member.filename for member in members)
+    if names != _MEMBERS or any(member.compress_type for member in members):
         raise ValueError(f"expected an uncompressed archive of {', '.join(_MEMBERS)}")
     if run.record.parameters > _MOST_PARAMETERS:
         raise ValueError(f"more than {_MOST_PARAMETERS:,} parameters")
@@ -73,32 +82,37 @@ def _loaded(run, archive, own):
     least = width * run.record.parameters
     if archive.getinfo(_CONFIG).file_size > MEGABYTE or archive.getinfo(_WEIGHTS).file_size < least:
         raise _misfit()
-    config = simplejson.loads(archive.read(_CONFIG))["config"]
-    model = _built(run, own, config)
-    if not run.settings.is_own_net:
-        _check_layers(config, model)
-    with archive.open(_WEIGHTS) as file:
-        while file.read(
-            MEGABYTE
-        ):  # to its end, where its checksum is compared: HDF5's own reader may crash over wrong bits
-            pass
-        file.seek(0)
-        (_assign_by_keras if own else _assign)(model, file)
+
+
+def _built(run, own, config):
+    """The network of a run, its weights yet to come."""
+    from lab.backend import networks, own_networks, private  # with Keras
+
+    shape = {"input_shape": run.record.dataset.shape, "classes": len(run.record.dataset.classes)}
+    if own:
+        return networks.build(**dict(own), **shape)
+    with private.weights_later():
+        if run.settings.is_own_net:
+            try:
+                model = own_networks.from_config(config, **shape)
+            except own_networks.NetworkError as error:
+                raise UserError(f"{run.folder / File.MODEL}: {error}") from error
+        else:
+            model = networks.build(**dict(run.settings), **shape)
+            _check_layers(config, model)
+        if model.count_params() != run.record.parameters:
+            raise _misfit()
     return model
 
 
 def _check_layers(config, model):
     """Raise ValueError if an archive names other layers than one of our networks has."""
     layers, ours = _layers_of(config), _layers_of(model.get_config())
-    foreign = next((layer for layer in layers if layer not in ours), None)
-    if foreign:
-        raise ValueError(f"it names {'.'.join(map(str, foreign))}, which our networks do not use")
+    for layer in layers:
+        if layer not in ours:
+            raise ValueError(f"it names {'.'.join(map(str, layer))}, which our networks do not use")
     if layers != ours:
         raise _misfit()
-
-
-def _misfit():
-    return ValueError("it does not fit the run's config.json")
 
 
 def _layers_of(config):
@@ -107,154 +121,62 @@ def _layers_of(config):
     """
     found = []
     for layer in config["layers"]:
-        registered = (
-            [layer["registered_name"]]
-            if layer.get("registered_name") not in (None, layer["class_name"])
-            else []
-        )
-        found.append([layer.get("module"), layer["class_name"], *registered])
+        registered = layer.get("registered_name") or layer["class_name"]
+        found.append([*dict.fromkeys([layer.get("module"), layer["class_name"], registered])])
         if layer["class_name"] == "Sequential":
             found += _layers_of(layer["config"])
     return found
 
 
-def _built(run, own, config):
-    """The network of a run, its weights yet to come."""
-    import keras
+def _load_weights(model, file, expected):
+    """Let Keras set a model's weights from a copy of a file that has nothing but its arrays.
 
-    from lab.backend.networks import build
+    Keras itself looks at links only when it has followed those on the way to them, and at no types,
+    of which some are read as addresses in memory.
 
-    shape, classes = run.record.dataset.shape, len(run.record.dataset.classes)
-    if own:
-        return _built_by_user(own, shape, classes)
-    with (
-        keras.StatelessScope()
-    ):  # only its end takes memory for weights: settings may ask for more than there is
-        try:
-            if run.settings.is_own_net:
-                model = _as_it_says(run, config)
-            else:
-                model = build(**dict(run.settings), input_shape=shape, classes=classes)
-            if model.count_params() != run.record.parameters:
-                raise _misfit()
-        except BaseException:
-            keras.utils.clear_session(free_memory=False)  # forgets them
-            raise
-    return model
+    Parameters
+    ----------
+    model : keras.Sequential
+    file : binary file
+    expected : list of variables, optional
+        Those that the file has to hold.
 
-
-def _built_by_user(own, shape, classes):
-    from lab.backend.networks import build
-    from lab.backend.own_networks import NetworkError
-
-    try:
-        return build(**dict(own), input_shape=shape, classes=classes)
-    except NetworkError as error:
-        raise UserError(str(error)) from error
-
-
-def _as_it_says(run, config):
-    from lab.backend.own_networks import NetworkError, from_config
-
-    try:
-        return from_config(config, run.record.dataset.shape, len(run.record.dataset.classes))
-    except NetworkError as error:
-        raise UserError(f"{run.folder / File.MODEL}: {error}") from error
-
-
-def _assign(model, file):
-    """Set a model's weights to those of a file as Keras writes it."""
-    import h5py
-
-    with h5py.File(file, "r") as stored:
-        for place, weight in _places(model.layers):
-            weight.assign(_array(stored, place, weight.shape))
-
-
-def _assign_by_keras(model, file):
-    """Let Keras set the weights of a model with layers of the user's own, if all of the file lies
-    there plainly.
-    """
-    import h5py
-
-    with h5py.File(file, "r") as stored:
-        _check_plain(stored)
-    file.seek(0)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, _WEIGHTS)
-        with open(path, "wb") as copy:
-            shutil.copyfileobj(file, copy)
-        model.load_weights(path)
-
-
-def _check_plain(group, depth=0):
-    """Raise ValueError unless a group of a file holds groups and plain arrays only."""
-    import h5py
-
-    if depth > _DEEPEST:
-        raise _misfit()
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise _misfit()
-        node = group[name]
-        if isinstance(node, h5py.Group):
-            _check_plain(node, depth + 1)
-        else:
-            _check_array(node)
-
-
-def _places(layers, above="layers"):
-    """Where Keras's file has the weights of some layers: pairs of a path and a variable."""
-    seen = Counter()
-    for layer in layers:
-        kind = re.sub(
-            r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", type(layer).__name__
-        ).lower()
-        place = f"{above}/{kind}" + f"_{seen[kind]}" * (seen[kind] > 0)
-        seen[kind] += 1
-        if hasattr(layer, "layers"):
-            yield from _places(layer.layers, f"{place}/layers")
-        else:
-            yield from (
-                (f"{place}/vars/{number}", weight) for number, weight in enumerate(layer.weights)
-            )
-
-
-def _array(stored, place, shape):
-    """One array of a file of weights, if it lies there plainly, and in the file itself."""
-    import h5py
-
-    node = stored
-    for part in place.split("/"):
-        if not isinstance(node, h5py.Group) or not isinstance(
-            node.get(part, getlink=True), h5py.HardLink
-        ):
-            raise _misfit()
-        node = node[part]
-    _check_array(node)
-    if node.shape != shape or node.dtype != "float32":
-        raise _misfit()
-    return node[()]
-
-
-def _check_array(node):
-    """Raise ValueError unless a node of a file is an array of numbers that lies in the file itself.
-
-    Before any value is touched: some types are read as addresses in memory, and some layouts name
-    other files.
+    Raises
+    ------
+    ValueError
+        If it holds anything but groups and plain arrays of numbers, or does not fit.
     """
     import h5py
     import numpy as np
 
-    from lab.backend.own_networks import STORED
-
-    numbers = [h5py.h5t.py_create(np.dtype(name), logical=True) for name in STORED]
-    if not isinstance(node, h5py.Dataset) or node.id.get_type() not in numbers:
-        raise _misfit()
-    layout, size = node.id.get_create_plist(), node.dtype.itemsize * node.size
-    if (
-        layout.get_layout() != h5py.h5d.CONTIGUOUS
-        or layout.get_external_count()
-        or node.id.get_storage_size() != size
+    while file.read(MEGABYTE):
+        pass  # to its end, where its checksum is compared: HDF5's reader may crash over wrong bits
+    file.seek(0)
+    with (
+        h5py.File(file, "r") as stored,
+        tempfile.TemporaryDirectory() as folder,
+        h5py.File(Path(folder, _WEIGHTS), "w") as copy,
     ):
-        raise _misfit()
+        links, nodes = [], {}
+        stored.visititems_links(lambda _, link: links.append(link))
+        if not all(isinstance(link, h5py.HardLink) for link in links):
+            raise _misfit()
+        stored["layers"].visititems(nodes.__setitem__)
+        arrays = {name: node for name, node in nodes.items() if not isinstance(node, h5py.Group)}
+        for array in arrays.values():
+            layout = array.id.get_create_plist()
+            if (
+                array.dtype.kind not in "biuf"
+                or layout.get_layout() != h5py.h5d.CONTIGUOUS
+                or layout.get_external_count()
+                or array.id.get_storage_size() != array.nbytes
+            ):
+                raise _misfit()
+        if expected:
+            found = Counter((array.shape, array.dtype) for array in arrays.values())
+            if found != Counter((tuple(one.shape), np.dtype(one.dtype)) for one in expected):
+                raise _misfit()
+        for name, array in arrays.items():
+            copy[f"layers/{name}"] = array[()]
+        copy.close()
+        model.load_weights(Path(folder, _WEIGHTS))

@@ -151,7 +151,7 @@ def _mistakes(run, arrays, logits):
 
 def _first_layer(run, model):
     """A figure of the filters or the weights that see the image."""
-    from lab.backend.own_networks import operations_of  # with Keras
+    from lab.backend.introspection import operations_of  # with Keras
 
     name = runs.display_name(run.folder)
     kernel = next(

@@ -20,13 +20,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.utils.naming import reset_uids
 
 import models
 from lab import runs
-from lab.backend import devices, networks, own_networks, resident
+from lab.backend import devices, introspection, networks, own_networks, private, resident
 from lab.backend.gan import GAN
-from lab.backend.quick import dropouts_of, penalty, quicken
+from lab.backend.quick import decay, dropouts_of, quicken
 from lab.data import Arrays
 from lab.metrics import classification
 from lab.settings import arguments_of
@@ -70,9 +69,7 @@ def training_of(settings):
 def _compiled_classifier(settings, network):
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    # There is nothing to add up over machines; and what Keras does for it, TensorFlow keeps for
-    # good, and the graph with it.
-    optimizer._all_reduce_sum_gradients = list
+    private.train_on_one_device(optimizer)
     loss = "sparse_categorical_crossentropy"
     if settings.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
@@ -84,7 +81,7 @@ def _prepared_classifier(settings, model, arrays):
     dropouts = dropouts_of(model)
     batches = resident.Batches(
         settings.batch_size,
-        shares=devices.shares_of(settings) if resident.mixes_no_images(model) else 1,
+        shares=devices.shares_of(settings),
         shift=settings.shift,
         dropouts=dropouts if resident.suits_xla(model, dropouts) else (),
     )
@@ -182,9 +179,7 @@ def rate_at(settings, times):
 
 def compiled_model(settings, input_shape, classes=10):
     """The network of a run, its weights drawn with the run's seed, ready for `resident.prepare`."""
-    # Layers are named alike in every run of a process. `clear_session` would see to that, too, but
-    # have TensorFlow make its kernels anew, which takes a megabyte a run that is never freed.
-    reset_uids()
+    private.name_layers_anew()
     network = networks.build(**dict(settings), input_shape=input_shape, classes=classes)
     return training_of(settings).compiled(settings, network)
 
@@ -213,7 +208,7 @@ def engine_for(settings, arrays, model):
     """An engine for a run, in the state of the run's own model."""
     global _latest
     needed = _compiled_in(settings)
-    if not all(map(own_networks.is_reviewed, own_networks.operations_of(networks_of(model)))):
+    if not introspection.is_reviewed(networks_of(model)):
         needed["seed"] = settings.seed  # what a user's own operations have drawn is part of them
     fits = _latest and _latest.compiled_in == needed
     if fits and all(map(operator.is_, _latest.arrays.arrays, arrays.arrays)):
@@ -223,9 +218,8 @@ def engine_for(settings, arrays, model):
         notes = _notes(settings, arrays, model) if settings.is_own_net else []
         copy, strength = compiled_model(settings, *arrays.kind), tf.Variable(0.0)
         quicken(copy)
-        for layer in () if settings.is_own_net else copy.layers:
-            if getattr(layer, "kernel_regularizer", None):
-                layer.kernel.regularizer = penalty(settings.regularizer, strength)
+        if not settings.is_own_net:
+            decay(copy, settings.regularizer, strength)
         fit = training_of(settings).prepared(settings, copy, arrays)
         _latest = Engine(needed, arrays, copy, strength, fit, notes)
     model.optimizer.build(model.trainable_variables)  # nothing, where it was built

@@ -1,14 +1,12 @@
 """What a user should know of a network of their own before it is trained."""
 
-import functools
-import sys
 import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from lab.backend import own_networks
+from lab.backend import introspection, own_networks, private
 from lab.io.words import first_line, visible
 
 _LEAST_SPREAD = 0.04  # of that of the pixels, which the first layer with weights has to get
@@ -49,7 +47,7 @@ def notes_on(net, model, other, images):
         if fault := _fault_in_keras(net, other, sample):
             alone = f"keras.models.load_model alone cannot load {net} ({fault})"
             notes.append(f"Note: {alone}: evaluate.py can, with --net")
-        spread = max(map(_spread, _seen_by_weights(other, sample)), default=np.inf)
+        spread = max(map(_spread, introspection.inputs_of_weights(other, sample)), default=np.inf)
         if spread < _LEAST_SPREAD * _spread(sample / 255):
             flat = f"what the first layer with weights of {net} gets hardly differs between images"
             why = "pixels come to it from 0 to 1, so leave out a rescaling of its own"
@@ -59,53 +57,22 @@ def notes_on(net, model, other, images):
 
 def _fault_in_keras(net, model, images):
     """Why Keras could not load a saved model where the user's file is unknown; None if it could."""
-    registered, name = keras.saving.get_custom_objects(), own_networks.module_name(net)
-    known, module = dict(registered), sys.modules[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         model.save(path)
-        registered.clear()
-        sys.modules[name] = None  # to import it is an ImportError
         try:
-            loaded = keras.models.load_model(path, compile=False)
+            with private.unknown_module(own_networks.module_name(net)):
+                loaded = keras.models.load_model(path, compile=False)
         except Exception as error:
             # Keras says it of each layer around the one at fault.
             while error.__cause__ or error.__context__:
                 error = error.__cause__ or error.__context__
             return visible(first_line(error).partition(". ")[0][:_LONGEST])
-        finally:
-            registered.update(known)
-            sys.modules[name] = module
     outputs, again, of_loaded = (np.asarray(one(images)) for one in (model, model, loaded))
     if np.array_equal(outputs, again) and not np.allclose(outputs, of_loaded, rtol=1e-2, atol=1e-4):
         fault = "a function with the name of one of Keras's, which would be loaded instead"
         raise own_networks.NetworkError(f"{net} has {fault}: rename it")
     return None
-
-
-def _seen_by_weights(model, images):
-    """What the first layer with trained weights gets of some images, in each of its calls; empty
-    if that is unknown.
-    """
-    seen = []
-
-    def watched(part, call, inputs, *more, **options):
-        seen.append((part, inputs))
-        return call(inputs, *more, **options)
-
-    for part in own_networks.operations_of(model):
-        # A layer of Keras's is seen as a whole: the cell of a recurrent layer gets a row of an
-        # image, which may be black.
-        of_keras = type(part).__module__.startswith("keras.")
-        whole = of_keras or len(own_networks.operations_of(part)) == 1
-        if whole and getattr(part, "trainable_weights", ()):
-            part.call = functools.partial(watched, part, part.call)
-    model(images)
-    return [
-        np.asarray(inputs, np.float32)
-        for part, inputs in seen
-        if part is seen[0][0] and hasattr(inputs, "numpy")
-    ]
 
 
 def _spread(numbers):

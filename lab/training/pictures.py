@@ -6,9 +6,10 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from lab import runs
-from lab.backend import gan, inference
+from lab.backend import gan, inference, private
 from lab.console import say
 from lab.data import GAUSSIANS, MOST_OF_SAMPLES, picture_in
 from lab.figures import captioned, samples
@@ -88,7 +89,7 @@ class Log(keras.callbacks.TensorBoard):
                 is_plain = isinstance(value, bool | int | float)
                 given[name] = value if is_plain else text(value)
         # Above Keras's own, which thereby are of this run.
-        with self.summary.create_file_writer(self.log_dir).as_default():
+        with tf.summary.create_file_writer(str(self.log_dir)).as_default():
             api.hparams(given, trial_id=self.recorder.output.name)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -97,9 +98,9 @@ class Log(keras.callbacks.TensorBoard):
         for number in range(epoch and epoch + 1, epoch + 2):
             picture = _picture(self.recorder.folder / runs.SAMPLES / runs.sampled(number))
             if picture:
-                with self._train_writer.as_default():
+                with private.train_writer(self).as_default():
                     images = np.array(picture.convert("RGB"))[None]
-                    self.summary.image("samples", images, step=number)
+                    tf.summary.image("samples", images, step=number)
 
 
 def _picture(path):
