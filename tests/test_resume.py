@@ -433,10 +433,8 @@ def test_a_resumed_run_says_what_is_otherwise_than_before(
     break_off(KeyboardInterrupt, 2, SETTINGS, arrays, folder, quiet=False)
     keras = code.versions()["keras"]
     said = " ".join(capsys.readouterr().out.split())
-    assert (
-        f"Note: resumed with other code, keras 9.9.9 in place of {keras}: the result may differ from that of a run that"
-        in said
-    )
+    other = f"other code, keras 9.9.9 in place of {keras}"
+    assert f"Note: resumed with {other}: the result may differ from that of a run that" in said
     monkeypatch.undo()
     config = folder / "config.json"
     config.write_text(
@@ -486,7 +484,8 @@ def test_the_command_that_is_named_resumes_the_run_also_in_another_folder(
     folder = shutil.copytree(stopped, tmp_path / "a" / "renamed")
     command = runs.load(folder).to_resume.removeprefix("To resume it:\n")
     assert command.startswith(
-        "python train.py -m renamed --hidden 12 --batch-size 64 --epochs 4 --early-stopping 3 --dataset"
+        "python train.py -m renamed --hidden 12 --batch-size 64 --epochs 4 --early-stopping 3 "
+        "--dataset"
     )
     assert command.endswith(f" --results-dir {tmp_path / 'a'}")
     history = train(SETTINGS, arrays, folder)
@@ -546,8 +545,8 @@ def test_a_command_that_is_named_holds_nothing_of_what_a_record_says(
     monkeypatch.chdir(tmp_path)
     said = runs.load(Path("run")).to_resume
     assert said == (
-        "To resume it:\npython train.py -m run --hidden 12 --batch-size 64 --epochs 4 --early-stopping 3 "
-        "--dataset mnist5k --results-dir ."
+        "To resume it:\npython train.py -m run --hidden 12 --batch-size 64 --epochs 4 "
+        "--early-stopping 3 --dataset mnist5k --results-dir ."
     )
 
 
@@ -614,10 +613,15 @@ def test_a_resumed_run_leaves_out_what_it_compiled_again(
 ):
     """The median of later epochs, as everywhere else."""
     folder = shutil.copytree(stopped, tmp_path / "run")
-    monkeypatch.setattr("lab.training.run.train_run", lambda *run: {
-        "status": "complete", "epoch_seconds": [9.0, 1.0, 7.0, 3.0], "resumed": [2], "device": "CPU", "total_seconds": 20.0,
-        **{name: [0.5] * 4 for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
-    })  # fmt: skip
+    history = {
+        "status": "complete",
+        "epoch_seconds": [9.0, 1.0, 7.0, 3.0],
+        "resumed": [2],
+        "device": "CPU",
+        "total_seconds": 20.0,
+    }
+    history |= {name: [0.5] * 4 for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    monkeypatch.setattr("lab.training.run.train_run", lambda *run: history)
     monkeypatch.setattr("lab.training.run.for_run", lambda *run: (SETTINGS, arrays))
     from lab.training.run import train_here
 
