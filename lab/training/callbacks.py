@@ -126,7 +126,7 @@ class News(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressLines(keras.callbacks.Callback):
     """A bar with the time left, where there is a terminal to draw it on, and a line for each
     finished epoch.
 

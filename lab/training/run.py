@@ -125,7 +125,9 @@ def train_run(settings, arrays, output, quiet=False, news=None):
             trainer = engine.engine_for(settings, arrays, model)
             claim.find_checkpoint(engine.fitting(settings, record, trainer.model))
             recorder = interrupt.recorder = Recorder(claim, settings, record, output, trainer)
-            with contextlib.nullcontext() if quiet else callbacks.Progress(recorder) as progress:
+            with (
+                contextlib.nullcontext() if quiet else callbacks.ProgressLines(recorder) as progress
+            ):
                 # In the order in which they are called: each may rely on those before it.
                 followers = [
                     recorder,
