@@ -25,7 +25,7 @@ def fits(samples, truth, panels, title):
         axis.plot(*samples, "C1o", ms=4, label="samples")
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("x")
-        axis.grid(alpha=0.3)
+        axis.grid()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -52,7 +52,7 @@ def softmax(offsets, naive, shifted, overflow, title):
         overflow, color="C2", linestyle=":", label=f"exp overflows from c = {overflow:.1f} on"
     )
     axis.set(xlabel="offset c of all logits", ylabel="largest probability", ylim=(0, 1.03))
-    axis.grid(alpha=0.3)
+    axis.grid()
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -80,6 +80,6 @@ def discriminator(x, densities, probabilities, title):
         below.plot(x, density, style, label=name)
     below.set(xlabel="x", ylabel="density")
     for axis in (above, below):
-        axis.grid(alpha=0.3)
+        axis.grid()
         axis.legend(loc="upper left")
     return figure
