@@ -7,7 +7,7 @@ import unicodedata
 
 import numpy as np
 from cycler import cycler
-from matplotlib import color_sequences, font_manager, get_data_path, rcParams
+from matplotlib import color_sequences, font_manager, rcParams
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FaceFlags
 from matplotlib.lines import Line2D
@@ -38,16 +38,18 @@ INTERVAL = "95% confidence interval of the mean"
 BAND = {"color": "k", "alpha": 0.15, "linewidth": 0, "hatch": ""}
 ERROR_BAR = {"color": "k", "marker": "|", "markersize": 14, "linestyle": ""}
 PUBLISHED = {"color": "k", "marker": "x", "markersize": 8, "linestyle": "", "zorder": 3}
-_NAMED = 50  # classes at most along an axis
+_NAMED = 30  # classes at most along an axis
 _COLUMN = 30  # entries of a legend before it gets a second column
 
 
-def new_figure(width, height, title=None, layout="constrained"):
-    """An empty figure of so many inches, its title wrapped to its width."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
+def subplots(size, title, rows=1, columns=1, **options):
+    """A figure of a width and height in inches, its title wrapped to its width; and its axes, as
+    ``Figure.subplots`` gives them.
+    """
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     if title:
-        figure.suptitle(in_lines(title, int(10 * max(5, width))), fontsize=12)
-    return figure
+        figure.suptitle(in_lines(title, int(10 * max(5, size[0]))), fontsize=12)
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def tick(value, position=None):
@@ -59,7 +61,7 @@ def drawable(text):
     """Text in which all that no font of this machine has stands as Python would write it:
     "\\u732b".
     """
-    return "".join(sign if sign == "\n" or _has_font(sign) else ascii(sign)[1:-1] for sign in text)
+    return "".join(sign if _has_font(sign) else ascii(sign)[1:-1] for sign in text)
 
 
 def in_lines(text, letters=28):
@@ -67,10 +69,11 @@ def in_lines(text, letters=28):
     in lines of so many letters or half as many Chinese, Japanese or Korean signs;
     ``weight-decay=0`` stays in one line, if it can.
     """
-    text = drawable(text)
     if any(unicodedata.east_asian_width(sign) in "WF" for sign in text):
         letters //= 2
-    lines = [textwrap.fill(line, letters, break_on_hyphens=False) for line in text.split("\n")]
+    lines = [
+        textwrap.fill(drawable(line), letters, break_on_hyphens=False) for line in text.split("\n")
+    ]
     return "\n".join(lines).replace("$", r"\$")
 
 
@@ -118,6 +121,7 @@ def _signs_of(family):
     """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could
     be drawn.
     """
+    for_formulas = family.startswith(("cm", "STIX"))
     try:
         path = font_manager.findfont(
             font_manager.FontProperties(family=[family]), fallback_to_default=False
@@ -125,7 +129,6 @@ def _signs_of(family):
         font = font_manager.get_font(path)
     except (ValueError, OSError, RuntimeError):  # a broken one, or it is gone
         return frozenset()
-    for_formulas = str(path).startswith(get_data_path()) and "DejaVu" not in font.family_name
     if for_formulas or not font.scalable or FaceFlags.COLOR in font.face_flags:
         return frozenset()
     return frozenset(font.get_charmap())
@@ -162,7 +165,7 @@ def legend_beside(figure, looks):
     figure.set_figwidth(max(figure.get_figwidth(), 3 * width))
 
 
-def styles(names, looks=MARKERS, key="marker"):
+def styles(names, looks=MARKERS, key="marker", color="color"):
     """How each of some names is drawn: in a colour and with a marker, or a hatch; no two share
     both.
 
@@ -172,7 +175,7 @@ def styles(names, looks=MARKERS, key="marker"):
         Options of matplotlib.
     """
     return {
-        name: {"color": f"C{index % 10}", key: looks[index % len(looks)]}
+        name: {color: f"C{index % 10}", key: looks[index % len(looks)]}
         for index, name in enumerate(names)
     }
 
@@ -201,12 +204,11 @@ def name_classes(axis, classes, offset=0.0):
     there is room for, every second, third, ... one. Along the horizontal axis they are turned
     where they are words.
     """
-    step, many = math.ceil(len(classes) / _NAMED), len(classes) > MANY
+    step = math.ceil(len(classes) / _NAMED)
     names = [in_lines(shortened(name)) for name in classes[::step]]
-    look = {"fontsize": 7} if many else {}
+    look = {"fontsize": 7} if len(classes) > MANY else {}
     if axis.axis_name == "x" and max(map(len, names)) > 2:
-        look |= {"rotation": 90 if many else 45, "rotation_mode": "anchor"}
-        look |= {"horizontalalignment": "right", "verticalalignment": "center"}
+        look |= {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "center"}
     axis.set_ticks(np.arange(0, len(classes), step) + offset, names, **look)
 
 

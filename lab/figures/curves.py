@@ -14,8 +14,8 @@ from lab.figures.base import (
     frame,
     in_lines,
     legend_beside,
-    new_figure,
     styles,
+    subplots,
 )
 from models import CLASSIFIER, GAN
 
@@ -49,8 +49,7 @@ def learning_curve(curves, title):
         is not finite is left out.
     title : str
     """
-    figure = new_figure(7, 7, title)
-    axes = figure.subplots(2, sharex=True)
+    figure, axes = subplots((7, 7), title, 2, sharex=True)
     for axis, (quantity, metrics) in zip(axes, _quantities(curves).items()):
         for (name, metric), look, line in zip(metrics.items(), styles(metrics).values(), _LINES):
             _curve(axis, curves[metric], quantity, look | line | {"label": name})
@@ -80,8 +79,9 @@ def learning_curves(panels, title):
     """
     rows = math.ceil(len(panels) / _PANELS)
     columns = math.ceil(len(panels) / rows)
-    figure = new_figure(min(13, 5 + 3 * columns), 2 + 6 * rows, title)
-    grid = figure.subplots(2 * rows, columns, sharex=True, sharey="row", squeeze=False)
+    size = min(13, 5 + 3 * columns), 2 + 6 * rows
+    shared = {"sharex": True, "sharey": "row", "squeeze": False}
+    figure, grid = subplots(size, title, 2 * rows, columns, **shared)
     pairs = grid.reshape(rows, 2, columns).swapaxes(1, 2).reshape(-1, 2)  # a row for each panel
     for axis in pairs[len(panels) :].flat:
         axis.remove()

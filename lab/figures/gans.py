@@ -7,14 +7,8 @@ from PIL import ImageDraw, ImageOps
 
 from lab.figures.base import in_lines, legend_beside, styles, subplots
 from lab.figures.images import image_grid, sample_grid
+from lab.metrics.table import METRICS
 
-FOLLOWED = {
-    "distance": "mean distance of two samples",
-    "modes": "modes covered",
-    "present": "classes over 1%",
-    "seen": "classes seen",
-    "reverse_kl": "reverse KL [nats]",
-}
 SMALL, LARGE = 64, 128  # pixels: an image is enlarged to one side, and reduced to the other
 
 
@@ -94,14 +88,15 @@ def over_time(groups, of_data, title):
     Parameters
     ----------
     groups : dict of str to list of dict
-        By the name of a setting, for each of its runs: "epoch" and measures of `FOLLOWED`, each to
-        a list of float by epoch. Those that all of them have are drawn.
+        By the name of a setting, for each of its runs: "epoch" and metrics that have an axis, each
+        to a list of float by epoch. Those that all of them have are drawn.
     of_data : dict of str to float
         The same measures of real data; of those that are known.
     title : str
     """
     runs = [run for several in groups.values() for run in several]
-    names = [name for name in FOLLOWED if all(name in run for run in runs)]
+    known = [name for name in runs[0] if name in METRICS and all(name in run for run in runs)]
+    names = [name for name in known if METRICS[name].axis]
     looks = {name: {"color": look["color"]} for name, look in styles(groups).items()}
     real = {"color": "k", "linestyle": ":"}
     size = 8, 1 + 2.2 * len(names)
@@ -114,7 +109,7 @@ def over_time(groups, of_data, title):
         if of_data.get(name) is not None:
             axis.axhline(of_data[name], linewidth=1.5, **real)
         axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if name == "reverse_kl" else 0)
-        axis.set_ylabel(FOLLOWED[name])
+        axis.set_ylabel(METRICS[name].axis)
         axis.grid()
     axis.set_xlim(0, max(max(run["epoch"]) for run in runs) or 1)
     axis.set_xlabel("epoch")

@@ -1,13 +1,15 @@
 """Figures made of images, and of weights as images."""
 
 import math
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from lab.figures.base import DPI, in_lines, new_figure, shortened
+from lab.figures.base import DPI, in_lines, shortened, subplots
 
 ROWS, COLUMNS = 3, 5
 MEANS = 50  # classes, whose mean images are drawn
@@ -39,8 +41,8 @@ def image_grid(images, captions, columns, title, side=1.9, look=_GREY):
     """
     rows = max(1, math.ceil(len(images) / columns))
     tall = max((image.shape[0] / image.shape[1] for image in images), default=1)
-    figure = new_figure(columns * side, rows * (side * min(1, tall) + 0.5), title)
-    axes = figure.subplots(rows, columns, squeeze=False)
+    size = columns * side, rows * (side * min(1, tall) + 0.5)
+    figure, axes = subplots(size, title, rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     for axis, image in zip(axes.flat, images):
@@ -89,7 +91,7 @@ def predictions(several, title):
         left = -len(cells) % columns
         if left < 1 + len(seen.images):  # too few of a row: it begins the next one
             cells += [_BLANK] * left
-        cells.append((seen.picture, seen.name, seen.boxes))
+        cells.append((seen.picture, textwrap.fill(seen.name, 14), seen.boxes))
         cells += [(image, caption, []) for image, caption in zip(seen.images, seen.captions)]
     pictures, captions, boxes = zip(*cells)
     figure, axes = image_grid(pictures, captions, columns, title)
@@ -167,15 +169,14 @@ def filters(kernel, title):
     """
     pictures = _stretched(kernel)
     columns = min(len(pictures), FILTER_COLUMNS)
-    rows = math.ceil(len(pictures) / columns)
-    # One picture of all, with a line of white around each filter; every weight a square of whole
+    # One picture of all, with a line of white between filters; every weight a square of whole
     # pixels.
-    missing = rows * columns - len(pictures)
+    missing = -len(pictures) % columns
     padded = np.pad(pictures, ((0, missing), (1, 0), (1, 0), (0, 0)), constant_values=1)
-    sheet = np.pad(_tiled(padded, rows, columns), ((0, 1), (0, 1), (0, 0)), constant_values=1)
+    sheet = _tiled(padded, columns)
     height, width = sheet.shape[:2]
     inches = math.ceil(FILTERS_WIDTH / width) / DPI  # of a weight
-    figure = new_figure(width * inches, height * inches, layout=None)
+    figure = Figure(figsize=(width * inches, height * inches), dpi=DPI)
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
     axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -199,7 +200,7 @@ def sample_grid(images, rows=10, columns=10, zoom=2):
 
     Parameters
     ----------
-    images : uint8 array, shape (rows * columns, height, width, 1 or 3)
+    images : uint8 array, shape (n, height, width, 1 or 3), n >= rows * columns
     rows, columns : int
     zoom : float
         Pixels of the picture to one of an image.
@@ -208,14 +209,14 @@ def sample_grid(images, rows=10, columns=10, zoom=2):
     -------
     PIL.Image.Image
     """
-    sheet = _tiled(images, rows, columns)
+    sheet = _tiled(images[: rows * columns], columns)
     picture = Image.fromarray(255 - sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
     size = int(zoom * picture.width), int(zoom * picture.height)
     return picture.resize(size, Image.Resampling.BOX)
 
 
-def _tiled(images, rows, columns):
+def _tiled(images, columns):
     """Images as one, row by row."""
     _, height, width, channels = images.shape
-    tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return tiles.reshape(rows * height, columns * width, channels)
+    tiles = images.reshape(-1, columns, height, width, channels).swapaxes(1, 2)
+    return tiles.reshape(-1, columns * width, channels)

@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib import color_sequences
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import PercentFormatter
 
 from lab.figures.base import (
     BAND,
@@ -15,10 +14,10 @@ from lab.figures.base import (
     in_lines,
     legend_beside,
     name_classes,
-    new_figure,
     ranked_bars,
     shortened,
     styles,
+    subplots,
     write_cells,
 )
 
@@ -37,8 +36,7 @@ def class_counts(counts, classes, title):
     classes : sequence of str
     title : str
     """
-    figure = new_figure(9, 4, title)
-    axis = figure.subplots()
+    figure, axis = subplots((9, 4), title)
     looks = _looks(counts, classes)
     if len(classes) > MANY:
         order = np.argsort(-next(iter(counts.values())), kind="stable")
@@ -73,9 +71,8 @@ def label_counts(groups, spread, classes, title, label="class"):
     title, label : str
         Of the figure, and of its horizontal axis.
     """
-    figure = new_figure(8, 5, title)
-    axis = figure.subplots()
-    number, low, high = (np.broadcast_to(part, len(classes)) for part in spread)
+    figure, axis = subplots((8, 5), title)
+    number, low, high = spread
     places = np.arange(len(classes))
     axis.bar(places, high - low, 1, low, zorder=0, **BAND)
     axis.hlines(number, places - 0.5, places + 0.5, color="k", linewidth=1)
@@ -98,7 +95,8 @@ def label_counts(groups, spread, classes, title, label="class"):
 def _looks(names, classes):
     """How bars are drawn: thin ones without edges, which would hide their colour."""
     edges = {"edgecolor": "k", "linewidth": 0.5 if len(classes) <= MANY else 0}
-    return {name: look | edges for name, look in styles(names, HATCHES, "hatch").items()}
+    looks = styles(names, HATCHES, "hatch", "facecolor")
+    return {name: look | edges for name, look in looks.items()}
 
 
 def _bars(axis, heights, looks, errors):
@@ -124,13 +122,11 @@ def confusion(counts, classes, title):
     np.fill_diagonal(shares, 0)
     look = {"cmap": "Reds", "vmin": 0, "vmax": max(0.02, shares.max())}
     if len(classes) > MANY:
-        figure = new_figure(16, 8, title)
-        axis, beside = figure.subplots(1, 2, width_ratios=(5, 2))
+        figure, (axis, beside) = subplots((16, 8), title, 1, 2, width_ratios=(5, 2))
         drawn = axis.imshow(shares, extent=(0, len(classes), len(classes), 0), **look)
         _confused(beside, counts, classes)
     else:
-        figure = new_figure(8.5, 7, title)
-        axis = figure.subplots()
+        figure, axis = subplots((8.5, 7), title)
         drawn = axis.pcolormesh(shares, **look)
         axis.invert_yaxis()
         for index in range(len(classes)):
@@ -145,7 +141,7 @@ def confusion(counts, classes, title):
     name_classes(axis.yaxis, classes, offset=0.5)
     axis.set(xlabel="predicted", ylabel="true", aspect="equal")
     label = "mistakes: share of a row's images"
-    figure.colorbar(drawn, ax=axis, label=label, format=PercentFormatter(1), shrink=0.8)
+    figure.colorbar(drawn, ax=axis, label=label, format="{x:.2%}", shrink=0.8)
     return figure
 
 
@@ -173,14 +169,13 @@ def embedding(places, labels, classes, explained, title):
     explained : pair of float
         Share of the variance along each axis.
     """
-    figure = new_figure(7, 6, title)
-    axis = figure.subplots()
+    figure, axis = subplots((7, 6), title)
     frequency = np.bincount(labels, minlength=len(classes))
     shown = np.sort(np.argsort(-frequency, kind="stable")[:MANY])
     looks = {}
-    for rank, (index, look) in enumerate(styles(shown).items()):
+    for (index, look), color in zip(styles(shown).items(), 2 * CLASS_COLORS):
         points, name = places[labels == index], classes[index]
-        look["color"] = CLASS_COLORS[rank % len(CLASS_COLORS)]
+        look["color"] = color
         looks[shortened(name, 28)] = look
         axis.scatter(*points.T, s=14, linewidth=0, **look)
         if len(points):

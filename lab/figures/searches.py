@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from lab.figures.base import frame, new_figure, ranked_bars, tick
+from lab.figures.base import frame, ranked_bars, subplots, tick
 
 
 def search(trials, target, title):
@@ -18,13 +18,12 @@ def search(trials, target, title):
         looked for.
     title : str
     """
-    figure = new_figure(11, 4.8, title)
-    left, right = figure.subplots(1, 2)
     numbers, accuracies, parameters = np.array(
         [(one.number, one.accuracy, one.parameters) for one in trials], float
     ).T
     whole, reached = np.array([(one.whole, one.reached) for one in trials], bool).T
-    values, best = parameters if target else accuracies, best_so_far(trials, target)
+    figure, (left, right) = subplots((11, 4.8), title, 1, 2)
+    values = parameters if target else accuracies
     for look, name, chosen in (
         ("C0o", "reaches the target" if target else "trial", reached),
         ("C1s", "does not", whole & ~reached),
@@ -33,15 +32,22 @@ def search(trials, target, title):
         if chosen.any():
             left.plot(numbers[chosen], values[chosen], look, markersize=5, alpha=0.7, label=name)
             right.plot(parameters[chosen], accuracies[chosen], look, markersize=5, alpha=0.7)
-    seen = np.isfinite(best)
-    left.step(numbers[seen], best[seen], "C2", where="post", label="best so far")
-    right.step(*front(trials), "C3--", where="post", label="Pareto front")
+    costs = np.where(reached, parameters if target else -accuracies, np.inf)
+    best = np.abs(np.minimum.accumulate(costs))
+    left.step(
+        numbers, np.where(np.isfinite(best), best, np.nan), "C2", where="post", label="best so far"
+    )
+    small_first = np.argsort(np.where(whole, parameters, np.inf))[: whole.sum()]
+    front = np.maximum.accumulate(accuracies[small_first])
+    right.step(parameters[small_first], front, "C3--", where="post", label="Pareto front")
     left.set(xlabel="trial", ylabel="parameters" if target else "accuracy on held-out images")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="parameters", ylabel="accuracy on held-out images", xscale="log")
     _number_logarithmic(right.xaxis)
     right.tick_params(axis="x", labelsize=8)
-    shown = np.clip(accuracies, least_shown(trials) - 0.005, 1)
+    # Trials that hardly learn would squeeze all others if an axis reached down to them.
+    middle, most = np.median(accuracies[whole]), accuracies.max()
+    shown = np.clip(accuracies, middle - 2 * (most - middle) - 0.005, 1)
     frame(right, shown)
     if target:
         left.set_yscale("log")
@@ -62,38 +68,6 @@ def _number_logarithmic(scale):
     scale.set_minor_formatter(NullFormatter())
 
 
-def least_shown(trials):
-    """Below what accuracy trials, which hardly learn, would squeeze all others if an axis reached
-    down to them.
-    """
-    most = max(one.accuracy for one in trials)
-    middle = np.median(
-        [one.accuracy for one in trials if one.whole] or [one.accuracy for one in trials]
-    )
-    return middle - 2 * (most - middle)
-
-
-def best_so_far(trials, target):
-    """By trial, the best accuracy up to it or, with a target, the fewest parameters that reach it;
-    infinite before any does.
-    """
-    sign = 1 if target else -1  # the fewest parameters, or the most accuracy
-    costs = [one.parameters if target else -one.accuracy for one in trials]
-    reached = [one.reached for one in trials]
-    return sign * np.minimum.accumulate(np.where(reached, costs, np.inf))
-
-
-def front(trials):
-    """The corners of the line above which no whole trial lies: arrays of their parameters and
-    accuracies.
-    """
-    corners = []
-    for trial in sorted(trials, key=lambda one: (one.parameters, -one.accuracy)):
-        if trial.whole and (not corners or trial.accuracy > corners[-1][1]):
-            corners.append((trial.parameters, trial.accuracy))
-    return np.array(corners, float).reshape(-1, 2).T
-
-
 def importances(shares, title):
     """Bars: the share of each parameter of a search in the spread of its outcome.
 
@@ -103,8 +77,7 @@ def importances(shares, title):
         By the parameter's name; their sum is 1.
     title : str
     """
-    figure = new_figure(7.5, 1.5 + 0.3 * len(shares), title)
-    axis = figure.subplots()
+    figure, axis = subplots((7.5, 1.5 + 0.3 * len(shares)), title)
     names = sorted(shares, key=shares.get, reverse=True)
     words = [name.replace("_", " ") for name in names]
     ranked_bars(axis, words, [shares[name] for name in names], "%.2f")

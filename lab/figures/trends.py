@@ -17,9 +17,10 @@ from lab.figures.base import (
     tick,
     write_cells,
 )
+from lab.metrics.table import METRICS
 
 _WIDEST = 0.04  # fraction of an axis for points of the same number, which stand side by side
-METRICS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+_SHOWN = "val_accuracy", "val_loss"  # above each other
 _INTERRUPTED = {"markerfacecolor": "w", "linestyle": "", "zorder": 3}
 
 
@@ -40,7 +41,7 @@ def trend(axes, series, title):
     if len(series) == 1:  # which needs no name
         series = {"ours": next(iter(series.values()))}
     several = [*series.values()]
-    repeated = any(np.isfinite(one[metric][1]).any() for one in several for metric in METRICS)
+    repeated = any(np.isfinite(one[metric][1]).any() for one in several for metric in _SHOWN)
     looks = styles(series)
     shared = {"sharex": "col", "sharey": "row", "squeeze": False}
     figure, grid = subplots((5 + 3 * len(axes), 8), title, 2, len(axes), **shared)
@@ -53,12 +54,12 @@ def trend(axes, series, title):
         scale.set_major_formatter(tick)
         if repeated:
             places = _side_by_side(scale.get_transform(), places)
-        for axis, metric in zip(grid[:, index], METRICS):
+        for axis, metric in zip(grid[:, index], _SHOWN):
             for one, x, look in zip(several, places, looks.values()):
                 _line(axis, x, one, metric, look)
             axis.grid()
-    for axis, (metric, label) in zip(grid[:, 0], METRICS.items()):
-        axis.set_ylabel(label)
+    for axis, metric in zip(grid[:, 0], _SHOWN):
+        axis.set_ylabel(METRICS[metric].axis)
         means, half_widths = np.hstack([one[metric] for one in several])
         # No error bar counts for more than the means are apart.
         bars = np.minimum(np.nan_to_num(half_widths), np.nanmax(means) - np.nanmin(means) or np.inf)
