@@ -121,7 +121,7 @@ def _signs_of(family):
     """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could
     be drawn.
     """
-    for_formulas = family.startswith(("cm", "STIX"))
+    not_for_text = family.startswith(("cm", "STIX", "Last Resort"))
     try:
         path = font_manager.findfont(
             font_manager.FontProperties(family=[family]), fallback_to_default=False
@@ -129,7 +129,7 @@ def _signs_of(family):
         font = font_manager.get_font(path)
     except (ValueError, OSError, RuntimeError):  # a broken one, or it is gone
         return frozenset()
-    if for_formulas or not font.scalable or FaceFlags.COLOR in font.face_flags:
+    if not_for_text or not font.scalable or FaceFlags.COLOR in font.face_flags:
         return frozenset()
     return frozenset(font.get_charmap())
 

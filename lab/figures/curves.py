@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from lab.figures.base import (
@@ -53,11 +52,10 @@ def learning_curve(curves, title):
     for axis, (quantity, metrics) in zip(axes, _quantities(curves).items()):
         for (name, metric), look, line in zip(metrics.items(), styles(metrics).values(), _LINES):
             _curve(axis, curves[metric], quantity, look | line | {"label": name})
-        handles, _ = axis.get_legend_handles_labels()
         if axis is axes[0] and axis.collections:
-            handles.append(Patch(**BAND, label=_BANDS))
+            axis.fill_between([], [], label=_BANDS, **BAND)
         _frame([axis], quantity, 6)
-        axis.legend(handles=handles, loc="best")
+        axis.legend()
     axes[1].set_xlabel("epoch")
     return figure
 
@@ -89,13 +87,12 @@ def learning_curves(panels, title):
     drawn = [pair for settings in panels.values() for pair in settings.values()]
     quantities = _quantities(drawn[0][0])
     looks = styles(dict.fromkeys(name for settings in panels.values() for name in settings))
-    shifts = dict(zip(looks, np.linspace(0, 1, len(looks), endpoint=False)))
     for axes, (quantity, metrics) in zip(pairs.T, quantities.items()):
         for axis, settings in zip(axes, panels.values()):
             for name, (curves, published) in settings.items():
-                look = looks[name]
+                look, shift = looks[name], [*looks].index(name) / len(looks)
                 for metric, line, cross in zip(metrics.values(), _LINES, _CROSSES.values()):
-                    _curve(axis, curves[metric], quantity, look | line, shifts[name])
+                    _curve(axis, curves[metric], quantity, look | line, shift)
                     values = np.array([row.get(metric) for row in published.values()], float)
                     axis.plot([*published], values, **cross | {"color": look["color"]})
         _frame(axes, quantity, 6 if len(panels) < 3 else 3)

@@ -95,9 +95,9 @@ def over_time(groups, of_data, title):
     title : str
     """
     runs = [run for several in groups.values() for run in several]
-    known = [name for name in runs[0] if name in METRICS and all(name in run for run in runs)]
-    names = [name for name in known if METRICS[name].axis]
-    looks = {name: {"color": look["color"]} for name, look in styles(groups).items()}
+    common = [name for name in runs[0] if all(name in run for run in runs)]
+    names = [name for name in common if name in METRICS and METRICS[name].axis]
+    looks = styles(groups, "-", "linestyle")
     real = {"color": "k", "linestyle": ":"}
     size = 8, 1 + 2.2 * len(names)
     figure, axes = subplots(size, title, len(names), sharex=True, squeeze=False)
@@ -108,7 +108,7 @@ def over_time(groups, of_data, title):
                 axis.plot(run["epoch"], values, linewidth=1, alpha=0.7, **looks[group])
         if of_data.get(name) is not None:
             axis.axhline(of_data[name], linewidth=1.5, **real)
-        axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if name == "reverse_kl" else 0)
+        axis.set_ylim(bottom=min(0, axis.dataLim.y0))
         axis.set_ylabel(METRICS[name].axis)
         axis.grid()
     axis.set_xlim(0, max(max(run["epoch"]) for run in runs) or 1)

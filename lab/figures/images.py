@@ -41,7 +41,8 @@ def image_grid(images, captions, columns, title, side=1.9, look=_GREY):
     """
     rows = max(1, math.ceil(len(images) / columns))
     tall = max((image.shape[0] / image.shape[1] for image in images), default=1)
-    size = columns * side, rows * (side * min(1, tall) + 0.5)
+    room = 0.5 if captions else 0.1
+    size = columns * side, rows * (side * min(1, tall) + room)
     figure, axes = subplots(size, title, rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
@@ -128,8 +129,8 @@ def neighbours(images, nearest, title):
     nearest : uint8 array, shape (n, neighbours, height, width, channels)
     title : str
     """
-    rows = np.concatenate([images[np.newaxis], nearest.swapaxes(0, 1)])
-    figure, axes = image_grid([*np.concatenate(rows)], [], len(images), title, 1.1)
+    pictures = np.concatenate([images, *nearest.swapaxes(0, 1)])
+    figure, axes = image_grid(pictures, [], len(images), title, 1.1)
     for row, axis in enumerate(axes[:, 0]):
         axis.set_ylabel(f"nearest {row}" if row else "sample", fontsize=9)
     return figure

@@ -75,7 +75,8 @@ def label_counts(groups, spread, classes, title, label="class"):
     number, low, high = spread
     places = np.arange(len(classes))
     axis.bar(places, high - low, 1, low, zorder=0, **BAND)
-    axis.hlines(number, places - 0.5, places + 0.5, color="k", linewidth=1)
+    numbers = np.full(len(classes), number)
+    axis.hlines(numbers, places - 0.5, places + 0.5, color="k", linewidth=1)
     looks = _looks(groups, classes)
     means, errors = {}, {}
     for name, (mean, half_width) in groups.items():

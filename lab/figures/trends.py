@@ -38,11 +38,9 @@ def trend(axes, series, title):
         points are drawn as rings; perhaps "published", with arrays "val_accuracy" and "val_loss".
     title : str
     """
-    if len(series) == 1:  # which needs no name
-        series = {"ours": next(iter(series.values()))}
     several = [*series.values()]
     repeated = any(np.isfinite(one[metric][1]).any() for one in several for metric in _SHOWN)
-    looks = styles(series)
+    looks = styles(series if len(series) > 1 else ["ours"])
     shared = {"sharex": "col", "sharey": "row", "squeeze": False}
     figure, grid = subplots((5 + 3 * len(axes), 8), title, 2, len(axes), **shared)
     for index, (label, logarithmic) in enumerate(axes):
@@ -81,14 +79,14 @@ def _side_by_side(scale, several):
     """Places of the points of several lines: a little beside each other where they have the same
     number, so that error bars do not hide each other.
     """
-    numbers, counts = np.unique(np.concatenate([np.unique(x) for x in several]), return_counts=True)
-    equal = numbers[counts > 1]
+    every = np.concatenate([np.unique(x) for x in several])
+    numbers, counts = np.unique(every, return_counts=True)
     width = np.ptp(scale.transform(numbers)) * min(0.01, _WIDEST / len(several))
     shifted = []
     for index, x in enumerate(several):
         shift = (index - (len(several) - 1) / 2) * width
         beside = scale.inverted().transform(scale.transform(x) + shift)
-        shifted.append(np.where(np.isin(x, equal), beside, x))
+        shifted.append(np.where(np.isin(x, numbers[counts > 1]), beside, x))
     return shifted
 
 
