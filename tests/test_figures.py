@@ -823,7 +823,7 @@ def fonts(monkeypatch):
     ours = [entry for entry in manager.ttflist if entry.fname.startswith(get_data_path())]
     monkeypatch.setattr(manager, "ttflist", ours)
     monkeypatch.setitem(rcParams, "font.family", ["sans-serif"])
-    caches = base._has_font, base._signs_of, figures.class_names
+    caches = [one for one in vars(base).values() if hasattr(one, "cache_clear")]
 
     def install(signs, path):
         names = {ord(sign): f"u{ord(sign):x}" for sign in signs}

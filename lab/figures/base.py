@@ -109,7 +109,7 @@ def _has_font(sign):
     need be.
     """
     families = rcParams["font.family"]
-    for font in [*families, *sorted({entry.name for entry in font_manager.fontManager.ttflist})]:
+    for font in [*families, *sorted(font_manager.get_font_names())]:
         if ord(sign) in _signs_of(font):
             rcParams["font.family"] = [*dict.fromkeys([*families, font])]
             return True
@@ -118,9 +118,8 @@ def _has_font(sign):
 
 @functools.cache
 def _signs_of(family):
-    """The signs that a font has, as numbers; of fonts for formulas or in colours, none that could
-    be drawn.
-    """
+    """The signs that a font has, as numbers; none, if it is not for text, in colours or broken."""
+    # Those of matplotlib that are for formulas, and one that draws a box for every sign.
     not_for_text = family.startswith(("cm", "STIX", "Last Resort"))
     try:
         path = font_manager.findfont(
@@ -181,12 +180,12 @@ def styles(names, looks=MARKERS, key="marker", color="color"):
 
 
 def ends(mean, half_width, quantity):
-    """Both ends of an interval, as far as they are possible: no accuracy above 1, nothing below 0
-    that is never below it.
+    """Both ends of intervals, as far as they are possible: no accuracy above 1, nothing below 0
+    that is never below it. An array of shape (2, n).
     """
     most = 1 if "accuracy" in quantity else np.inf
     least = -np.inf if (mean < 0).any() else 0  # as a saturating generator's loss
-    return np.clip(mean - half_width, least, most), np.clip(mean + half_width, least, most)
+    return np.clip([mean - half_width, mean + half_width], least, most)
 
 
 def frame(axis, values):

@@ -143,8 +143,8 @@ def _frame(axes, quantity, most):
         axis.set_xticks([1, *ticks[(ticks > 1) & (ticks <= last)]])
         axis.set_yscale(_scale(quantity, shown))
         frame(axis, shown)
-        if axis.get_subplotspec().is_first_col():
-            axis.set_ylabel(quantity)
+        axis.set_ylabel(quantity)
+        axis.label_outer()
         if flat:
             _mark_first(axis)
 
@@ -166,8 +166,7 @@ def _mark_first(axis):
             axis.plot(1, edge, "v^"[edge], transform=at_edge, **look)
         if beyond:
             text = f"epoch 1: {_in_words({line.get_label(): firsts[line] for line in beyond})}"
-            look = {"verticalalignment": ("bottom", "top")[edge], "fontsize": 8}
-            look["bbox"] = {"facecolor": "w", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+            look = {"va": ("bottom", "top")[edge], "fontsize": 8, "backgroundcolor": "w"}
             axis.annotate(text, (1, edge), (8, (6, -6)[edge]), at_edge, "offset points", **look)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lab.figures.base import DPI, in_lines, shortened, subplots
 
@@ -29,6 +29,7 @@ def image_grid(images, captions, columns, title, side=1.9, look=_GREY):
     captions : sequence of str
         Above the images, of the first ones if there are fewer.
     columns : int
+        At most.
     title : str
     side : float
         Inches of an image's longer side, about.
@@ -39,7 +40,8 @@ def image_grid(images, captions, columns, title, side=1.9, look=_GREY):
     -------
     matplotlib.figure.Figure, array of matplotlib.axes.Axes of shape (rows, columns)
     """
-    rows = max(1, math.ceil(len(images) / columns))
+    columns = min(columns, len(images)) or 1
+    rows = math.ceil(len(images) / columns) or 1
     tall = max((image.shape[0] / image.shape[1] for image in images), default=1)
     room = 0.5 if captions else 0.1
     size = columns * side, rows * (side * min(1, tall) + room)
@@ -62,9 +64,7 @@ def examples(images, captions, title):
     captions : list of str
     title : str
     """
-    images = images[: ROWS * COLUMNS]
-    columns = min(max(1, len(images)), COLUMNS)
-    figure, _ = image_grid(images, captions, columns, title)
+    figure, _ = image_grid(images[: ROWS * COLUMNS], captions, COLUMNS, title)
     return figure
 
 
@@ -86,16 +86,15 @@ def predictions(several, title):
     several : list of Seen
     title : str
     """
-    columns = min(_CELLS, sum(1 + len(seen.images) for seen in several))
     cells = []  # image, caption, boxes
     for seen in several:
-        left = -len(cells) % columns
+        left = -len(cells) % _CELLS
         if left < 1 + len(seen.images):  # too few of a row: it begins the next one
             cells += [_BLANK] * left
         cells.append((seen.picture, textwrap.fill(seen.name, 14), seen.boxes))
         cells += [(image, caption, []) for image, caption in zip(seen.images, seen.captions)]
     pictures, captions, boxes = zip(*cells)
-    figure, axes = image_grid(pictures, captions, columns, title)
+    figure, axes = image_grid(pictures, captions, _CELLS, title)
     for axis, found in zip(axes.flat, boxes):
         axis.set_frame_on(len(found) > 0)
         for left, top, *size in found:
@@ -114,8 +113,8 @@ def class_means(means, classes, title):
         At least as many; the first are named.
     title : str
     """
-    columns, side = (min(len(means), 5), 1.9) if len(means) <= 10 else (10, 1.1)
-    names = [shortened(name) for name in classes[: len(means)]]
+    columns, side = (5, 1.9) if len(means) <= 10 else (10, 1.1)
+    names = [shortened(name) for name in classes]
     figure, _ = image_grid(means.astype(np.uint8), names, columns, title, side)
     return figure
 
@@ -176,8 +175,8 @@ def filters(kernel, title):
     padded = np.pad(pictures, ((0, missing), (1, 0), (1, 0), (0, 0)), constant_values=1)
     sheet = _tiled(padded, columns)
     height, width = sheet.shape[:2]
-    inches = math.ceil(FILTERS_WIDTH / width) / DPI  # of a weight
-    figure = Figure(figsize=(width * inches, height * inches), dpi=DPI)
+    zoom = math.ceil(FILTERS_WIDTH / width)
+    figure = Figure((width * zoom / DPI, height * zoom / DPI), DPI)
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
     axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -212,8 +211,7 @@ def sample_grid(images, rows=10, columns=10, zoom=2):
     """
     sheet = _tiled(images[: rows * columns], columns)
     picture = Image.fromarray(255 - sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
-    size = int(zoom * picture.width), int(zoom * picture.height)
-    return picture.resize(size, Image.Resampling.BOX)
+    return ImageOps.scale(picture, zoom, Image.Resampling.BOX)
 
 
 def _tiled(images, columns):

@@ -40,7 +40,7 @@ def class_counts(counts, classes, title):
     looks = _looks(counts, classes)
     if len(classes) > MANY:
         order = np.argsort(-next(iter(counts.values())), kind="stable")
-        classes = [classes[index] for index in order]
+        classes = np.array(classes)[order]
         edges = np.arange(len(classes) + 1) - 0.5
         for name, look in looks.items():
             axis.stairs(counts[name][order], edges, fill=True, alpha=0.7, **look)
@@ -75,8 +75,7 @@ def label_counts(groups, spread, classes, title, label="class"):
     number, low, high = spread
     places = np.arange(len(classes))
     axis.bar(places, high - low, 1, low, zorder=0, **BAND)
-    numbers = np.full(len(classes), number)
-    axis.hlines(numbers, places - 0.5, places + 0.5, color="k", linewidth=1)
+    axis.hlines(number + 0 * places, places - 0.5, places + 0.5, color="k", linewidth=1)
     looks = _looks(groups, classes)
     means, errors = {}, {}
     for name, (mean, half_width) in groups.items():

@@ -34,9 +34,7 @@ def search(trials, target, title):
             right.plot(parameters[chosen], accuracies[chosen], look, markersize=5, alpha=0.7)
     costs = np.where(reached, parameters if target else -accuracies, np.inf)
     best = np.abs(np.minimum.accumulate(costs))
-    left.step(
-        numbers, np.where(np.isfinite(best), best, np.nan), "C2", where="post", label="best so far"
-    )
+    left.step(numbers, best, "C2", where="post", label="best so far")
     small_first = np.argsort(np.where(whole, parameters, np.inf))[: whole.sum()]
     front = np.maximum.accumulate(accuracies[small_first])
     right.step(parameters[small_first], front, "C3--", where="post", label="Pareto front")

@@ -94,13 +94,12 @@ def _line(axis, x, one, metric, look):
     """Draw a series by rising x, with error bars as far as they are possible."""
     order = np.argsort(x)
     mean, half_width = one[metric]
-    low, high = ends(mean, half_width, metric)
-    bars = [(mean - low)[order], (high - mean)[order]]
+    bars = np.abs(ends(mean, half_width, metric) - mean)[:, order]
     axis.errorbar(x[order], mean[order], bars, capsize=3, elinewidth=1, **look)
     cut = one["interrupted"]
     axis.plot(x[cut], mean[cut], **look | _INTERRUPTED)
     if "published" in one:
-        cross = PUBLISHED | {"color": look["color"], "markeredgewidth": 1.5}
+        cross = PUBLISHED | {"color": look["color"]}
         axis.plot(x, one["published"][metric], **cross)
 
 
