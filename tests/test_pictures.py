@@ -269,10 +269,12 @@ def test_on_the_sheet_of_pictures_nothing_lies_upon_anything_else(counts):
         )
     figure = figures.predictions(several, "What a run saw: the first 15 of 1,000 pictures")
     figure.draw_without_rendering()
-    texts = [*figure.texts, *(axis.xaxis.label for axis in figure.axes)]
+    shown = [axis for axis in figure.axes if axis.title.get_text()]
+    texts = [*figure.texts, *(axis.title for axis in shown)]
     boxes = [text.get_window_extent() for text in texts if text.get_text()]
-    boxes += [axis.get_window_extent() for axis in figure.axes]
-    assert len(figure.axes) == len(counts) + sum(counts)
+    boxes += [axis.get_window_extent() for axis in shown]
+    assert len(shown) == len(counts) + sum(counts)
+    assert sum(axis.get_frame_on() for axis in shown) == len(counts)
     for number, box in enumerate(boxes):
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
         assert not any(

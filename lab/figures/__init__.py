@@ -8,7 +8,7 @@ import_matplotlib()
 # isort: split
 from lab.figures.base import MANY, class_names, shortened
 from lab.figures.curves import learning_curve, learning_curves
-from lab.figures.gans import captioned, over_time, sample_grid, samples, strip
+from lab.figures.gans import captioned, over_time, samples, strip
 from lab.figures.images import (
     COLUMNS,
     MEANS,
@@ -20,6 +20,7 @@ from lab.figures.images import (
     first_layer,
     neighbours,
     predictions,
+    sample_grid,
 )
 from lab.figures.numbers import class_counts, confusion, embedding, label_counts
 from lab.figures.searches import importances, search

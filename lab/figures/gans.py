@@ -1,14 +1,12 @@
 """Figures of a GAN's samples, images or points, and of what is measured of them over time."""
 
-import math
-
 import numpy as np
-from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
-from PIL import Image, ImageDraw, ImageOps
+from PIL import ImageDraw, ImageOps
 
-from lab.figures.base import legend_beside, new_figure, short_lines, styles, with_legend
+from lab.figures.base import in_lines, legend_beside, styles, subplots
+from lab.figures.images import image_grid, sample_grid
 from lab.metrics.table import METRICS
 
 SMALL, LARGE = 64, 128  # pixels: an image is enlarged to one side, and reduced to the other
@@ -30,55 +28,12 @@ def samples(generated, modes, title=None):
     -------
     PIL.Image.Image or matplotlib.figure.Figure
     """
-    return (
-        points(generated, *modes, title)
-        if generated.ndim == 2
-        else sample_grid(generated[:100], zoom=_zoom(generated))
-    )
-
-
-def _zoom(images):
-    side = max(images.shape[1:3])
-    return SMALL // side or min(1, LARGE / side)
-
-
-def sample_grid(images, rows=10, columns=10, zoom=2):
-    """Tile images into one picture, row by row, so many times as large, grey ones dark on white as
-    in all figures.
-
-    Parameters
-    ----------
-    images : uint8 array, shape (rows * columns, height, width, 1 or 3)
-    rows, columns : int
-    zoom : float
-        Pixels of the picture to one of an image.
-
-    Returns
-    -------
-    PIL.Image.Image
-    """
-    _, height, width, channels = images.shape
-    tiles = images.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    sheet = tiles.reshape(rows * height, columns * width, channels)
-    picture = Image.fromarray(255 - sheet[..., 0] if channels == 1 else sheet)
-    return picture.resize(
-        (int(zoom * picture.width), int(zoom * picture.height)), Image.Resampling.BOX
-    )
-
-
-def points(places, centres, radius, title):
-    """A scatter plot of generated points, and a circle around each centre.
-
-    Parameters
-    ----------
-    places : float array, shape (n, 2)
-    centres : float array, shape (modes, 2)
-    radius : float
-        Of what is near a centre.
-    """
-    figure = new_figure(4, 4, title)
-    axis = figure.subplots()
-    axis.plot(*places.T, "C0.", ms=2, alpha=0.4)
+    if generated.ndim > 2:
+        side = max(generated.shape[1:3])
+        return sample_grid(generated, zoom=SMALL // side or min(1, LARGE / side))
+    centres, radius = modes
+    figure, axis = subplots((4, 4), title)
+    axis.plot(*generated.T, "C0.", ms=2, alpha=0.4)
     for centre in centres:
         axis.add_patch(Circle(centre, radius, edgecolor="k", facecolor="none", zorder=3))
     side = 1.5 * np.abs(centres).max()
@@ -115,22 +70,14 @@ def strip(rows, epochs, title):
     epochs : sequence of int
     title : str
     """
-    pictures = [picture for row in rows.values() for picture in row]
     wraps = len(rows) == 1 and len(epochs) > 4
     columns = 3 if wraps else len(epochs)
-    lines, side = math.ceil(len(pictures) / columns), min(3.2, 15.6 / columns)
-    height = side * len(pictures[0]) / len(pictures[0][0])
-    figure = new_figure(columns * side, lines * (height + (0.2 if wraps else 0)) + 0.6, title)
-    figure.get_layout_engine().set(wspace=0.03)
-    axes = figure.subplots(lines, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[], frame_on=False)
-    for index, (axis, picture) in enumerate(zip(axes.flat, pictures)):
-        axis.imshow(picture)
-        if wraps or index < columns:
-            axis.set_title(f"epoch {epochs[index]}", fontsize=10)
+    side = min(3.2, 15.6 / columns)
+    pictures = [picture for row in rows.values() for picture in row]
+    captions = [f"epoch {epoch}" for epoch in epochs]
+    figure, axes = image_grid(pictures, captions, columns, title, side)
     for axis, name in zip(axes[:, 0], () if wraps else rows):
-        axis.set_ylabel(short_lines(name, int(height * 11)), fontsize=10)
+        axis.set_ylabel(in_lines(name, int(11 * side)), fontsize=10)
     return figure
 
 
@@ -141,33 +88,31 @@ def over_time(groups, of_data, title):
     Parameters
     ----------
     groups : dict of str to list of dict
-        By the name of a setting, for each of its runs: "epoch" and metrics that have an axis, each to
-        a list of float by epoch. Those that all of them have are drawn.
+        By the name of a setting, for each of its runs: "epoch" and metrics that have an axis, each
+        to a list of float by epoch. Those that all of them have are drawn.
     of_data : dict of str to float
         The same measures of real data; of those that are known.
     title : str
     """
     runs = [run for several in groups.values() for run in several]
-    known = [name for name in runs[0] if name in METRICS and all(name in run for run in runs)]
-    names = [name for name in known if METRICS[name].axis]
-    looks = {name: {"color": look["color"]} for name, look in styles(groups).items()}
-    handles = {name: Line2D([], [], **look) for name, look in looks.items()}
-    handles |= {"real data": Line2D([], [], color="k", linestyle=":")} if of_data else {}
-    figure = with_legend(handles, title, height=1 + 2.2 * len(names))
-    legend_beside(figure, handles)
-    axes = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
-    for axis, name in zip(axes, names):
+    common = [name for name in runs[0] if all(name in run for run in runs)]
+    names = [name for name in common if name in METRICS and METRICS[name].axis]
+    looks = styles(groups, "-", "linestyle")
+    real = {"color": "k", "linestyle": ":"}
+    size = 8, 1 + 2.2 * len(names)
+    figure, axes = subplots(size, title, len(names), sharex=True, squeeze=False)
+    for axis, name in zip(axes[:, 0], names):
         for group, several in groups.items():
             for run in several:
-                axis.plot(
-                    run["epoch"], np.array(run[name], float), linewidth=1, alpha=0.7, **looks[group]
-                )
+                values = np.array(run[name], float)
+                axis.plot(run["epoch"], values, linewidth=1, alpha=0.7, **looks[group])
         if of_data.get(name) is not None:
-            axis.axhline(of_data[name], color="k", linestyle=":", linewidth=1.5)
-        axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if name == "reverse_kl" else 0)
+            axis.axhline(of_data[name], linewidth=1.5, **real)
+        axis.set_ylim(bottom=min(0, axis.dataLim.y0))
         axis.set_ylabel(METRICS[name].axis)
-        axis.grid(alpha=0.3)
-    axes[-1].set_xlim(0, max(max(run["epoch"]) for run in runs) or 1)
-    axes[-1].set_xlabel("epoch")
-    axes[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+        axis.grid()
+    axis.set_xlim(0, max(max(run["epoch"]) for run in runs) or 1)
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    legend_beside(figure, looks | ({"real data": real} if of_data else {}))
     return figure

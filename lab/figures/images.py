@@ -5,21 +5,54 @@ import textwrap
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image, ImageOps
 
-from lab.figures.base import DPI, letters_in, literal, new_figure, shortened, wrapped
+from lab.figures.base import DPI, in_lines, shortened, subplots
 
 ROWS, COLUMNS = 3, 5
-WIDEST, PICTURE, CELL, LINE, _GAP = (
-    13,
-    1.9,
-    1.0,
-    0.18,
-    0.12,
-)  # inches: of a sheet of pictures, and what is on it
 MEANS = 50  # classes, whose mean images are drawn
 UNITS = 100  # of a dense layer, whose weights are drawn
-FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at most
+FILTER_COLUMNS, FILTERS_WIDTH = 16, 1200  # filters to a row, and pixels that a row takes at least
+_CELLS = 8  # pictures, and images of what was found in them, to a row at most
+_BLANK = np.full((1, 1, 3), 255, np.uint8), "", []
+_GREY = {"cmap": "gray_r", "vmin": 0, "vmax": 255}
+
+
+def image_grid(images, captions, columns, title, side=1.9, look=_GREY):
+    """A figure of images in rows, and its axes.
+
+    Parameters
+    ----------
+    images : sequence of array, shape (height, width, 1 or 3)
+    captions : sequence of str
+        Above the images, of the first ones if there are fewer.
+    columns : int
+        At most.
+    title : str
+    side : float
+        Inches of an image's longer side, about.
+    look : dict
+        Of images with one channel: options of ``imshow``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure, array of matplotlib.axes.Axes of shape (rows, columns)
+    """
+    columns = min(columns, len(images)) or 1
+    rows = math.ceil(len(images) / columns) or 1
+    tall = max((image.shape[0] / image.shape[1] for image in images), default=1)
+    room = 0.5 if captions else 0.1
+    size = columns * side, rows * (side * min(1, tall) + room)
+    figure, axes = subplots(size, title, rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], frame_on=False)
+    for axis, image in zip(axes.flat, images):
+        axis.imshow(image, **look)
+    for axis, caption in zip(axes.flat, captions):
+        axis.set_title(in_lines(caption, int(12 * side)), fontsize=9)
+    return figure, axes
 
 
 def examples(images, captions, title):
@@ -31,16 +64,7 @@ def examples(images, captions, title):
     captions : list of str
     title : str
     """
-    count = max(1, min(len(images), ROWS * COLUMNS))
-    rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
-    longest = max(
-        (letters_in(line) for caption in captions for line in caption.split("\n")), default=0
-    )
-    wide, tall = _cell(images)
-    figure = new_figure(
-        max(columns * max(1.7 * wide, longest * 0.08), 5), rows * (1.7 * tall + 0.25) + 0.5, title
-    )
-    _captioned(figure.subplots(rows, columns, squeeze=False), images, captions, 9)
+    figure, _ = image_grid(images[: ROWS * COLUMNS], captions, COLUMNS, title)
     return figure
 
 
@@ -55,77 +79,28 @@ class Seen(NamedTuple):
 
 
 def predictions(several, title):
-    """Pictures with a box around each thing that was found, beside images of these, in two rows if
-    they are many.
+    """Framed pictures with a box around each thing that was found, and after each images of these.
 
     Parameters
     ----------
     several : list of Seen
     title : str
     """
-    blocks = [_Block(seen) for seen in several]
-    rows = [[blocks[0]]]
-    for block in blocks[1:]:
-        if sum(one.width for one in rows[-1]) + block.width <= WIDEST:
-            rows[-1].append(block)
-        else:
-            rows.append([block])
-    width = max(4, *(sum(block.width for block in row) for row in rows)) + _GAP
-    top = 0.2 + 0.2 * len(wrapped(title, width).split("\n"))
-    height = top + sum(max(block.height for block in row) for row in rows)
-    figure = new_figure(width, height, layout=None)
-    figure.suptitle(wrapped(title, width), fontsize=12, y=1 - 0.1 / height, va="top")
-    for row in rows:
-        left = _GAP
-        for block in row:
-            block.draw(figure, left, top)
-            left += block.width
-        top += max(block.height for block in row)
+    cells = []  # image, caption, boxes
+    for seen in several:
+        left = -len(cells) % _CELLS
+        if left < 1 + len(seen.images):  # too few of a row: it begins the next one
+            cells += [_BLANK] * left
+        cells.append((seen.picture, textwrap.fill(seen.name, 14), seen.boxes))
+        cells += [(image, caption, []) for image, caption in zip(seen.images, seen.captions)]
+    pictures, captions, boxes = zip(*cells)
+    figure, axes = image_grid(pictures, captions, _CELLS, title)
+    for axis, found in zip(axes.flat, boxes):
+        axis.set_frame_on(len(found) > 0)
+        for left, top, *size in found:
+            corner = left - 0.5, top - 0.5  # of a pixel, whose centre matplotlib counts from
+            axis.add_patch(Rectangle(corner, *size, edgecolor="C1", facecolor="none"))
     return figure
-
-
-class _Block:
-    """A picture and images beside it, in inches."""
-
-    def __init__(self, seen):
-        self.seen = seen
-        height, width = seen.picture.shape[:2]
-        self.picture = PICTURE * np.array([width, height]) / max(width, height)
-        self.columns = max(min(len(seen.images), 3), math.ceil(len(seen.images) / 2))
-        self.width = PICTURE + self.columns * CELL + 3 * _GAP
-        self.height = (
-            LINE
-            + max(self.picture[1], math.ceil(len(seen.images) / self.columns) * (CELL + LINE))
-            + _GAP
-        )
-
-    def draw(self, figure, left, top):
-        inches = figure.get_size_inches()
-        seen = self.seen
-
-        def axis_at(left, top, size):
-            return figure.add_axes(
-                (left / inches[0], 1 - (top + size[1]) / inches[1], *(size / inches))
-            )
-
-        figure.text(
-            left / inches[0],
-            1 - (top + LINE / 2) / inches[1],
-            literal(seen.name),
-            fontsize=9,
-            va="center",
-        )
-        axis = axis_at(left, top + LINE, self.picture)
-        axis.imshow(seen.picture, extent=(0, seen.picture.shape[1], seen.picture.shape[0], 0))
-        axis.set(xticks=[], yticks=[])
-        for number, (box, image, caption) in enumerate(zip(seen.boxes, seen.images, seen.captions)):
-            axis.add_patch(Rectangle(box[:2], *box[2:], edgecolor="C1", facecolor="none"))
-            row, column = divmod(number, self.columns)
-            place = left + PICTURE + _GAP + column * CELL, top + LINE + row * (CELL + LINE)
-            small = axis_at(*place, np.full(2, CELL - 2 * LINE))
-            _draw(small, image)
-            small.set(xticks=[], yticks=[])
-            small.set_xlabel(literal(caption), fontsize=8, labelpad=2)
 
 
 def class_means(means, classes, title):
@@ -138,38 +113,10 @@ def class_means(means, classes, title):
         At least as many; the first are named.
     title : str
     """
-    columns, size, side = (min(len(means), 5), 10, 1.7) if len(means) <= 10 else (10, 8, 0.9)
-    rows, (wide, tall) = math.ceil(len(means) / columns), _cell(means)
-    letters = int(
-        side * wide * 115 / size
-    )  # a letter is at most 0.63 as wide as it is high, of 72 points to an inch
-    captions = [textwrap.fill(shortened(name), letters) for name in classes[: len(means)]]
-    lines = max(caption.count("\n") for caption in captions)
-    figure = new_figure(
-        max(columns * side * wide, 5), rows * (side * tall + 0.05 + lines * 0.17) + 0.5, title
-    )
-    _captioned(
-        figure.subplots(rows, columns, squeeze=False), means.astype(np.uint8), captions, size
-    )
+    columns, side = (5, 1.9) if len(means) <= 10 else (10, 1.1)
+    names = [shortened(name) for name in classes]
+    figure, _ = image_grid(means.astype(np.uint8), names, columns, title, side)
     return figure
-
-
-def _cell(images):
-    """How many times as wide and as high as a square's an image's place is; those of very long
-    ones stay partly empty.
-    """
-    height, width = images.shape[-3:-1]
-    tall = float(np.clip(np.sqrt(height / width), 0.7, 1.4))
-    return 1 / tall, tall
-
-
-def _captioned(axes, images, captions, size):
-    """Draw images without axes, each below its caption; what is left of the sheet stays empty."""
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, image, caption in zip(axes.flat, images, captions):
-        _draw(axis, image)
-        axis.set_title(literal(caption), fontsize=size)
 
 
 def neighbours(images, nearest, title):
@@ -181,16 +128,10 @@ def neighbours(images, nearest, title):
     nearest : uint8 array, shape (n, neighbours, height, width, channels)
     title : str
     """
-    count, rows = nearest.shape[:2]
-    wide, tall = _cell(images)
-    figure = new_figure(0.85 * wide * count + 1, 0.9 * tall * (rows + 1) + 0.4, title)
-    axes = figure.subplots(rows + 1, count)
-    for column in range(count):
-        for row, image in enumerate([images[column], *nearest[column]]):
-            _draw(axes[row, column], image)
-            axes[row, column].set(xticks=[], yticks=[])
+    pictures = np.concatenate([images, *nearest.swapaxes(0, 1)])
+    figure, axes = image_grid(pictures, [], len(images), title, 1.1)
     for row, axis in enumerate(axes[:, 0]):
-        axis.set_ylabel("sample" if row == 0 else f"nearest {row}", fontsize=9)
+        axis.set_ylabel(f"nearest {row}" if row else "sample", fontsize=9)
     return figure
 
 
@@ -208,23 +149,13 @@ def first_layer(kernel, input_shape, title):
     if kernel.shape[1] > UNITS:
         title += f", {UNITS} of {kernel.shape[1]} units"
     kernel = kernel[:, :UNITS].reshape(*input_shape, -1)
-    count, grey = kernel.shape[-1], input_shape[-1] == 1
-    columns = 10 if count > 25 else 5
-    rows = math.ceil(count / columns)
-    wide, tall = _cell(np.empty(input_shape))
-    figure = new_figure(columns * 0.9 * wide + 1, rows * 0.9 * tall + 0.6, title)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    largest = np.abs(kernel).max() or 1.0
-    pictures = _stretched(kernel)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for index, axis in enumerate(axes.flat[:count]):
-        if grey:
-            drawn = axis.imshow(kernel[..., 0, index], cmap="RdBu_r", vmin=-largest, vmax=largest)
-        else:
-            axis.imshow(pictures[..., index])
+    largest, grey = np.abs(kernel).max() or 1.0, input_shape[-1] == 1
+    pictures = np.moveaxis(kernel, -1, 0) if grey else _stretched(kernel)
+    columns = 10 if len(pictures) > 25 else 5
+    look = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
+    figure, axes = image_grid(pictures, [], columns, title, 0.9, look)
     if grey:
-        figure.colorbar(drawn, ax=axes, label="weight", aspect=40)
+        figure.colorbar(axes[0, 0].images[0], ax=axes, label="weight", aspect=40)
     return figure
 
 
@@ -236,54 +167,55 @@ def filters(kernel, title):
     ----------
     kernel : float array, shape (height, width, 1 or 3, filters)
     """
-    pictures = np.moveaxis(_stretched(kernel), -1, 0)
-    count, height, width, channels = pictures.shape
-    columns = min(count, FILTER_COLUMNS)
-    rows = math.ceil(count / columns)
-    # One picture of all, with a line of white around each filter; every weight a square of whole
+    pictures = _stretched(kernel)
+    columns = min(len(pictures), FILTER_COLUMNS)
+    # One picture of all, with a line of white between filters; every weight a square of whole
     # pixels.
-    sheet = np.ones((rows * (height + 1) + 1, columns * (width + 1) + 1, channels))
-    for index, picture in enumerate(pictures):
-        top, left = (index // columns) * (height + 1) + 1, (index % columns) * (width + 1) + 1
-        sheet[top : top + height, left : left + width] = picture
-    zoom = max(1, FILTERS_WIDTH // sheet.shape[1])
-    below, above = 0.1, 0.2 + 0.2 * len(wrapped(title, FILTERS_WIDTH / DPI).split("\n"))
-    size = np.array([sheet.shape[1], sheet.shape[0]]) * zoom / DPI
-    figure = new_figure(
-        max(size[0], FILTERS_WIDTH / DPI) + 2 * below, size[1] + below + above, title, layout=None
-    )
-    left = (figure.get_figwidth() - size[0]) / 2
-    axis = figure.add_axes(
-        (
-            left / figure.get_figwidth(),
-            below / figure.get_figheight(),
-            *(size / figure.get_size_inches()),
-        )
-    )
+    missing = -len(pictures) % columns
+    padded = np.pad(pictures, ((0, missing), (1, 0), (1, 0), (0, 0)), constant_values=1)
+    sheet = _tiled(padded, columns)
+    height, width = sheet.shape[:2]
+    zoom = math.ceil(FILTERS_WIDTH / width)
+    figure = Figure((width * zoom / DPI, height * zoom / DPI), DPI)
+    axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
-    axis.imshow(
-        sheet if channels == 3 else sheet[..., 0],
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
+    axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.set_title(in_lines(title, 100), fontsize=12)
     return figure
 
 
 def _stretched(kernel):
-    """Each filter of a convolution, the last axis, stretched to [0, 1] by itself; one of equal
-    weights becomes a mid-grey.
+    """Each filter of a convolution, the last axis, as a picture stretched to [0, 1] by itself; one
+    of equal weights becomes a mid-grey.
     """
-    kernel = np.asarray(kernel, float)
-    everything = tuple(range(kernel.ndim - 1))
-    least = kernel.min(axis=everything)
-    spread = kernel.max(axis=everything) - least
-    return np.where(spread > 0, (kernel - least) / np.where(spread > 0, spread, 1), 0.5)
+    pictures = np.moveaxis(kernel.astype(float), -1, 0)
+    lower = pictures - pictures.min(axis=(1, 2, 3), keepdims=True)
+    spread = lower.max(axis=(1, 2, 3), keepdims=True)
+    return np.divide(lower, spread, out=np.full(lower.shape, 0.5), where=spread > 0)
 
 
-def _draw(axis, image):
-    if image.shape[-1] == 1:
-        axis.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=255)
-    else:
-        axis.imshow(image)
+def sample_grid(images, rows=10, columns=10, zoom=2):
+    """Tile images into one picture, row by row, so many times as large, grey ones dark on white as
+    in all figures.
+
+    Parameters
+    ----------
+    images : uint8 array, shape (n, height, width, 1 or 3), n >= rows * columns
+    rows, columns : int
+    zoom : float
+        Pixels of the picture to one of an image.
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+    sheet = _tiled(images[: rows * columns], columns)
+    picture = Image.fromarray(255 - sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
+    return ImageOps.scale(picture, zoom, Image.Resampling.BOX)
+
+
+def _tiled(images, columns):
+    """Images as one, row by row."""
+    _, height, width, channels = images.shape
+    tiles = images.reshape(-1, columns, height, width, channels).swapaxes(1, 2)
+    return tiles.reshape(-1, columns * width, channels)

@@ -9,7 +9,6 @@ import html
 import numpy as np
 
 from lab.figures.base import ends, tick
-from lab.figures.searches import best_so_far, front, least_shown
 from lab.metrics.table import METRICS
 
 # As `base.MARKERS`, in Plotly's words.
@@ -310,3 +309,35 @@ def label_counts(groups, spread, classes, label="class"):
         "layout": layout | {"xaxis": {"title": {"text": label}, "type": "category"}},
         "note": note,
     }
+
+
+def least_shown(trials):
+    """Below what accuracy trials, which hardly learn, would squeeze all others if an axis reached
+    down to them.
+    """
+    most = max(one.accuracy for one in trials)
+    middle = np.median(
+        [one.accuracy for one in trials if one.whole] or [one.accuracy for one in trials]
+    )
+    return middle - 2 * (most - middle)
+
+
+def best_so_far(trials, target):
+    """By trial, the best accuracy up to it or, with a target, the fewest parameters that reach it;
+    infinite before any does.
+    """
+    sign = 1 if target else -1  # the fewest parameters, or the most accuracy
+    costs = [one.parameters if target else -one.accuracy for one in trials]
+    reached = [one.reached for one in trials]
+    return sign * np.minimum.accumulate(np.where(reached, costs, np.inf))
+
+
+def front(trials):
+    """The corners of the line above which no whole trial lies: arrays of their parameters and
+    accuracies.
+    """
+    corners = []
+    for trial in sorted(trials, key=lambda one: (one.parameters, -one.accuracy)):
+        if trial.whole and (not corners or trial.accuracy > corners[-1][1]):
+            corners.append((trial.parameters, trial.accuracy))
+    return np.array(corners, float).reshape(-1, 2).T

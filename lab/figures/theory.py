@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lab.figures.base import new_figure
+from lab.figures.base import subplots
 
 
 def fits(samples, truth, panels, title):
@@ -17,15 +17,14 @@ def fits(samples, truth, panels, title):
         Each fitted curve, by its title.
     title : str
     """
-    figure = new_figure(4 * len(panels), 4.6, title)
-    axes = figure.subplots(1, len(panels), sharey=True)
+    figure, axes = subplots((4 * len(panels), 4.6), title, 1, len(panels), sharey=True)
     for axis, (name, curve) in zip(axes, panels.items()):
         axis.plot(*truth, "k--", linewidth=1, label="truth")
         axis.plot(truth[0], curve, "C0", label="fit")
         axis.plot(*samples, "C1o", ms=4, label="samples")
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("x")
-        axis.grid(alpha=0.3)
+        axis.grid()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -40,8 +39,7 @@ def softmax(offsets, naive, shifted, overflow, title):
     overflow : float
         The offset from which on exp overflows.
     """
-    figure = new_figure(8, 4.6, title)
-    axis = figure.subplots()
+    figure, axis = subplots((8, 4.6), title)
     axis.plot(offsets, shifted, "C0", linewidth=5, alpha=0.4, label="shifted by the maximum")
     axis.plot(offsets, naive, "k--", label="naive")
     failed = ~np.isfinite(naive)
@@ -52,7 +50,7 @@ def softmax(offsets, naive, shifted, overflow, title):
         overflow, color="C2", linestyle=":", label=f"exp overflows from c = {overflow:.1f} on"
     )
     axis.set(xlabel="offset c of all logits", ylabel="largest probability", ylim=(0, 1.03))
-    axis.grid(alpha=0.3)
+    axis.grid()
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -69,8 +67,7 @@ def discriminator(x, densities, probabilities, title):
         That x is real, as the trained and as the optimal discriminator have it.
     title : str
     """
-    figure = new_figure(8, 6, title)
-    above, below = figure.subplots(2, sharex=True)
+    figure, (above, below) = subplots((8, 6), title, 2, sharex=True)
     learned, optimal = probabilities
     above.plot(x, learned, "C0", linewidth=5, alpha=0.4, label="trained discriminator")
     above.plot(x, optimal, "k--", label="p_data / (p_data + p_model)")
@@ -80,6 +77,6 @@ def discriminator(x, densities, probabilities, title):
         below.plot(x, density, style, label=name)
     below.set(xlabel="x", ylabel="density")
     for axis in (above, below):
-        axis.grid(alpha=0.3)
+        axis.grid()
         axis.legend(loc="upper left")
     return figure
