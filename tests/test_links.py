@@ -239,7 +239,8 @@ def test_a_comparison_and_a_data_set_are_not_written_into_a_run(place, data_dir)
 def test_what_a_record_says_is_never_run(place, monkeypatch):
     """Its network may be any file that lies here: it is run only where the user names it."""
     monkeypatch.chdir(place)
-    own = "open('canary', 'w')\nimport keras\ndef net(input_shape, classes):\n    return keras.Sequential([\n"
+    own = "open('canary', 'w')\nimport keras\ndef net(input_shape, classes):\n"
+    own += "    return keras.Sequential([\n"
     own += (
         "        keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(classes)])\n"
     )

@@ -1,4 +1,7 @@
-"""One function on many arguments, on all cores."""
+"""One function on many arguments, on all cores.
+
+Not by joblib: its processes outlive a parent that was killed, and take seconds to start.
+"""
 
 import concurrent.futures
 import multiprocessing
@@ -10,7 +13,7 @@ from lab.io.environment import variable
 
 
 def in_parallel(function, several, least, advance):
-    """The results of a function for some arguments, in their order.
+    """The results of a function for some arguments, in their order: a list.
 
     Parameters
     ----------
@@ -21,37 +24,29 @@ def in_parallel(function, several, least, advance):
     least : int
         So many of them are worth the start of other processes, which takes half a second.
     advance : function of int
-        Called with the number of results that came since it was called last.
+        Called with 1 whenever there is one more result.
     """
     if len(several) < least:
-        results = []
-        for one in several:
-            results.append(function(one))
-            advance(1)
-        return results
+        return _counted(map(function, several), advance)
     pool = concurrent.futures.ProcessPoolExecutor(
         mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
     )
-    size = max(
-        1, len(several) // (8 * os.cpu_count())
-    )  # a call each would take longer than what is small
-    with variable(
-        "PYTHONSAFEPATH", "1"
-    ):  # other processes are not to find modules in the current folder
+    # A call each would take longer than what is small.
+    size = max(1, len(several) // (8 * os.cpu_count()))
+    # Other processes are not to find modules in the current folder.
+    with variable("PYTHONSAFEPATH", "1"):
         try:
-            ended = [
-                pool.submit(_each, function, several[place : place + size])
-                for place in range(0, len(several), size)
-            ]
-            for future in concurrent.futures.as_completed(ended):
-                advance(len(future.result()))
-            return [result for future in ended for result in future.result()]
+            return _counted(pool.map(function, several, chunksize=size), advance)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _each(function, several):
-    return [function(one) for one in several]
+def _counted(results, advance):
+    counted = []
+    for result in results:
+        counted.append(result)
+        advance(1)
+    return counted
 
 
 def _end_with_parent():

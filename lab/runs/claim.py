@@ -10,36 +10,26 @@ import os
 import re
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from lab.io.files import atomic
 from lab.runs.checkpoint import BrokenCheckpoint, load_checkpoint
-from lab.runs.files import atomic, remove
 from lab.runs.folders import SAMPLES, TENSORBOARD, VECTOR, File, check_free, has_files, locked
-from lab.runs.records import TRAINING, Record, settings_of, standing
+from lab.runs.records import load_same
+from lab.runs.schemas import TRAINING, Record, fault_in
 from lab.settings import UserError
 
 LAST_CHUNK = 10  # seconds
 _LONGEST = 1_000  # letters of what a network of the user's own may say of a fault
-# What evaluate.py says of a model.
-_OF_EVALUATION = {
-    File.EVALUATION,
-    File.MISTAKES,
-    File.CONFUSION,
-    File.WEIGHTS,
-    File.FILTERS,
-    File.PICTURES,
-    File.PREDICTIONS,
-}
-_OF_EVALUATION |= {File.SAMPLES, File.NEAREST, File.LABELS, File.OVER_TIME}
 
-
-# Folders within a run's.
+# Folders within a run's, and the files in them that are ours.
 _FOLDERS = SAMPLES, TENSORBOARD, f"{TENSORBOARD}/train", f"{TENSORBOARD}/validation"
-# What we write there, and what a process that was killed had half-written: with its number in the
-# name.
-_SAMPLE = re.compile(r"(epoch_\d{4,}|\.epoch_\d{4,}\.\d+)\.(png|npz)")
-_LOG = re.compile(r"events\.out\.tfevents\.\d+\.")
-_HALF_WRITTEN = re.compile(
-    "|".join(rf"\.{re.escape(Path(file).stem)}\.\d+{re.escape(Path(file).suffix)}" for file in File)
+_WITHIN = re.compile(
+    rf"{SAMPLES}/epoch_\d{{4,}}\.(png|npz)"
+    rf"|{TENSORBOARD}/((train|validation)/)?events\.out\.tfevents\.\d+\..*"
 )
+# What a process that was killed had half-written: with its number in the name, as of `atomic`.
+_HALF_WRITTEN = re.compile(r"^\.(.+)\.\d+(\.\w+)$")
 
 
 class Claim:
@@ -54,14 +44,12 @@ class Claim:
 
     def __init__(self, folder, before):
         self.folder, self.before = folder, before
-        self.checkpoint, self.fault = (
-            None,
-            "",
-        )  # that the run is resumed from; why one that lies there cannot be used
+        self.checkpoint = None  # that the run is resumed from
+        self.fault = ""  # why one that lies there cannot be used
         self.taken = False
         self.older = []
         for path in files_of(folder):
-            if path.name.startswith("."):  # half-written by a process that was killed
+            if path.name.startswith("."):
                 path.unlink(missing_ok=True)
             else:
                 self.older.append(path)
@@ -86,6 +74,9 @@ class Claim:
         files : dict of str to bytes
             By name; the history, which calls the run complete perhaps, comes into its place last.
         """
+        kept = {File.CONFIG}  # which is replaced
+        if self.before:
+            kept.add(File.BROKEN_CHECKPOINT)  # set aside now, or by an earlier try
         with contextlib.ExitStack() as stack:
             # All of them lie beside their places before anything goes. The stack leaves in reverse
             # order.
@@ -93,28 +84,28 @@ class Claim:
                 path = self.folder / name
                 path.parent.mkdir(exist_ok=True, parents=True)
                 stack.enter_context(atomic(path)).write_bytes(files[name])
-            self._take()
-
-    def _take(self):
-        self.taken = True
-        kept = {File.CONFIG}  # which is replaced
-        if self.before:
-            kept.add(File.BROKEN_CHECKPOINT)  # set aside now, or by an earlier try
-        if self.fault:
-            os.replace(self.folder / File.CHECKPOINT, self.folder / File.BROKEN_CHECKPOINT)
-        if not self.checkpoint:
-            _remove(self.folder, [path for path in self.older if path.name not in kept])
+            self.taken = True
+            if self.fault:
+                os.replace(self.folder / File.CHECKPOINT, self.folder / File.BROKEN_CHECKPOINT)
+            if not self.checkpoint:
+                self._remove([path for path in self.older if path.name not in kept])
 
     def leave(self):
         """Let nothing stay of a run that has ended before its first epoch."""
         whole = any((self.folder / file).exists() for file in (File.HISTORY, File.CHECKPOINT))
-        if not self.taken and not self.checkpoint:
-            _remove(self.folder, set(files_of(self.folder)) - set(self.older))
-        elif self.taken and not whole:
-            _remove(
-                self.folder,
-                [path for path in files_of(self.folder) if path.name != File.BROKEN_CHECKPOINT],
-            )
+        if self.taken and not whole:
+            left = [path for path in files_of(self.folder) if path.name != File.BROKEN_CHECKPOINT]
+            self._remove(left)
+        elif not self.taken and not self.checkpoint:
+            self._remove({*files_of(self.folder)} - {*self.older})
+
+    def _remove(self, paths):
+        """Remove files of the run, and the folders within its own that are empty then."""
+        for path in paths:
+            path.unlink(missing_ok=True)
+        for name in reversed(_FOLDERS):
+            with contextlib.suppress(OSError):  # it holds something, or is not there
+                (self.folder / name).rmdir()
 
 
 @contextlib.contextmanager
@@ -137,30 +128,27 @@ def writing(folder, overwrite=False, record=None):
     Raises
     ------
     UserError
-        If another run is there, or another process writes there.
+        If another run is there, or another process writes there; or if the record could not be
+        read again.
     """
+    try:
+        ours = record and Record.model_validate(record)
+    except ValidationError as error:
+        fault = f"in its {File.CONFIG}, {fault_in(error)}"
+        raise UserError(f"the run could not be read again: {fault}") from error
+    may_resume, before = ours and not overwrite, None
     # What was broken off just now may still be at its last chunk.
-    with locked(folder, LAST_CHUNK if record and not overwrite and has_files(folder) else 0):
-        before = None if overwrite or record is None else _before(folder, record)
-        check_free(
-            folder, overwrite or before is not None
-        )  # once more: another process may have finished meanwhile
+    with locked(folder, LAST_CHUNK if may_resume and has_files(folder) else 0):
+        if may_resume:
+            run = load_same(folder, ours.resolved, ours.dataset.sha256)
+            before = run.record if run and run.state == TRAINING else None
+        # Once more: another process may have finished meanwhile.
+        check_free(folder, overwrite or before is not None)
         claim = Claim(folder, before)
         try:
             yield claim
         finally:
             claim.leave()
-
-
-def _before(folder, record):
-    """The `Record` of an unfinished run of the same settings and data, None where there is none;
-    UserError if there is another run.
-    """
-    ours = Record.model_validate(record)
-    settings = settings_of(ours)
-    settings = settings.replace(threads=settings.threads or ours.threads)
-    found, status = standing(folder, settings, ours.dataset.sha256)
-    return found if status == TRAINING else None
 
 
 def files_of(folder):
@@ -177,37 +165,29 @@ def files_of(folder):
         If something else is in the place of one, or a link in a folder within; or if one could not
         be removed.
     """
-    for name in _FOLDERS:
-        path = folder / name
-        if os.path.lexists(path) and not path.is_dir():
-            raise UserError(
-                f"{path} is no folder, which a run may have there: remove it, or choose another name"
-            )
-    others = [file for file in File if file not in (File.HISTORY, File.CONFIG)]
-    paths = [folder / File.HISTORY]
-    paths += [
-        path
-        for path in _within(folder / SAMPLES)
-        if path.parent.name == SAMPLES and _SAMPLE.fullmatch(path.name)
-    ]
-    logs = [folder / name for name in _FOLDERS if name.startswith(TENSORBOARD)]
-    paths += [
-        path
-        for path in _within(folder / TENSORBOARD)
-        if path.parent in logs and _LOG.match(path.name)
-    ]
-    paths += [path for path in sorted(folder.glob(".*")) if _HALF_WRITTEN.fullmatch(path.name)]
-    paths += [(folder / name).with_suffix(".svg") for name in VECTOR if (folder / name).exists()]
-    paths += [folder / file for file in (*others, File.CONFIG)]
-    found = [path for path in paths if os.path.lexists(path)]
+    paths = [*folder.glob("*"), *_within(folder / SAMPLES), *_within(folder / TENSORBOARD)]
+    for path in paths:
+        if path.relative_to(folder).as_posix() in _FOLDERS and not path.is_dir():
+            fault = "is no folder, which a run may have there: remove it, or choose another name"
+            raise UserError(f"{path} {fault}")
+    found = [path for path in paths if _is_ours(path, folder)]
     for path in found:
         if path.is_dir() and not path.is_symlink():
-            raise UserError(
-                f"{path} is a folder, where a run has a file: remove it, or choose another name"
-            )
+            fault = "is a folder, where a run has a file: remove it, or choose another name"
+            raise UserError(f"{path} {fault}")
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise UserError(f"cannot write to {path.parent}: choose another name")
-    return found
+    order = {File.HISTORY: 0, File.CONFIG: 2}
+    return sorted(found, key=lambda path: order.get(path.name, 1))
+
+
+def _is_ours(path, folder):
+    """Whether a path in a run's folder is called as one of the run's files, whole or not."""
+    if path.suffix == ".svg":
+        drawn = path.with_suffix(".png")
+        return drawn.name in VECTOR and drawn.exists() and path.parent == folder
+    whole = path.with_name(_HALF_WRITTEN.sub(r"\1\2", path.name)).relative_to(folder).as_posix()
+    return whole in [*File] or bool(_WITHIN.fullmatch(whole))
 
 
 def _within(folder):
@@ -221,23 +201,6 @@ def _within(folder):
             f"{link} is a link, which a run does not follow: remove it, or choose another name"
         )
     return paths[1:]
-
-
-def _remove(folder, paths):
-    """Remove files of a run, and the folders within its own that are empty then."""
-    for path in paths:
-        path.unlink(missing_ok=True)
-    for inner in sorted(
-        {inner for path in paths for inner in path.parents if folder in inner.parents}, reverse=True
-    ):
-        with contextlib.suppress(OSError):  # it holds something
-            inner.rmdir()
-
-
-def remove_evaluation(folder):
-    """Remove what evaluate.py has said of a model that is no more."""
-    for file in _OF_EVALUATION:
-        remove(folder / file)
 
 
 def stamp(folder):
