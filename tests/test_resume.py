@@ -214,7 +214,8 @@ def test_a_checkpoint_that_is_none_of_the_run_is_not_used(kind, stopped, tmp_pat
         [one for name, one in layout.items() if name.startswith(part)]
         for part in ("state_", "best_")
     ]
-    about = identity, SETTINGS.kind.curves, SETTINGS.epochs, SETTINGS.early_stopping, run.record.parameters
+    about = [identity, SETTINGS.kind.curves, SETTINGS.epochs, SETTINGS.early_stopping]
+    about.append(run.record.parameters)
     trained = [place for place, (_, kind_of) in enumerate(several[0]) if kind_of == "float32"]
     counts = [place for place, (_, kind_of) in enumerate(several[0]) if kind_of.startswith("int")]
     fitting = runs.Fitting(*about, *several, trained, counts)

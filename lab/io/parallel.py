@@ -4,6 +4,7 @@ Not by joblib: its processes outlive a parent that was killed, and take seconds 
 """
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -26,26 +27,22 @@ def in_parallel(function, several, least, advance):
     advance : function of int
         Called with 1 whenever there is one more result.
     """
-    if len(several) < least:
-        return _counted(map(function, several), advance)
-    pool = concurrent.futures.ProcessPoolExecutor(
-        mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
-    # A call each would take longer than what is small.
-    size = max(1, len(several) // (8 * os.cpu_count()))
-    # Other processes are not to find modules in the current folder.
-    with variable("PYTHONSAFEPATH", "1"):
-        try:
-            return _counted(pool.map(function, several, chunksize=size), advance)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _counted(results, advance):
-    counted = []
-    for result in results:
-        counted.append(result)
-        advance(1)
+    results = map(function, several)
+    with contextlib.ExitStack() as stack:
+        if len(several) >= least:
+            # Other processes are not to find modules in the current folder.
+            stack.enter_context(variable("PYTHONSAFEPATH", "1"))
+            pool = concurrent.futures.ProcessPoolExecutor(
+                mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+            )
+            stack.callback(pool.shutdown, cancel_futures=True)
+            # A call each would take longer than what is small.
+            size = max(1, len(several) // (8 * os.cpu_count()))
+            results = pool.map(function, several, chunksize=size)
+        counted = []
+        for result in results:
+            counted.append(result)
+            advance(1)
     return counted
 
 

@@ -73,7 +73,6 @@ def suggestion(word, words):
             known.setdefault(_plain(one), name)
     close = difflib.get_close_matches(typed, known, cutoff=0.75)
     ways = (
-        lambda one: one == typed,
         lambda one: _letters(one) == _letters(typed),
         lambda one: "".join(part[:1] for part in one.split("-")) == typed,
         lambda one: one.startswith(typed),

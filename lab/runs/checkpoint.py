@@ -74,10 +74,12 @@ def save_checkpoint(folder, checkpoint):
     """Write a run's checkpoint, in place of an older one."""
     import numpy as np  # for which no wrong flag waits
 
-    arrays = {f"state_{place}": array for place, array in enumerate(checkpoint.state)}
+    arrays = {
+        "about": checkpoint.about.model_dump_json(),
+        "epochs": np.array([[*row.values()] for row in checkpoint.rows], float),
+    }
+    arrays |= {f"state_{place}": array for place, array in enumerate(checkpoint.state)}
     arrays |= {f"best_{place}": array for place, array in enumerate(checkpoint.best)}
-    arrays["about"] = checkpoint.about.model_dump_json()
-    arrays["epochs"] = np.array([[*row.values()] for row in checkpoint.rows], float)
     with atomic(folder / File.CHECKPOINT) as temporary:
         np.savez(temporary, **arrays)
 

@@ -8,7 +8,6 @@ epoch of the new one has ended.
 import contextlib
 import os
 import re
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -165,18 +164,21 @@ def files_of(folder):
         If something else is in the place of one, or a link in a folder within; or if one could not
         be removed.
     """
-    paths = [*folder.glob("*"), *_within(folder / SAMPLES), *_within(folder / TENSORBOARD)]
-    for path in paths:
-        if path.relative_to(folder).as_posix() in _FOLDERS and not path.is_dir():
-            fault = "is no folder, which a run may have there: remove it, or choose another name"
-            raise UserError(f"{path} {fault}")
-    found = [path for path in paths if _is_ours(path, folder)]
-    for path in found:
-        if path.is_dir() and not path.is_symlink():
-            fault = "is a folder, where a run has a file: remove it, or choose another name"
-            raise UserError(f"{path} {fault}")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise UserError(f"cannot write to {path.parent}: choose another name")
+    found = []
+    for path in folder.rglob("*"):  # which follows no link
+        parts, fault = path.relative_to(folder).parts, ""
+        if path.is_symlink() and parts[0] in _FOLDERS:
+            fault = "is a link, which a run does not follow"
+        elif "/".join(parts) in _FOLDERS and not path.is_dir():
+            fault = "is no folder, which a run may have there"
+        elif _is_ours(path, folder):
+            found.append(path)
+            if path.is_dir() and not path.is_symlink():
+                fault = "is a folder, where a run has a file"
+            elif not os.access(path.parent, os.W_OK | os.X_OK):
+                raise UserError(f"cannot write to {path.parent}: choose another name")
+        if fault:
+            raise UserError(f"{path} {fault}: remove it, or choose another name")
     order = {File.HISTORY: 0, File.CONFIG: 2}
     return sorted(found, key=lambda path: order.get(path.name, 1))
 
@@ -188,19 +190,6 @@ def _is_ours(path, folder):
         return drawn.name in VECTOR and drawn.exists() and path.parent == folder
     whole = path.with_name(_HALF_WRITTEN.sub(r"\1\2", path.name)).relative_to(folder).as_posix()
     return whole in [*File] or bool(_WITHIN.fullmatch(whole))
-
-
-def _within(folder):
-    """What lies below a folder; UserError if it is, or holds, a link."""
-    paths = [folder]
-    for place, folders, files in os.walk(folder):
-        paths += [Path(place, name) for name in (*folders, *files)]
-    link = next((path for path in paths if path.is_symlink()), None)
-    if link:
-        raise UserError(
-            f"{link} is a link, which a run does not follow: remove it, or choose another name"
-        )
-    return paths[1:]
 
 
 def stamp(folder):

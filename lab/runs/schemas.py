@@ -142,9 +142,6 @@ class Record(Origin):
             raise ValueError(f"{fault}, but it was trained on {trained_on}")
         if settings.is_own_net and "/" in settings.net:  # `--net` would run it
             raise ValueError(f"its net {settings.net} names a folder")
-        after = [part.after for part in self.parts]
-        if after != sorted({*after}):
-            raise ValueError('expected "parts" by rising epochs')
         return self
 
     @property
@@ -172,15 +169,14 @@ class History(BaseModel):
 
     @model_validator(mode="after")
     def _check(self):
-        if {len(values) for values in self.curves.values()} - {self.epochs}:
-            raise ValueError("expected lists of equal length")
+        for name, values in self.curves.items():
+            if len(values) != self.epochs:
+                raise ValueError("expected lists of equal length")
+            known = [value for value in values if value is not None and name.endswith("accuracy")]
+            if not all(-_ROUNDING <= value <= 1 + _ROUNDING for value in known):
+                raise ValueError(f'expected numbers from 0 to 1 in "{name}"')
         if max(self.resumed, default=0) > self.epochs:
             raise ValueError(f'expected numbers of at most {self.epochs} in "resumed"')
-        for name, values in self.curves.items():
-            known = [value for value in values if value is not None] or [0]
-            fraction = -_ROUNDING <= min(known) <= max(known) <= 1 + _ROUNDING
-            if name.endswith("accuracy") and not fraction:
-                raise ValueError(f'expected numbers from 0 to 1 in "{name}"')
         if "saved_epoch" in self.model_fields_set and not 1 <= self.saved_epoch <= self.epochs:
             raise ValueError(f'expected "saved_epoch", a whole number from 1 to {self.epochs}')
         return self
