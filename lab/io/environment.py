@@ -108,10 +108,11 @@ def _open_streams():
     """Let standard streams that were closed lead nowhere, since a file that is opened next would
     take their place; make whole ones of those that only take text.
     """
-    descriptor = 0
-    while descriptor <= 2:
-        descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
-    os.close(descriptor)
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None or getattr(stream, "closed", False):
