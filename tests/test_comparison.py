@@ -420,9 +420,7 @@ def evaluated_gans(folder, evaluations):
     """Repeats of a GAN, each with what evaluate.py found."""
     for seed, evaluation in enumerate(evaluations):
         fake_run(folder / f"seed={seed}", net="gan-dense", seed=seed, steps_per_epoch=468)
-        change_history(
-            folder / f"seed={seed}", **dict.fromkeys(models.GAN.curves, [0.5] * 4)
-        )
+        change_history(folder / f"seed={seed}", **dict.fromkeys(models.GAN.curves, [0.5] * 4))
         write_json(folder / f"seed={seed}/evaluation.json", evaluation)
 
 

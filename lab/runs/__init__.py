@@ -39,7 +39,7 @@ from lab.runs.folders import (
     locked,
     make_free,
     named,
-    plain,
+    plain_name,
     unlock,
 )
 from lab.runs.records import (

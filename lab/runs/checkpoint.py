@@ -116,7 +116,7 @@ def load_checkpoint(folder, fitting):
             raise ValueError("it lacks epochs")
         rows = [dict(zip(about.metrics, row)) for row in epochs.tolist()]
         checkpoint = Checkpoint(about, rows, state, best)
-        _check(checkpoint, fitting)
+        _check_fitting(checkpoint, fitting)
         return checkpoint
     except FileNotFoundError:
         return None
@@ -128,7 +128,7 @@ def load_checkpoint(folder, fitting):
         raise BrokenCheckpoint(first_line(error)) from error
 
 
-def _check(checkpoint, fitting):
+def _check_fitting(checkpoint, fitting):
     """Raise ValueError unless a checkpoint is one of a run."""
     about, rows, state, best = checkpoint
     if about.identity not in (None, fitting.identity):

@@ -133,7 +133,7 @@ def own_file(folder, file):
     return folder / file
 
 
-def plain(text):
+def plain_name(text):
     """Text as a part of a run's name: "own.py_residual"."""
     return re.sub(r"[^A-Za-z0-9._=,-]|^\.", "_", Path(text).name)
 

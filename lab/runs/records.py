@@ -119,7 +119,7 @@ class Run(NamedTuple):
         if several:
             words = []
             for name in several:
-                old, new = (_in_words(getattr(one, name)) for one in (theirs, settings))
+                old, new = (_value_in_words(getattr(one, name)) for one in (theirs, settings))
                 words.append(f"{flag_of(name)} {old}, not {new}")
             return f"other settings: {', '.join(words)}"
         if theirs.source != settings.source:
@@ -127,7 +127,7 @@ class Run(NamedTuple):
         return "other data" * (self.record.dataset.sha256 != sha256)
 
 
-def _in_words(value):
+def _value_in_words(value):
     return "none" if value is None else text(value)
 
 
@@ -153,11 +153,13 @@ def load(folder, unfinished=False):
     has_history, has_checkpoint, has_model = (
         (folder / file).exists() for file in (File.HISTORY, File.CHECKPOINT, File.MODEL)
     )
-    record = _read(Record, folder, File.CONFIG, _PUT_BACK if has_checkpoint else _AGAIN)
+    record = _read_json(Record, folder, File.CONFIG, _PUT_BACK if has_checkpoint else _AGAIN)
     without = Run(folder, record, None)
     no_loss = has_checkpoint or not (has_history and has_model)
     try:
-        history = _read(History, folder, File.HISTORY, without.to_resume if no_loss else _AGAIN)
+        history = _read_json(
+            History, folder, File.HISTORY, without.to_resume if no_loss else _AGAIN
+        )
         curves = record.settings.kind.curves
         if not {*curves} <= {*history.curves}:
             raise UserError(f"{folder / File.HISTORY}: expected lists {', '.join(sorted(curves))}")
@@ -279,7 +281,7 @@ def load_evaluation(folder):
     """
     if not (folder / File.EVALUATION).exists():
         return {}
-    evaluation = _read(Evaluation, folder, File.EVALUATION, "Evaluate the run again")
+    evaluation = _read_json(Evaluation, folder, File.EVALUATION, "Evaluate the run again")
     return evaluation.model_dump(exclude_none=True)
 
 
@@ -297,10 +299,10 @@ def load_search(folder):
     """
     if not (folder / SEARCH).exists():
         return None
-    return _read(Search, folder, SEARCH, "The search's own command writes it again")
+    return _read_json(Search, folder, SEARCH, "The search's own command writes it again")
 
 
-def _read(model, folder, file, advice):
+def _read_json(model, folder, file, advice):
     """A file of a run as what it has to be; UserError, with some advice, if it is not there, or
     anything else.
     """
