@@ -111,7 +111,7 @@ def resume(args):
     identity = runs.identity(run.settings, run.record.dataset.sha256)
     fitting = runs.Fitting(
         identity,
-        run.settings.is_gan,
+        run.settings.kind.curves,
         run.settings.epochs,
         None,
         run.record.parameters,

@@ -10,15 +10,9 @@ import sys
 _ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _PYTHON = os.path.dirname(os.__file__)
 
-
-def _rank(path):
-    zipped = f"{os.path.basename(_PYTHON).replace('.', '')}.zip"  # python311.zip
-    of_python = path == _PYTHON or os.path.basename(path) in ("lib-dynload", zipped)
-    return 0 if of_python else 1 if path == _ROOT else 2
-
-
 if sys.path[:1] == [_ROOT]:
-    sys.path = sorted(dict.fromkeys(sys.path), key=_rank)
+    _of_python = [path for path in sys.path if path.startswith(_PYTHON) and "-packages" not in path]
+    sys.path = [*_of_python, *(path for path in sys.path if path not in _of_python)]
 
 from lab.io import environment  # noqa: E402
 

@@ -1050,7 +1050,8 @@ def write_corpus(folder):
 
 # The process that reads them.
 
-_MOST_SECONDS = 600  # of a case, which takes a fraction of one on a machine that is not busy: one that waits for ever
+# Of a case, which takes a fraction of one on a machine that is not busy: one that waits for ever.
+_MOST_SECONDS = 600
 _ROOM = 2_500_000_000  # bytes beside what TensorFlow has when it is started
 _RUN = {
     "os.system",

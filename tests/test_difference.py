@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt  # rich's own
 from PIL import Image
 from scipy import stats
 
+import models
 from lab import comparison, console, runs
 from lab.comparison import charts, tables, text
 from lab.metrics.cells import cell
@@ -471,7 +472,7 @@ def test_a_strip_shows_the_runs_below_each_other(pair):
     for seed in range(2):
         folder = pair / f"rings/seed={seed}"
         fake_run(folder, net="gan-dense", seed=seed, steps_per_epoch=468)
-        change_history(folder, **{name: [1.0] * 4 for name in runs.records.CURVES[True]})
+        change_history(folder, **{name: [1.0] * 4 for name in models.GAN.curves})
         (folder / "samples").mkdir()
         for epoch in (0, 1):
             Image.new("RGB", (40, 40), (100 * epoch, 0, 0)).save(

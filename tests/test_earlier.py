@@ -1,7 +1,5 @@
-"""Runs that an earlier version trained (``tests/earlier``) are read, evaluated and compared as
-ever.
-
-Their config.json holds None for what was not given, and "gan_options" with what that meant.
+"""Runs of an earlier version (``tests/earlier``: commit 95ad976) are read, evaluated and compared
+as ever; of a version before it, which left open what was not given, each is refused in a line.
 """
 
 import json
@@ -87,7 +85,8 @@ def test_what_was_set_of_them_is_what_another_run_is_like(earlier, monkeypatch):
         (
             "dense",
             ["-c"],
-            "--hidden is for dense, gan-classifier, gan-dense, not for the net conv; --like dense stands for",
+            "--hidden is for dense, gan-classifier, gan-dense, not for the net conv; --like dense "
+            "stands for",
         ),
         (
             "dense",
@@ -142,7 +141,7 @@ def test_they_count_as_repeats_of_runs_of_today_that_were_trained_alike_and_of_n
         (today, True),
         (today.replace(discriminator_learning_rate=2e-4), False),
     ):
-        config.write_text(json.dumps(record | {"settings": settings.to_json(), "gan_options": {}}))
+        config.write_text(json.dumps(record | {"settings": settings.to_json()}))
         folders = runs.named(earlier, ["gans"])
         if alike:
             assert len(comparison.collect(earlier, folders)[0][0].runs) == 2
@@ -151,3 +150,25 @@ def test_they_count_as_repeats_of_runs_of_today_that_were_trained_alike_and_of_n
                 UserError, match=r"more than their seed \(discriminator_learning_rate\)"
             ):
                 comparison.collect(earlier, folders)
+
+
+# What a version before 95ad976 left open, and where it said what that meant.
+OPEN = {
+    "dense": {"learning_rate": None, "dataset": None, "label_smoothing": None},
+    "conv": {"label_smoothing": None},
+    "ring": {"learning_rate": None, "latent": None, "betas": None, "sample_every": None},
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_a_run_of_a_version_before_them_is_to_be_trained_again(name, earlier):
+    path = earlier / name / "config.json"
+    record = json.loads(path.read_text())
+    options = {"gan_options": {"learning_rate": 1e-3}} if name == "ring" else {}
+    old = record | options | {"settings": record["settings"] | OPEN[name]}
+    path.write_text(json.dumps(old))
+    for script, flags in (("evaluate", ["-m", name]), ("train", ["-m", "x", "--like", name])):
+        done = call(script, *flags, "--results-dir", earlier)
+        assert_refused(done, f"{path}: not what train.py writes")
+        assert "earlier version" in done.stderr and "Train the run again" in done.stderr
+    assert json.loads(path.read_text()) == old

@@ -116,7 +116,8 @@ def test_a_user_without_a_home(tmp_path):
     done = subprocess.run(command, env=without, capture_output=True, text=True)
     assert_refused(
         done,
-        "cannot get fashion_mnist (there is no home folder for the cache: name a folder in KERAS_HOME)",
+        "cannot get fashion_mnist (there is no home folder for the cache: name a folder in "
+        "KERAS_HOME)",
     )
 
 
@@ -139,7 +140,8 @@ def test_streams_that_are_closed_or_full_change_no_status(redirected, tmp_path):
 
 
 def test_nothing_that_is_opened_takes_the_place_of_a_closed_stream(tmp_path):
-    code = "import lab, sys; f = open('x', 'w'); print('out'); print('err', file=sys.stderr); f.write('mine')"
+    code = "import lab, sys; f = open('x', 'w'); print('out'); print('err', file=sys.stderr); "
+    code += "f.write('mine')"
     subprocess.run(
         f'{sys.executable} -c "{code}" >&- 2>&-',
         shell=True,

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import data, runs
-from lab.experiments import search
-from lab.settings import Settings, UserError
+from lab.settings import Settings
 from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call
 
@@ -187,40 +186,22 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_what_it_leads_to_stays(fi
     assert not [path for path in folder.iterdir() if path.is_symlink() or path.name.startswith(".")]
 
 
-def test_a_search_clears_no_trial_that_is_a_link(place, mnist5k):
+def test_a_search_clears_no_trial_that_is_a_link(place):
     """Not even one to another run of the results folder."""
-    settings = Settings(dataset="mnist5k", epochs=2)
     folder = place / "r" / "s"
     folder.mkdir()
-    study = search._study(folder / "search.db", settings, search.Goal(12), {"mnist5k": mnist5k})
     (folder / "trial=0").symlink_to("../dense")
     before = content(place / "r" / "dense")
-    with pytest.raises(
-        UserError, match=r"trial=0 lies outside of the folder .*s: it is, or passes through, a link"
-    ):
-        next(search._asked(study, search.Plan(settings, search.Goal(12), 1, 1), folder, {}))
+    flags = ["-m", "s", "--search", "1", "--unit-budget", "12", "--epochs", "2", "--workers", "1"]
+    flags += ["--dataset", "mnist5k", "--results-dir", place / "r"]
+    said = f"{folder}/trial=0 lies outside of the folder {folder}: it is, or passes through, a link"
+    assert_refused(call("train", *flags), said)
     (folder / "search.db").rename(place / "mine" / "search.db")
     (folder / "search.db").symlink_to(place / "mine" / "search.db")
     database = (place / "mine" / "search.db").read_bytes()
-    flags = [
-        "-m",
-        "s",
-        "--search",
-        "1",
-        "--unit-budget",
-        "12",
-        "--epochs",
-        "2",
-        "--dataset",
-        "mnist5k",
-    ]
-    assert_refused(
-        call("train", *flags, "--results-dir", place / "r"), "search.db lies outside of the folder"
-    )
-    assert (
-        content(place / "r" / "dense") == before
-        and (place / "mine" / "search.db").read_bytes() == database
-    )
+    assert_refused(call("train", *flags), "search.db lies outside of the folder")
+    assert content(place / "r" / "dense") == before
+    assert (place / "mine" / "search.db").read_bytes() == database
 
 
 def test_a_comparison_and_a_data_set_are_not_written_into_a_run(place, data_dir):
@@ -239,7 +220,8 @@ def test_a_comparison_and_a_data_set_are_not_written_into_a_run(place, data_dir)
 def test_what_a_record_says_is_never_run(place, monkeypatch):
     """Its network may be any file that lies here: it is run only where the user names it."""
     monkeypatch.chdir(place)
-    own = "open('canary', 'w')\nimport keras\ndef net(input_shape, classes):\n    return keras.Sequential([\n"
+    own = "open('canary', 'w')\nimport keras\ndef net(input_shape, classes):\n"
+    own += "    return keras.Sequential([\n"
     own += (
         "        keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(classes)])\n"
     )

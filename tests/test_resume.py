@@ -214,7 +214,8 @@ def test_a_checkpoint_that_is_none_of_the_run_is_not_used(kind, stopped, tmp_pat
         [one for name, one in layout.items() if name.startswith(part)]
         for part in ("state_", "best_")
     ]
-    about = identity, False, SETTINGS.epochs, SETTINGS.early_stopping, run.record.parameters
+    about = [identity, SETTINGS.kind.curves, SETTINGS.epochs, SETTINGS.early_stopping]
+    about.append(run.record.parameters)
     trained = [place for place, (_, kind_of) in enumerate(several[0]) if kind_of == "float32"]
     counts = [place for place, (_, kind_of) in enumerate(several[0]) if kind_of.startswith("int")]
     fitting = runs.Fitting(*about, *several, trained, counts)
@@ -493,14 +494,12 @@ def test_the_command_that_is_named_resumes_the_run_also_in_another_folder(
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"threads": 1}))  # which a sweep chose
     run = runs.load(folder)
-    assert " --threads 1 " in runs.command_of(folder, run.record)
+    assert " --threads 1 " in run.command
     sha256 = data.fingerprint(arrays)
-    assert runs.standing(folder, run.settings.replace(threads=1), sha256) == (
-        run.record,
-        "complete",
-    )
+    found = runs.load_same(folder, run.settings.replace(threads=1), sha256)
+    assert (found.record, found.state) == (run.record, "complete")
     with pytest.raises(UserError, match="other settings: threads 1, not none"):
-        runs.standing(folder, run.settings, sha256)
+        runs.load_same(folder, run.settings, sha256)
 
 
 @pytest.mark.parametrize(
@@ -605,7 +604,8 @@ def test_what_cannot_be_read_again_is_not_trained(arrays, tmp_path):
         "settings": long.to_json(),
         "command": f"python train.py -m {'n' * 200}/{'m' * 4000} --hidden {'1,' * 500}1",
     }
-    runs.checked(record)  # of a hundred layers, in a folder as deep as there can be
+    with runs.writing(tmp_path / "run", record=record):  # deep layers, in as deep a folder
+        pass
 
 
 def test_a_resumed_run_leaves_out_what_it_compiled_again(

@@ -349,7 +349,7 @@ def test_a_disk_that_is_full_at_any_write_of_a_run(arrays, tmp_path, monkeypatch
                 temporary.symlink_to("/dev/full")
             yield temporary
 
-    for place in (files, runs, checkpoint, importlib.import_module("lab.runs.writing")):
+    for place in (files, runs, checkpoint, importlib.import_module("lab.runs.claim")):
         monkeypatch.setattr(place, "atomic", full)
     at, folder = 0, tmp_path / "whole"
     whole = train_run(settings, arrays, Output(folder, "run"), quiet=True)

@@ -1,56 +1,21 @@
 """The formats that data sets come in. Nothing is ever unpickled."""
 
-import contextlib
 import gzip
 import importlib.resources
 import io
-import math
 import tarfile
 
 import numpy as np
 
 from lab.console import say
 from lab.data.arrays import check_layout
-from lab.io.files import MOST_BYTES, check_zip, opened
+from lab.io.files import MOST_BYTES
+from lab.io.npz import header, npz_in
 from lab.io.words import in_a_line
 from lab.settings import UserError
 
 _LONGEST = 200  # characters of the names of arrays that are not read
 NPZ = "x_train", "y_train", "x_test", "y_test"  # in the order of `Arrays`
-
-
-@contextlib.contextmanager
-def npz_in(path, kind, most):
-    """The arrays of an .npz file, read one by one as they are asked for: what `numpy.load` gives.
-
-    Parameters
-    ----------
-    path : path
-    kind : str
-        As of `inputs.opened`.
-    most : int
-        Bytes of all arrays, unpacked.
-    """
-    with opened(path, kind) as packed:
-        check_zip(packed)
-        with np.load(packed, allow_pickle=False) as file:
-            members = file.zip.infolist()
-            if sum(member.file_size for member in members) > most:
-                raise ValueError("larger unpacked than its arrays can be")
-            for member in members:  # NumPy would allocate what a header promises
-                shape, dtype = _header(file.zip, member)
-                if math.prod(shape) * dtype.itemsize > member.file_size and not dtype.hasobject:
-                    raise ValueError(f"{member.filename} is shorter than its header says")
-            yield file
-
-
-def _header(archive, member):
-    """Shape and type of an array in an .npz file, without reading it."""
-    with archive.open(member) as file:
-        if np.lib.format.read_magic(file) != (1, 0):  # whose header has 64 KB at most
-            raise ValueError(f"{member.filename} is no plain array")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return shape, dtype
 
 
 def read_npz(path, more="classes"):
@@ -69,7 +34,7 @@ def read_npz(path, more="classes"):
                 name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file
             }
             _check_headers(
-                path, {name: _header(file.zip, member) for name, member in members.items()}
+                path, {name: header(file.zip, member) for name, member in members.items()}
             )
             if others := sorted({*file.files} - {*members}):
                 names = in_a_line(", ".join(others))[:_LONGEST]

@@ -4,7 +4,7 @@ import itertools
 import math
 
 from lab.io.words import suggestion
-from lab.runs import plain
+from lab.runs import plain_name
 from lab.settings import FLAGS, UserError, flag_of, is_value, parse, text
 
 MOST_RUNS = 10_000
@@ -48,7 +48,7 @@ def grid(settings, sweep, repeats):
     ):
         changes = dict(zip((*names, "seed"), values))
         folder = "/".join(
-            f"{flag_of(name)}={plain(text(value))}" for name, value in changes.items()
+            f"{flag_of(name)}={plain_name(text(value))}" for name, value in changes.items()
         )
         if folder in planned:
             raise UserError(

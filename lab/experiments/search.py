@@ -187,8 +187,8 @@ def _train(study, plan, cluster_work, folder):
         return _goes_on(asked[name][0], settings, goal, *epoch)
 
     left = study.get_trials(states=[TrialState.RUNNING])
-    states = [_state_of(folder / f"trial={trial.number}") for trial in left]
-    sweep.say_resumed([record for record, status in states if status == runs.TRAINING])
+    found = [_run_in(folder / f"trial={trial.number}") for trial in left]
+    sweep.say_resumed([run.record for run in found if run and run.state == runs.TRAINING])
     planned = _asked(study, plan, folder, asked)
     work = work._replace(ahead=1, watch=watch)
     finished = {trial.number for trial in study.get_trials() if trial.state.is_finished()}
@@ -351,17 +351,16 @@ def _tell_of_the_complete(study, plan, folder):
     for trial in _left(study):
         path = folder / f"trial={trial.number}"
         runs.check_inside(folder, path)
-        record, status = _state_of(path)
-        if status == runs.COMPLETE and runs.settings_of(record) == settings_of(trial, plan, folder):
+        run = _run_in(path)
+        complete = run and run.state == runs.COMPLETE
+        if complete and run.settings == settings_of(trial, plan, folder):
             _tell(trial, plan.goal, path)
 
 
-def _state_of(folder):
-    """As `runs.state`; of a run with broken files, nothing is known."""
-    try:
-        return runs.state(folder)
-    except UserError:
-        return None, None
+def _run_in(folder):
+    """As `runs.load_any`; of a run with broken files, nothing is known."""
+    with contextlib.suppress(UserError):
+        return runs.load_any(folder)
 
 
 def _left(study):
@@ -383,7 +382,9 @@ def _asked(study, plan, folder, asked):
     for trial in itertools.chain(left, (study.ask() for _ in range(missing))):
         name = f"trial={trial.number}"
         runs.check_inside(folder, folder / name)
-        in_the_way = runs.has_files(folder / name) and _state_of(folder / name)[1] != runs.TRAINING
+        run = _run_in(folder / name)
+        unfinished = run and run.state == runs.TRAINING
+        in_the_way = runs.has_files(folder / name) and not unfinished
         older = runs.stamp(folder / name) if in_the_way else None
         asked[name] = trial, older
         yield name, settings_of(trial, plan, folder), older
@@ -418,10 +419,10 @@ def _tell(trial, goal, folder, older=None):
     """Tell Optuna what came of a trial; False if it left no run in place of an older one: it has
     failed, as it would again.
     """
-    if _state_of(folder)[1] in (None, runs.TRAINING) or runs.stamp(folder) == older:
+    run = _run_in(folder)
+    if not run or run.state == runs.TRAINING or runs.stamp(folder) == older:
         trial.study.tell(trial, state=TrialState.FAIL)
         return False
-    run = runs.load(folder)
     accuracy, parameters = run.history.final["val_accuracy"] or 0.0, run.record.parameters
     accuracy = min(max(accuracy, 0.0), 1.0)  # a mean in float32 may miss them
     trial.set_user_attr("accuracy", accuracy)

@@ -183,13 +183,13 @@ def _not_resumed(folder, order, threads):
     """
     older, resumed, of_other_threads = {}, [], 0
     for name, settings in order:
-        record, status = runs.state(folder / name)
-        same_threads = record and record.threads == devices.setup_of(settings, threads).threads
-        if status == runs.TRAINING and same_threads:
-            resumed.append(record)
-        elif status != runs.COMPLETE and runs.has_files(folder / name):
+        run = runs.load_any(folder / name)
+        unfinished = run and run.state == runs.TRAINING
+        if unfinished and run.record.threads == devices.setup_of(settings, threads).threads:
+            resumed.append(run.record)
+        elif not (run and run.state == runs.COMPLETE) and runs.has_files(folder / name):
             older[name] = runs.stamp(folder / name)
-            of_other_threads += status == runs.TRAINING
+            of_other_threads += bool(unfinished)
     say_resumed(resumed)
     if of_other_threads:
         why = "they were begun with another number of threads (--workers)"
@@ -246,7 +246,8 @@ def save(folder, files, seen):
     """
     try:
         if runs.File.CONFIG in files:
-            overwrite = runs.stamp(folder) == seen or runs.state(folder)[1] == runs.TRAINING
+            run = runs.load_any(folder)
+            overwrite = runs.stamp(folder) == seen or (run and run.state == runs.TRAINING)
             runs.write_files(folder, files, overwrite)
     except (UserError, OSError) as error:
         return runs.fault_of(error, folder)
@@ -306,29 +307,26 @@ def _check_repeats(folder, planned, existing):
     for name in existing:
         settings = of_setting.get(Path(name).parent)
         if settings and name not in planned:
-            record = runs.load(folder / name).record
-            of_seed = settings.replace(seed=runs.settings_of(record).seed)
-            _check_same(folder / name, record, of_seed, record.dataset.sha256, advice)
+            run = runs.load(folder / name)
+            of_seed = settings.replace(seed=run.settings.seed)
+            _check_same(run, of_seed, run.record.dataset.sha256, advice)
 
 
-def _check_same(folder, record, settings, sha256, advice):
+def _check_same(run, settings, sha256, advice):
     # A run that was trained again by its own command was told the number of threads that the sweep
     # had chosen.
-    words = runs.differing_in_words(
-        record, settings.replace(threads=settings.threads or record.threads), sha256
-    )
-    if words:
-        resume = (
-            f". {runs.resuming(folder, record)}" if runs.state(folder)[1] == runs.TRAINING else ""
-        )
-        raise UserError(f"{folder} was trained with {words}: {advice}{resume}")
+    settings = settings.replace(threads=settings.threads or run.record.threads)
+    if words := run.other(settings, sha256):
+        fault = f"{run.folder} was trained with {words}: {advice}"
+        raise UserError(". ".join(filter(None, [fault, run.to_resume])))
 
 
 def _is_done(folder, settings, sha256, advice):
-    record, status = runs.state(folder)
-    if not record:
+    run = runs.load_any(folder)
+    if not run:
         return False
-    _check_same(folder, record, settings, sha256(settings.data, settings.holdout), advice)
-    if status == runs.INTERRUPTED or (status == runs.TRAINING and not record.command):
+    _check_same(run, settings, sha256(settings.data, settings.holdout), advice)
+    own = run.state == runs.TRAINING and not run.record.command
+    if own or run.state == runs.INTERRUPTED:
         raise UserError(f"{folder} holds a run of its own that did not finish: {advice}")
-    return status == runs.COMPLETE
+    return run.state == runs.COMPLETE

@@ -35,7 +35,9 @@ def visualize(name, topic, data_dir, results_dir, resize=None):
     if name in POINTS:
         raise UserError(f"the data set {name} has points, not images, to look at")
     name, arrays = find(name, data_dir, resize)
-    place = runs.plain(name) + "-own" * (arrays.path is not None and runs.plain(name) in CLASSES)
+    place = runs.plain_name(name) + "-own" * (
+        arrays.path is not None and runs.plain_name(name) in CLASSES
+    )
     folder = _free(results_dir, f"{runs.Beside.DATASETS}/{place}")
     dataset.print_table(name, arrays)
     return runs.save_figures(dataset.draw_dataset(name, arrays), folder)

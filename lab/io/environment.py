@@ -9,6 +9,7 @@ import importlib.util
 import io
 import logging
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -54,7 +55,8 @@ _KEPT = (
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
 )
-_WIDTHS = range(20, 1_001)  # of a terminal, in columns
+_LEAST_COLUMNS = 20  # of a terminal: else there is no room for a word
+_COLUMNS = re.compile("[2-9][0-9]|[1-9][0-9][0-9]|1000")
 
 
 def settle():
@@ -67,21 +69,14 @@ def settle():
         if name.startswith(_OF_LIBRARIES) and name not in _KEPT:
             del os.environ[name]
     os.environ.pop("LINES", None)  # which rich takes for a number unseen, as it does
-    if not _is_width(os.environ.get("COLUMNS", "")):
+    if not _COLUMNS.fullmatch(os.environ.get("COLUMNS", "")):
         os.environ.pop("COLUMNS", None)
-        if (
-            shutil.get_terminal_size().columns < _WIDTHS.start
-        ):  # of the terminal itself: there is no room for a word
-            os.environ["COLUMNS"] = str(_WIDTHS.start)
-    if (
-        sys.warnoptions
-    ):  # that turn warnings into errors, perhaps: most are about libraries that libraries use
+        if shutil.get_terminal_size().columns < _LEAST_COLUMNS:  # of the terminal itself
+            os.environ["COLUMNS"] = str(_LEAST_COLUMNS)
+    # That turn warnings into errors, perhaps: most are about libraries that libraries use.
+    if sys.warnoptions:
         warnings.simplefilter("ignore")
     _open_streams()
-
-
-def _is_width(text):
-    return text.isascii() and text.isdigit() and len(text) < 5 and int(text) in _WIDTHS
 
 
 @contextlib.contextmanager
@@ -114,10 +109,10 @@ def _open_streams():
     take their place; make whole ones of those that only take text.
     """
     for descriptor in range(3):
-        with contextlib.suppress(OSError):
+        try:
             os.fstat(descriptor)
-            continue
-        os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None or getattr(stream, "closed", False):
@@ -143,9 +138,8 @@ def import_matplotlib():
     It looks for that file in the current folder first: so, while it is imported, the current
     folder is where its own one lies.
     """
-    logging.getLogger("matplotlib").setLevel(
-        logging.ERROR
-    )  # of a home that it cannot write to, among others
+    # It warns of a home that it cannot write to, among others.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     spec = importlib.util.find_spec("matplotlib")
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # the current folder is gone
@@ -154,9 +148,6 @@ def import_matplotlib():
         import matplotlib
     # Not `rcdefaults`, which reads the user's styles. The backend stays, where a notebook has
     # imported matplotlib before us.
-    defaults = {
-        name: value
-        for name, value in matplotlib.rcParamsDefault.items()
-        if not name.startswith("backend")
-    }
-    matplotlib.rcParams.update(defaults)
+    for name, value in matplotlib.rcParamsDefault.items():
+        if not name.startswith("backend"):
+            matplotlib.rcParams[name] = value

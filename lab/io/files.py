@@ -22,11 +22,9 @@ MOST_BYTES = {
     "model": 2_000 * MEGABYTE,
     "checkpoint": 8_000 * MEGABYTE,  # whose reader knows how large its own can be
 }
-_END, _END64, _DIRECTORY = (
-    b"PK\x05\x06",
-    b"PK\x06\x07",
-    2**16,
-)  # of a zip archive: bytes of its list of members
+# Of a zip archive: how its end begins, and the most bytes of its list of members.
+_END, _END64 = b"PK\x05\x06", b"PK\x06\x07"
+_DIRECTORY = 2**16
 
 
 def opened(path, kind):
@@ -47,9 +45,8 @@ def opened(path, kind):
     """
     about = Path(path).stat()
     if not stat.S_ISREG(about.st_mode):
-        raise ValueError(
-            f"a {'directory' if stat.S_ISDIR(about.st_mode) else 'pipe, socket or device'}, not a file"
-        )
+        kind_of_it = "directory" if stat.S_ISDIR(about.st_mode) else "pipe, socket or device"
+        raise ValueError(f"a {kind_of_it}, not a file")
     if about.st_size > MOST_BYTES[kind]:
         raise ValueError(f"larger than {MOST_BYTES[kind] // MEGABYTE} MB")
     return open(path, "rb")
@@ -69,11 +66,8 @@ def check_zip(file):
     """
     file.seek(max(0, file.seek(0, 2) - 42))
     end = file.read()
-    if (
-        end[-22:-18] != _END
-        or end.startswith(_END64)
-        or int.from_bytes(end[-10:-6], "little") > _DIRECTORY
-    ):
+    directory = int.from_bytes(end[-10:-6], "little")
+    if end[-22:-18] != _END or end.startswith(_END64) or directory > _DIRECTORY:
         raise ValueError("not a zip archive of a few members")
     file.seek(0)
 

@@ -1,6 +1,10 @@
-"""One function on many arguments, on all cores."""
+"""One function on many arguments, on all cores.
+
+Not by joblib: its processes outlive a parent that was killed, and take seconds to start.
+"""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -10,7 +14,7 @@ from lab.io.environment import variable
 
 
 def in_parallel(function, several, least, advance):
-    """The results of a function for some arguments, in their order.
+    """The results of a function for some arguments, in their order: a list.
 
     Parameters
     ----------
@@ -21,37 +25,25 @@ def in_parallel(function, several, least, advance):
     least : int
         So many of them are worth the start of other processes, which takes half a second.
     advance : function of int
-        Called with the number of results that came since it was called last.
+        Called with 1 whenever there is one more result.
     """
-    if len(several) < least:
-        results = []
-        for one in several:
-            results.append(function(one))
+    results = map(function, several)
+    with contextlib.ExitStack() as stack:
+        if len(several) >= least:
+            # Other processes are not to find modules in the current folder.
+            stack.enter_context(variable("PYTHONSAFEPATH", "1"))
+            pool = concurrent.futures.ProcessPoolExecutor(
+                mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+            )
+            stack.callback(pool.shutdown, cancel_futures=True)
+            # A call each would take longer than what is small.
+            size = max(1, len(several) // (8 * os.cpu_count()))
+            results = pool.map(function, several, chunksize=size)
+        counted = []
+        for result in results:
+            counted.append(result)
             advance(1)
-        return results
-    pool = concurrent.futures.ProcessPoolExecutor(
-        mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
-    size = max(
-        1, len(several) // (8 * os.cpu_count())
-    )  # a call each would take longer than what is small
-    with variable(
-        "PYTHONSAFEPATH", "1"
-    ):  # other processes are not to find modules in the current folder
-        try:
-            ended = [
-                pool.submit(_each, function, several[place : place + size])
-                for place in range(0, len(several), size)
-            ]
-            for future in concurrent.futures.as_completed(ended):
-                advance(len(future.result()))
-            return [result for future in ended for result in future.result()]
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _each(function, several):
-    return [function(one) for one in several]
+    return counted
 
 
 def _end_with_parent():

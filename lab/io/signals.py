@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM, which SLURM and containers send before the end: both stop what is under way."""
+"""Ctrl-C, and SIGTERM, which SLURM and containers send before the end: both stop what is under
+way.
+"""
 
 import contextlib
 import os

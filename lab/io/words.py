@@ -63,23 +63,27 @@ def suggestion(word, words):
     words : iterable of str, or dict
         Those that are known; or by these words, what is to be suggested.
     """
+    typed = _plain(word)
+    if not 1 < len(typed) <= _LONGEST or not _letters(typed):
+        return ""
     names = words if isinstance(words, dict) else {one: one for one in words}
-    typed, known = _plain(word), {}
+    known = {}
     for one, name in names.items():
         if _plain(one).startswith("no-") == typed.startswith("no-"):  # never the opposite
             known.setdefault(_plain(one), name)
-    if not 1 < len(typed) <= _LONGEST or not _letters(typed):
-        return ""
-    meant = (
-        [one for one in known if one == typed],
-        [one for one in known if _letters(one) == _letters(typed)],
-        [one for one in known if "".join(part[:1] for part in one.split("-")) == typed],
-        [one for one in known if one.startswith(typed)],
-        [one for one in known if sorted(one) == sorted(typed)],
-        [one for one in difflib.get_close_matches(typed, known, cutoff=0.75) if one[0] == typed[0]],
+    close = difflib.get_close_matches(typed, known, cutoff=0.75)
+    ways = (
+        lambda one: _letters(one) == _letters(typed),
+        lambda one: "".join(part[:1] for part in one.split("-")) == typed,
+        lambda one: one.startswith(typed),
+        lambda one: sorted(one) == sorted(typed),
+        lambda one: one in close and one[0] == typed[0],
     )
-    found = [{known[one] for one in several} for several in meant]
-    return next((f" (did you mean {one.pop()}?)" for one in found if len(one) == 1), "")
+    for is_meant in ways:
+        meant = {name for one, name in known.items() if is_meant(one)}
+        if len(meant) == 1:
+            return f" (did you mean {meant.pop()}?)"
+    return ""
 
 
 def _plain(word):

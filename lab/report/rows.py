@@ -207,7 +207,7 @@ def about(row):
     )
     facts = {"status": run.history.status} | facts_of(group) | {"ended": runs.ended(run.folder)}
     return {
-        "command": runs.command_of(run.folder, run.record),
+        "command": run.command,
         "unusual": unusual,
         "metrics": metrics,
         "facts": facts,

@@ -1,8 +1,10 @@
 """Runs on disk: one folder each under the results folder. Written atomically, read with suspicion.
 
-config.json            the command that trains it again, settings, parameters, data set, versions, device, commit of the code
+config.json            the command that trains it again, settings, parameters, data set, versions,
+                       device, commit of the code
 code.patch             what was changed in the code since that commit
-history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and "status"
+history.json           Keras's lists by epoch, "epoch_seconds", "total_seconds", "device", and
+                       "status"
 model.keras            the trained model
 checkpoint.npz         while it trains, and if it was interrupted: all that it needs to be resumed
 checkpoint.broken.npz  one that could not be used
@@ -11,9 +13,11 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 """
 # ruff: noqa: F401
 
+from lab.io.files import atomic
 from lab.runs.checkpoint import About, Checkpoint, Fitting, Stopping, save_checkpoint
+from lab.runs.claim import fault_of, read_files, stamp, write_files, writing
 from lab.runs.code import ROOT, checkout, code_hash, versions
-from lab.runs.files import as_json, atomic, save_figures, write_json
+from lab.runs.files import as_json, remove_evaluation, save_figures, write_json
 from lab.runs.folders import (
     SAMPLES,
     TENSORBOARD,
@@ -22,14 +26,10 @@ from lab.runs.folders import (
     Output,
     below,
     check_free,
+    check_inside,
     display_name,
     ended,
     existing,
-)
-
-# isort: split
-from lab.runs.folders import (
-    check_inside,
     folder_of,
     has_files,
     has_record,
@@ -39,44 +39,34 @@ from lab.runs.folders import (
     locked,
     make_free,
     named,
-    plain,
+    plain_name,
     unlock,
 )
-
-# isort: split
 from lab.runs.records import (
+    NOT_THE_SAME,
+    SEARCH,
+    Run,
+    differences,
+    identity,
+    latest,
+    load,
+    load_any,
+    load_ended,
+    load_evaluation,
+    load_same,
+    load_search,
+    load_trained,
+)
+from lab.runs.samples import load_samples, sample_paths, sampled, save_samples
+from lab.runs.schemas import (
     COMPLETE,
     DIVERGED,
     INTERRUPTED,
-    NOT_THE_SAME,
-    SEARCH,
     TRAINING,
     History,
     Origin,
-    Run,
     Search,
     Trial,
-    changes,
-    checked,
-    command_of,
-    differences,
-    differing_in_words,
-    identity,
-    resuming,
-    settings_of,
-)
-from lab.runs.samples import load_samples, sample_paths, sampled, save_samples
-
-# isort: split
-from lab.runs.records import (
     best_first,
-    latest,
-    load,
-    load_ended,
-    load_evaluation,
-    load_search,
-    load_trained,
-    standing,
-    state,
+    changes,
 )
-from lab.runs.writing import fault_of, read_files, remove_evaluation, stamp, write_files, writing

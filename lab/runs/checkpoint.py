@@ -5,18 +5,19 @@ Keras's `BackupAndRestore` keeps neither the history nor what callbacks know, su
 stopping's best epoch.
 """
 
+import math
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lab.io.files import MEGABYTE
+from lab.io.files import MEGABYTE, atomic
 from lab.io.words import first_line
-from lab.runs.files import atomic
 from lab.runs.folders import File, own_file
-from lab.runs.records import CURVES, TRAINING, History, fault_in
+from lab.runs.schemas import TRAINING, History, Seconds, fault_in
 
 _SECONDS = "epoch_seconds"
 Epoch = Annotated[int, Field(ge=0, lt=2**31)]
+_CHECKS = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
 class BrokenCheckpoint(Exception):
@@ -26,7 +27,7 @@ class BrokenCheckpoint(Exception):
 class Stopping(BaseModel):
     """What `keras.callbacks.EarlyStopping` knows, but for its best weights."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = _CHECKS
     wait: Epoch = 0
     stopped_epoch: Epoch = 0
     best_epoch: Epoch = 0
@@ -36,12 +37,11 @@ class Stopping(BaseModel):
 class About(BaseModel):
     """What a checkpoint holds beside arrays."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = _CHECKS
     metrics: Annotated[list[str], Field(max_length=100)]  # of each epoch, by column
-    seconds: Annotated[float, Field(ge=0, lt=1e100)]  # of training so far
-    resumed: list[
-        Annotated[Epoch, Field(ge=1)]
-    ]  # epochs after which the training was broken off before
+    seconds: Seconds  # of training so far
+    # Epochs after which the training was broken off before.
+    resumed: list[Annotated[Epoch, Field(ge=1)]]
     compiled: bool  # whether the first epoch contains the compiling
     stopping: Stopping | None = None
     identity: str | None = None  # of the run, as of `records.identity`; None: of an earlier version
@@ -51,21 +51,16 @@ class Checkpoint(NamedTuple):
     """All that a run needs to go on."""
 
     about: About
-    epochs: list  # of lists: what each finished epoch gave, by metric
+    rows: list  # of dict of str to float: what each finished epoch gave, by metric
     state: list  # of arrays, as of `engine.state_of`
     best: list  # of arrays: early stopping's best weights; empty without
-
-    @property
-    def rows(self):
-        """What each finished epoch gave: list of dict of str to float."""
-        return [dict(zip(self.about.metrics, row)) for row in self.epochs]
 
 
 class Fitting(NamedTuple):
     """What a checkpoint has to be like, to be one of a run."""
 
     identity: str
-    is_gan: bool
+    curves: tuple  # names of the lists by epoch of its history
     epochs: int  # of the run
     patience: int | None  # of early stopping, if there is any
     parameters: int
@@ -79,11 +74,14 @@ def save_checkpoint(folder, checkpoint):
     """Write a run's checkpoint, in place of an older one."""
     import numpy as np  # for which no wrong flag waits
 
-    about, epochs = np.array(checkpoint.about.model_dump_json()), np.array(checkpoint.epochs, float)
-    arrays = {f"state_{place}": array for place, array in enumerate(checkpoint.state)}
+    arrays = {
+        "about": checkpoint.about.model_dump_json(),
+        "epochs": np.array([[*row.values()] for row in checkpoint.rows], float),
+    }
+    arrays |= {f"state_{place}": array for place, array in enumerate(checkpoint.state)}
     arrays |= {f"best_{place}": array for place, array in enumerate(checkpoint.best)}
     with atomic(folder / File.CHECKPOINT) as temporary:
-        np.savez(temporary, about=about, epochs=epochs, **arrays)
+        np.savez(temporary, **arrays)
 
 
 def load_checkpoint(folder, fitting):
@@ -101,7 +99,7 @@ def load_checkpoint(folder, fitting):
     OSError
         If it cannot be read for the moment.
     """
-    from lab.data.readers import npz_in
+    from lab.io.npz import npz_in
 
     path = own_file(folder, File.CHECKPOINT)
     # Of each weight, two moments, and early stopping's best, at most; and what is not of a weight.
@@ -111,15 +109,14 @@ def load_checkpoint(folder, fitting):
             if any(member.compress_type for member in file.zip.infolist()):
                 raise ValueError("its arrays are compressed")
             about = About.model_validate_json(str(file["about"]))
-            state, best = (
-                [file[name] for name in file if name.startswith(kind)]
-                for kind in ("state_", "best_")
-            )
+            state = [file[name] for name in file if name.startswith("state_")]
+            best = [file[name] for name in file if name.startswith("best_")]
             epochs = file["epochs"]
         if epochs.dtype != float or epochs.shape[1:] != (len(about.metrics),) or not len(epochs):
             raise ValueError("it lacks epochs")
-        checkpoint = Checkpoint(about, epochs.tolist(), state, best)
-        _check(checkpoint, fitting)
+        rows = [dict(zip(about.metrics, row)) for row in epochs.tolist()]
+        checkpoint = Checkpoint(about, rows, state, best)
+        _check_fitting(checkpoint, fitting)
         return checkpoint
     except FileNotFoundError:
         return None
@@ -127,45 +124,41 @@ def load_checkpoint(folder, fitting):
         raise
     except ValidationError as error:
         raise BrokenCheckpoint(fault_in(error)) from error
-    except (
-        Exception
-    ) as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
+    except Exception as error:  # a broken archive fails in as many ways as there are readers
         raise BrokenCheckpoint(first_line(error)) from error
 
 
-def _check(checkpoint, fitting):
+def _check_fitting(checkpoint, fitting):
     """Raise ValueError unless a checkpoint is one of a run."""
-    about, count = checkpoint.about, len(checkpoint.epochs)
+    about, rows, state, best = checkpoint
     if about.identity not in (None, fitting.identity):
         raise ValueError("it is of a run with other settings or data")
-    if sorted(about.metrics) != sorted([*CURVES[fitting.is_gan], _SECONDS]):
+    if sorted(about.metrics) != sorted([*fitting.curves, _SECONDS]):
         raise ValueError("its metrics are not those of this run")
-    lists = dict(zip(about.metrics, map(list, zip(*checkpoint.epochs, strict=True))))
+    lists = {name: [row[name] for row in rows] for name in about.metrics}
     History(status=TRAINING, resumed=about.resumed, **lists)
-    if count > fitting.epochs or about.resumed != sorted({*about.resumed} & {*range(1, count + 1)}):
+    if len(rows) > fitting.epochs or about.resumed != sorted({*about.resumed}):
         raise ValueError("its epochs are not those of this run")
-    stopping = about.stopping
-    if bool(stopping) != bool(fitting.patience) or (
-        stopping and not _fits(stopping, lists["val_loss"], fitting.patience)
-    ):
+    patience = fitting.patience
+    if about.stopping != (_stopping_after(lists["val_loss"], patience) if patience else None):
         raise ValueError("what it knows of early stopping does not fit its epochs")
-    for arrays, expected in (
-        (checkpoint.state, fitting.state),
-        (checkpoint.best, fitting.weights if stopping else []),
-    ):
-        if [(array.shape, array.dtype.name) for array in arrays] != expected:
-            raise ValueError("its arrays are not those of this run's network")
-    if not all(
-        abs(checkpoint.state[place]).max(initial=0) < float("inf") for place in fitting.trained
-    ):
+    kept = fitting.weights if patience else []
+    layouts = [[(array.shape, array.dtype.name) for array in arrays] for arrays in (state, best)]
+    if layouts != [fitting.state, kept]:
+        raise ValueError("its arrays are not those of this run's network")
+    if not all(abs(state[place]).max(initial=0) < math.inf for place in fitting.trained):
         raise ValueError("its weights are not finite")
-    if any(checkpoint.state[place] < 0 for place in fitting.counts):
+    if any(state[place] < 0 for place in fitting.counts):
         raise ValueError("its optimizer has done less than 0 steps")
 
 
-def _fits(stopping, losses, patience):
-    """Whether early stopping can know this after epochs with these validation losses."""
-    last, best = len(losses) - 1, stopping.best_epoch
-    stopped = last if last and last - best >= patience else 0
-    known = best <= last and stopping.best == losses[best] == min(losses)
-    return known and stopping.wait == last - best and stopping.stopped_epoch == stopped
+def _stopping_after(losses, patience):
+    """What early stopping knows after epochs with these validation losses."""
+    best, last = losses.index(min(losses)), len(losses) - 1
+    waited = last - best
+    return Stopping(
+        wait=waited,
+        stopped_epoch=last if last and waited >= patience else 0,
+        best_epoch=best,
+        best=losses[best],
+    )

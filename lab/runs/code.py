@@ -22,18 +22,16 @@ _PLAIN = (
     "--unified=3",
 )
 
-_GIT_SEARCH = (
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-)  # where it looks for the repository
+# Where it looks for the repository.
+_GIT_SEARCH = "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM"
 
 
 def versions():
     """The versions that a run depends on: package -> version."""
-    packages = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in packages
-    }
+    found = {"python": platform.python_version()}
+    for package in ("tensorflow", "keras", "numpy"):
+        found[package] = importlib.metadata.version(package)
+    return found
 
 
 @functools.cache
@@ -50,9 +48,8 @@ def checkout():
     try:
         commit = _git("describe", "--always", "--abbrev=40").decode().strip()
         patch = _git("diff", "HEAD", "--relative", *_PLAIN)
-        for path in _git("ls-files", "--others", "--exclude-standard", "-z", *_NEW).split(b"\0")[
-            :-1
-        ]:
+        new = _git("ls-files", "--others", "--exclude-standard", "-z", *_NEW)
+        for path in filter(None, new.split(b"\0")):
             patch += _git("diff", "--no-index", *_PLAIN, "/dev/null", path)
     except (OSError, subprocess.SubprocessError):
         return None, b""
@@ -63,9 +60,8 @@ def checkout():
 def code_hash():
     """A hash of the code that runs depend on, as it lies on this machine."""
     found = hashlib.sha256()
-    for folder in ("lab", "models"):
-        for path in sorted(Path(ROOT, folder).rglob("*.py")):
-            found.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes())
+    for path in sorted([*ROOT.glob("lab/**/*.py"), *ROOT.glob("models/**/*.py")]):
+        found.update(f"{path.relative_to(ROOT).as_posix()}\0".encode() + path.read_bytes())
     return found.hexdigest()
 
 

@@ -1,9 +1,9 @@
-"""JSON and figures, written whole."""
+"""JSON and figures of a run, written whole."""
 
 import simplejson
 
 from lab.io.files import atomic
-from lab.runs.folders import VECTOR, File
+from lab.runs.folders import OF_EVALUATION, VECTOR, File
 
 
 def as_json(content):
@@ -33,19 +33,21 @@ def save_figures(drawn, folder, vector=True):
     list of Path
         Without those of the SVG.
     """
-    for name in [name for name, figure in drawn.items() if figure is None]:
-        remove(folder / name)
-    drawn = {folder / name: figure for name, figure in drawn.items() if figure is not None}
-    for path, figure in drawn.items():
+    written = []
+    for name, figure in drawn.items():
+        path = folder / name
+        if figure is None:
+            remove(path)
+            continue
         with atomic(path) as temporary:
             write = getattr(figure, "savefig", None) or figure.save
             write(temporary)
         if vector and hasattr(figure, "savefig") and not any(axis.images for axis in figure.axes):
             with atomic(path.with_suffix(".svg")) as temporary:
-                figure.savefig(
-                    temporary, metadata={"Date": None}
-                )  # the same figure gives the same file
-    return [*drawn]
+                # Without a date: the same figure gives the same file.
+                figure.savefig(temporary, metadata={"Date": None})
+        written.append(path)
+    return written
 
 
 def remove(path):
@@ -53,6 +55,12 @@ def remove(path):
     none.
     """
     if path.exists():
-        if path.name in VECTOR or path.name not in list(File):
+        if path.name in VECTOR or path.name not in [*File]:
             path.with_suffix(".svg").unlink(missing_ok=True)
         path.unlink()
+
+
+def remove_evaluation(folder):
+    """Remove what evaluate.py has said of a model that is no more."""
+    for file in OF_EVALUATION:
+        remove(folder / file)

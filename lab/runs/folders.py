@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import fnmatch
 import os
 import re
 from enum import StrEnum
@@ -27,6 +26,8 @@ class File(StrEnum):
     CHECKPOINT = "checkpoint.npz"
     BROKEN_CHECKPOINT = "checkpoint.broken.npz"
     LEARNING_CURVE = "learning_curve.png"
+    ANIMATION = "samples.gif"
+    # From here on, what evaluate.py says of a model.
     EVALUATION = "evaluation.json"
     MISTAKES = "mistakes.png"
     CONFUSION = "confusion.png"
@@ -34,13 +35,13 @@ class File(StrEnum):
     FILTERS = "filters.png"
     PICTURES = "pictures.png"
     PREDICTIONS = "predictions.csv"
-    ANIMATION = "samples.gif"
     SAMPLES = "samples.png"
     NEAREST = "nearest.png"
     LABELS = "labels.png"
     OVER_TIME = "over_time.png"
 
 
+OF_EVALUATION = [*File][[*File].index(File.EVALUATION) :]
 # Of these there may also be an SVG.
 VECTOR = File.CONFUSION, File.SAMPLES, File.LABELS, File.OVER_TIME
 
@@ -100,8 +101,8 @@ def folder_of(results_dir, name):
     parts = name.split("/")
     if not all(_NAME_PART.fullmatch(part) and part not in (TENSORBOARD, SAMPLES) for part in parts):
         raise UserError(
-            f"not a run's name: {name!r}; use up to 200 letters, digits and . _ - = , not starting with a dot (/ makes a "
-            f"subfolder, {TENSORBOARD} and {SAMPLES} are taken)"
+            f"not a run's name: {name!r}; use up to 200 letters, digits and . _ - = , not starting "
+            f"with a dot (/ makes a subfolder, {TENSORBOARD} and {SAMPLES} are taken)"
         )
     folder = Path(results_dir, *parts)
     check_inside(results_dir, folder)
@@ -122,9 +123,8 @@ def check_inside(top, path):
     """Raise UserError unless a path lies within a folder, as of `is_inside`."""
     if not is_inside(top, path):
         link = "it is, or passes through, a link, which is not followed"
-        raise UserError(
-            f"{path} lies outside of the folder {top}: {link}; remove the link, or choose another name"
-        )
+        advice = "remove the link, or choose another name"
+        raise UserError(f"{path} lies outside of the folder {top}: {link}; {advice}")
 
 
 def own_file(folder, file):
@@ -133,7 +133,7 @@ def own_file(folder, file):
     return folder / file
 
 
-def plain(text):
+def plain_name(text):
     """Text as a part of a run's name: "own.py_residual"."""
     return re.sub(r"[^A-Za-z0-9._=,-]|^\.", "_", Path(text).name)
 
@@ -145,30 +145,21 @@ def existing(results_dir, name):
     folder, top = folder_of(results_dir, name), Path(results_dir).resolve()
     if folder.is_dir():
         return folder
-    advice = "name the folder of your runs with --results-dir, or train it first"
-    if not top.is_dir():
-        raise UserError(f"no run at {folder}: there is no folder {top}; {advice}")
-    above = [path for path in folder.parents if path.is_dir() and is_inside(top, path)]
-    names = next(filter(None, (_names_in(path, results_dir) for path in above)), [])
+    names = []  # of runs and sweeps, in the closest folder around that holds some
+    for around in folder.parents:
+        if not names and is_inside(top, around):
+            depth = len(around.parts) + 1
+            held = {Path(*path.parts[:depth]) for path in below(around, File.CONFIG)} - {around}
+            names = [path.relative_to(results_dir).as_posix() for path in held]
     if not names:
-        raise UserError(f"no run at {folder}: there is no run in {top}; {advice}")
+        lacking = "run in" if top.is_dir() else "folder"
+        advice = "name the folder of your runs with --results-dir, or train it first"
+        raise UserError(f"no run at {folder}: there is no {lacking} {top}; {advice}")
+    names.sort(key=in_natural_order)
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     there = f"{top} holds {', '.join(names[:_MOST_NAMES])}{more}"
-    raise UserError(
-        f"no run at {folder}{suggestion(name, names)}: {there}; name one of them, or train it first"
-    )
-
-
-def _names_in(folder, results_dir):
-    """The names of the runs and sweeps in a folder, which are looked into no further than to the
-    first run.
-    """
-    held = [
-        path
-        for path in _folders_in(folder, results_dir)
-        if any(File.CONFIG in names for *_, names in os.walk(path))
-    ]
-    return [path.relative_to(results_dir).as_posix() for path in held]
+    advice = "name one of them, or train it first"
+    raise UserError(f"no run at {folder}{suggestion(name, names)}: {there}; {advice}")
 
 
 def display_name(folder):
@@ -190,19 +181,17 @@ def check_free(folder, overwrite=False):
     ancestor = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to {ancestor}: choose another --results-dir")
-    around = next((path for path in folder.resolve().parents if holds_run(path)), None)
-    if around:
-        raise UserError(f"{folder} lies within the run {around}: choose another name")
+    for path in folder.resolve().parents:
+        if holds_run(path):
+            raise UserError(f"{folder} lies within the run {path}: choose another name")
     if any(path != folder for path in below(folder, File.CONFIG)):
         raise UserError(f"{folder} holds other runs, as of a sweep: choose another name")
-    if (
-        not overwrite
-        and (folder / File.CHECKPOINT).exists()
-        and not (folder / File.CONFIG).exists()
-    ):
+    if overwrite:
+        return
+    if (folder / File.CHECKPOINT).exists() and not (folder / File.CONFIG).exists():
         advice = f"put the {File.CONFIG} back that is not there, to resume it, or add --overwrite"
         raise UserError(f"{folder} holds the {File.CHECKPOINT} of an unfinished run: {advice}")
-    if not overwrite and has_files(folder):
+    if has_files(folder):
         raise UserError(f"{folder} already holds a run: choose another name, or add --overwrite")
 
 
@@ -212,9 +201,8 @@ def below(folder, file=None):
 
     Other processes may make and remove some meanwhile.
     """
-    return sorted(
-        Path(place) for place, _, names in os.walk(folder) if file is None or file in names
-    )
+    places = os.walk(folder)
+    return sorted(Path(place) for place, _, names in places if file is None or file in names)
 
 
 def make_free(folder):
@@ -248,7 +236,8 @@ def has_record(folder):
 def ended(folder):
     """When a run's history was last written, as text; "-" where that cannot be told."""
     try:
-        return f"{datetime.datetime.fromtimestamp((folder / File.HISTORY).stat().st_mtime):%Y-%m-%d %H:%M}"
+        written = datetime.datetime.fromtimestamp((folder / File.HISTORY).stat().st_mtime)
+        return f"{written:%Y-%m-%d %H:%M}"
     except (OSError, OverflowError, ValueError):  # gone meanwhile, or a clock that was far off
         return "-"
 
@@ -274,16 +263,15 @@ def named(results_dir, names, holds=holds_run):
     UserError
         If one of them means nothing.
     """
-    folders = []
+    folders = {}  # once each, also by a link
     for name in names:
         tops = _matching(results_dir, name) if is_pattern(name) else [existing(results_dir, name)]
         found = [folder for top in tops for folder in below(top) if holds(folder)]
         if is_pattern(name) and not found:
             raise UserError(f"no run's name in {results_dir} is like {name!r}")
-        folders += found or tops  # whoever reads it will say what it lacks
-    return [*{folder.resolve(): folder for folder in reversed(folders)}.values()][
-        ::-1
-    ]  # once each, also by a link
+        for folder in found or tops:  # whoever reads it will say what it lacks
+            folders.setdefault(folder.resolve(), folder)
+    return [*folders.values()]
 
 
 def is_pattern(name):
@@ -303,19 +291,9 @@ def _matching(results_dir, pattern):
         if part == "**":
             found = [inner for folder in found for inner in below(folder)]
         else:
-            inner = [one for folder in found for one in _folders_in(folder, results_dir)]
-            found = [one for one in inner if fnmatch.fnmatchcase(one.name, part)]
-    return sorted(dict.fromkeys(found), key=lambda path: in_natural_order(path.as_posix()))
-
-
-def _folders_in(folder, top):
-    """The folders in a folder, in their order, but for links out of the top one."""
-    try:
-        paths = [path for path in folder.iterdir() if path.is_dir()]
-    except OSError:  # gone meanwhile, or not to be read
-        return []
-    inside = [path for path in paths if is_inside(top, path)]
-    return sorted(inside, key=lambda path: in_natural_order(path.name))
+            paths = [path for folder in found for path in folder.glob(part)]
+            found = [path for path in paths if path.is_dir() and is_inside(results_dir, path)]
+    return sorted({*found}, key=lambda path: in_natural_order(path.as_posix()))
 
 
 @contextlib.contextmanager
@@ -326,23 +304,19 @@ def locked(folder, seconds=0):
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock", timeout=seconds)
-    for last in (*[False] * _TRIES, True):
-        try:
-            make_folder(folder)
-            lock.acquire()
-            break
-        except Timeout:
-            raise UserError(
-                f"another process is writing to {folder}: wait for it, or choose another name"
-            ) from None
-        except OSError as error:
+    try:
+        for _ in range(_TRIES):
             # Whoever had locked it may have removed it just now, since it was empty; between two
             # looks of `mkdir` perhaps.
-            if last or not isinstance(error, (FileNotFoundError, FileExistsError)):
-                advice = "choose another name, or another --results-dir"
-                raise UserError(
-                    f"cannot make the folder {folder}: {error.strerror}; {advice}"
-                ) from error
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                make_folder(folder)
+                lock.acquire()
+                break
+        else:
+            raise UserError(f"cannot make the folder {folder}: choose another name")
+    except Timeout:
+        advice = "wait for it, or choose another name"
+        raise UserError(f"another process is writing to {folder}: {advice}") from None
     try:
         yield
     finally:

@@ -4,9 +4,8 @@ numbers to measure.
 
 import math
 
-from lab.io.files import MEGABYTE
+from lab.io.files import MEGABYTE, atomic
 from lab.io.words import first_line
-from lab.runs.files import atomic
 from lab.runs.folders import SAMPLES, is_inside
 from lab.settings import UserError
 
@@ -20,21 +19,17 @@ def sample_paths(folder, most=None, ending="png"):
 
     Of more than ``most``, every second, third or so, and the last.
     """
-    inside = [
-        path for path in (folder / SAMPLES).glob(f"epoch_*.{ending}") if is_inside(folder, path)
-    ]
-    paths = {path.stem.removeprefix("epoch_"): path for path in inside}
-    epochs = sorted(
-        (
-            epoch
-            for epoch in paths
-            if epoch.isdecimal() and sampled(int(epoch)) == f"epoch_{epoch}.png"
-        ),
-        key=int,
-    )
+    paths = {}
+    for path in (folder / SAMPLES).glob(f"epoch_*.{ending}"):
+        epoch = path.stem.removeprefix("epoch_")
+        ours = epoch.isdecimal() and sampled(int(epoch)) == f"{path.stem}.png"
+        if ours and is_inside(folder, path):
+            paths[int(epoch)] = path
+    epochs = sorted(paths)
     if most and len(epochs) > most:
-        epochs = [*epochs[: -1 : math.ceil((len(epochs) - 1) / (most - 1))], epochs[-1]]
-    return {int(epoch): paths[epoch] for epoch in epochs}
+        step = math.ceil((len(epochs) - 1) / (most - 1))
+        epochs = [*epochs[:-1:step], epochs[-1]]
+    return {epoch: paths[epoch] for epoch in epochs}
 
 
 def sampled(epoch):
@@ -54,11 +49,9 @@ def save_samples(folder, epoch, generated):
     """
     import numpy as np  # for which what only looks for runs does not wait
 
-    with (
-        atomic((folder / SAMPLES / sampled(epoch)).with_suffix(".npz")) as temporary,
-        open(temporary, "wb") as file,
-    ):
-        np.savez_compressed(file, **{_NAME: generated})
+    path = folder / SAMPLES / sampled(epoch)
+    with atomic(path.with_suffix(".npz")) as temporary:
+        np.savez_compressed(temporary, **{_NAME: generated})
 
 
 def load_samples(run):
@@ -81,21 +74,18 @@ def load_samples(run):
     """
     import numpy as np
 
-    from lab.data.readers import npz_in
+    from lab.io.npz import npz_in
 
     shape = tuple(run.record.dataset.shape)
+    kind = np.float32 if len(shape) == 1 else np.uint8
     for epoch, path in sample_paths(run.folder, ending="npz").items():
         if epoch > run.history.epochs:  # left by a process that was killed further on
             continue
         try:
             with npz_in(path, "arrays", _MOST_BYTES) as file:
                 generated = file[_NAME]
-            kind = np.float32 if len(shape) == 1 else np.uint8
-            if (
-                generated.shape[1:] != shape
-                or not 0 < len(generated) <= _MOST
-                or generated.dtype != kind
-            ):
+            found = generated.dtype, generated.shape[1:]
+            if found != (kind, shape) or not 0 < len(generated) <= _MOST:
                 raise ValueError(
                     f"not samples of this run: {generated.dtype}, shape {generated.shape}"
                 )

@@ -314,7 +314,7 @@ def fitting(settings, record, model):
     )
     return runs.Fitting(
         runs.identity(settings, record["dataset"]["sha256"]),
-        settings.is_gan,
+        settings.kind.curves,
         settings.epochs,
         settings.early_stopping,
         record["parameters"],

@@ -169,9 +169,8 @@ class Recorder(keras.callbacks.Callback):
             stopping=stopping,
             identity=runs.identity(self.settings, self.record["dataset"]["sha256"]),
         )
-        epochs = [list(row.values()) for row in rows]
         with self.saving:
-            runs.save_checkpoint(self.folder, runs.Checkpoint(about, epochs, state, best or []))
+            runs.save_checkpoint(self.folder, runs.Checkpoint(about, rows, state, best or []))
 
     def break_off(self, model):
         """Write the run, which was interrupted, so that it can be resumed: nothing before its first

@@ -52,13 +52,13 @@ def train_here(settings, output, data_dir=None):
     folder = output.folder
     runs.check_free(folder, overwrite=True)
     settings, arrays = for_run(settings, data_dir)
-    record = status = None
+    run = None
     if not output.overwrite and runs.has_record(folder):
-        record, status = runs.standing(folder, settings, fingerprint(arrays))
-    if status == runs.COMPLETE:
+        run = runs.load_same(folder, settings, fingerprint(arrays))
+    if run and run.state == runs.COMPLETE:
         console.say(f"{folder}: is done already; --overwrite trains it again.")
         return
-    runs.check_free(folder, output.overwrite or record is not None)
+    runs.check_free(folder, output.overwrite or run is not None)
     with console.Bar("starting TensorFlow"):
         devices.start(devices.setup_of(settings))
     history = runs.History(**train_run(settings, arrays, output))
@@ -191,4 +191,4 @@ def _record(settings, arrays, output, parameters):
         "commit": runs.checkout()[0],
         "code": runs.code_hash(),
     }
-    return runs.checked(record)
+    return record
