@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lab import runs
-from lab.data import DIGITS, GAUSSIANS, joined
+from lab.data import DIGITS, GAUSSIANS, joined_labels
 from lab.metrics import classification, collapse, fidelity
 
 COMPARED = 3_000  # samples and real images whose features are compared one by one
@@ -58,7 +58,7 @@ def label(images, model):
         return Labelled(classes, confidences, features)
     several = len(images) // DIGITS, DIGITS
     return Labelled(
-        joined(classes.reshape(several)),
+        joined_labels(classes.reshape(several)),
         confidences.reshape(several).prod(axis=1),
         features.reshape(several[0], -1),
     )

@@ -30,6 +30,8 @@ from lab.runs.folders import TENSORBOARD, File, below, own_file
 from lab.settings import (
     CLASSES,
     IMAGE_SHAPES,
+    LEAST_SIDE,
+    MOST_SIDE,
     NETS,
     Settings,
     Threads,
@@ -73,7 +75,7 @@ def _without_folders(name):
 
 
 Name = Annotated[str, Field(max_length=300), AfterValidator(_without_folders)]
-Side, Channels = Annotated[int, Field(ge=8, le=256)], Literal[1, 3]
+Side, Channels = Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)], Literal[1, 3]
 SEARCH = "search.json"  # in the folder of a search
 
 
