@@ -6,7 +6,7 @@ from scipy import linalg, stats
 from sklearn import metrics as reference
 
 from lab.data import GAUSSIANS, load_dataset
-from lab.metrics import classification, collapse, fidelity, intervals, significance, speed
+from lab.metrics import classification, collapse, features, intervals, significance, speed
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(200, 10)) * 3
@@ -207,7 +207,7 @@ def test_precision_recall_density_coverage_and_kernel_distance_are_their_formula
     }
     apart = [[np.linalg.norm(one - other) for other in generated] for one in real]
     within = [[apart[i][j] < reach["real"][i] for i in range(60)] for j in range(50)]
-    found = fidelity.fidelity(real, generated)
+    found = features.fidelity(real, generated)
     assert found.precision == pytest.approx(np.mean([any(row) for row in within]), abs=1e-6)
     assert found.density == pytest.approx(np.mean([sum(row) / 5 for row in within]), abs=1e-6)
     assert found.coverage == pytest.approx(
@@ -248,12 +248,12 @@ def test_frechet_distance_is_its_formula_also_where_features_are_constant():
     expected = ((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(
         a + b - 2 * linalg.sqrtm(a @ b).real
     )
-    assert fidelity.frechet_distance(one, other) == pytest.approx(expected)
+    assert features.frechet_distance(one, other) == pytest.approx(expected)
     dead = np.zeros((400, 1))
-    assert fidelity.frechet_distance(
+    assert features.frechet_distance(
         np.hstack([one, dead]), np.hstack([other, dead[:300]])
     ) == pytest.approx(expected)
-    assert fidelity.frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
+    assert features.frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
 
 
 def test_modes_of_the_ring():

@@ -185,7 +185,7 @@ def check_layout(parts):
 
 def has_sides(sides):
     """Whether images may have so many pixels a side."""
-    return LEAST_SIDE <= min(sides) and max(sides) <= MOST_SIDE
+    return all(LEAST_SIDE <= side <= MOST_SIDE for side in sides)
 
 
 def shape_in_words(shape):

@@ -8,7 +8,7 @@ import numpy as np
 
 from lab import runs
 from lab.data import DIGITS, GAUSSIANS, joined_labels
-from lab.metrics import classification, collapse, fidelity
+from lab.metrics import classification, collapse, features
 
 COMPARED = 3_000  # samples and real images whose features are compared one by one
 FEW = 500  # samples whose distances are taken
@@ -170,9 +170,9 @@ def _of_images(images, against):
     samples, real = label(images, against.classifier.model), against.validation
     found, fewest = _of_labels(samples, against), min(len(samples.features), len(real.features))
     if fewest > 1:
-        found["frechet"] = fidelity.frechet_distance(samples.features, real.features)
-    if fewest >= fidelity.LEAST:
-        found |= fidelity.fidelity(real.features[:COMPARED], samples.features[:COMPARED])._asdict()
+        found["frechet"] = features.frechet_distance(samples.features, real.features)
+    if fewest >= features.LEAST:
+        found |= features.fidelity(real.features[:COMPARED], samples.features[:COMPARED])._asdict()
     return found
 
 
