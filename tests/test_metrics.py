@@ -63,7 +63,7 @@ def test_a_class_that_was_never_predicted_has_no_precision():
 def test_mistakes_come_with_the_surest_first():
     worst = classification.confident_mistakes(LOGITS, LABELS, 15)
     assert len(worst) == 15 and (LOGITS[worst].argmax(axis=1) != LABELS[worst]).all()
-    confidence = np.exp(classification.probabilities(LOGITS).max(axis=1)
+    confidence = classification.probabilities(LOGITS).max(axis=1)
     wrong = LOGITS.argmax(axis=1) != LABELS
     np.testing.assert_allclose(confidence[worst], np.sort(confidence[wrong])[::-1][:15])
     assert len(classification.confident_mistakes(LOGITS, LOGITS.argmax(axis=1), 15)) == 0

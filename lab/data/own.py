@@ -37,7 +37,7 @@ _TO_RESIZE = "--resize 28 makes squares of 28 pixels of all pictures"
 # Copies of decoded folders in the cache: how many are kept; all their names, those of earlier
 # versions and of half-written files among them; and how pictures become arrays: another way,
 # another copy.
-_COPIES = 8
+COPIES = 8
 _COPY = re.compile(r"\.?own-([0-9a-f]{8}-)?[0-9a-f]{32}(\.\d+)?\.npz")
 _WAY = "transparent is white; 16 bits are scaled as one set"
 
@@ -244,15 +244,14 @@ def _split(folder, others):
 
 def _from_folder(folder, pictures, side):
     """The parts of a data set from the pictures of a folder, and the divisor of 16 bits."""
-    about = f"{os.path.abspath(folder)}\0{side}".encode(errors="surrogateescape")
+    where = f"{os.path.abspath(folder)}\0{side}".encode(errors="surrogateescape")
+    copy = f"own-{hashlib.sha256(where).hexdigest()[:32]}.npz"
     content = _hash(pictures, side)
-    copy = Path(f"own-{hashlib.sha256(about).hexdigest()[:8]}-{content[:32]}.npz")
     with contextlib.suppress(ValueError, OSError):  # it is not there, or broken; there is no home
-        copy = cache() / copy
-        *parts, about = readers.read_npz(copy, "about")
-        divisor, sha256 = about.tolist()
-        if fingerprint(Arrays(*parts)) == sha256:
-            os.utime(copy)
+        *parts, about = readers.read_npz(cache() / copy, "about")
+        divisor, *hashes = about.tolist()
+        if hashes == [content, fingerprint(Arrays(*parts))]:
+            os.utime(cache() / copy)
             return parts, int(divisor) or None
     images, divisor = _decode(folder, pictures, side)
     labels = [[], []]
@@ -260,32 +259,28 @@ def _from_folder(folder, pictures, side):
         labels[one.tested].append(one.label)
     parts = [images[0], np.array(labels[0]), images[1], np.array(labels[1])]
     if sum(part.nbytes for part in parts) < MOST_BYTES["arrays"]:
+        about = [str(divisor or 0), content, fingerprint(Arrays(*parts))]
         # A home that is not to be written to: they are decoded again then.
         with contextlib.suppress(OSError):
-            _keep(copy, parts, divisor)
+            _keep(cache() / copy, dict(zip(readers.NPZ, parts)), about)
     return parts, divisor
 
 
-def _keep(copy, parts, divisor):
-    """Write a copy of a decoded folder into the cache.
-
-    Copies of what the folder held before go, and the oldest of all. Other processes may do the
-    same.
+def _keep(copy, parts, about):
+    """Write a copy of a decoded folder into the cache, from which the oldest go; other processes
+    may do the same.
     """
     copy.parent.mkdir(parents=True, exist_ok=True)
-    about = [str(divisor or 0), fingerprint(Arrays(*parts))]
     with atomic(copy, sync=False) as temporary:
-        np.savez(temporary, about=about, **dict(zip(readers.NPZ, parts)))
-    used = []
+        np.savez(temporary, about=about, **parts)
+    used = {}
     for path in copy.parent.iterdir():
         if _COPY.fullmatch(path.name):
             with contextlib.suppress(OSError):  # another process has removed it
-                used.append((path.lstat().st_mtime, path))
-    of_folder = copy.name[: len("own-00000000-")]
-    for index, (_, path) in enumerate(sorted(used, reverse=True)):
-        if path != copy and (index >= _COPIES or path.name.startswith(of_folder)):
-            with contextlib.suppress(OSError):
-                path.unlink()
+                used[path] = path.lstat().st_mtime
+    for path in sorted(used, key=used.get)[:-COPIES]:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _hash(pictures, side):

@@ -105,7 +105,7 @@ def evaluate_gan(run, model, against, count=None):
         )
     if "counts" in results:
         results["classes"] = against.arrays.classes
-        drawn[runs.File.LABELS] = _labels(results, title)
+        drawn[runs.File.LABELS] = show_labels(results, title)
     else:
         say(
             f"With --classifier RUN, a run that classifies {'mnist' if is_stacked else dataset}, "
@@ -154,8 +154,20 @@ def _against_copies(generated, arrays):
     return train[indices[:DRAWN]], distances
 
 
-def _labels(results, name):
-    """Print the samples by class or mode, and draw them."""
+def show_labels(results, name):
+    """Print the samples by class or mode, and draw them.
+
+    Parameters
+    ----------
+    results : dict
+        With "counts", "classes", "samples" and "shares", see `measures.measure`.
+    name : str
+        Of the run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     counts, classes, total = results["counts"], results["classes"], results["samples"]
     kind, counted = "class", f"{total:,} samples by class"
     if "modes" in results:
