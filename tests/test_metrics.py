@@ -44,7 +44,7 @@ def test_huge_logits_do_not_overflow():
 
 def test_confusion_precision_and_recall():
     predicted = LOGITS.argmax(axis=1)
-    counts = classification.confusion(predicted, LABELS, 10)
+    counts = classification.confusion_matrix(predicted, LABELS, 10)
     np.testing.assert_array_equal(
         counts, reference.confusion_matrix(LABELS, predicted, labels=range(10))
     )
@@ -208,13 +208,13 @@ def test_precision_recall_density_coverage_and_kernel_distance_are_their_formula
     apart = [[np.linalg.norm(one - other) for other in generated] for one in real]
     within = [[apart[i][j] < reach["real"][i] for i in range(60)] for j in range(50)]
     found = features.fidelity(real, generated)
-    assert found.precision == pytest.approx(np.mean([any(row) for row in within]), abs=1e-6)
-    assert found.density == pytest.approx(np.mean([sum(row) / 5 for row in within]), abs=1e-6)
-    assert found.coverage == pytest.approx(
+    assert found["precision"] == pytest.approx(np.mean([any(row) for row in within]), abs=1e-6)
+    assert found["density"] == pytest.approx(np.mean([sum(row) / 5 for row in within]), abs=1e-6)
+    assert found["coverage"] == pytest.approx(
         np.mean([min(apart[i]) < reach["real"][i] for i in range(60)]), abs=1e-6
     )
     recalled = [any(apart[i][j] < reach["generated"][j] for j in range(50)) for i in range(60)]
-    assert found.recall == pytest.approx(np.mean(recalled), abs=1e-6)
+    assert found["recall"] == pytest.approx(np.mean(recalled), abs=1e-6)
 
     def kernel(one, other):
         return (sum(a * b for a, b in zip(one, other)) / 4 + 1) ** 3
@@ -224,7 +224,7 @@ def test_precision_recall_density_coverage_and_kernel_distance_are_their_formula
         for kind in (real, generated)
     ]
     between = np.mean([kernel(a, b) for a in real for b in generated])
-    assert found.kernel == pytest.approx(sum(among) - 2 * between, rel=1e-6)
+    assert found["kernel"] == pytest.approx(sum(among) - 2 * between, rel=1e-6)
 
 
 def test_epochs_are_in_collapse_below_half_of_the_data():

@@ -91,7 +91,7 @@ def fingerprint(arrays):
     return digest.hexdigest()
 
 
-def checked(name, path, parts):
+def known_arrays(name, path, parts):
     """The `Arrays` of a data set that is known by name.
 
     Parameters

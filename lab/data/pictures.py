@@ -177,11 +177,30 @@ def read_pictures(paths, shape, kind, divisor=None):
         raise UserError(
             f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once"
         )
-    with Bar("reading pictures", len(files)) as bar:
-        read = functools.partial(_read, shape=shape, kind=kind, divisor=divisor)
-        outcomes = in_parallel(read, files, _SEVERAL, bar.advance)
+    outcomes = for_all(
+        "reading pictures", _reading_of, files, _SEVERAL, shape=shape, kind=kind, divisor=divisor
+    )
     faults += [outcome for outcome in outcomes if isinstance(outcome, UserError)]
     return [outcome for outcome in outcomes if isinstance(outcome, Reading)], faults
+
+
+def for_all(words, function, paths, least, **given):
+    """The results of a function of a path and some arguments, in order: a list; with a bar.
+
+    Parameters
+    ----------
+    words : str
+        What the bar says.
+    function : function
+        Which another process finds by its name.
+    paths : list of Path
+    least : int
+        So many are worth the start of other processes.
+    given
+        The same of all paths.
+    """
+    with Bar(words, len(paths)) as bar:
+        return in_parallel(functools.partial(function, **given), paths, least, bar.advance)
 
 
 def _pictures_in(folder):
@@ -194,7 +213,7 @@ def _pictures_in(folder):
     return found
 
 
-def _read(path, shape, kind, divisor):
+def _reading_of(path, shape, kind, divisor):
     """The Reading of a picture, or the UserError that says why there is none."""
     try:
         picture, factor = decode_picture(path, kind, divisor)
@@ -206,7 +225,7 @@ def _read(path, shape, kind, divisor):
             resized = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
             boxes, images = find_digits(resized, shape)
         else:
-            boxes, images = (_whole if kind == "whole" else _object)(picture, shape)
+            boxes, images = (_cropped if kind == "whole" else _object)(picture, shape)
     except UserError as error:
         return error
     except ValueError as error:
@@ -238,7 +257,7 @@ def whole_picture(path, channels, side=None, divisor=None):
     """
     picture, _ = decode_picture(path, "whole", divisor)
     height, width = (side, side) if side else picture.size[::-1]
-    return _whole(picture, (height, width, channels))[1][0]
+    return _cropped(picture, (height, width, channels))[1][0]
 
 
 def decode_picture(path, kind="digits", divisor=None):
@@ -284,7 +303,7 @@ def decode_picture(path, kind="digits", divisor=None):
     return picture, longest / max(picture.size)
 
 
-def _whole(picture, shape):
+def _cropped(picture, shape):
     height, width, channels = shape
     picture = picture.convert("L") if channels == 1 else picture
     image = np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))

@@ -8,12 +8,14 @@ import math
 
 import numpy as np
 
-from lab import console, figures, runs
+from lab import figures, runs
 from lab.comparison import losses
 from lab.comparison.text import as_csv
+from lab.console import say, table
 from lab.data import Box, decode_picture
 from lab.io.words import in_a_line, visible
 from lab.metrics import classification
+from lab.runs import File
 
 TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
 _FRACTIONS = "precision", "recall"
@@ -46,16 +48,14 @@ def evaluate_classifier(run, model, arrays):
         results[part] = classification.loss_and_accuracy(logits, labels)
         for metric, value in results[part].items():
             beside = _beside_history(run, part, metric)
-            console.say(f"{part.capitalize()} {metric}: {value:.4f}{beside}")
+            say(f"{part.capitalize()} {metric}: {value:.4f}{beside}")
     results["penalty"] = inference.penalty(model)
     if results["penalty"]:
-        console.say(
-            f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)"
-        )
+        say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
     if run.settings.hidden and not run.settings.is_own_net:  # of the others, it would take minutes
         least = results["validation"]["accuracy"] - TOLERANCE
         results["weights_that_matter"] = _weights_that_matter(model, arrays, least)
-    counts = classification.confusion(logits.argmax(axis=-1), labels, len(classes))
+    counts = classification.confusion_matrix(logits.argmax(axis=-1), labels, len(classes))
     precision, recall = classification.precision_and_recall(counts)
     results |= {
         "classes": classes,
@@ -68,10 +68,10 @@ def evaluate_classifier(run, model, arrays):
         cells = ["-" if np.isnan(fraction) else f"{fraction:.4f}" for fraction in fractions]
         rows.append({"class": name, "images": f"{images:,}"} | dict(zip(_FRACTIONS, cells)))
     print_by_class(rows, "Validation images by class", recall, "with the lowest recall")
-    path, title = run.folder / runs.File.EVALUATION, runs.display_name(run.folder)
+    path, title = run.folder / File.EVALUATION, runs.display_name(run.folder)
     runs.write_json(path, results)
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
-    drawn[runs.File.CONFUSION] = figures.confusion(
+    drawn[File.CONFUSION] = figures.confusion(
         counts, figures.class_names(classes), f"{title}: validation images"
     )
     return [path, *runs.save_figures(drawn, run.folder)]
@@ -91,9 +91,9 @@ def print_by_class(rows, title, order, first):
     """
     if len(rows) > figures.MANY:
         of_all = f"the {figures.MANY} of {len(rows):,} {first}"
-        title += f": {of_all}; {runs.File.EVALUATION} has all"
+        title += f": {of_all}; {File.EVALUATION} has all"
         rows = [rows[index] for index in np.argsort(order, kind="stable")[: figures.MANY]]
-    console.table(rows, title)
+    table(rows, title)
 
 
 def _beside_history(run, part, metric):
@@ -129,7 +129,7 @@ def _weights_that_matter(model, arrays, least):
     accuracy_of(kernels)
     total = sum(kernel.size for kernel in kernels)
     cost = f"all others 0 cost {TOLERANCE} of the validation accuracy at most"
-    console.say(f"Weights that matter: {matter:,} of {total:,} ({cost})")
+    say(f"Weights that matter: {matter:,} of {total:,} ({cost})")
     return matter
 
 
@@ -150,7 +150,7 @@ def _mistakes(run, arrays, logits):
     mistakes = int((logits.argmax(axis=-1) != labels).sum())
     counted = f"{mistakes:,} of {len(logits):,} validation images wrong"
     title = f"{runs.display_name(run.folder)}: {counted}" + ", the surest" * (mistakes > 0)
-    return {runs.File.MISTAKES: figures.examples(images[worst], captions, title)}
+    return {File.MISTAKES: figures.examples(images[worst], captions, title)}
 
 
 def _first_layer(run, model):
@@ -162,14 +162,12 @@ def _first_layer(run, model):
     kernel = np.asarray(next(kernels, []))
     if kernel.ndim == 4 and kernel.shape[2] == shape[2]:
         filters = f"the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
-        return {runs.File.FILTERS: figures.filters(kernel, f"{name}: {filters}")}
+        return {File.FILTERS: figures.filters(kernel, f"{name}: {filters}")}
     if len(kernel) == math.prod(shape):
-        console.say(
-            "No filters.png: the first layer is no convolution. Its weights are in weights.png."
-        )
+        say("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
         title = f"{name}: weights of the first layer"
-        return {runs.File.WEIGHTS: figures.first_layer(kernel, shape, title)}
-    console.say(
+        return {File.WEIGHTS: figures.first_layer(kernel, shape, title)}
+    say(
         "No filters.png and no weights.png: "
         "the first layer with a kernel does not see the image itself."
     )
@@ -227,11 +225,11 @@ def predict_pictures(run, model, readings):
     title = f"What {runs.display_name(run.folder)} saw"
     if len(readings) > _DRAWN:
         title += f": the first {_DRAWN} of {len(readings):,} pictures"
-    csv = run.folder / runs.File.PREDICTIONS
+    csv = run.folder / File.PREDICTIONS
     with runs.atomic(csv) as temporary:
-        text = as_csv([_texts(row, 6) for row in rows])
+        text = as_csv([_as_text(row, 6) for row in rows])
         temporary.write_text(f"{text}\n", "utf-8")
-    drawn = {runs.File.PICTURES: figures.predictions(seen, title)}
+    drawn = {File.PICTURES: figures.predictions(seen, title)}
     return [csv, *runs.save_figures(drawn, run.folder)]
 
 
@@ -239,13 +237,13 @@ def _print_predictions(rows):
     shown = []
     for row in rows[:_PRINTED]:
         row = row | {"picture": row["picture"].name}
-        shown.append(_texts({name: row[name] for name in row if name not in Box._fields}, 4))
-    console.table(shown, left=("prediction", "second"))
+        shown.append(_as_text({name: row[name] for name in row if name not in Box._fields}, 4))
+    table(shown, left=("prediction", "second"))
     if len(rows) > _PRINTED:
-        console.say(f"{len(rows) - _PRINTED:,} more in {runs.File.PREDICTIONS}")
+        say(f"{len(rows) - _PRINTED:,} more in {File.PREDICTIONS}")
 
 
-def _texts(row, digits):
+def _as_text(row, digits):
     """The values of a row as text, floats with so many digits."""
     return {
         name: f"{value:.{digits}f}" if isinstance(value, float) else in_a_line(str(value))

@@ -11,6 +11,7 @@ from lab.evaluation.classifiers import print_by_class
 from lab.metrics import collapse
 from lab.metrics.cells import blanks, cell
 from lab.metrics.table import EVALUATION, chosen, heading
+from lab.runs import File
 from lab.settings import POINTS, UserError
 from models.networks import CLASSIFIER
 
@@ -90,22 +91,24 @@ def evaluate_gan(run, model, against, count=None):
     latents = gan.draw_latents(settings.latent, count, settings.seed, settings.latent_size)
     generated = inference.generate(model.layers[0], latents)
     results = {"samples": count}
-    results |= measures.measure(generated, against) | measures.over_time(run, against)
+    results |= measures.measure_samples(generated, against) | measures.measure_over_time(
+        run, against
+    )
     if classifier:
         results["classifier"] = classifier.name
     _print(results)
     # Figures of an older evaluation, with a classifier, go.
-    files = runs.File.SAMPLES, runs.File.NEAREST, runs.File.LABELS, runs.File.OVER_TIME
+    files = File.SAMPLES, File.NEAREST, File.LABELS, File.OVER_TIME
     drawn, modes = dict.fromkeys(files), gaussians and gaussians.modes
     drawn[files[0]] = figures.samples(generated, modes, f"{title}: {count:,} samples")
     if not gaussians:
         nearest, results["nearest_training_image"] = _against_copies(generated, against.arrays)
-        drawn[runs.File.NEAREST] = figures.neighbours(
+        drawn[File.NEAREST] = figures.neighbours(
             generated[:DRAWN], nearest, f"{title}: samples, and their nearest training images"
         )
     if "counts" in results:
         results["classes"] = against.arrays.classes
-        drawn[runs.File.LABELS] = show_labels(results, title)
+        drawn[File.LABELS] = show_labels(results, title)
     else:
         say(
             f"With --classifier RUN, a run that classifies {'mnist' if is_stacked else dataset}, "
@@ -113,12 +116,12 @@ def evaluate_gan(run, model, against, count=None):
             "the classifier's confidence, and distances to the data in its features."
         )
     if results.get("by_epoch"):
-        drawn[runs.File.OVER_TIME] = figures.over_time(
+        drawn[File.OVER_TIME] = figures.over_time(
             {title: [results["by_epoch"]]},
             results["by_epoch_of_data"],
             f"{title}: samples over time",
         )
-    path = run.folder / runs.File.EVALUATION
+    path = run.folder / File.EVALUATION
     runs.write_json(path, results)
     return [path, *runs.save_figures(drawn, run.folder)]
 
@@ -160,7 +163,7 @@ def show_labels(results, name):
     Parameters
     ----------
     results : dict
-        With "counts", "classes", "samples" and "shares", see `measures.measure`.
+        With "counts", "classes", "samples" and "shares", see `measures.measure_samples`.
     name : str
         Of the run.
 

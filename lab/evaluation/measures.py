@@ -121,7 +121,7 @@ def _present(of):
     return int((of.counts > collapse.PRESENT * len(of.samples)).sum())
 
 
-def _tested(test):
+def _of_counts(test):
     # Of no samples near a mode, no distribution is known.
     return lambda of: test(of.counts, of.against.shares) if of.counts.any() else float("nan")
 
@@ -132,7 +132,7 @@ def _of_features(of):
     if fewest > 1:
         found["frechet"] = features.frechet_distance(own, real)
     if fewest >= features.LEAST:
-        found |= features.fidelity(real[:COMPARED], own[:COMPARED])._asdict()
+        found |= features.fidelity(real[:COMPARED], own[:COMPARED])
     return found
 
 
@@ -151,8 +151,8 @@ OF_LABELS = {
 OF_COUNTS = {
     "seen": lambda of: int(np.count_nonzero(of.counts)),
     "counts": lambda of: of.counts.tolist(),
-    "reverse_kl": _tested(collapse.reverse_kl),
-    "chi_square_p": _tested(collapse.chi_square_p),
+    "reverse_kl": _of_counts(collapse.reverse_kl),
+    "chi_square_p": _of_counts(collapse.chi_square_p),
 }
 _SPREAD = "modes", "present", "seen"  # of which the first is followed over time
 
@@ -179,7 +179,7 @@ def _followed(of):
     return {name: found[name] for name in ("distance", *spread, "reverse_kl") if name in found}
 
 
-def measure(generated, against):
+def measure_samples(generated, against):
     """The measures of samples, and of as many real data in their place.
 
     Parameters
@@ -218,7 +218,7 @@ def _of_data(measures, count, against):
     return known[key]
 
 
-def over_time(run, against):
+def measure_over_time(run, against):
     """The measures of what a GAN generated in the course of its training, and the share of epochs
     in collapse.
 

@@ -88,7 +88,7 @@ def draw_dataset(name, arrays):
         drawn[f"{part}_examples.png"] = figures.examples(images, captions, f"{name}: {part} images")
     drawn["classes.png"] = figures.class_counts(counts, classes, f"{name}: images by class")
     images, labels = arrays.train
-    means = class_means(images, labels, min(len(classes), figures.MEANS))
+    means = mean_images(images, labels, min(len(classes), figures.MEANS))
     title = f"{name}: mean image of each class"
     if len(means) < len(classes):
         title += f", the first {len(means)} of {len(classes):,}"
@@ -99,7 +99,7 @@ def draw_dataset(name, arrays):
     return drawn
 
 
-def class_means(images, labels, classes):
+def mean_images(images, labels, classes):
     """The mean image of each class; zeros for a class without images.
 
     Parameters

@@ -59,7 +59,7 @@ def is_at_chance(accuracy, labels):
     return bool(bdtrc(right - 1, len(labels), chance(labels)) > (1 - CONFIDENCE) / 2)
 
 
-def confusion(predicted, labels, classes):
+def confusion_matrix(predicted, labels, classes):
     """Counts by true class (row) and predicted class (column).
 
     Parameters
@@ -84,7 +84,7 @@ def precision_and_recall(counts):
     Parameters
     ----------
     counts : int array, shape (classes, classes)
-        As `confusion` gives it.
+        As `confusion_matrix` gives it.
 
     Returns
     -------

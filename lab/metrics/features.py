@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +9,8 @@ NEIGHBOURS = 5  # as Naeem et al. 2020 recommend
 LEAST = NEIGHBOURS + 2  # features of each kind
 
 
-class Fidelity(NamedTuple):
-    """Of features of generated images against those of real ones.
+def fidelity(real, generated):
+    """How near generated features come to real ones, and how much of these they cover.
 
     Precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991): the fraction of generated
     images that lie within reach of a real one, and of real ones within reach of a generated one;
@@ -19,17 +18,6 @@ class Fidelity(NamedTuple):
     2020, arXiv 2002.09797): how many real images reach a generated one, a fifth of it on average
     over generated ones; and the fraction of real images that reach one. Kernel distance (Binkowski
     et al. 2018, arXiv 1801.01401).
-    """
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
-    kernel: float
-
-
-def fidelity(real, generated):
-    """How near generated features come to real ones, and how much of these they cover.
 
     Parameters
     ----------
@@ -37,14 +25,14 @@ def fidelity(real, generated):
 
     Returns
     -------
-    Fidelity
+    dict with floats "precision", "recall", "density", "coverage" and "kernel"
     """
     from prdc import compute_prdc  # with scikit-learn, whose import takes a second
 
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its arguments' sizes
         found = compute_prdc(real, generated, NEIGHBOURS)
-    fractions = {name: float(value) for name, value in found.items()}
-    return Fidelity(**fractions, kernel=kernel_distance(real, generated))
+    found["kernel"] = kernel_distance(real, generated)
+    return {name: float(value) for name, value in found.items()}
 
 
 def frechet_distance(one, other):

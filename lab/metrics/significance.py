@@ -39,13 +39,18 @@ class Noise(NamedTuple):
     freedoms: np.ndarray  # shape (settings,), degrees of freedom of each deviation
     pooled: bool  # whether there is one deviation for all
 
+    @property
+    def spread(self):
+        """The standard deviation of one more run's distance from the mean."""
+        return self.deviations * np.sqrt(1 + 1 / self.counts)
+
     def interval(self):
         """The interval in which one more run of each setting lies with a probability of 95%, if
         runs are normally distributed (Hahn and Meeker 1991, *Statistical Intervals*): low and
         high, float arrays, shape (settings,).
         """
         quantile = stdtrit(self.freedoms, 1 - ERROR / 2)
-        half_width = quantile * self.deviations * np.sqrt(1 + 1 / self.counts)
+        half_width = quantile * self.spread
         return self.means - half_width, self.means + half_width
 
     def lows(self):
@@ -59,9 +64,8 @@ class Noise(NamedTuple):
         """Probability of one more run of each setting lying at least so far from the mean: float
         array, shape (settings,); NaN where the distance or the deviation is unknown.
         """
-        scale = self.deviations * np.sqrt(1 + 1 / self.counts)
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where((distances == 0) & (scale == 0), 0.0, distances / scale)
+            t = np.where((distances == 0) & (self.spread == 0), 0.0, distances / self.spread)
         return 2 * stdtr(self.freedoms, -t)
 
 
@@ -124,18 +128,18 @@ def ranks(one, other):
     count, total = len(one), len(one) + len(other)
     # The interval leaves out as many of the pairs, at either end, as the sum of ranks seldom is
     # above the least that it can be.
-    usual = _sums(np.arange(total), count)
+    usual = _chances_of_sums(np.arange(total), count)
     outside = np.searchsorted(usual.cumsum(), ERROR / 2, side="right") - count * (count - 1) // 2
     low, high = (pairs[outside - 1], pairs[-outside]) if outside > 0 else (np.nan, np.nan)
     # Equal values share their ranks, which are whole or half.
     doubled = np.rint(2 * rankdata([*one, *other])).astype(int)
-    chances, mean = _sums(doubled, count), doubled.mean() * count
+    chances, mean = _chances_of_sums(doubled, count), doubled.mean() * count
     distances = np.abs(np.arange(len(chances)) - mean)
     p = chances[distances >= abs(doubled[:count].sum() - mean) - 1e-9].sum()
     return Difference(difference, float(low), float(high), float(min(p, 1)))
 
 
-def _sums(values, count):
+def _chances_of_sums(values, count):
     """The probabilities of 0, 1, ... as the sum of so many of some whole numbers, if each choice
     of them is equally likely.
     """
