@@ -39,18 +39,13 @@ class Noise(NamedTuple):
     freedoms: np.ndarray  # shape (settings,), degrees of freedom of each deviation
     pooled: bool  # whether there is one deviation for all
 
-    @property
-    def spread(self):
-        """The standard deviation of one more run's distance from the mean."""
-        return self.deviations * np.sqrt(1 + 1 / self.counts)
-
     def interval(self):
         """The interval in which one more run of each setting lies with a probability of 95%, if
         runs are normally distributed (Hahn and Meeker 1991, *Statistical Intervals*): low and
         high, float arrays, shape (settings,).
         """
         quantile = stdtrit(self.freedoms, 1 - ERROR / 2)
-        half_width = quantile * self.spread
+        half_width = quantile * self.deviations * np.sqrt(1 + 1 / self.counts)
         return self.means - half_width, self.means + half_width
 
     def lows(self):
@@ -64,8 +59,9 @@ class Noise(NamedTuple):
         """Probability of one more run of each setting lying at least so far from the mean: float
         array, shape (settings,); NaN where the distance or the deviation is unknown.
         """
+        scale = self.deviations * np.sqrt(1 + 1 / self.counts)
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where((distances == 0) & (self.spread == 0), 0.0, distances / self.spread)
+            t = np.where((distances == 0) & (scale == 0), 0.0, distances / scale)
         return 2 * stdtr(self.freedoms, -t)
 
 
