@@ -68,7 +68,6 @@ def load_own(path, side=None):
             pictures, classes, ignored = _pictures_of(path)
             classes = _for_runs(classes)
             parts, divisor = _from_folder(path, pictures, side)
-            parts = with_axes(parts)
         elif path.suffix.lower() != ".npz":
             raise ValueError("neither a folder nor an .npz file")
         elif side:
