@@ -205,7 +205,8 @@ def server(tmp_path, monkeypatch):
         for file, content in files.items():
             (folder / file).write_bytes(content)
         hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-        source = download.Source(f"http://127.0.0.1:{httpd.server_port}/", place, hashes)
+        url = f"http://127.0.0.1:{httpd.server_port}/"
+        source = download.SOURCES[name]._replace(url=url, folder=place, files=hashes)
         monkeypatch.setitem(download.SOURCES, name, source)
         return folder
 

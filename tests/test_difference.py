@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import stats
 
 import models
-from lab import comparison, console, runs
+from lab import comparison, console
 from lab.comparison import charts, tables, text
 from lab.metrics.cells import cell
 from lab.runs import write_json

@@ -159,7 +159,10 @@ def test_evaluation_with_a_classifier(results, data_dir, capsys):
     )
     printed = capsys.readouterr().out
     assert "reverse KL" in printed and "real data" in printed
-    blank = "Left blank: density, precision, recall, where the classifier is unsure of over 90% of the samples."
+    blank = (
+        "Left blank: density, precision, recall, where the classifier is unsure of over 90% "
+        "of the samples."
+    )
     assert (
         (blank in " ".join(printed.split()))
         == (found["unclear"] > 0.9)
@@ -436,7 +439,7 @@ def test_other_data_than_a_run_was_trained_on_come_with_a_note(results, data_dir
 
 
 def test_captions_claim_no_certainty_and_keep_the_end_of_a_files_name():
-    assert [classifiers._percent(share) for share in (0.456, 0.99, 0.9983, 1.0)] == [
+    assert [classifiers.percent(share) for share in (0.456, 0.99, 0.9983, 1.0)] == [
         "46%",
         "99%",
         ">99%",
@@ -468,7 +471,7 @@ def test_of_many_classes_the_tables_show_twenty(tmp_path, capsys):
         len(json.loads(paths[0].read_text())["recall"]) == 30
         and not (run.folder / "confusion.svg").exists()
     )
-    gans._labels(
+    gans.show_labels(
         {"counts": [*range(30)], "classes": classes, "samples": 435, "shares": [1 / 30] * 30},
         "a GAN",
     )

@@ -104,7 +104,7 @@ def test_principal_components(mnist5k):
 
 def test_mean_images_of_classes(mnist5k):
     images, labels = mnist5k.validation_images[:50], mnist5k.validation_labels[:50]
-    means = dataset.class_means(images, labels % 5, 6)
+    means = dataset.mean_images(images, labels % 5, 6)
     np.testing.assert_allclose(means[3], images[labels % 5 == 3].mean(axis=0))
     assert not means[5].any()  # there is none
 

@@ -88,7 +88,7 @@ def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(tmp_path, monk
         found.append((run.record.dataset.sha256, run.history.curves))
     assert found[0] == found[1]
     # Decoded once: the second time, the pictures come from the cache.
-    monkeypatch.setattr(own, "_decode", None)
+    monkeypatch.setattr(own, "whole_picture", None)
     assert data.fingerprint(data.load_dataset(f"{tmp_path}/digits")) == found[0][0]
 
 
@@ -99,7 +99,8 @@ def test_a_file_and_a_folder_of_the_same_images_give_the_same_run(tmp_path, monk
         (["a", "\ue000" * 43], "names of classes of at most 255 letters"),
         (
             ["\u202e", r"\u202e"],
-            "expected distinct names of classes; some are equal once invisible characters are written out",
+            "expected distinct names of classes; some are equal once invisible characters "
+            "are written out",
         ),
     ],
 )
@@ -446,7 +447,7 @@ def test_copies_of_decoded_folders_are_few_and_believed_only_as_they_were_writte
         found = data.load_dataset(f"{tmp_path}/x/")
     ours = [path for path in cache.iterdir() if path.name not in others]
     (copy,) = [path for path in ours if path.stat().st_mtime > 0]
-    assert len(ours) <= own._COPIES and {path.name for path in cache.iterdir()} > {*others}
+    assert len(ours) <= own.COPIES and {path.name for path in cache.iterdir()} > {*others}
     before, content = dict(np.load(copy)), copy.read_bytes()
     for harm in (
         lambda: copy.write_bytes(content[:-100]),
@@ -459,12 +460,12 @@ def test_copies_of_decoded_folders_are_few_and_believed_only_as_they_were_writte
         again = data.load_dataset(f"{tmp_path}/x/")
         assert data.fingerprint(again) == data.fingerprint(found)
     # Of many folders, those that were used last are kept.
-    for number in range(own._COPIES + 2):
+    for number in range(own.COPIES + 2):
         shutil.copytree(tmp_path / "x", tmp_path / f"{number}")
         data.load_dataset(f"{tmp_path}/{number}/")
         time.sleep(0.01)
-    assert len([path for path in cache.iterdir() if path.name not in others]) == own._COPIES
-    monkeypatch.setattr(own, "_decode", None)
+    assert len([path for path in cache.iterdir() if path.name not in others]) == own.COPIES
+    monkeypatch.setattr(own, "whole_picture", None)
     data.load_dataset(f"{tmp_path}/{number}/")
 
 
@@ -526,51 +527,139 @@ def colour16(value, alpha=()):
 
 
 FAULTS = {
-    "too small": (broken(lambda at: write_npz(at / "x.npz", GREY[:, 1:], LABELS, GREY[:, 1:], LABELS)), "8 to 256 pixels"),
-    "four channels": (broken(lambda at: write_npz(at / "x.npz", *images(9, (8, 8, 4)), *images(9, (8, 8, 4)))), "or colour"),
-    "two shapes": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS, *images(9, (8, 9)))), "8x8, grey for training, 8x9"),
-    "floats": (broken(lambda at: write_npz(at / "x.npz", GREY / 16, LABELS, GREY, LABELS)), "uint8 images from 0 to 255"),
-    "one class": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS * 0, GREY, LABELS * 0)), "classes, found 1"),
-    "class not trained": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS, GREY, LABELS + 1)), "3 has test images"),
-    "a gap": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS * 2, GREY, LABELS)), "class 1 has no image for training"),
-    "labels of letters": (broken(lambda at: write_npz(at / "x.npz", GREY, ["a"] * 30, GREY, LABELS)), "whole-number labels"),
-    "labels of fractions": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 0.5, GREY, LABELS)), "whole-number"),
-    "below zero": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS - 1, GREY, LABELS)), "whole numbers from 0"),
-    "labels of durations": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.astype("m8"), GREY, LABELS)), "timedelta64"),
-    "labels in rows": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.reshape(10, 3), GREY, LABELS)), "int64, (10, 3)"),
-    "labels of structures": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.astype([("a", "i8")]), GREY, LABELS)), "a"),
-    "many classes": (broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 10**9, GREY, LABELS)), "from 0 to 999"),
+    "too small": (
+        broken(lambda at: write_npz(at / "x.npz", GREY[:, 1:], LABELS, GREY[:, 1:], LABELS)),
+        "8 to 256 pixels",
+    ),
+    "four channels": (
+        broken(lambda at: write_npz(at / "x.npz", *images(9, (8, 8, 4)), *images(9, (8, 8, 4)))),
+        "or colour",
+    ),
+    "two shapes": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS, *images(9, (8, 9)))),
+        "8x8, grey for training, 8x9",
+    ),
+    "floats": (
+        broken(lambda at: write_npz(at / "x.npz", GREY / 16, LABELS, GREY, LABELS)),
+        "uint8 images from 0 to 255",
+    ),
+    "one class": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS * 0, GREY, LABELS * 0)),
+        "classes, found 1",
+    ),
+    "class not trained": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS, GREY, LABELS + 1)),
+        "3 has test images",
+    ),
+    "a gap": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS * 2, GREY, LABELS)),
+        "class 1 has no image for training",
+    ),
+    "labels of letters": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, ["a"] * 30, GREY, LABELS)),
+        "whole-number labels",
+    ),
+    "labels of fractions": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 0.5, GREY, LABELS)),
+        "whole-number",
+    ),
+    "below zero": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS - 1, GREY, LABELS)),
+        "whole numbers from 0",
+    ),
+    "labels of durations": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.astype("m8"), GREY, LABELS)),
+        "timedelta64",
+    ),
+    "labels in rows": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS.reshape(10, 3), GREY, LABELS)),
+        "int64, (10, 3)",
+    ),
+    "labels of structures": (
+        broken(
+            lambda at: write_npz(at / "x.npz", GREY, LABELS.astype([("a", "i8")]), GREY, LABELS)
+        ),
+        "a",
+    ),
+    "many classes": (
+        broken(lambda at: write_npz(at / "x.npz", GREY, LABELS + 10**9, GREY, LABELS)),
+        "from 0 to 999",
+    ),
     "names too few": (broken(lambda at: with_classes(at, ["a", "b"])), "label 2 has no name"),
     "names no text": (broken(lambda at: with_classes(at, [1, 2, 3])), "different names"),
-    "no names": (broken(lambda at: with_classes(at, [])), "different names, an array of text of shape (classes,); found"),
+    "no names": (
+        broken(lambda at: with_classes(at, [])),
+        "different names, an array of text of shape (classes,); found",
+    ),
     "names in rows": (broken(lambda at: with_classes(at, [["a", "b", "c"]])), "different names"),
-    "names that are objects": (broken(lambda at: with_classes(at, np.array([*"abc"], object))), "classes holds Python objects"),
-    "names in Latin 1": (broken(lambda at: with_classes(at, ["\xe4".encode("latin-1"), b"b", b"c"])), "bytes, but not UTF-8"),
+    "names that are objects": (
+        broken(lambda at: with_classes(at, np.array([*"abc"], object))),
+        "classes holds Python objects",
+    ),
+    "names in Latin 1": (
+        broken(lambda at: with_classes(at, ["\xe4".encode("latin-1"), b"b", b"c"])),
+        "bytes, but not UTF-8",
+    ),
     "nothing": (lambda at: (at / "x").mkdir() or "x/", "no pictures for training"),
     "no test": (lambda at: one_folder(at, parts=("train",)), "no pictures for testing"),
-    "mixed sizes": (lambda at: one_folder(at, ((8, 8), (8, 9), (8, 8))), "8x8, grey, train/dog/0.png is 8x9, grey: --resize"),
-    "photographs": (lambda at: one_folder(at, ((300, 400),) * 3), "0.png: expected 8 to 256 pixels a side, found 400x300: --r"),
-    "a class without pictures": (lambda at: one_more(at, "train/ant", Path.mkdir), "train/ant: no picture in this"),
-    "a class of other files": (lambda at: one_more(at, "test/cat", lambda cat: (cat / "0.png").rename(cat / "0.heic")),
-                               "test/cat: no picture in this"),
-    "only hidden": (lambda at: (at / "x/.git/a").mkdir(parents=True) or "x/", "no pictures for training"),
-    "a folder as a picture": (lambda at: one_more(at, "train/owl/1.png", Path.mkdir), "owl/1.png: a directory"),
-    "floating point": (lambda at: one_more(at, "train/cat/1.tif", Image.new("F", (8, 8)).save), "1.tif: pixels that are"),
-    "32 bits": (lambda at: one_more(at, "train/cat/1.tif", Image.new("I", (8, 8), 65_536).save),
-                "cat/1.tif: values from 65536 to 65536: expected 0 to 65,535"),
-    "transparent 16 bits": (lambda at: one_more(at, "train/cat/1.png", lambda to: DEEP.save(to, transparency=0)),
-                            "cat/1.png: 16 bits a pixel and a transparent value"),
-    "dark 16 bits in colour": (lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000))),
-                               "cat/1.png: 16 bits a channel in colour, but no value above 4,095"),
+    "mixed sizes": (
+        lambda at: one_folder(at, ((8, 8), (8, 9), (8, 8))),
+        "8x8, grey, train/dog/0.png is 8x9, grey: --resize",
+    ),
+    "photographs": (
+        lambda at: one_folder(at, ((300, 400),) * 3),
+        "0.png: expected 8 to 256 pixels a side, found 400x300: --r",
+    ),
+    "a class without pictures": (
+        lambda at: one_more(at, "train/ant", Path.mkdir),
+        "train/ant: no picture in this",
+    ),
+    "a class of other files": (
+        lambda at: one_more(at, "test/cat", lambda cat: (cat / "0.png").rename(cat / "0.heic")),
+        "test/cat: no picture in this",
+    ),
+    "only hidden": (
+        lambda at: (at / "x/.git/a").mkdir(parents=True) or "x/",
+        "no pictures for training",
+    ),
+    "a folder as a picture": (
+        lambda at: one_more(at, "train/owl/1.png", Path.mkdir),
+        "owl/1.png: a directory",
+    ),
+    "floating point": (
+        lambda at: one_more(at, "train/cat/1.tif", Image.new("F", (8, 8)).save),
+        "1.tif: pixels that are",
+    ),
+    "32 bits": (
+        lambda at: one_more(at, "train/cat/1.tif", Image.new("I", (8, 8), 65_536).save),
+        "cat/1.tif: values from 65536 to 65536: expected 0 to 65,535",
+    ),
+    "transparent 16 bits": (
+        lambda at: one_more(at, "train/cat/1.png", lambda to: DEEP.save(to, transparency=0)),
+        "cat/1.png: 16 bits a pixel and a transparent value",
+    ),
+    "dark 16 bits in colour": (
+        lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000))),
+        "cat/1.png: 16 bits a channel in colour, but no value above 4,095",
+    ),
     "dark 16 bits in opaque colour": (
-        lambda at: one_more(at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000, (65_535,)))),
-        "cat/1.png: 16 bits a channel in colour, but no value above 4,095"),
+        lambda at: one_more(
+            at, "test/cat/1.png", lambda to: to.write_bytes(colour16(4_000, (65_535,)))
+        ),
+        "cat/1.png: 16 bits a channel in colour, but no value above 4,095",
+    ),
     "a million pixels a side": (bomb, "0.png: "),
-    "a broken picture": (lambda at: one_folder(at) and (at / "x/test/owl/0.png").write_bytes(b"no") and "x/", "not a readable"),
-    "a picture": (lambda at: one_folder(at) and "x/train/cat/0.png", "neither a folder nor an .npz file"),
+    "a broken picture": (
+        lambda at: one_folder(at) and (at / "x/test/owl/0.png").write_bytes(b"no") and "x/",
+        "not a readable",
+    ),
+    "a picture": (
+        lambda at: one_folder(at) and "x/train/cat/0.png",
+        "neither a folder nor an .npz file",
+    ),
     "deeper": (lambda at: (at / "y/a/b").mkdir(parents=True) or "y/", "a/ holds folders"),
     "not there": (lambda at: "x.npz", "no file x.npz"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -700,7 +789,8 @@ class Twice(keras.layers.Layer):
         return 2 * inputs
 
 def build(input_shape, classes, dropout=0.5):
-    layers = [keras.Input(input_shape), keras.layers.Flatten(), Twice(), keras.layers.Dropout(dropout)]
+    layers = [keras.Input(input_shape), keras.layers.Flatten(), Twice()]
+    layers.append(keras.layers.Dropout(dropout))
     return keras.Sequential([*layers, keras.layers.Dense(classes, activation="softmax")])
 """
 
@@ -738,7 +828,8 @@ def test_a_sweep_over_own_networks_and_data_and_what_its_source_is_to_its_runs(
     assert done.returncode == 0, done.stderr
     assert (
         done.stdout.count(
-            "keras.models.load_model alone cannot load own.py:build (Could not locate class 'Twice')"
+            "keras.models.load_model alone cannot load own.py:build (Could not locate "
+            "class 'Twice')"
         )
         == 1
     )
@@ -790,7 +881,10 @@ def net_with(call, before="", more=""):
     has more methods.
     """
     lines = "".join(f"        {line}\n" for line in call.splitlines())
-    layer = f"{before}\nclass Own(layers.Layer):\n    def call(self, x, training=False):\n{lines}        return x\n{more}"
+    layer = (
+        f"{before}\nclass Own(layers.Layer):\n    def call(self, x, training=False):\n"
+        f"{lines}        return x\n{more}"
+    )
     return net_of("return keras.Model(inputs, layers.Dense(classes)(Own()(flat)))", layer)
 
 
@@ -798,60 +892,156 @@ DENSE = "return keras.Model(inputs, layers.Dense(classes)(flat))"
 ERRORS = "class Stop(KeyboardInterrupt): pass\nclass Base(BaseException): pass\n"
 ERRORS += "class Mute(Exception):\n    def __str__(self): raise self\n"
 WEIGHT = "    def build(self, shape):\n        self.add_weight(shape=(), {}, name='count')\n"
-PENALTY = "def fails(w): 1 / 0\nreturn keras.Model(inputs, layers.Dense(classes, kernel_regularizer=fails)(flat))"
-FIXED = "same = keras.Input(batch_shape=(2, *input_shape))\nreturn keras.Model(same, layers.Dense(classes)(layers.Flatten()(same)))"
+PENALTY = (
+    "def fails(w): 1 / 0\nreturn keras.Model(inputs, layers.Dense(classes, "
+    "kernel_regularizer=fails)(flat))"
+)
+FIXED = (
+    "same = keras.Input(batch_shape=(2, *input_shape))\n"
+    "return keras.Model(same, layers.Dense(classes)(layers.Flatten()(same)))"
+)
 NETS = {
     "no file": (None, "net.py: name your network with its folder"),
     "no function": ("def other(): pass", "has no function net; it has other"),
     "no Python": ("def net(:", "invalid syntax"),
-    "other arguments": ("def net(input_shape): pass", "must take input_shape and classes, got input_shape"),
-    "one too many": ("def net(input_shape, classes, depth): pass", "takes depth, which is no setting of a run"),
-    "a default too long": ("def net(input_shape, classes, hidden=range(3)): pass", "default of hidden as a plain value"),
-    "a wrong default": ("def net(input_shape, classes, dropout=2.0): pass", "the defaults of net.py:net: dropout must be"),
-    "raises": ("def net(input_shape, classes):\n    return 1 / 0", "ZeroDivisionError: division by zero (net.py, line 2)"),
-    "ends": ("import sys\ndef net(input_shape, classes):\n    sys.exit('no')", "SystemExit: no (net.py, line 3)"),
-    "not to be saved": ("import keras\nclass Plain(keras.Model):\n    def __init__(self, classes):\n"
-                        "        super().__init__()\n        self.last = keras.layers.Dense(classes)\n    def call(self, x):\n"
-                        "        return self.last(keras.ops.reshape(x, (-1, 784)))\n"
-                        "def net(input_shape, classes):\n    return Plain(classes)", "net.py:net cannot be saved"),
-    "compiled": ("import keras\ndef net(input_shape, classes):\n    layers = [keras.layers.Flatten(), keras.layers.Dense(10)]\n"
-                 "    model = keras.Sequential(layers)\n    model.compile('sgd', 'mse')\n    return model", "out compile()"),
+    "other arguments": (
+        "def net(input_shape): pass",
+        "must take input_shape and classes, got input_shape",
+    ),
+    "one too many": (
+        "def net(input_shape, classes, depth): pass",
+        "takes depth, which is no setting of a run",
+    ),
+    "a default too long": (
+        "def net(input_shape, classes, hidden=range(3)): pass",
+        "default of hidden as a plain value",
+    ),
+    "a wrong default": (
+        "def net(input_shape, classes, dropout=2.0): pass",
+        "the defaults of net.py:net: dropout must be",
+    ),
+    "raises": (
+        "def net(input_shape, classes):\n    return 1 / 0",
+        "ZeroDivisionError: division by zero (net.py, line 2)",
+    ),
+    "ends": (
+        "import sys\ndef net(input_shape, classes):\n    sys.exit('no')",
+        "SystemExit: no (net.py, line 3)",
+    ),
+    "not to be saved": (
+        "import keras\nclass Plain(keras.Model):\n    def __init__(self, classes):\n"
+        "        super().__init__()\n        self.last = keras.layers.Dense(classes)\n"
+        "    def call(self, x):\n"
+        "        return self.last(keras.ops.reshape(x, (-1, 784)))\n"
+        "def net(input_shape, classes):\n    return Plain(classes)",
+        "net.py:net cannot be saved",
+    ),
+    "compiled": (
+        "import keras\ndef net(input_shape, classes):\n"
+        "    layers = [keras.layers.Flatten(), keras.layers.Dense(10)]\n"
+        "    model = keras.Sequential(layers)\n    model.compile('sgd', 'mse')\n    return model",
+        "out compile()",
+    ),
     "no model": ("def net(input_shape, classes): pass", "gives no keras.Model, but NoneType"),
-    "outputs": ("import keras\ndef net(input_shape, classes):\n    layers = [keras.layers.Flatten(), keras.layers.Dense(4)]\n"
-                "    return keras.Sequential(layers)", "gives shape (2, 4) for 2 images, not (2, 10)"),
-    "inputs": ("import keras\ndef net(input_shape, classes):\n    return keras.Sequential([keras.Input((3,))])",
-               "does not take images of shape (28, 28, 1)"),
-    "a class": ("class net: pass\ndef other(): pass", "has no function net (net is a class); it has other"),
+    "outputs": (
+        "import keras\ndef net(input_shape, classes):\n"
+        "    layers = [keras.layers.Flatten(), keras.layers.Dense(4)]\n"
+        "    return keras.Sequential(layers)",
+        "gives shape (2, 4) for 2 images, not (2, 10)",
+    ),
+    "inputs": (
+        "import keras\ndef net(input_shape, classes):\n"
+        "    return keras.Sequential([keras.Input((3,))])",
+        "does not take images of shape (28, 28, 1)",
+    ),
+    "a class": (
+        "class net: pass\ndef other(): pass",
+        "has no function net (net is a class); it has other",
+    ),
     "async": ("async def net(input_shape, classes): pass", "net is an async function"),
-    "imported": ("from os import path as net\ndef a(): pass\ndef b(): pass", "net is an import); it has a, b"),
+    "imported": (
+        "from os import path as net\ndef a(): pass\ndef b(): pass",
+        "net is an import); it has a, b",
+    ),
     "nested": (f"x = {'-' * 7000}1", "nested too deeply"),
     "nested default": (f"def net(input_shape, classes, dropout=1{'+1' * 900}): pass", "recursion"),
-    "a default that cannot be": ("def net(input_shape, classes, hidden={[]}): pass", "as a plain value"),
+    "a default that cannot be": (
+        "def net(input_shape, classes, hidden={[]}): pass",
+        "as a plain value",
+    ),
     "NUL": ("x = '\0'", "null bytes"),
     "another encoding": ("x = 'ü'".encode("latin-1"), "not in UTF-8"),
-    "return": ("return\ndef net(input_shape, classes): pass", "'return' outside function (net.py, line 1)"),
-    "whole-number inputs": (net_of("whole = keras.Input(input_shape, dtype='uint8')\n"
-                                   "return keras.Model(whole, layers.Dense(classes)(layers.Flatten()(whole)))"),
-                            "takes inputs of uint8, in which pixels from 0 to 1 would become 0"),
+    "return": (
+        "return\ndef net(input_shape, classes): pass",
+        "'return' outside function (net.py, line 1)",
+    ),
+    "whole-number inputs": (
+        net_of(
+            "whole = keras.Input(input_shape, dtype='uint8')\n"
+            "return keras.Model(whole, layers.Dense(classes)(layers.Flatten()(whole)))"
+        ),
+        "takes inputs of uint8, in which pixels from 0 to 1 would become 0",
+    ),
     "a batch size": (net_of(FIXED), "takes batches of 2 only: leave the batch size out"),
-    "two outputs": (net_of("return keras.Model(inputs, [flat, flat])"), "gives a list of 2 for 2 images, not (2, 10)"),
-    "named outputs": (net_of("return keras.Model(inputs, {'a': flat, 'b': flat})"), "gives a dict of 2 for 2 images"),
-    "a list": (net_of("return keras.Model(inputs, [layers.Dense(classes)(flat)])"), "gives a list of 1 for 2 images"),
-    "images out": (net_of("return keras.Model(inputs, layers.Dense(classes)(inputs))"), "gives shape (2, 28, 28, 10)"),
-    "two inputs": (net_of("return keras.Model([inputs, keras.Input((3,))], flat)"), "with 2 inputs, expected one"),
-    "whole numbers": (net_of("return keras.Model(inputs, ops.argsort(layers.Dense(classes)(flat)))"), "outputs of int32"),
-    "doubles": (net_with("", more=WEIGHT.format("dtype='float64'")), "of float64: expected float32"),
-    "a trained count": (net_with("", more=WEIGHT.format("dtype='int64'")), "of int64: declare it with trainable=False"),
+    "two outputs": (
+        net_of("return keras.Model(inputs, [flat, flat])"),
+        "gives a list of 2 for 2 images, not (2, 10)",
+    ),
+    "named outputs": (
+        net_of("return keras.Model(inputs, {'a': flat, 'b': flat})"),
+        "gives a dict of 2 for 2 images",
+    ),
+    "a list": (
+        net_of("return keras.Model(inputs, [layers.Dense(classes)(flat)])"),
+        "gives a list of 1 for 2 images",
+    ),
+    "images out": (
+        net_of("return keras.Model(inputs, layers.Dense(classes)(inputs))"),
+        "gives shape (2, 28, 28, 10)",
+    ),
+    "two inputs": (
+        net_of("return keras.Model([inputs, keras.Input((3,))], flat)"),
+        "with 2 inputs, expected one",
+    ),
+    "whole numbers": (
+        net_of("return keras.Model(inputs, ops.argsort(layers.Dense(classes)(flat)))"),
+        "outputs of int32",
+    ),
+    "doubles": (
+        net_with("", more=WEIGHT.format("dtype='float64'")),
+        "of float64: expected float32",
+    ),
+    "a trained count": (
+        net_with("", more=WEIGHT.format("dtype='int64'")),
+        "of int64: declare it with trainable=False",
+    ),
     "changes the folder": (net_of(f"os.chdir('/')\n{DENSE}"), "changes the current folder"),
-    "changes it in training": (net_with("if training: os.chdir('/')"), "changes the current folder"),
+    "changes it in training": (
+        net_with("if training: os.chdir('/')"),
+        "changes the current folder",
+    ),
     "without end": (net_of("def again(): again()\nagain()"), "RecursionError"),
-    "in training only": (net_with("if training: 1 / 0"), "ZeroDivisionError: division by zero (net.py, line 7)"),
-    "at run time": (net_with("if training: x = x + ops.slice(x, (0, 900), (1, 9))"), "Expected begin[1] in [0, 784]"),
-    "when saved": (net_with("", more="    def get_config(self): sys.exit('no')\n"), "cannot be saved (SystemExit: no (net.py"),
+    "in training only": (
+        net_with("if training: 1 / 0"),
+        "ZeroDivisionError: division by zero (net.py, line 7)",
+    ),
+    "at run time": (
+        net_with("if training: x = x + ops.slice(x, (0, 900), (1, 9))"),
+        "Expected begin[1] in [0, 784]",
+    ),
+    "when saved": (
+        net_with("", more="    def get_config(self): sys.exit('no')\n"),
+        "cannot be saved (SystemExit: no (net.py",
+    ),
     "its penalty": (net_of(PENALTY), "ZeroDivisionError: division by zero (net.py, line 8)"),
-    "a name of Keras's": (net_of("return keras.Model(inputs, layers.Dense(classes, activation=relu)(flat))",
-                                 "def relu(x):\n    return 3 * x\n"), "the name of one of Keras's"),
-}  # fmt: skip
+    "a name of Keras's": (
+        net_of(
+            "return keras.Model(inputs, layers.Dense(classes, activation=relu)(flat))",
+            "def relu(x):\n    return 3 * x\n",
+        ),
+        "the name of one of Keras's",
+    ),
+}
 RAISED = {
     "Stop('x')": "Stop: x",
     "Base(1)": "Base: 1",
@@ -935,7 +1125,8 @@ UNKNOWN_SIZES = {
 images = keras.Input((None, None, input_shape[-1]))
 rows = layers.Dense(8)(layers.Reshape((-1, 1, 3))(layers.Conv2D(3, 3)(images)))
 return keras.Model(images, layers.Dense(classes)(layers.GlobalMaxPooling2D()(rows)))""",
-    "layers": "return keras.Sequential([Rows(), layers.Dense(4), layers.GlobalMaxPooling1D(), layers.Dense(classes)])",
+    "layers": "return keras.Sequential([Rows(), layers.Dense(4), layers.GlobalMaxPooling1D(), "
+    "layers.Dense(classes)])",
 }
 ROWS = """
 class Rows(layers.Layer):
@@ -980,7 +1171,8 @@ COUNTS = """
 class Own(layers.Layer):
     def build(self, shape):
         kinds = ("int32", "int64", "uint8", "bool")
-        self.counts = [self.add_weight(shape=(900,), initializer="zeros", dtype=kind, trainable=False) for kind in kinds]
+        given = {"shape": (900,), "initializer": "zeros", "trainable": False}
+        self.counts = [self.add_weight(dtype=kind, **given) for kind in kinds]
 
     def call(self, x, training=False):
         for count in self.counts if training else ():
@@ -990,7 +1182,10 @@ class Own(layers.Layer):
 
 
 def test_counts_of_a_network_are_saved_and_loaded(places, tmp_path):
-    body = "norm = layers.Normalization()\nnorm.adapt(ops.reshape(ops.arange(9.0), (-1, 1)) * ops.ones((9, 324)))\n"
+    body = (
+        "norm = layers.Normalization()\nnorm.adapt(ops.reshape(ops.arange(9.0), (-1, 1)) * "
+        "ops.ones((9, 324)))\n"
+    )
     body += "return keras.Model(inputs, layers.Dense(classes)(Own()(norm(flat))))"
     (tmp_path / "net.py").write_text(net_of(body, COUNTS))
     evaluated_like_trained(tmp_path, places, ("--net", tmp_path / "net.py:net"))
@@ -1010,11 +1205,21 @@ SEED, SCALE, KERAS = (
     "load_model alone cannot load",
 )
 START = "start = keras.initializers.HeNormal(seed=1)\n"
-MODEL = "class Own(keras.Model):\n    def __init__(self, last):\n        super().__init__()\n        self.last = last\n"
-MODEL += "    def call(self, x): return self.last(layers.Flatten()(x / 255))\n    def get_config(self): return {}\n"
+MODEL = (
+    "class Own(keras.Model):\n    def __init__(self, last):\n        super().__init__()\n"
+    "        self.last = last\n"
+)
+MODEL += (
+    "    def call(self, x): return self.last(layers.Flatten()(x / 255))\n"
+    "    def get_config(self): return {}\n"
+)
 NOTED = {
     "dense": (DENSE, []),
-    "conv": ("return keras.Sequential([layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), layers.Dense(classes)])", []),
+    "conv": (
+        "return keras.Sequential([layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), "
+        "layers.Dense(classes)])",
+        [],
+    ),
     "set_random_seed": (f"keras.utils.set_random_seed(1)\n{DENSE}", [SEED]),
     "a seed of its own": (DENSE.replace("(classes", "(classes, kernel_initializer=start"), [SEED]),
     "constants": (DENSE.replace("(classes", "(classes, kernel_initializer='zeros'"), [SEED]),
@@ -1026,21 +1231,38 @@ NOTED = {
     "division": (DENSE.replace("(flat)", "(flat / 127.5 - 1)"), [SCALE]),
     "a mean of bytes": (DENSE.replace("(flat)", "(flat - 110)"), [SCALE]),
     "of its own model": ("return Own(layers.Dense(classes))", [KERAS, SCALE]),
-    "before batch normalization": (DENSE.replace("(flat)", "(layers.BatchNormalization()(flat / 255))"), [SCALE]),
+    "before batch normalization": (
+        DENSE.replace("(flat)", "(layers.BatchNormalization()(flat / 255))"),
+        [SCALE],
+    ),
     "to -1 and 1": (DENSE.replace("(flat)", "(layers.Rescaling(2, -1)(flat))"), []),
-    "a deep one": (DENSE.replace("(flat)", "(keras.Sequential([layers.Dense(9, 'sigmoid') for _ in range(9)])(flat))"), []),
-    "an activation of TensorFlow's": (DENSE.replace("(classes", "(classes, activation=tf.sin"), [KERAS]),
+    "a deep one": (
+        DENSE.replace(
+            "(flat)", "(keras.Sequential([layers.Dense(9, 'sigmoid') for _ in range(9)])(flat))"
+        ),
+        [],
+    ),
+    "an activation of TensorFlow's": (
+        DENSE.replace("(classes", "(classes, activation=tf.sin"),
+        [KERAS],
+    ),
     "one that Keras has": (DENSE.replace("(classes", "(classes, activation=tf.nn.relu"), []),
     "a function of its own": (DENSE.replace("(classes", "(classes, activation=twice"), [KERAS]),
     "Lambda": (DENSE.replace("(flat)", "(layers.Lambda(lambda x: x + 1)(flat))"), [KERAS]),
     "recurrent": (DENSE.replace("(flat)", "(layers.LSTM(3)(layers.Reshape((28, 28))(flat)))"), []),
     "row by row": (
         "rows, shared = ops.unstack(inputs, axis=1), layers.Dense(3)\n"
-        + DENSE.replace("(flat)", "(ops.sum(ops.stack([shared(layers.Flatten()(row)) for row in rows]), axis=0))"),
+        + DENSE.replace(
+            "(flat)",
+            "(ops.sum(ops.stack([shared(layers.Flatten()(row)) for row in rows]), axis=0))",
+        ),
         [],
     ),
-    "a layer that is not reviewed": (DENSE.replace("(flat)", "(layers.UnitNormalization()(flat))"), []),
-}  # fmt: skip
+    "a layer that is not reviewed": (
+        DENSE.replace("(flat)", "(layers.UnitNormalization()(flat))"),
+        [],
+    ),
+}
 
 
 @pytest.mark.parametrize("case", NOTED)
@@ -1089,12 +1311,14 @@ import keras
 def projected(input_shape, classes):
     drawn = keras.random.normal((784, 20))
     inputs = keras.Input(input_shape)
-    return keras.Model(inputs, keras.layers.Dense(classes)(keras.ops.matmul(keras.layers.Flatten()(inputs), drawn)))
+    flat = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, keras.layers.Dense(classes)(keras.ops.matmul(flat, drawn)))
 
 def penalized(input_shape, classes, regularizer_strength=1e-2):
     penalty = keras.regularizers.L2(regularizer_strength)
-    layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(8, activity_regularizer="l2")]
-    layers += [keras.layers.BatchNormalization(), keras.layers.Dense(classes, kernel_regularizer=penalty)]
+    layers = [keras.Input(input_shape), keras.layers.Flatten()]
+    layers += [keras.layers.Dense(8, activity_regularizer="l2"), keras.layers.BatchNormalization()]
+    layers.append(keras.layers.Dense(classes, kernel_regularizer=penalty))
     return keras.Sequential(layers)
 """
 
@@ -1217,7 +1441,8 @@ def test_a_word_is_a_folder_or_a_file_in_the_data_folder_or_here(tmp_path, monke
     monkeypatch.delenv("LAB_DATA_DIR")
     with pytest.raises(
         UserError,
-        match=r"unknown data set 'Mnist' \(did you mean mnist\?\): choose from mnist, fashion_mnist",
+        match=r"unknown data set 'Mnist' \(did you mean mnist\?\): choose from mnist, "
+        r"fashion_mnist",
     ):
         data.find("Mnist")
     (tmp_path / "data" / "birds").rename(tmp_path / "here" / "birds")
@@ -1257,8 +1482,12 @@ def test_the_function_that_was_trained_is_the_one_that_is_evaluated(places, tmp_
 
 
 def test_a_lambda_is_found_wherever_its_file_lies_and_the_next_command_names_it(places, tmp_path):
-    (tmp_path / "net.py").write_text(net_of("x = layers.Dense(9, activation=lambda x: ops.sin(x))(flat)\n"
-                                            "return keras.Model(inputs, layers.Dense(classes)(x))"))  # fmt: skip
+    (tmp_path / "net.py").write_text(
+        net_of(
+            "x = layers.Dense(9, activation=lambda x: ops.sin(x))(flat)\n"
+            "return keras.Model(inputs, layers.Dense(classes)(x))"
+        )
+    )
     flags = [
         "--net",
         tmp_path / "net.py:net",

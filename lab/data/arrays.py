@@ -5,11 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab.settings import CLASSES, IMAGE_SHAPES, UserError
+from lab.settings import (
+    CLASSES,
+    IMAGE_SHAPES,
+    LEAST_SIDE,
+    MOST_CLASSES,
+    MOST_SIDE,
+    UserError,
+)
 
-LEAST_SIDE, MOST_SIDE = 8, 256
-MOST_CLASSES = 1_000
-_FEW = 100  # images
+_FEW = 100  # images, which may well lack the last class
 
 
 class Arrays(NamedTuple):
@@ -25,10 +30,8 @@ class Arrays(NamedTuple):
     classes: tuple[str, ...] = CLASSES["mnist"]
     # Of data of the user's own.
     path: str | None = None
-    divisor: int | None = None  # of pictures with 16 bits a pixel, as of `pictures.divisor_for`
-    ignored: dict[str, int] | None = (
-        None  # files of a folder that are no pictures: counts by ending
-    )
+    divisor: int | None = None  # of pictures with 16 bits a pixel, see `pictures.divisor_for`
+    ignored: dict[str, int] | None = None  # other files of a folder: counts by ending
 
     @property
     def train(self):
@@ -65,7 +68,7 @@ def hold_out(arrays, count):
     remaining(arrays, count)
     order = np.random.default_rng(0).permutation(len(arrays.train_images))
     held, kept = np.sort(order[:count]), np.sort(order[count:])
-    images, labels = arrays.train_images, arrays.train_labels
+    images, labels = arrays.train
     return Arrays(images[kept], labels[kept], images[held], labels[held], *arrays[4:])
 
 
@@ -88,9 +91,8 @@ def fingerprint(arrays):
     return digest.hexdigest()
 
 
-def checked(name, path, parts):
-    """The arrays of a data set that is known by name in the shapes and types that `Arrays`
-    promises.
+def known_arrays(name, path, parts):
+    """The `Arrays` of a data set that is known by name.
 
     Parameters
     ----------
@@ -104,47 +106,46 @@ def checked(name, path, parts):
     Raises
     ------
     UserError
-        If they are others.
+        If they are those of another data set, or of none.
     """
     shape, classes = IMAGE_SHAPES[name], CLASSES[name]
     try:
-        found = with_axes(parts)
-        count = found[1].max() + 1
-        # A few images may well lack the last class.
-        if (
-            found[0].shape[1:] != shape
-            or count > len(classes)
-            or (count < len(classes) and len(found[1]) >= _FEW)
-        ):
-            about = f"images of {in_words(found[0].shape[1:])} in {count} classes"
+        parts = with_axes(parts)
+        found, count = parts[0].shape[1:], parts[1].max() + 1
+        is_whole = count == len(classes) or (count < len(classes) and len(parts[1]) < _FEW)
+        if found != shape or not is_whole:
             raise ValueError(
-                f"expected {name}, uint8 images of {in_words(shape)} in {len(classes)} classes; found {about}"
+                f"expected {name}, uint8 images of {shape_in_words(shape)} in {len(classes)} "
+                f"classes; found images of {shape_in_words(found)} in {count} classes"
             )
     except ValueError as error:
         raise UserError(
             f"{path}: {error}; your own data are named by their file: --dataset {path}"
         ) from error
-    return Arrays(*found, classes)
+    return Arrays(*parts, classes)
 
 
 def with_axes(parts):
-    """Arrays as `Arrays` has them; ValueError if they are none.
+    """Arrays in the shapes and types of `Arrays`; ValueError if they are no data set.
 
     Parameters
     ----------
     parts : list of arrays
-        As of `check_layout`.
+        See `check_layout`.
     """
     check_layout(parts)
-    found = []
-    for images, labels in (parts[:2], parts[2:]):
+    for labels in parts[1::2]:
         if labels.min() < 0 or labels.max() >= MOST_CLASSES:
-            expected = f"labels must be whole numbers from 0 to {MOST_CLASSES - 1}"
-            raise ValueError(f"{expected}, found {labels.min()} to {labels.max()}")
-        found += [images.reshape(*images.shape[:3], -1), labels.astype(np.int64).reshape(-1)]
-    if found[3].max() > found[1].max():
-        raise ValueError(f"class {found[3].max()} has test images, but none for training")
-    return found
+            raise ValueError(
+                f"labels must be whole numbers from 0 to {MOST_CLASSES - 1}, "
+                f"found {labels.min()} to {labels.max()}"
+            )
+    if parts[3].max() > parts[1].max():
+        raise ValueError(f"class {parts[3].max()} has test images, but none for training")
+    return [
+        part.astype(np.int64).ravel() if index % 2 else part.reshape(*part.shape[:3], -1)
+        for index, part in enumerate(parts)
+    ]
 
 
 def check_layout(parts):
@@ -157,29 +158,38 @@ def check_layout(parts):
         Images of shape (n, height, width) or (n, height, width, channels), whole-number labels of
         shape (n,) or (n, 1); of training and validation.
     """
-    for images, labels in (parts[:2], parts[2:]):
+    shapes = [(*images.shape[1:], 1)[:3] for images in parts[::2]]
+    for images, labels, shape in zip(parts[::2], parts[1::2], shapes):
         if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
-            expected = "uint8 images from 0 to 255, shape (n, height, width) or (n, height, width, channels)"
-            raise ValueError(f"expected {expected}; found {images.dtype}, {images.shape}")
-        height, width, channels = (*images.shape[1:], 1)[:3]
-        if not all(LEAST_SIDE <= side <= MOST_SIDE for side in (height, width)) or channels not in (
-            1,
-            3,
-        ):
-            expected = f"grey or colour images of {LEAST_SIDE} to {MOST_SIDE} pixels a side"
-            raise ValueError(f"expected {expected}; found {in_words((height, width, channels))}")
+            raise ValueError(
+                "expected uint8 images from 0 to 255, shape (n, height, width) or "
+                f"(n, height, width, channels); found {images.dtype}, {images.shape}"
+            )
+        if not has_sides(shape[:2]) or shape[2] not in (1, 3):
+            raise ValueError(
+                f"expected grey or colour images of {LEAST_SIDE} to {MOST_SIDE} pixels a side; "
+                f"found {shape_in_words(shape)}"
+            )
         count = len(images)
         if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
-            expected = f"{count:,} whole-number labels, one an image, shape ({count},)"
-            raise ValueError(f"expected {expected}; found {labels.dtype}, {labels.shape}")
-    train, test = (in_words((*images.shape[1:], 1)[:3]) for images in parts[::2])
-    if train != test:
+            raise ValueError(
+                f"expected {count:,} whole-number labels, one an image, shape ({count},); "
+                f"found {labels.dtype}, {labels.shape}"
+            )
+    if shapes[0] != shapes[1]:
+        train, test = map(shape_in_words, shapes)
         raise ValueError(
             f"expected one shape of all images; found {train} for training, {test} for testing"
         )
 
 
-def in_words(shape):
+def has_sides(sides):
+    """Whether images may have so many pixels a side."""
+    return all(LEAST_SIDE <= side <= MOST_SIDE for side in sides)
+
+
+def shape_in_words(shape):
     """The shape of an image as text: "28x28, grey"."""
-    *sides, channels = shape
-    return f"{'x'.join(map(str, sides))}, {({1: 'grey', 3: 'colour'}).get(channels, f'{channels} channels')}"
+    height, width, channels = shape
+    colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    return f"{height}x{width}, {colour}"

@@ -24,21 +24,21 @@ class Gaussians(NamedTuple):
         return self.centres, _NEAR * self.deviation
 
 
+_CIRCLE = 2 * np.exp(2j * np.pi * np.arange(8) / 8)
 _STEPS = np.arange(-4.0, 5, 2)
 GAUSSIANS = {
-    "ring": Gaussians(2 * np.exp(2j * np.pi * np.arange(8) / 8).view(float).reshape(8, 2), 0.02),
+    "ring": Gaussians(_CIRCLE.view(float).reshape(8, 2), 0.02),
     "grid": Gaussians(np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(25, 2), 0.05),
 }
 
 
-def generate(name, train=100_000, validation=2_500):
-    """So many points of each part, always the same ones.
+def draw_points(name):
+    """100,000 points for training and 2,500 for validation, always the same ones.
 
     Parameters
     ----------
     name : str
         A key of `GAUSSIANS`.
-    train, validation : int
 
     Returns
     -------
@@ -47,7 +47,7 @@ def generate(name, train=100_000, validation=2_500):
     centres, deviation = GAUSSIANS[name]
     generator = np.random.default_rng(0)
     parts = []
-    for count in (train, validation):
+    for count in (100_000, 2_500):
         labels = generator.integers(len(centres), size=count)
         points = centres[labels] + deviation * generator.standard_normal((count, 2))
         parts += [points.astype(np.float32), labels]

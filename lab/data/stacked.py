@@ -1,6 +1,5 @@
-"""Stacked MNIST: three digits as the colours of one image, 1,000 classes (Metz et al.
-
-2017, arXiv 1611.02163).
+"""Stacked MNIST: three digits as the colours of one image, 1,000 classes (Metz et al. 2017, arXiv
+1611.02163).
 """
 
 import numpy as np
@@ -28,10 +27,10 @@ def stack(digits):
     parts = []
     for images, labels in (digits.train, digits.validation):
         chosen = generator.integers(len(images), size=(len(images), DIGITS))
-        parts += [np.moveaxis(images[chosen][..., 0], 1, -1).copy(), joined(labels[chosen])]
+        parts += [np.moveaxis(images[chosen][..., 0], 1, -1).copy(), joined_labels(labels[chosen])]
     return Arrays(*parts, CLASSES["stacked_mnist"])
 
 
-def joined(digits):
+def joined_labels(digits):
     """The labels of three digits each: int array, shape (n, 3) -> (n,)."""
     return digits @ [100, 10, 1]

@@ -4,19 +4,21 @@ pictures.
 Keras gives the logits; everything after them is NumPy.
 """
 
-import itertools
 import math
 
 import numpy as np
 
-from lab import console, figures, runs
+from lab import figures, runs
 from lab.comparison import losses
 from lab.comparison.text import as_csv
-from lab.data import decode_picture
+from lab.console import say, table
+from lab.data import Box, decode_picture
 from lab.io.words import in_a_line, visible
 from lab.metrics import classification
+from lab.runs import File
 
 TOLERANCE = 0.001  # of the validation accuracy, that weights which do not matter may cost
+_FRACTIONS = "precision", "recall"
 _PRINTED = 20  # lines of predictions
 _DRAWN = 15  # pictures
 
@@ -45,21 +47,15 @@ def evaluate_classifier(run, model, arrays):
         logits, _ = inference.logits_and_features(model, images)
         results[part] = classification.loss_and_accuracy(logits, labels)
         for metric, value in results[part].items():
-            console.say(
-                f"{part.capitalize()} {metric}: {value:.4f}{_beside_history(run, part, metric)}"
-            )
+            beside = _beside_history(run, part, metric)
+            say(f"{part.capitalize()} {metric}: {value:.4f}{beside}")
     results["penalty"] = inference.penalty(model)
     if results["penalty"]:
-        console.say(
-            f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)"
-        )
+        say(f"Weight decay penalty: {results['penalty']:.4f} (in training it is added to the loss)")
     if run.settings.hidden and not run.settings.is_own_net:  # of the others, it would take minutes
-        results["weights_that_matter"] = _weights_that_matter(
-            model, arrays, results["validation"]["accuracy"]
-        )
-    counts = classification.confusion(
-        logits.argmax(axis=-1), arrays.validation_labels, len(classes)
-    )
+        least = results["validation"]["accuracy"] - TOLERANCE
+        results["weights_that_matter"] = _weights_that_matter(model, arrays, least)
+    counts = classification.confusion_matrix(logits.argmax(axis=-1), labels, len(classes))
     precision, recall = classification.precision_and_recall(counts)
     results |= {
         "classes": classes,
@@ -67,20 +63,37 @@ def evaluate_classifier(run, model, arrays):
         "recall": recall.tolist(),
         "confusion": counts.tolist(),
     }
-    rows = [
-        {"class": name, "images": f"{images:,}", "precision": _share(one), "recall": _share(other)}
-        for name, images, one, other in zip(classes, counts.sum(axis=1), precision, recall)
-    ]
-    heading = "Validation images by class"
-    if len(classes) > figures.MANY:
-        rows = [rows[index] for index in np.argsort(recall, kind="stable")[: figures.MANY]]
-        heading += f": the {figures.MANY} of {len(classes):,} with the lowest recall; {runs.File.EVALUATION} has all"
-    console.table(rows, heading)
-    runs.write_json(run.folder / runs.File.EVALUATION, results)
+    rows = []
+    for name, images, *fractions in zip(classes, counts.sum(axis=1), precision, recall):
+        cells = ["-" if np.isnan(fraction) else f"{fraction:.4f}" for fraction in fractions]
+        rows.append({"class": name, "images": f"{images:,}"} | dict(zip(_FRACTIONS, cells)))
+    print_by_class(rows, "Validation images by class", recall, "with the lowest recall")
+    path, title = run.folder / File.EVALUATION, runs.display_name(run.folder)
+    runs.write_json(path, results)
     drawn = _mistakes(run, arrays, logits) | _first_layer(run, model)
-    title = f"{runs.display_name(run.folder)}: validation images"
-    drawn[runs.File.CONFUSION] = figures.confusion(counts, figures.class_names(classes), title)
-    return [run.folder / runs.File.EVALUATION, *runs.save_figures(drawn, run.folder)]
+    drawn[File.CONFUSION] = figures.confusion(
+        counts, figures.class_names(classes), f"{title}: validation images"
+    )
+    return [path, *runs.save_figures(drawn, run.folder)]
+
+
+def print_by_class(rows, title, order, first):
+    """Print a table of classes; of many classes, the first of them.
+
+    Parameters
+    ----------
+    rows : list of dict of str to str
+    title : str
+    order : float array, shape (classes,)
+        By which the rows are sorted, if there are too many.
+    first : str
+        What the first of them are.
+    """
+    if len(rows) > figures.MANY:
+        of_all = f"the {figures.MANY} of {len(rows):,} {first}"
+        title += f": {of_all}; {File.EVALUATION} has all"
+        rows = [rows[index] for index in np.argsort(order, kind="stable")[: figures.MANY]]
+    table(rows, title)
 
 
 def _beside_history(run, part, metric):
@@ -96,87 +109,69 @@ def _beside_history(run, part, metric):
     return f" (evaluated; in the history, {' and '.join(words)}: {recorded:.4f})"
 
 
-def _weights_that_matter(model, arrays, accuracy):
-    """Print and give back how many weights the validation accuracy depends on; the model is left
-    as it was.
+def _weights_that_matter(model, arrays, least):
+    """Print and give back how many weights such a validation accuracy depends on; the model is
+    left as it was.
     """
     from lab.backend import inference
 
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     kernels = [np.asarray(layer.kernel) for layer in layers]
-
-    def assign(changed):
-        for layer, kernel in zip(layers, changed):
-            layer.kernel.assign(kernel)
+    images, labels = arrays.validation
 
     def accuracy_of(changed):
-        assign(changed)
-        logits, _ = inference.logits_and_features(model, arrays.validation_images)
-        return classification.loss_and_accuracy(logits, arrays.validation_labels)["accuracy"]
+        for layer, kernel in zip(layers, changed):
+            layer.kernel.assign(kernel)
+        logits, _ = inference.logits_and_features(model, images)
+        return classification.loss_and_accuracy(logits, labels)["accuracy"]
 
-    matter = classification.weights_that_matter(kernels, accuracy_of, accuracy - TOLERANCE)
-    assign(kernels)
+    matter = classification.weights_that_matter(kernels, accuracy_of, least)
+    accuracy_of(kernels)
     total = sum(kernel.size for kernel in kernels)
-    console.say(
-        f"Weights that matter: {matter:,} of {total:,} (all others 0 cost {TOLERANCE} of the validation accuracy at most)"
-    )
+    cost = f"all others 0 cost {TOLERANCE} of the validation accuracy at most"
+    say(f"Weights that matter: {matter:,} of {total:,} ({cost})")
     return matter
 
 
-def _share(value):
-    return "-" if np.isnan(value) else f"{value:.4f}"
-
-
-def _percent(probability):
-    return (
-        ">99%" if probability > 0.99 else f"{probability:.0%}"
-    )  # what is not certain never looks so
+def percent(probability):
+    """A probability as a caption says it: what is not certain never looks so."""
+    return ">99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _mistakes(run, arrays, logits):
     """A figure of what the network gets wrong."""
-    classes, labels = figures.class_names(run.record.dataset.classes), arrays.validation_labels
+    images, labels = arrays.validation
+    classes = [figures.shortened(name) for name in figures.class_names(run.record.dataset.classes)]
     worst = classification.confident_mistakes(logits, labels, figures.ROWS * figures.COLUMNS)
-    captions = [
-        f"Pred {figures.shortened(classes[row.argmax()])} ({_percent(row.max())})\nTrue {figures.shortened(classes[true])}"
-        for row, true in zip(np.exp(classification.log_softmax(logits[worst])), labels[worst])
-    ]
+    captions = []
+    for row, true in zip(classification.probabilities(logits[worst]), labels[worst]):
+        guess = f"{classes[row.argmax()]} ({percent(row.max())})"
+        captions.append(f"Pred {guess}\nTrue {classes[true]}")
     mistakes = int((logits.argmax(axis=-1) != labels).sum())
-    title = (
-        f"{runs.display_name(run.folder)}: {mistakes:,} of {len(logits):,} validation images wrong"
-    )
-    title += ", the surest" if mistakes else ""
-    return {runs.File.MISTAKES: figures.examples(arrays.validation_images[worst], captions, title)}
+    counted = f"{mistakes:,} of {len(logits):,} validation images wrong"
+    title = f"{runs.display_name(run.folder)}: {counted}" + ", the surest" * (mistakes > 0)
+    return {File.MISTAKES: figures.examples(images[worst], captions, title)}
 
 
 def _first_layer(run, model):
     """A figure of the filters or the weights that see the image."""
     from lab.backend.introspection import operations_of  # with Keras
 
-    name = runs.display_name(run.folder)
-    kernel = next(
-        (np.asarray(layer.kernel) for layer in operations_of(model) if hasattr(layer, "kernel")),
-        np.empty(0),
+    name, shape = runs.display_name(run.folder), model.input_shape[1:]
+    kernels = (layer.kernel for layer in operations_of(model) if hasattr(layer, "kernel"))
+    kernel = np.asarray(next(kernels, []))
+    if kernel.ndim == 4 and kernel.shape[2] == shape[2]:
+        filters = f"the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
+        return {File.FILTERS: figures.filters(kernel, f"{name}: {filters}")}
+    if len(kernel) == math.prod(shape):
+        say("No filters.png: the first layer is no convolution. Its weights are in weights.png.")
+        title = f"{name}: weights of the first layer"
+        return {File.WEIGHTS: figures.first_layer(kernel, shape, title)}
+    say(
+        "No filters.png and no weights.png: "
+        "the first layer with a kernel does not see the image itself."
     )
-    shape = model.input_shape[1:]
-    if kernel.shape[:1] != (math.prod(shape),) and (
-        kernel.ndim != 4 or kernel.shape[2] != shape[2]
-    ):
-        console.say(
-            "No filters.png and no weights.png: the first layer with a kernel does not see the image itself."
-        )
-        return {}
-    if kernel.ndim == 4:
-        title = (
-            f"{name}: the {kernel.shape[-1]} filters of the first layer, each stretched by itself"
-        )
-        return {runs.File.FILTERS: figures.filters(kernel, title)}
-    console.say(
-        "No filters.png: the first layer is no convolution. Its weights are in weights.png."
-    )
-    return {
-        runs.File.WEIGHTS: figures.first_layer(kernel, shape, f"{name}: weights of the first layer")
-    }
+    return {}
 
 
 def predict_pictures(run, model, readings):
@@ -197,82 +192,60 @@ def predict_pictures(run, model, readings):
     """
     from lab.backend import inference  # with TensorFlow
 
-    classes = run.record.dataset.classes
+    about = run.record.dataset
+    names = dict(zip(about.classes, figures.class_names(about.classes)))
     images = np.concatenate([reading.images for reading in readings])
-    probabilities = np.exp(
-        classification.log_softmax(inference.logits_and_features(model, images)[0])
-    )
-    places = [
-        (reading.path, place, box)
-        for reading in readings
-        for place, box in enumerate(reading.boxes, 1)
-    ]
-    rows = []
-    for (path, place, box), row in zip(places, probabilities):
-        first, second = row.argsort()[:-3:-1]
-        cells = {
-            "picture": path,
-            "place": place,
-            **box._asdict(),
-            "prediction": classes[first],
-            "probability": row[first],
-        }
-        rows.append(cells | {"second": classes[second], "its probability": row[second]})
+    logits, _ = inference.logits_and_features(model, images)
+    found = iter(classification.probabilities(logits))
+    rows, seen = [], []
+    for path, boxes, images in readings:
+        captions = []
+        for place, box in enumerate(boxes, 1):
+            row = next(found)
+            first, second = row.argsort()[:-3:-1]
+            rows.append(
+                {
+                    "picture": path,
+                    "place": place,
+                    **box._asdict(),
+                    "prediction": about.classes[first],
+                    "probability": row[first],
+                    "second": about.classes[second],
+                    "its probability": row[second],
+                }
+            )
+            name = figures.shortened(names[about.classes[first]], 14)
+            captions.append(f"{name}\n{percent(row[first])}")
+        if len(seen) < _DRAWN:
+            picture, factor = decode_picture(path, about.pictures, about.divisor)
+            scaled = [[side / factor for side in box] for box in boxes]
+            name = figures.shortened(visible(path.name).replace("\n", " "))
+            seen.append(figures.Seen(name, np.asarray(picture), scaled, images, captions))
     _print_predictions(rows)
-    csv = run.folder / runs.File.PREDICTIONS
+    title = f"What {runs.display_name(run.folder)} saw"
+    if len(readings) > _DRAWN:
+        title += f": the first {_DRAWN} of {len(readings):,} pictures"
+    csv = run.folder / File.PREDICTIONS
     with runs.atomic(csv) as temporary:
-        temporary.write_text(
-            as_csv([{name: _cell(value) for name, value in row.items()} for row in rows]) + "\n",
-            "utf-8",
-        )
-    drawn = {
-        runs.File.PICTURES: figures.predictions(
-            _seen(run, readings, rows), _title(run, len(readings))
-        )
-    }
+        text = as_csv([_as_text(row, 6) for row in rows])
+        temporary.write_text(f"{text}\n", "utf-8")
+    drawn = {File.PICTURES: figures.predictions(seen, title)}
     return [csv, *runs.save_figures(drawn, run.folder)]
 
 
 def _print_predictions(rows):
-    shown = [
-        {
-            "picture": row["picture"].name,
-            "place": str(row["place"]),
-            "prediction": row["prediction"],
-            "probability": f"{row['probability']:.4f}",
-            "second": row["second"],
-            "its probability": f"{row['its probability']:.4f}",
-        }
-        for row in rows[:_PRINTED]
-    ]
-    console.table(shown, left=("prediction", "second"))
+    shown = []
+    for row in rows[:_PRINTED]:
+        row = row | {"picture": row["picture"].name}
+        shown.append(_as_text({name: row[name] for name in row if name not in Box._fields}, 4))
+    table(shown, left=("prediction", "second"))
     if len(rows) > _PRINTED:
-        console.say(f"{len(rows) - _PRINTED:,} more in {runs.File.PREDICTIONS}")
+        say(f"{len(rows) - _PRINTED:,} more in {File.PREDICTIONS}")
 
 
-def _cell(value):
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return in_a_line(str(value))
-
-
-def _seen(run, readings, rows):
-    """The first pictures, for `figures.predictions`."""
-    rows, several, about = iter(rows), [], run.record.dataset
-    names = dict(zip(about.classes, figures.class_names(about.classes)))
-    for path, boxes, images in readings[:_DRAWN]:
-        picture, factor = decode_picture(path, about.pictures, about.divisor)
-        of_this = itertools.islice(rows, len(boxes))
-        captions = [
-            f"{figures.shortened(names[row['prediction']], 14)}\n{_percent(row['probability'])}"
-            for row in of_this
-        ]
-        name = figures.shortened(visible(path.name).replace("\n", " "))
-        boxes = [[side / factor for side in box] for box in boxes]
-        several.append(figures.Seen(name, np.asarray(picture), boxes, images, captions))
-    return several
-
-
-def _title(run, count):
-    title = f"What {runs.display_name(run.folder)} saw"
-    return title + (f": the first {_DRAWN} of {count:,} pictures" if count > _DRAWN else "")
+def _as_text(row, digits):
+    """The values of a row as text, floats with so many digits."""
+    return {
+        name: f"{value:.{digits}f}" if isinstance(value, float) else in_a_line(str(value))
+        for name, value in row.items()
+    }

@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 
 from lab import runs
 from lab.console import duration, say
-from lab.data import fingerprint
+from lab.data import fingerprint, fit_batch
 from lab.experiments import cluster, sweep
 from lab.experiments.space import FIRST, USUAL, searched, suggest
 from lab.io.words import first_line
@@ -310,9 +310,7 @@ def settings_of(trial, plan, folder):
             optuna.exceptions.StorageInternalError
         ) as error:  # it cannot be written to, as on a full disk
             raise _not_written(folder, error) from error
-    if plan.examples and settings.batch_size > plan.examples:
-        return settings.replace(batch_size=plan.examples)
-    return settings
+    return fit_batch(settings, plan.examples) if plan.examples else settings
 
 
 def _make(path, first, about):

@@ -7,7 +7,9 @@ import numpy as np
 from lab import console, figures
 
 EMBEDDED = 2000
-VALUES = 3072  # of an image, that the embedding sees: as many as CIFAR-10's have; many more take minutes and gigabytes
+# Values of an image that the embedding sees: as many as CIFAR-10's have; many more take minutes and
+# gigabytes.
+VALUES = 3072
 
 
 def statistics(images, labels, classes):
@@ -29,43 +31,39 @@ def statistics(images, labels, classes):
     # From the histogram of the 256 values, and by parts: NumPy turns what it counts or averages
     # into 8 bytes a pixel.
     parts = np.array_split(images, max(1, images.size // 1_000_000))
-    counts = sum(np.bincount(part.reshape(-1), minlength=256) for part in parts)
-    values = np.arange(256)
+    counts = sum(np.bincount(part.ravel(), minlength=256) for part in parts)
+    values, present = np.arange(256), np.flatnonzero(counts)
     mean = (counts @ values) / counts.sum()
     return {
         "shape": images.shape,
         "type": images.dtype.name,
-        "minimum": int(values[counts > 0].min()),
-        "maximum": int(values[counts > 0].max()),
+        "minimum": int(present[0]),
+        "maximum": int(present[-1]),
         "mean": float(mean),
         "deviation": float(np.sqrt((counts @ (values - mean) ** 2) / counts.sum())),
         "counts": np.bincount(labels, minlength=classes).tolist(),
     }
 
 
-def principal_components(images, components=2):
-    """Principal component analysis of images, of large ones every second, third, ... pixel.
+def principal_components(images):
+    """The first two principal components of images, of large ones every second, third, ... pixel.
 
     Parameters
     ----------
     images : array, shape (n, height, width, channels)
-    components : int
 
     Returns
     -------
-    points : float array, shape (n, components)
+    points : float array, shape (n, 2)
         The images' coordinates.
-    explained : float array, shape (components,)
+    explained : float array, shape (2,)
         Share of the variance along each.
     """
     step = math.ceil(math.sqrt(images[0].size / VALUES))
-    images = images[:, ::step, ::step]
-    flat = images.reshape(len(images), -1).astype(np.float32) / 255
+    flat = images[:, ::step, ::step].reshape(len(images), -1).astype(np.float32) / 255
     flat -= flat.mean(axis=0)
     variances, axes = np.linalg.eigh(flat.T @ flat)  # smallest first
-    return flat @ axes[:, : -components - 1 : -1], variances[: -components - 1 : -1] / max(
-        variances.sum(), 1e-12
-    )
+    return flat @ axes[:, :-3:-1], variances[:-3:-1] / max(variances.sum(), 1e-12)
 
 
 def draw_dataset(name, arrays):
@@ -82,30 +80,26 @@ def draw_dataset(name, arrays):
         By the file's name.
     """
     classes = figures.class_names(arrays.classes)
-    parts = {"training": arrays.train, "validation": arrays.validation}
-    drawn = {}
-    for part, (images, labels) in parts.items():
-        captions = [
-            figures.shortened(classes[label]) for label in labels[: figures.ROWS * figures.COLUMNS]
-        ]
+    drawn, counts = {}, {}
+    for part, images, labels in (("training", *arrays.train), ("validation", *arrays.validation)):
+        counts[part] = np.bincount(labels, minlength=len(classes))
+        shown = labels[: figures.ROWS * figures.COLUMNS]
+        captions = [figures.shortened(classes[label]) for label in shown]
         drawn[f"{part}_examples.png"] = figures.examples(images, captions, f"{name}: {part} images")
-    counts = {
-        part: np.bincount(labels, minlength=len(classes)) for part, (_, labels) in parts.items()
-    }
     drawn["classes.png"] = figures.class_counts(counts, classes, f"{name}: images by class")
-    means = class_means(arrays.train_images, arrays.train_labels, min(len(classes), figures.MEANS))
+    images, labels = arrays.train
+    means = mean_images(images, labels, min(len(classes), figures.MEANS))
     title = f"{name}: mean image of each class"
-    title += f", the first {len(means)} of {len(classes):,}" if len(means) < len(classes) else ""
+    if len(means) < len(classes):
+        title += f", the first {len(means)} of {len(classes):,}"
     drawn["means.png"] = figures.class_means(means, classes, title)
-    points, explained = principal_components(arrays.train_images[:EMBEDDED])
+    points, explained = principal_components(images[:EMBEDDED])
     title = f"{name}: {len(points):,} training images in two dimensions (PCA)"
-    drawn["embedding.png"] = figures.embedding(
-        points, arrays.train_labels[:EMBEDDED], classes, explained, title
-    )
+    drawn["embedding.png"] = figures.embedding(points, labels[:EMBEDDED], classes, explained, title)
     return drawn
 
 
-def class_means(images, labels, classes):
+def mean_images(images, labels, classes):
     """The mean image of each class; zeros for a class without images.
 
     Parameters
@@ -119,13 +113,11 @@ def class_means(images, labels, classes):
     -------
     float array, shape (classes, height, width, channels)
     """
-    blank = np.zeros((1, *images.shape[1:]))
-    return np.stack(
-        [
-            (images[labels == index] if index in labels else blank).mean(axis=0)
-            for index in range(classes)
-        ]
-    )
+    means = np.zeros((classes, *images.shape[1:]))
+    for index in range(classes):
+        if index in labels:
+            means[index] = images[labels == index].mean(axis=0)
+    return means
 
 
 def print_table(name, arrays):
@@ -142,26 +134,24 @@ def print_table(name, arrays):
         "type": "{type}",
         "range": "{minimum} to {maximum}",
         "mean": "{mean:.2f}",
+        "deviation": "{deviation:.2f}",
     }
-    cells["deviation"] = "{deviation:.2f}"
     rows = [
-        {"": what} | {part: cell.format(**of_part) for part, of_part in parts.items()}
+        {"": what} | {part: cell.format(**numbers) for part, numbers in parts.items()}
         for what, cell in cells.items()
     ]
-    rows.append({})
-    shown, half = [*range(len(classes))], figures.MANY // 2
+    by_class = []
+    for index, label in enumerate(classes):
+        counts = {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()}
+        by_class.append({"": f"images of {label}"} | counts)
     if len(classes) > figures.MANY:
-        shown = np.argsort(-np.array(parts["training"]["counts"]), kind="stable").tolist()
-        shown[half:-half] = [None]
-    for index in shown:
-        counts = (
-            {part: f"{numbers['counts'][index]:,}" for part, numbers in parts.items()}
-            if index is not None
-            else {}
-        )
-        rows.append({"": f"images of {classes[index]}"} | counts if counts else {})
-    console.table(rows, name)
+        half = figures.MANY // 2
+        order = np.argsort(-np.array(parts["training"]["counts"]), kind="stable")
+        by_class = [by_class[index] for index in order]
+        by_class[half:-half] = [{}]
+    console.table([*rows, {}, *by_class], name)
     if len(classes) > figures.MANY:
         console.say(
-            f"Of {len(classes):,} classes, the {half} with the most training images, and the {half} with the least."
+            f"Of {len(classes):,} classes, the {half} with the most training images, "
+            f"and the {half} with the least."
         )

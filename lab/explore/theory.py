@@ -11,10 +11,8 @@ from lab.console import say
 DEGREE = 9
 LAMBDAS = (1e-6, 0.3, 30.0)  # too small, good, too large
 SAMPLES, NOISE = 15, 0.15
-REAL, GENERATED = (
-    (1.0, 1.0),
-    (-1.0, 0.7),
-)  # mean and standard deviation of the discriminator's two distributions
+# Mean and standard deviation of the discriminator's two distributions.
+REAL, GENERATED = (1.0, 1.0), (-1.0, 0.7)
 
 
 def draw_theory(topic):
@@ -28,9 +26,8 @@ def draw_theory(topic):
     -------
     matplotlib.figure.Figure
     """
-    return {"polynomial": _polynomial, "softmax": _softmax, "discriminator": _discriminator}[
-        topic
-    ]()
+    topics = {"polynomial": _polynomial, "softmax": _softmax, "discriminator": _discriminator}
+    return topics[topic]()
 
 
 def _polynomial():
@@ -40,15 +37,17 @@ def _polynomial():
     for fit, word in zip(fits, ("too small", "good", "too large")):
         errors = f"training error {fit['training']:.3f}, true error {fit['true']:.3f}"
         say(f"λ = {fit['strength']:<6g} ({word}): {errors}")
-        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = chebyshev.chebval(
-            between, fit["coefficients"]
-        )
+        curve = chebyshev.chebval(between, fit["coefficients"])
+        panels[f"λ = {fit['strength']:g}: {word}\n{errors}"] = curve
     say(
-        "Errors are root mean squares: at the samples, and against the cubic without noise from the first sample to the last."
+        "Errors are root mean squares: at the samples, and against the cubic without noise from "
+        "the first sample to the last."
     )
     say("λ penalizes the squares of the polynomial's coefficients in Chebyshev's basis.")
-    title = f"Weight decay: a polynomial of order {DEGREE} fitted to {SAMPLES} noisy samples of a cubic,\n"
-    title += "with λ times the squares of its coefficients in Chebyshev's basis as penalty"
+    title = (
+        f"Weight decay: a polynomial of order {DEGREE} fitted to {SAMPLES} noisy samples of a "
+        "cubic,\nwith λ times the squares of its coefficients in Chebyshev's basis as penalty"
+    )
     return figures.fits((x, y), (between, cubic(between)), panels, title)
 
 
@@ -58,33 +57,24 @@ def _softmax():
     naive, shifted = naive_softmax(logits)[:, -1], shifted_softmax(logits)[:, -1]
     fine, low, high = offsets[np.isfinite(naive)], shifted.min(), shifted.max()
     say(f"The largest of softmax([0, 1, 2] + c) in float32, which is {shifted[0]:.4f} for every c:")
-    say(
-        f"naive: a number only for c from {fine[0]:g} to {fine[-1]:g}; shifted: from {low:.4f} to {high:.4f}"
-    )
-    limit = np.log(np.finfo(np.float32).max) - 2
-    return figures.softmax(
-        offsets,
-        naive,
-        shifted,
-        float(limit),
-        "Softmax of [0, 1, 2] + c in float32: naive and shifted",
-    )
+    naively = f"a number only for c from {fine[0]:g} to {fine[-1]:g}"
+    say(f"naive: {naively}; shifted: from {low:.4f} to {high:.4f}")
+    limit = float(np.log(np.finfo(np.float32).max) - 2)
+    title = "Softmax of [0, 1, 2] + c in float32: naive and shifted"
+    return figures.softmax(offsets, naive, shifted, limit, title)
 
 
 def _discriminator():
     generator = np.random.default_rng(0)
-    discriminator = train_discriminator(
-        generator.normal(*REAL, 5000), generator.normal(*GENERATED, 5000)
-    )
+    samples = [generator.normal(*parameters, 5000) for parameters in (REAL, GENERATED)]
     x = np.linspace(-3.5, 4.5, 401)
-    learned, optimal = discriminator(x), optimal_discriminator(x, REAL, GENERATED)
-    data, model = density(x, *REAL), density(x, *GENERATED)
-    error = np.average(np.abs(learned - optimal), weights=data + model)
-    say(
-        f"Mean difference of the trained discriminator from the optimal one, weighted by density: {error:.4f}"
-    )
+    learned, optimal = train_discriminator(*samples)(x), optimal_discriminator(x, REAL, GENERATED)
+    densities = density(x, *REAL), density(x, *GENERATED)
+    error = np.average(np.abs(learned - optimal), weights=sum(densities))
+    told = "Mean difference of the trained discriminator from the optimal one"
+    say(f"{told}, weighted by density: {error:.4f}")
     title = "A discriminator trained on two normal distributions, and the best one"
-    return figures.discriminator(x, (data, model), (learned, optimal), title)
+    return figures.discriminator(x, densities, (learned, optimal), title)
 
 
 def cubic(x):
@@ -117,7 +107,7 @@ def fit_polynomial(x, y, strength, degree=DEGREE):
     return np.linalg.lstsq(rows, np.concatenate([y, np.zeros(degree + 1)]))[0]
 
 
-def polynomial_fits(seed=1):
+def polynomial_fits():
     """A 9th-order polynomial fitted to noisy samples of a cubic with too small, good and too large
     a weight decay.
 
@@ -130,23 +120,18 @@ def polynomial_fits(seed=1):
         error at the samples, and against the cubic between the first and the last sample, beyond
         which a polynomial is bound by nothing.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(1)
     x = np.sort(generator.uniform(-1, 1, SAMPLES))
     y = cubic(x) + NOISE * generator.standard_normal(SAMPLES)
     between = np.linspace(x[0], x[-1], 1001)
     fits = []
     for strength in LAMBDAS:
         weights = fit_polynomial(x, y, strength)
-        training = np.sqrt(np.mean((chebyshev.chebval(x, weights) - y) ** 2))
-        true = np.sqrt(np.mean((chebyshev.chebval(between, weights) - cubic(between)) ** 2))
-        fits.append(
-            {
-                "strength": strength,
-                "coefficients": weights,
-                "training": float(training),
-                "true": float(true),
-            }
-        )
+        fit = {"strength": strength, "coefficients": weights}
+        for name, places, truth in (("training", x, y), ("true", between, cubic(between))):
+            squares = (chebyshev.chebval(places, weights) - truth) ** 2
+            fit[name] = float(np.sqrt(np.mean(squares)))
+        fits.append(fit)
     return x, y, fits
 
 
@@ -183,7 +168,7 @@ def density(x, mean, deviation):
     return np.exp(-(((x - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
 
 
-def train_discriminator(real, generated, units=16, seed=0):
+def train_discriminator(real, generated, units=16):
     """Train a small network, one hidden layer of tanh units, to tell two samples of numbers apart.
 
     Minimizes the cross-entropy, as a GAN's discriminator does, with L-BFGS.
@@ -191,7 +176,7 @@ def train_discriminator(real, generated, units=16, seed=0):
     Parameters
     ----------
     real, generated : float arrays, shape (n,)
-    units, seed : int
+    units : int
 
     Returns
     -------
@@ -200,16 +185,10 @@ def train_discriminator(real, generated, units=16, seed=0):
     """
     from sklearn.neural_network import MLPClassifier  # which takes a second to import
 
-    x, is_real = (
-        np.concatenate([real, generated]),
-        np.repeat([True, False], [len(real), len(generated)]),
+    x = np.concatenate([real, generated])[:, np.newaxis]
+    is_real = np.repeat([True, False], [len(real), len(generated)])
+    network = MLPClassifier(
+        (units,), activation="tanh", solver="lbfgs", alpha=0.0, max_iter=2000, random_state=0
     )
-    options = {
-        "activation": "tanh",
-        "solver": "lbfgs",
-        "alpha": 0.0,
-        "max_iter": 2000,
-        "random_state": seed,
-    }
-    network = MLPClassifier((units,), **options).fit(x[:, np.newaxis], is_real)
+    network.fit(x, is_real)
     return lambda x: network.predict_proba(np.asarray(x)[:, np.newaxis])[:, 1]

@@ -23,6 +23,11 @@ def in_natural_order(text):
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]
 
 
+def reason(error):
+    """What an exception says, in a line: of the operating system's, without the file's name."""
+    return getattr(error, "strerror", None) or first_line(error)
+
+
 def first_line(error):
     """What an exception says, in a line; its kind, where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

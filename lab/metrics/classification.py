@@ -1,15 +1,15 @@
 """How well logits tell classes apart: loss, accuracy, confusion, the surest mistakes."""
 
 import numpy as np
-from scipy.special import (
-    bdtrc,
-)  # the binomial distribution; scipy.stats would take half a second to import
+
+# `bdtrc` is the binomial distribution; scipy.stats would take half a second to import.
+from scipy.special import bdtrc, log_softmax
 
 from lab.metrics.intervals import CONFIDENCE
 
 
-def log_softmax(logits):
-    """The logarithm of the softmax over the last axis, safe from overflow.
+def probabilities(logits):
+    """The softmax over the last axis, safe from overflow.
 
     Parameters
     ----------
@@ -19,12 +19,11 @@ def log_softmax(logits):
     -------
     float array of that shape
     """
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.exp(log_softmax(logits, axis=-1))
 
 
 def loss_and_accuracy(logits, labels):
-    """Mean cross-entropy (in nats) and share of right predictions.
+    """Mean cross-entropy (in nats) and fraction of right predictions.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ def loss_and_accuracy(logits, labels):
     -------
     dict with floats "loss" and "accuracy"
     """
-    of_truth = log_softmax(logits)[np.arange(len(labels)), labels]
+    of_truth = log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]
     return {
         "loss": float(-of_truth.mean()),
         "accuracy": float((logits.argmax(axis=-1) == labels).mean()),
@@ -60,7 +59,7 @@ def is_at_chance(accuracy, labels):
     return bool(bdtrc(right - 1, len(labels), chance(labels)) > (1 - CONFIDENCE) / 2)
 
 
-def confusion(predicted, labels, classes):
+def confusion_matrix(predicted, labels, classes):
     """Counts by true class (row) and predicted class (column).
 
     Parameters
@@ -85,14 +84,15 @@ def precision_and_recall(counts):
     Parameters
     ----------
     counts : int array, shape (classes, classes)
-        As `confusion` gives it.
+        As `confusion_matrix` gives it.
 
     Returns
     -------
     precision, recall : float arrays, shape (classes,)
     """
     with np.errstate(invalid="ignore"):
-        return np.diag(counts) / counts.sum(axis=0), np.diag(counts) / counts.sum(axis=1)
+        precision, recall = (np.diag(counts) / counts.sum(axis=axis) for axis in (0, 1))
+    return precision, recall
 
 
 def weights_that_matter(kernels, accuracy_of, least):
@@ -117,7 +117,10 @@ def weights_that_matter(kernels, accuracy_of, least):
     while high - low > max(1, high // 100):
         middle = (low + high) // 2
         kept = [np.where(np.abs(kernel) >= sizes[middle - 1], kernel, 0) for kernel in kernels]
-        low, high = (low, middle) if accuracy_of(kept) >= least else (middle, high)
+        if accuracy_of(kept) >= least:
+            high = middle
+        else:
+            low = middle
     return high
 
 
@@ -135,5 +138,5 @@ def confident_mistakes(logits, labels, most):
     int array, shape (m,), m <= most
     """
     wrong = np.flatnonzero(logits.argmax(axis=-1) != labels)
-    confidence = log_softmax(logits[wrong]).max(axis=-1)
+    confidence = log_softmax(logits[wrong], axis=-1).max(axis=-1)
     return wrong[np.argsort(-confidence, kind="stable")[:most]]

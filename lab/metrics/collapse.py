@@ -8,7 +8,9 @@ from scipy.special import chdtrc, ndtri, rel_entr  # scipy.stats would take a se
 PRESENT = 0.01  # share of the samples over which a class counts as present
 COVERED = 20 / 2_500  # share from which on a mode of known place counts as covered
 UNCLEAR = 0.5  # confidence below which a sample looks like nothing
-UNKNOWN = 0.9  # share of such samples over which the classifier's features say nothing of how near they come to the data
+# Share of such samples over which the classifier's features say nothing of how near they come to
+# the data.
+UNKNOWN = 0.9
 
 
 def reverse_kl(counts, shares):
@@ -32,10 +34,8 @@ def reverse_kl(counts, shares):
         Infinite where the data lack a class that the samples have.
     """
     total = np.sum(counts)
-    return float(
-        rel_entr(np.divide(counts, total), shares).sum()
-        - (np.count_nonzero(counts) - 1) / (2 * total)
-    )
+    plain = rel_entr(np.divide(counts, total), shares).sum()
+    return float(plain - (np.count_nonzero(counts) - 1) / (2 * total))
 
 
 def chi_square_p(counts, shares):
@@ -69,27 +69,19 @@ def meaningless(measured):
     """
     reasons = {}
     if measured.get("unclear", 0) > UNKNOWN:
-        near = (
-            "precision",
-            "recall",
-            "density",
-        )  # coverage is 0 of what is like nothing, whatever lies near its features
-        reasons |= dict.fromkeys(
-            near, f"the classifier is unsure of over {UNKNOWN:.0%} of the samples"
-        )
+        # Coverage is 0 of what is like nothing, whatever lies near its features.
+        unsure = f"the classifier is unsure of over {UNKNOWN:.0%} of the samples"
+        reasons |= dict.fromkeys(("precision", "recall", "density"), unsure)
     counts, shares = measured.get("counts"), measured.get("shares")
     if counts is None or shares is None:
         return reasons
-    expected = np.sum(counts) * np.array(shares)[np.array(shares) > 0]
-    if len(expected) < 2:
-        return reasons | dict.fromkeys(
-            ("reverse_kl", "chi_square_p"), "the data have a single class"
-        )
-    if np.sum(counts) < 2:
-        return reasons | dict.fromkeys(
-            ("reverse_kl", "chi_square_p"), "fewer than 2 samples are of a class or mode"
-        )
-    if expected.min() < 1 or np.mean(expected >= 5) < 0.8:
+    total, shares = np.sum(counts), np.array(shares)
+    expected = total * shares[shares > 0]
+    if len(expected) < 2 or total < 2:
+        few = "fewer than 2 samples are of a class or mode"
+        reason = "the data have a single class" if len(expected) < 2 else few
+        reasons |= dict.fromkeys(("reverse_kl", "chi_square_p"), reason)
+    elif expected.min() < 1 or np.mean(expected >= 5) < 0.8:
         reasons["chi_square_p"] = "too few samples for the number of classes or modes"
     return reasons
 
@@ -127,10 +119,14 @@ def mean_distance(samples):
     """
     from scipy.spatial.distance import pdist  # whose import takes longer than to read a run
 
-    flat = samples.reshape(len(samples), -1).astype(np.float32) / (
-        255 if samples.dtype == np.uint8 else 1
-    )
+    flat = _flat(samples)
     return float(pdist(flat).mean()) if len(flat) > 1 else float("nan")
+
+
+def _flat(samples):
+    """Samples as float32 vectors, those of images in units of a pixel's full range."""
+    unit = 255 if samples.dtype == np.uint8 else 1
+    return samples.reshape(len(samples), -1).astype(np.float32) / unit
 
 
 def is_collapsed(measured, of_data):
@@ -185,13 +181,12 @@ def nearest(images, among, count):
     distances : float array, shape (n,)
         To the nearest, in units of a pixel's full range.
     """
-    mine = images.reshape(len(images), -1).astype(np.float32) / 255
-    squares = []
-    for part in np.array_split(
-        among, max(1, among.size // 8_000_000)
-    ):  # as floats, all of them would take hundreds of MB
-        others = part.reshape(len(part), -1).astype(np.float32) / 255
+    mine, squares = _flat(images), []
+    # As floats, all of them would take hundreds of MB.
+    for part in np.array_split(among, max(1, among.size // 8_000_000)):
+        others = _flat(part)
         squares.append((others**2).sum(axis=1) - 2 * mine @ others.T)
     squares = np.concatenate(squares, axis=1) + (mine**2).sum(axis=1)[:, np.newaxis]
     indices = squares.argsort(axis=1)[:, :count]
-    return indices, np.sqrt(np.take_along_axis(squares, indices[:, :1], axis=1)[:, 0].clip(0))
+    least = np.take_along_axis(squares, indices[:, :1], axis=1)[:, 0]
+    return indices, np.sqrt(least.clip(0))

@@ -15,7 +15,9 @@ from scipy.special import stdtr, stdtrit  # Student's t and its quantile
 from lab.metrics.intervals import CONFIDENCE
 
 ERROR = 1 - CONFIDENCE  # probability of calling something different that is not
-UNEQUAL = 0.005  # p of equal deviations below which each setting has its own: at 0.05, verdicts would err in 5.7% of tables
+# The p of equal deviations below which each setting has its own: at 0.05, verdicts would err in
+# 5.7% of tables.
+UNEQUAL = 0.005
 TOGETHER, REPEATS = "only together", "repeats"
 
 
@@ -42,9 +44,8 @@ class Noise(NamedTuple):
         runs are normally distributed (Hahn and Meeker 1991, *Statistical Intervals*): low and
         high, float arrays, shape (settings,).
         """
-        half_width = (
-            stdtrit(self.freedoms, 1 - ERROR / 2) * self.deviations * np.sqrt(1 + 1 / self.counts)
-        )
+        quantile = stdtrit(self.freedoms, 1 - ERROR / 2)
+        half_width = quantile * self.deviations * np.sqrt(1 + 1 / self.counts)
         return self.means - half_width, self.means + half_width
 
     def lows(self):
@@ -89,17 +90,12 @@ def welch(one, other):
         with warnings.catch_warnings(action="ignore"):  # about runs that all end alike
             return _tested(difference, stats.ttest_ind(one, other, equal_var=False))
     noise = noise_of([max(one, other, key=len)])
-    return (
-        Difference(difference, p=float(noise.p_of(abs(difference))[0]))
-        if noise
-        else Difference(difference)
-    )
+    return Difference(difference, p=float(noise.p_of(abs(difference))[0]) if noise else np.nan)
 
 
 def _tested(difference, test):
-    return Difference(
-        difference, *map(float, test.confidence_interval(CONFIDENCE)), float(test.pvalue)
-    )
+    low, high = test.confidence_interval(CONFIDENCE)
+    return Difference(difference, float(low), float(high), float(test.pvalue))
 
 
 def ranks(one, other):
@@ -128,21 +124,20 @@ def ranks(one, other):
     count, total = len(one), len(one) + len(other)
     # The interval leaves out as many of the pairs, at either end, as the sum of ranks seldom is
     # above the least that it can be.
-    usual = _sums(np.arange(total), count)
+    usual = _chances_of_sums(np.arange(total), count)
     outside = np.searchsorted(usual.cumsum(), ERROR / 2, side="right") - count * (count - 1) // 2
     low, high = (pairs[outside - 1], pairs[-outside]) if outside > 0 else (np.nan, np.nan)
     # Equal values share their ranks, which are whole or half.
     doubled = np.rint(2 * rankdata([*one, *other])).astype(int)
-    chances, mean = _sums(doubled, count), doubled.mean() * count
+    chances, mean = _chances_of_sums(doubled, count), doubled.mean() * count
     distances = np.abs(np.arange(len(chances)) - mean)
     p = chances[distances >= abs(doubled[:count].sum() - mean) - 1e-9].sum()
     return Difference(difference, float(low), float(high), float(min(p, 1)))
 
 
-def _sums(values, count):
-    """The probabilities of 0, 1, ...
-
-    as the sum of so many of some whole numbers, if each choice of them is equally likely.
+def _chances_of_sums(values, count):
+    """The probabilities of 0, 1, ... as the sum of so many of some whole numbers, if each choice
+    of them is equally likely.
     """
     ways = np.zeros((count + 1, values.sum() + 1))
     ways[0, 0] = 1
@@ -163,11 +158,9 @@ def fisher(one, other):
     -------
     float
     """
-    from scipy import stats
+    from scipy.stats import fisher_exact
 
-    return float(
-        stats.fisher_exact([[count, total - count] for count, total in (one, other)]).pvalue
-    )
+    return float(fisher_exact([[count, total - count] for count, total in (one, other)]).pvalue)
 
 
 def noise_of(several, pool=True):
@@ -191,29 +184,26 @@ def noise_of(several, pool=True):
     Noise or None
     """
     counts = np.array([len(values) for values in several])
-    known = np.array([len(values) > 1 and np.isfinite(values).all() for values in several])
-    repeated = [values for values, is_known in zip(several, known) if is_known]
-    if not repeated:
+    means = np.array([np.mean(values) for values in several])
+    known = (counts > 1) & np.isfinite(means)
+    if not known.any():
         return None
-    own = np.full(len(several), np.nan)
-    own[known] = [np.var(values, ddof=1) for values in repeated]
+    repeated = [values for values, is_known in zip(several, known) if is_known]
+    variances = np.full(len(several), np.nan)
+    variances[known] = [np.var(values, ddof=1) for values in repeated]
     freedoms = np.maximum(counts - 1, 1)
-    # The p is NaN where all runs of each setting end alike, which is equal enough.
-    pooled = len(repeated) == 1 or (pool and not _p_of_equal_deviations(repeated) < UNEQUAL)
+    pooled = len(repeated) == 1
+    if pool and not pooled:
+        from scipy.stats import bartlett
+
+        # The p is NaN where all runs of each setting end alike, which is equal enough.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pooled = not bartlett(*repeated).pvalue < UNEQUAL
     if pooled:
-        freedom = (counts - 1)[known].sum()
-        common = (own * (counts - 1))[known].sum() / freedom
-        own, freedoms = np.full(len(several), common), np.full(len(several), freedom)
-    return Noise(
-        counts, np.array([np.mean(values) for values in several]), np.sqrt(own), freedoms, pooled
-    )
-
-
-def _p_of_equal_deviations(several):
-    from scipy import stats
-
-    with np.errstate(divide="ignore", invalid="ignore"):  # runs that all end alike
-        return float(stats.bartlett(*several).pvalue)
+        freedom = freedoms[known].sum()
+        variances[:] = (variances * freedoms)[known].sum() / freedom
+        freedoms[:] = freedom
+    return Noise(counts, means, np.sqrt(variances), freedoms, pooled)
 
 
 def holm(p_values):
@@ -301,18 +291,14 @@ def explained(several, levels):
         combination has as many runs.
     """
     import pandas
-    from scipy import stats
+    from scipy.stats import f
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm
 
-    counts = [len(values) for values in several]
-    columns = {
-        f"x{place}": np.repeat(list(map(str, values)), counts)
-        for place, values in enumerate(levels.values())
-    }
-    frame = pandas.DataFrame(
-        columns | {"y": np.concatenate(several), "cell": np.repeat(range(len(several)), counts)}
-    )
+    columns = [f"x{index}" for index in range(len(levels))]
+    cells = {column: list(map(str, values)) for column, values in zip(columns, levels.values())}
+    frame = pandas.DataFrame(cells | {"cell": range(len(several)), "y": list(several)})
+    frame = frame.explode("y").astype({"y": float})
 
     def model(terms):
         return ols(f"y ~ {' + '.join(f'C({term})' for term in terms) or 1}", frame).fit()
@@ -321,15 +307,15 @@ def explained(several, levels):
     if every.centered_tss == 0:
         return {}
     for column, name in zip(columns, levels):
-        table = anova_lm(
-            model([other for other in columns if other != column]), model(columns), every
-        )
+        others = [other for other in columns if other != column]
+        table = anova_lm(model(others), model(columns), every)
         # Its own p-values take the degrees of freedom of each model, but its F the deviation of
         # the largest.
-        ps = stats.f.sf(table.F, table.df_diff, every.df_resid)
-        found[name] = float(table.ss_diff[1] / every.centered_tss), float(ps[1])
+        ps = f.sf(table.F, table.df_diff, every.df_resid)
+        shares = table.ss_diff / every.centered_tss
+        found[name] = float(shares[1]), float(ps[1])
     if table.df_diff[2] > 0:
-        found[TOGETHER] = float(table.ss_diff[2] / every.centered_tss), float(ps[2])
+        found[TOGETHER] = float(shares[2]), float(ps[2])
     return found | {REPEATS: (every.ssr / every.centered_tss, float("nan"))}
 
 
@@ -341,13 +327,12 @@ def separable(levels):
     Parameters
     ----------
     levels : dict of str to list
-        As of `explained`.
+        See `explained`.
     """
-    values = [list(map(str, several)) for several in levels.values()]
-    columns = [
-        [one == value for one in several]
-        for several in values
-        for value in sorted(set(several))[1:]
-    ]
-    rank = np.linalg.matrix_rank(np.array([[True] * len(values[0]), *columns], float)) - 1
-    return len(values) == 1 or len(columns) == rank < len(values[0]) - 1
+    columns = []
+    for values in levels.values():
+        words = list(map(str, values))
+        columns += [np.equal(words, word) for word in sorted({*words})[1:]]
+    cells = len(words)
+    rank = np.linalg.matrix_rank(np.array([np.ones(cells), *columns])) - 1
+    return len(levels) == 1 or len(columns) == rank < cells - 1

@@ -3,7 +3,7 @@ checked in no time.
 """
 # ruff: noqa: F401
 
-from lab.settings.catalogue import CLASSES, IMAGE_SHAPES
+from lab.settings.catalogue import CLASSES, IMAGE_SHAPES, LEAST_SIDE, MOST_CLASSES, MOST_SIDE
 from lab.settings.kinds import (
     Real,
     Threads,

@@ -2,6 +2,9 @@
 
 from lab.settings import names
 
+# Pixels a side that images may have, and classes that a data set may have.
+LEAST_SIDE, MOST_SIDE = 8, 256
+MOST_CLASSES = 1_000
 _DIGITS = tuple("0123456789")
 _CLOTHES = (
     "T-shirt/top",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from lab.io.words import as_typed, suggestion, visible
 from lab.settings import names
+from lab.settings.catalogue import LEAST_SIDE, MOST_SIDE
 
 _MOST = 2**31 - 1
 _FLOAT32 = 3e38  # no number that float32 cannot hold
@@ -90,7 +91,7 @@ CountOrZero = _whole("N", 0, _MOST)
 Threads = _whole("N", 1, 1024)  # TensorFlow hangs or crashes over absurd numbers
 Unrolled = _whole("K", 0, 100)  # each is traced by itself: the graph would take minutes
 Pixels = _whole("PIXELS", 0, 14)  # by which an image is moved: not more than half of it
-ImageSide = _whole("N", 8, 256)  # as many pixels as images may have
+ImageSide = _whole("N", LEAST_SIDE, MOST_SIDE)
 Strength = _number("LAMBDA", "a number of at least 0", ge=0, lt=_FLOAT32)
 Rate = _number("RATE", "a number above 0", gt=0, lt=_FLOAT32)
 Share = _number("SHARE", "a number of at least 0 and below 1", ge=0, lt=1)

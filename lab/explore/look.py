@@ -30,20 +30,17 @@ def visualize(name, topic, data_dir, results_dir, resize=None):
         If the data set cannot be had, or nothing can be written.
     """
     if topic:
-        folder = _free(results_dir, runs.Beside.THEORY)
-        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
-    if name in POINTS:
+        place = runs.Beside.THEORY
+    elif name in POINTS:
         raise UserError(f"the data set {name} has points, not images, to look at")
-    name, arrays = find(name, data_dir, resize)
-    place = runs.plain_name(name) + "-own" * (
-        arrays.path is not None and runs.plain_name(name) in CLASSES
-    )
-    folder = _free(results_dir, f"{runs.Beside.DATASETS}/{place}")
+    else:
+        name, arrays = find(name, data_dir, resize)
+        place = f"{runs.Beside.DATASETS}/{runs.plain_name(name)}"
+        if arrays.path and runs.plain_name(name) in CLASSES:
+            place += "-own"
+    folder = runs.folder_of(results_dir, place)
+    runs.make_free(folder)
+    if topic:
+        return runs.save_figures({f"{topic}.png": theory.draw_theory(topic)}, folder)
     dataset.print_table(name, arrays)
     return runs.save_figures(dataset.draw_dataset(name, arrays), folder)
-
-
-def _free(results_dir, name):
-    folder = runs.folder_of(results_dir, name)
-    runs.make_free(folder)
-    return folder
