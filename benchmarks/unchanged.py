@@ -54,7 +54,7 @@ TRAINED = {
     "gan-dense": "--net gan-dense --epochs 2 --steps-per-epoch 8 --unroll 2",
     "gan-conv": "--net gan-conv --epochs 2 --steps-per-epoch 4 --batch-size 16",
     "ring": "--net gan-dense --epochs 2 --steps-per-epoch 20 --dataset ring --hidden 16,16",
-    "resumed": "--epochs 100 --hidden 20 --dropout 0.2 --early-stopping 90",
+    "resumed": "--epochs 100 --hidden 20 --dropout 0.2 --early-stopping 99",
     "sweep": "--epochs 2 --sweep hidden 20 30,10 --repeats 2 --workers 2",
     "search": "--epochs 1 --search 6 --unit-budget 40 --repeats 2 --workers 1",
 }
@@ -264,14 +264,16 @@ def run(repository, folder, script, flags):
 
 
 def interrupt(repository, folder, flags):
-    """Train until the third epoch has been printed, and send Ctrl-C."""
+    """Train until the third epoch has been printed, and send SIGTERM, which a process in the
+    background does not ignore.
+    """
     command = command_of(repository, "train.py", flags)
     with subprocess.Popen(**command, cwd=folder, env=environment(folder)) as process:
         for line in process.stdout:
-            if line.startswith("epoch 3/"):
-                process.send_signal(signal.SIGINT)
+            if line.split()[:2] == ["epoch", "3/100"]:
+                process.send_signal(signal.SIGTERM)
         errors = process.stderr.read()
-    if process.returncode != 130:
+    if process.returncode != 143:
         sys.exit(f"the run was not interrupted: exit status {process.returncode}\n{errors}")
 
 
@@ -283,7 +285,8 @@ def results_of_run(folder, place):
     seconds = config["parameters"] / 1e6 + config["settings"]["seed"] / 100
     epochs = len(history["epoch_seconds"])
     history["epoch_seconds"] = [seconds + epoch / 1000 for epoch in range(epochs)]
-    history |= {"total_seconds": sum(history["epoch_seconds"]) + 1, "start_seconds": 1.0}
+    history["total_seconds"] = sum(history["epoch_seconds"]) + 1
+    history.pop("start_seconds", None)  # only the first run of a process has any
     history.pop("resumed", None)  # after which epoch the signal came
     config.pop("parts", None)
     config["device"] = history["device"] = "CPU: a processor, 1 thread"
@@ -336,12 +339,13 @@ def text_of(content):
 def arrays_in(file):
     """All arrays of an HDF5 file: a dict by path."""
     arrays = {}
+
+    def keep(path, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[path] = item[()]
+
     with h5py.File(file) as content:
-        content.visititems(
-            lambda path, item: (
-                arrays.update({path: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
+        content.visititems(keep)
     return arrays
 
 
