@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """How much code there is, by room: tokens, lines, tokens a line, and lines that are too long.
 
-example:
-  python benchmarks/size.py [FOLDER]     of this checkout, or of another one
+examples:
+  python benchmarks/size.py            of this checkout
+  python benchmarks/size.py FOLDER     of another one
 
 Names, numbers, strings and operators count as tokens, a string as one (as Python 3.11 splits a
 text); comments and docstrings do not count. Lines are those that hold a token. The product is
 lab/, models/ and the scripts. Of the page, the lines of its HTML, JavaScript and CSS count.
 """
 
+import argparse
 import ast
 import io
-import sys
 import tokenize
 from collections import defaultdict
 from pathlib import Path
@@ -28,9 +29,14 @@ class Size(NamedTuple):
     wide: int  # lines over WIDTH columns
 
 
-def main(folder="."):
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1])
+    folder = parser.parse_args().folder
     by_room = defaultdict(list)
-    for path in python_files(Path(folder)):
+    for path in python_files(folder):
         by_room[room_of(path.relative_to(folder))].append(size_of(path.read_text("utf-8")))
     sizes = {room: total(files) for room, files in by_room.items()}
     rooms = [room for room in sizes if room not in OTHERS]
@@ -40,7 +46,7 @@ def main(folder="."):
     show("product", total(sizes[room] for room in rooms))
     for room in OTHERS:
         show(room, sizes.get(room, Size(0, 0, 0)))
-    print(f"lines of the page's HTML, JavaScript and CSS: {lines_of_page(Path(folder))}")
+    print(f"lines of the page's HTML, JavaScript and CSS: {lines_of_page(folder)}")
 
 
 def python_files(folder):
@@ -113,4 +119,4 @@ def lines_of_page(folder):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -19,11 +19,9 @@ Both commits must be run on the same machine with the same packages. The exit st
 anything differs. --results-dir keeps all files, to look for the reason.
 """
 
-import argparse
 import difflib
 import hashlib
 import html.parser
-import io
 import json
 import os
 import signal
@@ -34,11 +32,10 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import h5py
 import numpy as np
+from common import ROOT, command, numbers, parser
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
 # The name of a step -> the flags of train.py, besides COMMON.
 TRAINED = {
     "dense": "--epochs 2",
@@ -123,20 +120,18 @@ mnist5k,2,"200,100",178110,0.90,
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    what = parser.add_mutually_exclusive_group(required=True)
+    known = parser(__doc__)
+    what = known.add_mutually_exclusive_group(required=True)
     what.add_argument("--save", metavar="FILE.json", help="keep the results in this file")
     what.add_argument("--against", metavar="FILE.json", help="compare with what was saved")
-    parser.add_argument("--quick", action="store_true", help="fewer runs, without a search")
-    parser.add_argument(
+    known.add_argument("--quick", action="store_true", help="fewer runs, without a search")
+    known.add_argument(
         "--repository", type=Path, default=ROOT, metavar="DIR", help="(default: this one)"
     )
-    parser.add_argument(
+    known.add_argument(
         "--results-dir", metavar="DIR", help="a new folder for all files (default: a temporary one)"
     )
-    return parser.parse_args()
+    return known.parse_args()
 
 
 def main():
@@ -234,45 +229,41 @@ def write_inputs(folder):
     Image.fromarray(draw.integers(0, 256, (40, 30), dtype="uint8")).save(folder / "picture.png")
 
 
-def command_of(repository, script, flags):
-    """What `subprocess` takes to run a script in a folder, as text."""
-    return {
-        "args": [sys.executable, repository / script, *flags.split()],
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "text": True,
-    }
-
-
-def environment(folder):
-    """That of all steps: no data and no cache but those in the folder, one width of tables, one
-    thread for NumPy.
+def start(repository, folder, script, flags):
+    """Start a script in a folder: with no data and no cache but those in it, one width of tables,
+    one thread for NumPy.
     """
     fixed = {"COLUMNS": "160", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    ours = os.environ | fixed | {"KERAS_HOME": str(folder / "keras")}
-    ours.pop("LAB_DATA_DIR", None)
-    return ours
+    environment = os.environ | fixed | {"KERAS_HOME": str(folder / "keras")}
+    environment.pop("LAB_DATA_DIR", None)
+    return subprocess.Popen(
+        command(script, *flags.split(), repository=repository),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environment,
+    )
 
 
 def run(repository, folder, script, flags):
     """Run a script to its end: what it printed."""
-    command = command_of(repository, script, flags)
-    done = subprocess.run(**command, cwd=folder, env=environment(folder))
-    if done.returncode:
-        sys.exit(f"{script} {flags} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    process = start(repository, folder, script, flags)
+    printed, errors = process.communicate()
+    if process.returncode:
+        sys.exit(f"{script} {flags} failed:\n{printed}{errors}")
+    return printed
 
 
 def interrupt(repository, folder, flags):
     """Train until the third epoch has been printed, and send SIGTERM, which a process in the
     background does not ignore.
     """
-    command = command_of(repository, "train.py", flags)
-    with subprocess.Popen(**command, cwd=folder, env=environment(folder)) as process:
-        for line in process.stdout:
-            if line.split()[:2] == ["epoch", "3/100"]:
-                process.send_signal(signal.SIGTERM)
-        errors = process.stderr.read()
+    process = start(repository, folder, "train.py", flags)
+    for line in process.stdout:
+        if line.split()[:2] == ["epoch", "3/100"]:
+            process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
     if process.returncode != 143:
         sys.exit(f"the run was not interrupted: exit status {process.returncode}\n{errors}")
 
@@ -300,11 +291,10 @@ def results_of_run(folder, place):
     if (place / "model.keras").exists():
         with zipfile.ZipFile(place / "model.keras") as archive:
             found["architecture"] = hash_of({"config": archive.read("config.json")})
-            weights = io.BytesIO(archive.read("model.weights.h5"))
-        found["weights"] = hash_of(arrays_in(weights))
+        found["weights"] = hash_of(numbers(place / "model.keras"))
     for path in sorted(place.glob("samples/*.npz")):
         with np.load(path) as samples:
-            found[path.name] = hash_of(dict(samples))
+            found[path.name] = hash_of({key: samples[key].tobytes() for key in samples})
     name = str(place.relative_to(folder / "results"))
     step = name.partition("/")[0]
     return {f"{step}: {name}/{file}": content for file, content in found.items()}
@@ -336,25 +326,11 @@ def text_of(content):
     return json.dumps(content, indent=1)
 
 
-def arrays_in(file):
-    """All arrays of an HDF5 file: a dict by path."""
-    arrays = {}
-
-    def keep(path, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[path] = item[()]
-
-    with h5py.File(file) as content:
-        content.visititems(keep)
-    return arrays
-
-
-def hash_of(arrays):
-    """A hash of arrays, their names, shapes and types: of a dict, in the order of its keys."""
+def hash_of(content):
+    """A hash of a dict of bytes, and of their names."""
     total = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        array = np.asarray(array)
-        total.update(f"{name} {array.shape} {array.dtype}".encode() + array.tobytes())
+    for name, value in sorted(content.items()):
+        total.update(f"{name} {len(value)} ".encode() + value)
     return f"sha256 {total.hexdigest()}"
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.kills import numbers
+from benchmarks.common import numbers
 from lab import data, runs
 from lab.backend import devices
 from lab.evaluation import archive
