@@ -226,7 +226,9 @@ def write_inputs(folder):
         arrays[f"x_{part}"] = (noise + 60 * labels[:, None, None, None]).astype("uint8")
         arrays[f"y_{part}"] = labels
     np.savez(folder / "colours.npz", **arrays)
-    Image.fromarray(draw.integers(0, 256, (40, 30), dtype="uint8")).save(folder / "picture.png")
+    picture = np.full((60, 40), 255, "uint8")
+    picture[10:50, 18:22] = 0  # a one
+    Image.fromarray(picture).save(folder / "picture.png")
 
 
 def start(repository, folder, script, flags):
@@ -247,11 +249,13 @@ def start(repository, folder, script, flags):
 
 
 def run(repository, folder, script, flags):
-    """Run a script to its end: what it printed."""
+    """Run a script to its end: what it printed; if it fails, also its exit status and errors."""
     process = start(repository, folder, script, flags)
     printed, errors = process.communicate()
     if process.returncode:
-        sys.exit(f"{script} {flags} failed:\n{printed}{errors}")
+        failure = f"exit status {process.returncode}: {errors}"
+        print(f"{script} {flags}: {failure}", file=sys.stderr)
+        printed += failure
     return printed
 
 
