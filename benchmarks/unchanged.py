@@ -55,7 +55,9 @@ TRAINED = {
     "ring": "--net gan-dense --epochs 2 --steps-per-epoch 20 --dataset ring --hidden 16,16",
     "resumed": "--epochs 100 --hidden 20 --dropout 0.2 --early-stopping 99",
 }
+MANY = ("search", "sweep")
 COMMON = "--device cpu --threads 1 --dataset mnist5k"  # what a step's own flags replace
+ENDED = 1_700_000_000  # the time of the records' files, from which the page has the end of a run
 # The name of a step -> the flags of evaluate.py: of runs, and then of what needs evaluated runs.
 EVALUATED = {
     "evaluate dense": "-m dense",
@@ -197,7 +199,7 @@ def results_of(repository, folder, quick):
         command = f"-m {name} {COMMON} {flags}"
         if name == "resumed":
             interrupt(repository, folder, command)
-        run(repository, folder, "train.py", command)
+        return name, run(repository, folder, "train.py", command)
 
     found, printed = {}, {}
     # Two at a time: most of them have one thread.
@@ -208,6 +210,11 @@ def results_of(repository, folder, quick):
             found |= results_of_run(folder, file.parent)
         for steps in (chosen(EVALUATED), chosen(COMPARED)):
             printed |= pool.map(evaluate, steps.keys(), steps.values())
+        # What a command prints when all of its runs are there.
+        again = {name: flags for name, flags in trained.items() if name in MANY}
+        printed |= pool.map(train, again.keys(), again.values())
+    if "search" in trained:
+        found["search: search.json"] = (folder / "results/search/search.json").read_text()
     found |= {f"{name}: printed": text for name, text in printed.items()}
     for name, flags in (chosen(EVALUATED) | chosen(COMPARED)).items():
         found |= results_of_step(folder, name, flags.split())
@@ -288,6 +295,7 @@ def results_of_run(folder, place):
     config |= {"commit": "0" * 40, "code": "0" * 64}
     for name, content in (("config.json", config), ("history.json", history)):
         (place / name).write_text(json.dumps(content, indent=2) + "\n")
+        os.utime(place / name, (ENDED, ENDED))
     found = {"config.json": text_of(config), "history.json": text_of(history)}
     found["files"] = "\n".join(
         sorted(path.name for path in place.iterdir() if path.name != "code.patch")
