@@ -24,6 +24,7 @@ import hashlib
 import html.parser
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -213,8 +214,8 @@ def results_of(repository, folder, quick):
         # What a command prints when all of its runs are there.
         again = {name: flags for name, flags in trained.items() if name in MANY}
         printed |= pool.map(train, again.keys(), again.values())
-    if "search" in trained:
-        found["search: search.json"] = (folder / "results/search/search.json").read_text()
+    for path in folder.glob("results/*/search.json"):
+        found[f"{path.parent.name}: search.json"] = path.read_text()
     found |= {f"{name}: printed": text for name, text in printed.items()}
     for name, flags in (chosen(EVALUATED) | chosen(COMPARED)).items():
         found |= results_of_step(folder, name, flags.split())
@@ -263,7 +264,7 @@ def run(repository, folder, script, flags):
         failure = f"exit status {process.returncode}: {errors}"
         print(f"{script} {flags}: {failure}", file=sys.stderr)
         printed += failure
-    return printed
+    return re.sub(r"[\d.]+ MB", "# MB", printed)  # of the page, with its pictures
 
 
 def interrupt(repository, folder, flags):
