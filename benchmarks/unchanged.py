@@ -141,10 +141,10 @@ def main():
     args = parse_args()
     if args.results_dir:
         os.makedirs(args.results_dir)
-        found = results_of(args.repository.resolve(), Path(args.results_dir), args.quick)
+        found = results_of(args.repository.resolve(), Path(args.results_dir).resolve(), args.quick)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            found = results_of(args.repository.resolve(), Path(folder), args.quick)
+            found = results_of(args.repository.resolve(), Path(folder).resolve(), args.quick)
     if args.save:
         Path(args.save).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         return print(f"{len(found)} results are saved in {args.save}")
@@ -297,13 +297,18 @@ def results_of_run(folder, place):
     for name, content in (("config.json", config), ("history.json", history)):
         (place / name).write_text(json.dumps(content, indent=2) + "\n")
         os.utime(place / name, (ENDED, ENDED))
-    found = {"config.json": text_of(config), "history.json": text_of(history)}
+    found = {
+        "config.json": json.dumps(config, indent=1).replace(str(folder), "FOLDER"),
+        "history.json": json.dumps(history, indent=1),
+    }
     found["files"] = "\n".join(
         sorted(path.name for path in place.iterdir() if path.name != "code.patch")
     )
     if (place / "model.keras").exists():
         with zipfile.ZipFile(place / "model.keras") as archive:
-            found["architecture"] = hash_of({"config": archive.read("config.json")})
+            # Without addresses in memory, by which Keras tells objects that layers share.
+            layers = re.sub(rb'"shared_object_id": \d+', b"", archive.read("config.json"))
+        found["architecture"] = hash_of({"layers": layers})
         found["weights"] = hash_of(numbers(place / "model.keras"))
     for path in sorted(place.glob("samples/*.npz")):
         with np.load(path) as samples:
@@ -333,10 +338,6 @@ def results_of_step(folder, name, flags):
     if "--report" in flags:
         texts[f"{name}: tables"] = tables_of((results / "report.html").read_text())
     return texts | {f"{name}: files": "\n".join(path.name for path in paths)}
-
-
-def text_of(content):
-    return json.dumps(content, indent=1)
 
 
 def hash_of(content):
