@@ -2,8 +2,10 @@
 """How fast we train GANs, beside the usual Keras script; and what unrolling costs.
 
 examples:
-  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST (conv), 5 rounds
-  python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN, not unrolled and unrolled
+  python benchmarks/gans.py --data-dir ~/data                    Fashion-MNIST (dense) and MNIST
+                                                                 (conv), 5 rounds
+  python benchmarks/gans.py --data-dir ~/data --unrolls 1 5 10   the dense GAN, not unrolled and
+                                                                 unrolled
 
 The usual script generates images with `generator.predict`, gives the discriminator real and
 generated ones with `train_on_batch`, and trains the generator through the frozen discriminator
@@ -12,13 +14,9 @@ process, in turn, after a warm-up. Shown are milliseconds a step, the median ove
 the median of the ratios within each round.
 """
 
-import argparse
 import statistics
-import sys
-import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import parser, seconds_of
 
 from lab.backend import devices
 from lab.data import load_dataset
@@ -30,23 +28,19 @@ BATCH_SIZE = 128
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data-dir", metavar="DIR", help="folder with mnist.npz, fashion_mnist.npz"
-    )
-    parser.add_argument(
+    flags = parser(__doc__)
+    flags.add_argument("--data-dir", metavar="DIR", help="folder with mnist.npz, fashion_mnist.npz")
+    flags.add_argument(
         "--rounds", type=int, default=5, help="how often each contestant trains (default: 5)"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--unrolls",
         type=int,
         nargs="+",
         metavar="K",
         help="instead: our dense GAN, unrolled so far, and not",
     )
-    return parser.parse_args()
+    return flags.parse_args()
 
 
 def main():
@@ -65,22 +59,22 @@ def main():
 
 
 def report(net, contestants, rounds):
-    """Train in turn and print a line for each contestant."""
+    """Train in turn and print a line for each contestant: a function that trains and returns the
+    milliseconds a step.
+    """
     times = [{name: train() for name, train in contestants.items()} for _ in range(1 + rounds)][1:]
     base = next(iter(contestants))
     print(f"{net}: {DATASETS[net]}, batch {BATCH_SIZE}, {rounds} rounds")
     for name in contestants:
         median = statistics.median(one[name] for one in times)
         ratios = [one[name] / one[base] for one in times]
-        print(
-            f"  {name:10} {median:8.2f} ms a step, {statistics.median(ratios):6.2f} times {base} ",
-            end="",
-        )
-        print(f"({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+        ratio = f"{statistics.median(ratios):6.2f} times {base}"
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"  {name:10} {median:8.2f} ms a step, {ratio} {spread}", flush=True)
 
 
 def ours(net, images, **settings):
-    """A function that trains as train.py does and returns the milliseconds a step."""
+    """A function that trains as train.py does, for `report`."""
     from lab.backend import resident
     from lab.training import engine
 
@@ -92,17 +86,12 @@ def ours(net, images, **settings):
         gan, (images,), resident.Batches(BATCH_SIZE, STEPS["ours"], 32, noise=gan.draw_latents)
     )
 
-    def train():
-        begin = time.perf_counter()
-        fit(epochs=1)
-        return 1e3 * (time.perf_counter() - begin) / STEPS["ours"]
-
-    return train
+    return lambda: 1e3 * seconds_of(fit, epochs=1) / STEPS["ours"]
 
 
 def stock(net, images):
-    """The usual Keras script, with our layers but for the rescaling of raw images and the sigmoid
-    in the loss.
+    """As `ours`, of the usual Keras script, with our layers but for the rescaling of raw images and
+    the sigmoid in the loss.
     """
     import keras
     import numpy as np
@@ -127,7 +116,6 @@ def stock(net, images):
     *smoothed, real = (np.full((BATCH_SIZE, 1), label) for label in (0.9, 0.1, 1.0))
 
     def train():
-        begin = time.perf_counter()
         for _ in range(STEPS["stock"]):
             batch = images[draw.integers(len(images), size=BATCH_SIZE)]
             generated = generator.predict(draw.standard_normal((BATCH_SIZE, 100)), verbose=0)
@@ -136,9 +124,8 @@ def stock(net, images):
             discriminator.train_on_batch(generated, smoothed[1])
             discriminator.trainable = False
             both.train_on_batch(draw.standard_normal((BATCH_SIZE, 100)), real)
-        return 1e3 * (time.perf_counter() - begin) / STEPS["stock"]
 
-    return train
+    return lambda: 1e3 * seconds_of(train) / STEPS["stock"]
 
 
 def stock_networks(net):

@@ -10,24 +10,22 @@ A run that was broken off has to end with the same history, times aside, and wit
 in model.keras, optimizer included. SIGTERM has to end it within 10 s, with exit status 143.
 """
 
-import argparse
-import io
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
-import h5py
 import psutil
 import simplejson
+from common import command, numbers, parser
 
-ROOT = Path(__file__).parents[1]
 RUNS = {
-    "classifier": "--epochs 30 --early-stopping 25 --dropout 0.1 --shift 1 --schedule cosine --warmup 2 --threads 1",
+    "classifier": "--epochs 30 --early-stopping 25 --dropout 0.1 --shift 1 --schedule cosine"
+    " --warmup 2 --threads 1",
     "gan": "--net gan-dense --unroll 1 --epochs 30 --steps-per-epoch 40 --threads 1",
     "conv-gan": "--net gan-conv --epochs 25 --steps-per-epoch 4 --threads 1",
     "sweep": "--sweep hidden 100 50,20 --repeats 2 --epochs 25 --early-stopping 20 --dropout 0.1",
@@ -36,15 +34,13 @@ TIMES = {"epoch_seconds", "total_seconds", "start_seconds", "compiled", "resumed
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data-dir", required=True, help="folder with mnist.npz")
-    parser.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
-    parser.add_argument("--rounds", type=int, default=10, help="of each kind")
-    parser.add_argument("--signal", default="KILL", choices=("KILL", "TERM", "INT"))
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    args = parser.parse_args()
+    flags = parser(__doc__)
+    flags.add_argument("--data-dir", required=True, help="folder with mnist.npz")
+    flags.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
+    flags.add_argument("--rounds", type=int, default=10, help="of each kind")
+    flags.add_argument("--signal", default="KILL", choices=("KILL", "TERM", "INT"))
+    flags.add_argument("--seed", type=int, default=0, help="of the moments")
+    args = flags.parse_args()
     moments, failed = random.Random(args.seed), 0
     with tempfile.TemporaryDirectory() as folder:
         for kind in args.kinds:
@@ -58,28 +54,18 @@ def main():
                 )
                 same = same and outcome(Path(folder, "broken", "run")) == expected
                 failed += not same
-                print(
-                    f"{kind} {number + 1}/{args.rounds}: {told}; {'the same' if same else 'DIFFERENT'}",
-                    flush=True,
-                )
-                subprocess.run(["rm", "-r", str(Path(folder, "broken"))])
-            subprocess.run(["rm", "-r", str(Path(folder, "whole"))])
+                verdict = "the same" if same else "DIFFERENT"
+                print(f"{kind} {number + 1}/{args.rounds}: {told}; {verdict}", flush=True)
+                shutil.rmtree(Path(folder, "broken"))
+            shutil.rmtree(Path(folder, "whole"))
     print(f"{failed} ended otherwise")
     return bool(failed)
 
 
 def start(folder, results, flags):
-    command = [
-        sys.executable,
-        ROOT / "train.py",
-        "-m",
-        "run",
-        "--results-dir",
-        Path(folder, results),
-        *flags,
-    ]
+    train = command("train.py", "-m", "run", "--results-dir", Path(folder, results), *flags)
     with open(Path(folder, "log"), "w") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        return subprocess.Popen(train, stdout=log, stderr=log)
 
 
 def one_round(folder, flags, seconds, name, kind, number):
@@ -139,22 +125,6 @@ def outcome(folder):
         history = {key: value for key, value in read(path).items() if key not in TIMES}
         samples = {one.name: one.read_bytes() for one in (path.parent / "samples").glob("*")}
         found[name] = history, numbers(path.parent / "model.keras"), samples
-    return found
-
-
-def numbers(path):
-    """Every number of a saved model, of its weights and its optimizer: dict of str to bytes."""
-    found = {}
-
-    def add(name, node):
-        if isinstance(node, h5py.Dataset):
-            found[name] = node[()].tobytes()
-
-    with (
-        zipfile.ZipFile(path) as archive,
-        h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
-    ):
-        file.visititems(add)
     return found
 
 

@@ -12,89 +12,70 @@ examples:
 nets and checkpoints need --data-dir.
 """
 
-import argparse
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
+from common import command, parser
 
-ROOT = Path(__file__).parents[1]
 TINY = ["--dataset", "mnist5k", "--epochs", "1", "--batch-size", "1000"]
+HIDDEN = [f"{101 + i},50" for i in range(100)]
 SWEEPS = {
     "runs": (1000, [*TINY, "--hidden", "4", "--repeats", "1000", "--workers", "2"]),
     "fits": (500, [*TINY, "--hidden", "4", "--repeats", "500", "--workers", "1"]),
-    "nets": (
-        100,
-        [
-            "--epochs",
-            "1",
-            "--workers",
-            "1",
-            "--sweep",
-            "hidden",
-            *(f"{101 + i},50" for i in range(100)),
-        ],
-    ),
+    "nets": (100, ["--epochs", "1", "--workers", "1", "--sweep", "hidden", *HIDDEN]),
 }
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=(*SWEEPS, "saves", "checkpoints"))
-    parser.add_argument("--data-dir", help="folder with mnist.npz")
-    args = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("what", choices=(*SWEEPS, "saves", "checkpoints"))
+    known.add_argument("--data-dir", help="folder with mnist.npz")
+    args = known.parse_args()
     if args.what == "saves":
         return save_and_load()
     if args.what == "checkpoints":
         return checkpoints(args.data_dir)
-    count, flags = SWEEPS[args.what]
+    many_runs(*SWEEPS[args.what], ["--data-dir", args.data_dir] if args.data_dir else [])
+
+
+def many_runs(count, flags, places):
+    """Train a sweep of so many runs, and print what it takes."""
+    client, trainers, at, seconds = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "train.py", "-m", "long", "--results-dir", folder, *flags]
-        command += ["--data-dir", args.data_dir] if args.data_dir else []
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        client, trainers, at, seconds = [], [], [], []
+        train = command("train.py", "-m", "long", "--results-dir", folder, *flags, *places)
+        process = subprocess.Popen(train, stdout=subprocess.PIPE, text=True)
         for line in process.stdout:
-            if found := re.match(r"\[ *(\d+)/.* (\d+\.\d) s$", line.rstrip()):
-                seconds.append(float(found[2]))
-                at.append(time.monotonic())
-                client.append(size(process.pid))
-                trainers.append(
-                    max(
-                        map(size, (one.pid for one in psutil.Process(process.pid).children())),
-                        default=0,
-                    )
-                )
-                if len(at) % (count // 20) == 0:
-                    print(
-                        f"{len(at)} runs: client {client[-1]:.0f} MB, the largest trainer {trainers[-1]:.0f} MB",
-                        flush=True,
-                    )
+            found = re.match(r"\[ *(\d+)/.* (\d+\.\d) s$", line.rstrip())
+            if not found:
+                continue
+            seconds.append(float(found[2]))
+            at.append(time.monotonic())
+            client.append(size(process.pid))
+            children = psutil.Process(process.pid).children()
+            trainers.append(max((size(one.pid) for one in children), default=0))
+            if len(at) % (count // 20) == 0:
+                sizes = f"client {client[-1]:.0f} MB, the largest trainer {trainers[-1]:.0f} MB"
+                print(f"{len(at)} runs: {sizes}", flush=True)
         assert process.wait() == 0 and len(at) == count
     tenth, half = count // 10, count // 2
     report("client", client, tenth)
     report("largest trainer", trainers, tenth)
-    print(
-        f"largest trainer: at most {max(trainers):.0f} MB, over the last half {max(trainers[half:]):.0f} MB"
-    )
+    late = f"over the last half {max(trainers[half:]):.0f} MB"
+    print(f"largest trainer: at most {max(trainers):.0f} MB, {late}")
     apart = statistics.median(later - one for one, later in zip(at[tenth:], at[tenth + 1 :]))
-    print(
-        f"median between two runs' ends {apart:.3f} s, of a run's training {statistics.median(seconds):.2f} s"
-    )
-    return 0
+    training = f"of a run's training {statistics.median(seconds):.2f} s"
+    print(f"median between two runs' ends {apart:.3f} s, {training}")
 
 
 def report(name, sizes, tenth):
     first, last = statistics.median(sizes[tenth - 5 : tenth + 5]), statistics.median(sizes[-10:])
-    print(
-        f"{name}: {first:.0f} MB after {tenth} runs, {last:.0f} MB at the end: {100 * (last / first - 1):+.1f}%"
-    )
+    growth = f"{100 * (last / first - 1):+.1f}%"
+    print(f"{name}: {first:.0f} MB after {tenth} runs, {last:.0f} MB at the end: {growth}")
 
 
 def size(pid):
@@ -106,7 +87,6 @@ def size(pid):
 
 
 def save_and_load():
-    sys.path.insert(0, str(ROOT))
     from lab import data, runs
     from lab.backend import devices
     from lab.evaluation import archive
@@ -125,14 +105,12 @@ def save_and_load():
             if number % 20 == 19:
                 print(f"{number + 1} times: {sizes[-1]:.0f} MB", flush=True)
     report("saved and loaded", sizes, 20)
-    return 0
 
 
 def checkpoints(data_dir, seconds=45):
     """Of runs that are stopped after so many seconds: the time in which their state was taken
     after each epoch, and written.
     """
-    sys.path.insert(0, str(ROOT))
     from lab import data, runs
     from lab.backend import devices
     from lab.settings import NETS, Settings
@@ -175,22 +153,13 @@ def checkpoints(data_dir, seconds=45):
             news = News(lambda *epochs: None, watch)
             output = runs.Output(path.parent, "run")
             history = train_run(settings, arrays, output, quiet=True, news=news)
-        total, written, kept = (
-            history["total_seconds"],
-            spent.get("written", []),
-            sum(spent["recorded"]),
-        )
+        total, epochs = history["total_seconds"], len(history["epoch_seconds"])
+        written, kept = spent.get("written", []), sum(spent["recorded"])
         share, megabytes = 100 * (sum(written) + kept) / total, max(sizes) / 1e6
-        print(
-            f"{net}: {len(history['epoch_seconds'])} epochs in {total:.1f} s; {len(written)} checkpoints of {megabytes:.1f} MB",
-            end="",
-        )
-        print(
-            f" took {sum(written):.3f} s, what is kept after each epoch {kept:.3f} s: {share:.2f}%",
-            flush=True,
-        )
-    return 0
+        print(f"{net}: {epochs} epochs in {total:.1f} s", end="; ")
+        print(f"{len(written)} checkpoints of {megabytes:.1f} MB took {sum(written):.3f} s", end="")
+        print(f", what is kept after each epoch {kept:.3f} s: {share:.2f}%", flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,12 +10,10 @@ batch, as train.py does.
 
 import statistics
 import sys
-import time
 from itertools import pairwise
 
-from peers import BATCH_SIZES, DATASETS, IMAGES, ROOT
-
-sys.path.insert(0, str(ROOT))
+from common import seconds_of
+from peers import BATCH_SIZES, DATASETS, IMAGES
 
 from lab.backend import devices
 
@@ -55,12 +53,7 @@ def main(net, precision):
 def seconds(run):
     """Of a step, the median of several runs of many."""
     run()
-    taken = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        run()
-        taken.append((time.perf_counter() - begin) / STEPS)
-    return statistics.median(taken)
+    return statistics.median(seconds_of(run) / STEPS for _ in range(REPEATS))
 
 
 def variable(shape, dtype):

@@ -11,18 +11,16 @@ histories, are the runs. In headless Chromium the table can be used when a click
 sorted it; sorting and filtering count until the next frame is drawn, as medians of five.
 """
 
-import argparse
 import json
 import random
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from common import parser, run_quietly, seconds_of
+
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -40,35 +38,27 @@ MEASURED = """async (act) => {
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    flags = parser(__doc__)
+    flags.add_argument(
         "--runs", type=int, nargs="+", default=[200, 2000], help="(default: 200 2000)"
     )
-    args = parser.parse_args()
+    args = flags.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         originals = Path(folder, "originals")
         for flags in (["-m", "dense"], ["-m", "conv", "--conv"]):
-            script("train", *flags, "--dataset", "mnist5k", "--results-dir", originals)
-            script("evaluate", *flags[:2], "--results-dir", originals)
+            run_quietly("train.py", *flags, "--dataset", "mnist5k", "--results-dir", originals)
+            run_quietly("evaluate.py", *flags[:2], "--results-dir", originals)
         for count in args.runs:
             for pictures in (False, True):
                 results = Path(folder, f"{count}-{pictures}")
                 copy(originals, results, count, pictures)
-                begin = time.perf_counter()
-                script("evaluate", "--report", "--results-dir", results)
-                seconds, page = time.perf_counter() - begin, results / "report.html"
-                told = f"{count} runs {'with' if pictures else 'without'} pictures: {page.stat().st_size / 1e6:.1f} MB"
-                print(f"{told}, written in {seconds:.1f} s; {in_browser(page)}", flush=True)
-
-
-def script(name, *flags):
-    subprocess.run(
-        [sys.executable, ROOT / f"{name}.py", *map(str, flags)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+                report = "--report", "--results-dir", results
+                seconds = seconds_of(run_quietly, "evaluate.py", *report)
+                page = results / "report.html"
+                runs = f"{count} runs {'with' if pictures else 'without'} pictures"
+                megabytes = page.stat().st_size / 1e6
+                print(f"{runs}: {megabytes:.1f} MB, written in {seconds:.1f} s", end="; ")
+                print(in_browser(page), flush=True)
 
 
 def copy(originals, results, count, pictures):
@@ -117,7 +107,8 @@ def in_browser(page):
             tab.evaluate(MEASURED, words) for words in ("alone", "alone-1", "sweep", "seed", "")
         )
         browser.close()
-    return f"table usable after {usable:.2f} s, sorted in {sorting:.0f} ms, filtered in {filtering:.0f} ms"
+    after = f"table usable after {usable:.2f} s"
+    return f"{after}, sorted in {sorting:.0f} ms, filtered in {filtering:.0f} ms"
 
 
 if __name__ == "__main__":

@@ -10,14 +10,11 @@ the search's seconds to the sweep's, within each round; the last line shows the 
 rounds.
 """
 
-import argparse
 import statistics
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import parser, seconds_of
 
 from lab import runs
 from lab.experiments import search, sweep
@@ -27,21 +24,17 @@ TRIALS, EPOCHS = 12, 10
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
-    parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
-    args = parser.parse_args()
+    flags = parser(__doc__)
+    flags.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
+    flags.add_argument("--rounds", type=int, default=3, help="(default: 3)")
+    args = flags.parse_args()
     search.KEPT = 100.0
     ratios = []
     for seed in range(args.rounds):
         searched, swept = time_both(seed, args.data_dir)
         ratios.append(searched / swept)
-        print(
-            f"search of {TRIALS} {searched:.1f} s, sweep of the same {swept:.1f} s: {ratios[-1]:.3f} times",
-            flush=True,
-        )
+        both = f"search of {TRIALS} {searched:.1f} s, sweep of the same {swept:.1f} s"
+        print(f"{both}: {ratios[-1]:.3f} times", flush=True)
     print(f"median of {args.rounds}: {statistics.median(ratios):.3f} times")
 
 
@@ -51,17 +44,13 @@ def time_both(seed, data_dir):
     settings = search.with_holdout(planned[""], data)
     with tempfile.TemporaryDirectory() as folder:
         outputs = [runs.Output(Path(folder, name), name) for name in ("search", "sweep")]
-        begin = time.perf_counter()
-        search.search(
-            settings, search.Goal(unit_budget=200), TRIALS, outputs[0], (data, sweep.Machines())
-        )
-        middle = time.perf_counter()
+        goal, machines = search.Goal(unit_budget=200), sweep.Machines()
+        searched = seconds_of(search.search, settings, goal, TRIALS, outputs[0], (data, machines))
         same = {
             f"trial={number}": runs.load(outputs[0].folder / f"trial={number}").settings
             for number in range(TRIALS)
         }
-        sweep.train_missing(same, data, outputs[1], sweep.Machines())
-        return middle - begin, time.perf_counter() - middle
+        return searched, seconds_of(sweep.train_missing, same, data, outputs[1], machines)
 
 
 if __name__ == "__main__":

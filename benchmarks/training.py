@@ -4,13 +4,15 @@ could write, and beside the limit: the time that the network's matrix products a
 take alone.
 
 examples:
-  python benchmarks/training.py --data-dir ~/data                   dense and conv on MNIST, 3 rounds of 10 epochs
+  python benchmarks/training.py --data-dir ~/data         dense and conv on MNIST, 3 rounds of
+                                                          10 epochs
   python benchmarks/training.py --data-dir ~/data --nets dense --rounds 5 --peers
   ~/peers/bin/python --json dense.json
   python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3     CIFAR-10, batch 32
   python benchmarks/training.py --data-dir ~/data --nets filter --epochs 3 --batch-norm
   python benchmarks/training.py --data-dir ~/data --nets dense --dropout 0.2 --contestants jax ours
-  python benchmarks/training.py --data-dir ~/data --nets own --epochs 3        the network of docs/own.md, on MNIST
+  python benchmarks/training.py --data-dir ~/data --nets own --epochs 3        the network of
+                                                                               docs/own.md, MNIST
 
 The contestants train in turn, each in a process of its own: `train.py`; and the scripts of
 benchmarks/peers.py, those of JAX and PyTorch by the Python of --peers, in whose environment these
@@ -21,7 +23,6 @@ its peak memory; the last validation accuracy. The ratios are taken within each 
 shows the median over the rounds.
 """
 
-import argparse
 import json
 import math
 import os
@@ -32,7 +33,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from peers import BATCH_SIZES, DATASETS, IMAGES, PEERS, ROOT, own_network
+from common import ROOT, command, parser
+from peers import BATCH_SIZES, DATASETS, IMAGES, PEERS, own_network
 
 OURS = {  # `train.py`, with these flags
     "ours": [],
@@ -44,43 +46,47 @@ PRODUCTS = {"products": "float32", "products-bf16": "bfloat16"}
 CONTESTANTS = [*PEERS, *OURS, *PRODUCTS]
 # Those that take several times as long as the others: only where they are asked for.
 HOPELESS = {"keras-xla", "keras-jax", "keras-jax-32", "jax", "pytorch-compiled"}
-KEYS = "epoch", "step", "process", "memory"
+# A figure -> its heading and how it is written.
+KEYS = {
+    "epoch": ("s an epoch", ".3f"),
+    "step": ("ms a step", ".2f"),
+    "process": ("s the process", ".1f"),
+    "memory": ("MB at the peak", ".0f"),
+}
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    flags = parser(__doc__)
+    flags.add_argument(
         "--data-dir", required=True, metavar="DIR", help="folder with mnist.npz, cifar10.npz"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--nets",
         nargs="+",
         choices=DATASETS,
         default=["dense", "conv"],
         help="(default: dense conv)",
     )
-    parser.add_argument(
+    flags.add_argument(
         "--contestants", nargs="+", choices=CONTESTANTS, help="(default: all that are not hopeless)"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--peers",
         default=sys.executable,
         metavar="PYTHON",
         help="with JAX and PyTorch (default: this one)",
     )
-    parser.add_argument("--epochs", type=int, default=10, help="(default: 10)")
-    parser.add_argument(
+    flags.add_argument("--epochs", type=int, default=10, help="(default: 10)")
+    flags.add_argument(
         "--rounds", type=int, default=3, help="how often each contestant trains (default: 3)"
     )
-    parser.add_argument("--decay", type=float, default=0.0, help="strength of the weight decay")
-    parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--batch-norm", action="store_true")
-    parser.add_argument("--json", metavar="FILE", help="also write every figure to this file")
-    args = parser.parse_args()
+    flags.add_argument("--decay", type=float, default=0.0, help="strength of the weight decay")
+    flags.add_argument("--dropout", type=float, default=0.0)
+    flags.add_argument("--batch-norm", action="store_true")
+    flags.add_argument("--json", metavar="FILE", help="also write every figure to this file")
+    args = flags.parse_args()
     if args.epochs < 2 or args.rounds < 1:
-        parser.error("at least 2 epochs and 1 round are needed")
+        flags.error("at least 2 epochs and 1 round are needed")
     return args
 
 
@@ -131,8 +137,8 @@ def measure(name, net, args):
     """
     steps = math.ceil(IMAGES[DATASETS[net]] / BATCH_SIZES[net])
     if name in PRODUCTS:
-        command = [sys.executable, ROOT / "benchmarks" / "products.py", net, PRODUCTS[name]]
-        epoch = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        alone = command("benchmarks/products.py", net, PRODUCTS[name])
+        epoch = float(subprocess.run(alone, check=True, capture_output=True, text=True).stdout)
         return shown(net, name, {"epoch": epoch, "step": 1e3 * epoch / steps})
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
@@ -161,37 +167,18 @@ def command_of(name, net, args, folder):
     options = {"decay": args.decay, "dropout": args.dropout, "batch_norm": args.batch_norm}
     if name in PEERS:
         package, _ = PEERS[name]
-        command = [
-            python_of(package, args.peers),
-            ROOT / "benchmarks" / "peers.py",
-            name,
-            net,
-            args.data_dir,
-            folder,
-        ]
-        return [*map(str, command), str(args.epochs), json.dumps(options)]
+        script = [python_of(package, args.peers), ROOT / "benchmarks" / "peers.py"]
+        given = [name, net, args.data_dir, folder, args.epochs, json.dumps(options)]
+        return [str(word) for word in script + given]
     ours = f"{own_network(folder)}:residual" if net == "own" else net
-    command = [
-        sys.executable,
-        str(ROOT / "train.py"),
-        "-m",
-        "run",
-        "--net",
-        ours,
-        "--results-dir",
-        folder,
-    ]
-    command += ["--dataset", DATASETS[net], "--batch-size", str(BATCH_SIZES[net])]
-    command += [
-        "--data-dir",
-        args.data_dir,
-        "--epochs",
-        str(args.epochs),
-        *(["--batch-norm"] if args.batch_norm else []),
-    ]
+    flags = ["-m", "run", "--net", ours, "--results-dir", folder, "--data-dir", args.data_dir]
+    flags += ["--dataset", DATASETS[net], "--batch-size", BATCH_SIZES[net]]
+    flags += ["--epochs", args.epochs]
+    if args.batch_norm:
+        flags.append("--batch-norm")
     if net != "own":
-        command += ["--dropout", str(args.dropout), "-r", str(args.decay)]
-    return command + OURS[name]
+        flags += ["--dropout", args.dropout, "-r", args.decay]
+    return command("train.py", *flags, *OURS[name])
 
 
 def shown(net, name, outcome):
@@ -220,25 +207,27 @@ def summarize(rounds):
 
 
 def print_table(net, summary):
-    print(
-        f"\n{net}: {DATASETS[net]}, batch {BATCH_SIZES[net]}; (x): times ours, median over rounds"
-    )
-    print(
-        f"{'':16}{'s an epoch':>18}{'ms a step':>18}{'s the process':>18}{'MB at the peak':>18}{'validation accuracy':>22}"
-    )
+    about = f"{DATASETS[net]}, batch {BATCH_SIZES[net]}"
+    print(f"\n{net}: {about}; (x): times ours, median over rounds")
+    headings = [f"{heading:>18}" for heading, _ in KEYS.values()]
+    print(f"{'':16}{''.join(headings)}{'validation accuracy':>22}")
     for name, figures in summary.items():
-        cells = "".join(
-            f"{figures[key]:>10{form}} ({figures.get(key + '_ratio', math.nan):5.2f})"
-            if key in figures
-            else f"{'-':>18}"
-            for key, form in zip(KEYS, (".3f", ".2f", ".1f", ".0f"))
-        )
-        print(f"{name:16}{cells}{figures.get('accuracy', math.nan):>22.4f}", flush=True)
+        cells = [cell_of(figures, key, digits) for key, (_, digits) in KEYS.items()]
+        accuracy = figures.get("accuracy", math.nan)
+        print(f"{name:16}{''.join(cells)}{accuracy:>22.4f}", flush=True)
     peers = [name for name in summary if name in PEERS]
     if peers and "ours" in summary:
         fastest = min(peers, key=lambda name: summary[name]["epoch"])
         ratios = ", ".join(f"{ratio:.2f}" for ratio in summary[fastest]["ratios"]["epoch_ratio"])
         print(f"the strongest peer is {fastest}; its epochs took {ratios} times ours", flush=True)
+
+
+def cell_of(figures, key, digits):
+    """A figure, and its ratio to ours."""
+    if key not in figures:
+        return f"{'-':>18}"
+    ratio = figures.get(f"{key}_ratio", math.nan)
+    return f"{figures[key]:>10{digits}} ({ratio:5.2f})"
 
 
 if __name__ == "__main__":

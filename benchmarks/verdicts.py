@@ -91,16 +91,15 @@ def main():
     parser.add_argument("--tables", type=int, default=2000, help="of each kind")
     tables = parser.parse_args().tables
     significance.holm(np.ones(2))  # imports what it needs
-    gc.freeze()  # statsmodels collects garbage at each of Holm's corrections, which would take most of the time
+    # statsmodels collects garbage at each of Holm's corrections, which would take most of the time.
+    gc.freeze()
     for shift in (0, 3, 5):
-        shares = measure(tables, shift)
-        print(
-            f"shift of {shift} deviations: settings {shares['settings']:.1%}, published figures {shares['published']:.1%}"
-        )
+        ours, figures = measure(tables, shift).values()
+        shares = f"settings {ours:.1%}, published figures {figures:.1%}"
+        print(f"shift of {shift} deviations: {shares}")
     for count in (1, 2, 5, ROWS):
-        print(
-            f"{count} of {ROWS} published: false alarms in {false_alarms(count, tables):.1%} of tables"
-        )
+        share = false_alarms(count, tables)
+        print(f"{count} of {ROWS} published: false alarms in {share:.1%} of tables")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from common import command, parser, seconds_of
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
 RUNS = {
     "dense": "--epochs 10",
     "dense, 60 s": "--epochs 300",
@@ -31,41 +30,32 @@ RUNS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data-dir", required=True, help="folder with mnist.npz")
-    parser.add_argument(
+    known = parser(__doc__)
+    known.add_argument("--data-dir", required=True, help="folder with mnist.npz")
+    known.add_argument(
         "--results-dir", required=True, help="folder on the disk that is to be measured"
     )
-    parser.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
-    parser.add_argument("--one", nargs=argparse.REMAINDER, help="(for itself)")
-    args = parser.parse_args()
+    known.add_argument("--kinds", nargs="+", default=list(RUNS), choices=RUNS)
+    known.add_argument("--one", nargs=argparse.REMAINDER, help="(for itself)")
+    args = known.parse_args()
     if args.one:
         return train(args.one)
+    folders = ["--data-dir", args.data_dir, "--results-dir", args.results_dir, "-m", "written"]
     print(f"{'run':12} {'synced':>7} {'in all':>8} {'of a run of':>12} {'share':>7}")
     for kind in args.kinds:
-        flags = [
-            *RUNS[kind].split(),
-            "--data-dir",
-            args.data_dir,
-            "--results-dir",
-            args.results_dir,
-        ]
-        measure(kind, [*flags, "-m", "written"])
+        measure(kind, [*RUNS[kind].split(), *folders])
         shutil.rmtree(Path(args.results_dir, "written"))
-    resume(args)
+    resume(Path(args.results_dir, "written"), folders)
 
 
 def measure(kind, flags):
-    command = [sys.executable, __file__, "--data-dir", "", "--results-dir", "", "--one", *flags]
+    one = command(__file__, "--data-dir", "", "--results-dir", "", "--one", *flags)
     begin = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    whole, (count, seconds) = time.perf_counter() - begin, done.stdout.split()[-2:]
-    print(
-        f"{kind:12} {count:>7} {float(seconds):7.3f}s {whole:11.1f}s {float(seconds) / whole:7.2%}",
-        flush=True,
-    )
+    done = subprocess.run(one, capture_output=True, text=True, check=True)
+    whole = time.perf_counter() - begin
+    count, seconds = done.stdout.split()[-2:]
+    share = float(seconds) / whole
+    print(f"{kind:12} {count:>7} {float(seconds):7.3f}s {whole:11.1f}s {share:7.2%}", flush=True)
 
 
 def train(flags):
@@ -76,9 +66,7 @@ def train(flags):
     taken, fsync = [], os.fsync
 
     def timed(descriptor):
-        begin = time.perf_counter()
-        fsync(descriptor)
-        taken.append(time.perf_counter() - begin)
+        taken.append(seconds_of(fsync, descriptor))
 
     os.fsync = timed
     sys.argv = ["train.py", *flags]
@@ -87,18 +75,16 @@ def train(flags):
     print(len(taken), sum(taken))
 
 
-def resume(args):
+def resume(folder, flags):
     """Print how long it takes to read and check the checkpoint of a run that was broken off."""
     from lab import runs
     from lab.runs import checkpoint
 
-    flags = ["--data-dir", args.data_dir, "--results-dir", args.results_dir, "-m", "written"]
     process = subprocess.Popen(
-        [sys.executable, ROOT / "train.py", *flags, "--epochs", "1000"],
+        command("train.py", *flags, "--epochs", "1000"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    folder = Path(args.results_dir, "written")
     while not (folder / "history.json").exists():
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
@@ -122,9 +108,9 @@ def resume(args):
     )
     begin = time.perf_counter()
     found = checkpoint.load_checkpoint(folder, fitting)
-    print(
-        f"the checkpoint after {len(found.rows)} epochs is read and checked in {time.perf_counter() - begin:.4f} s"
-    )
+    seconds = time.perf_counter() - begin
+    epochs = len(found.rows)
+    print(f"the checkpoint after {epochs} epochs is read and checked in {seconds:.4f} s")
     shutil.rmtree(folder)
 
 

@@ -1,6 +1,5 @@
 """Comparison of runs: from fabricated histories, whose numbers are known."""
 
-import csv
 import json
 import os
 import re
@@ -22,44 +21,9 @@ from lab.comparison.published import Published, place_of, read_published, verdic
 from lab.metrics.cells import RANGE
 from lab.metrics.table import EVALUATION, chosen
 from lab.runs import write_json
-from lab.settings import Settings, UserError
+from lab.settings import UserError
 from tests.conftest import ROOT, assert_refused, call, script
-
-
-def fake_run(
-    folder,
-    last=0.9,
-    *,
-    status="complete",
-    device="CPU: X, 1 thread",
-    sha256="a",
-    name="mnist",
-    compiled=True,
-    **settings,
-):
-    """A run of four epochs whose validation accuracy rises from 0.5 to ``last``."""
-    settings = Settings(**{"dataset": name} | settings)
-    folder.mkdir(parents=True)
-    dataset = {"name": name, "sha256": sha256, "train": 60000, "validation": 10000}
-    parameters = 1000 * sum(settings.hidden or (7,))
-    write_json(
-        folder / "config.json",
-        {"settings": settings.to_json(), "parameters": parameters, "dataset": dataset},
-    )
-    rising = np.linspace(0.5, last, 4)
-    history = {
-        "status": status,
-        "device": device,
-        "compiled": compiled,
-        "total_seconds": 3.0,
-        "saved_epoch": 4,
-        "loss": list(1.1 - rising),
-        "accuracy": list(rising + 0.01),
-        "val_loss": list(1 - rising),
-        "val_accuracy": list(rising),
-        "epoch_seconds": [1.5, 0.25, 0.2, 0.3],
-    }
-    write_json(folder / "history.json", history)
+from tests.helpers import change_history, collect, fake_run, rows_of
 
 
 @pytest.fixture
@@ -71,21 +35,6 @@ def sweep(tmp_path):
             fake_run(tmp_path / f"wide/hidden={text}/seed={seed}", last, hidden=hidden, seed=seed)
     fake_run(tmp_path / "alone", 0.95)
     return tmp_path
-
-
-def collect(folder, *names):
-    return comparison.collect(folder, runs.named(folder, names))
-
-
-def change_history(folder, **changes):
-    history = json.loads((folder / "history.json").read_text())
-    write_json(folder / "history.json", history | changes)
-    return history
-
-
-def rows_of(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_repeats_are_gathered_in_the_order_of_their_settings(sweep):

@@ -23,7 +23,7 @@ from lab.metrics.cells import cell
 from lab.runs import write_json
 from lab.settings import UserError
 from tests.conftest import ROOT, assert_refused, call
-from tests.test_comparison import change_history, collect, fake_run, rows_of
+from tests.helpers import change_history, collect, fake_run, rows_of
 
 
 @pytest.fixture

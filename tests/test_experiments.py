@@ -15,7 +15,6 @@ import time
 from unittest import mock
 
 import distributed
-import keras
 import numpy as np
 import pytest
 
@@ -27,8 +26,8 @@ from lab.experiments.grid import grid
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call, dask_parts, files_of, script
+from tests.helpers import NUMBERS, complete, outcome, read, start, wait_for_runs
 
-NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy")
 SMALL = ("--epochs", "2", "--batch-size", "64")
 GRID = (
     "--sweep",
@@ -55,38 +54,6 @@ def places(data_dir, results_dir):
     return "--data-dir", str(data_dir), "--results-dir", str(results_dir)
 
 
-def read(folder, file="history.json"):
-    return json.loads((folder / file).read_text())
-
-
-def complete(folder):
-    """The runs below a folder that are complete, each with the bytes of its files."""
-    found = {}
-    for path in folder.rglob("history.json"):
-        if read(path.parent)["status"] == "complete":
-            name = path.parent.relative_to(folder).as_posix()
-            found[name] = {
-                file.name: file.read_bytes()
-                for file in path.parent.iterdir()
-                if file.name != "learning_curve.png"
-            }
-    return found
-
-
-def outcome(folder):
-    """What a run gave that depends neither on the time it took nor on when it was broken off."""
-    history = {name: read(folder)[name] for name in NUMBERS}
-    config = {name: value for name, value in read(folder, "config.json").items() if name != "parts"}
-    assert not runs.load(
-        folder
-    ).breaks  # resumed with the same code, packages and device, if it was
-    model = keras.saving.load_model(folder / "model.keras")
-    weights = [
-        np.asarray(variable).tobytes() for variable in model.variables + model.optimizer.variables
-    ]
-    return history, config, model.get_config(), weights
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, data_dir):
     """The results folder of a finished sweep of 8 runs, "grid", and what it printed."""
@@ -95,13 +62,6 @@ def undisturbed(tmp_path_factory, data_dir):
     assert done.returncode == 0 and done.stderr == "", done.stderr
     (folder / "printed.txt").write_text(done.stdout)
     return folder
-
-
-def start(*flags, **options):
-    command = [sys.executable, str(ROOT / "train.py"), *map(str, flags)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
 
 
 def on_terminal(*flags):
@@ -123,14 +83,6 @@ def on_terminal(*flags):
         errors = process.stderr.read()
     os.close(mine)
     return subprocess.CompletedProcess(flags, process.returncode, "".join(shown), errors), shown
-
-
-def wait_for_runs(process, count):
-    """Read the sweep's output until so many runs are done."""
-    while count:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        count -= line.startswith("[")
 
 
 def test_the_grid_is_every_combination_times_the_seeds():

@@ -15,7 +15,7 @@ import tensorflow as tf
 from lab.comparison.tables import DEVICES
 from lab.settings import NETS
 from tests.conftest import DEVICE, ROOT, call, script
-from tests.test_comparison import fake_run
+from tests.helpers import fake_run
 
 pytestmark = pytest.mark.processes  # that of the tests has started TensorFlow on the CPU
 ON_GPU = [

@@ -1,8 +1,10 @@
-"""What holds of any settings and of any JSON: found by Hypothesis, the same examples at each run."""
+"""What holds of any settings and of any JSON: found by Hypothesis, the same examples at each
+run.
+"""
 
 import json
 import shlex
-from typing import Annotated, get_args, get_origin
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,6 @@ from hypothesis import strategies as st
 from lab import cli, runs
 from lab.runs import records
 from lab.settings import FLAGS, Settings, UserError, as_flags, kinds, parse
-from lab.settings import settings as of_settings
 from tests.conftest import ROOT
 
 few = settings(
@@ -61,12 +62,13 @@ def values_of(kind):
     return st.from_type(Annotated[(plain, *bounds)] if bounds else plain)
 
 
-VALUES = {name: values_of(of_settings._kind(name)) for name in FLAGS}
+TYPES = get_type_hints(Settings, include_extras=True)
+VALUES = {name: values_of(kinds.required(TYPES[name])) for name in FLAGS}
 
 
 @st.composite
 def some_settings(draw):
-    """Settings for which any of what is for their network was chosen, as far as it goes together."""
+    """Settings with any choice of what is for their network, as far as the choices go together."""
     net = draw(VALUES["net"])
     able = [name for name, flag in FLAGS.items() if flag.is_for(net) and name != "net"]
     chosen = draw(

@@ -18,7 +18,7 @@ from lab.report import contents, pictures, rows
 from lab.runs import write_json
 from lab.settings import Settings
 from tests.conftest import ROOT, assert_refused, call
-from tests.test_comparison import change_history, fake_run
+from tests.helpers import change_history, fake_run
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -11,7 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from benchmarks.kills import numbers
+from benchmarks.common import numbers
 from lab import data, runs
 from lab.runs import Output, checkpoint, code
 from lab.settings import Settings, UserError

@@ -12,8 +12,10 @@ import pytest
 import models
 import train
 from lab import cli, data
+from lab.backend import networks
 from lab.io.words import suggestion
 from lab.settings import DATASETS, FLAGS, NETS, Settings, UserError, as_flags, names, parse, text
+from tests.conftest import ROOT
 
 
 def test_names_are_those_that_the_code_knows():
@@ -26,6 +28,31 @@ def test_names_are_those_that_the_code_knows():
 def test_the_learning_rates_that_are_filled_in_are_keras_own():
     rates = {name: float(keras.optimizers.get(name).learning_rate) for name in names.OPTIMIZERS}
     assert rates == pytest.approx(names.OPTIMIZERS)
+
+
+def networks_in_readme():
+    """The rows of the README's table of networks, as lists of cells."""
+    table = (ROOT / "README.md").read_text().partition("\n## Networks\n")[2].partition("\n\nThe")[0]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[3:]]
+
+
+def test_the_readme_names_every_network():
+    assert sorted(name for name, *_ in networks_in_readme()) == sorted(models.NETWORKS)
+
+
+@pytest.mark.parametrize(("net", "flag", "parameters"), [row[:3] for row in networks_in_readme()])
+def test_the_readme_knows_the_flag_and_the_parameters_of_a_network(
+    net, flag, parameters, monkeypatch
+):
+    typed = flag.split("`")[1].split()
+    monkeypatch.setattr(sys, "argv", ["train.py", "-m", "x", *typed])
+    settings = cli.settings_of(train.parse_args())
+    assert settings.net == net
+    assert ("default" in flag) == (Settings().net == net)
+    shape = data.IMAGE_SHAPES["cifar10" if net == "filter" else "mnist"]
+    built = networks.build(input_shape=shape, **settings.to_json())
+    parts = built.layers if settings.kind is models.GAN else [built]
+    assert parameters == " + ".join(f"{part.count_params():,}" for part in parts)
 
 
 @pytest.mark.parametrize("net", NETS)

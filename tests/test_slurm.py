@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, script
-from tests.test_experiments import complete, outcome, start, wait_for_runs
+from tests.helpers import complete, outcome, start, wait_for_runs
 
 JOBS = 2
 FOUR = {f"hidden={hidden}/seed={seed}" for hidden in (8, 9) for seed in (0, 1)}

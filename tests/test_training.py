@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.kills import numbers
+from benchmarks.common import numbers
 from lab import data, runs
 from lab.backend import devices
 from lab.evaluation import archive
@@ -20,7 +20,7 @@ from lab.settings import Settings, UserError
 from lab.training import callbacks, engine, recorder
 from lab.training.run import train_run
 from tests.conftest import files_of
-from tests.test_comparison import change_history, fake_run
+from tests.helpers import change_history, fake_run
 
 SMALL = {"hidden": (12,), "epochs": 2, "batch_size": 64, "dataset": "mnist5k"}
 
