@@ -121,8 +121,9 @@ def _layers_of(config):
     """
     found = []
     for layer in config["layers"]:
+        names = [layer.get("module"), layer["class_name"]]  # which may be anything
         registered = layer.get("registered_name") or layer["class_name"]
-        found.append([*dict.fromkeys([layer.get("module"), layer["class_name"], registered])])
+        found.append(names if registered in names else [*names, registered])
         if layer["class_name"] == "Sequential":
             found += _layers_of(layer["config"])
     return found
