@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from lab import comparison, runs
+from lab.comparison import charts
 from lab.runs import write_json
 from lab.settings import Settings
 from tests.conftest import ROOT
@@ -111,3 +112,9 @@ def wait_for_runs(process, count):
         line = process.stdout.readline()
         assert line, process.stderr.read()
         count -= line.startswith("[")
+
+
+def trend(groups):
+    """The axes and the series of a trend over groups of runs."""
+    numbers = charts.trend_of(groups)
+    return numbers["axes"], numbers["series"]

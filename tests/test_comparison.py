@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -18,12 +19,13 @@ from lab import comparison, figures, runs
 from lab.comparison import View, charts, compare_runs, report_sweep, tables
 from lab.comparison import text as tables_text
 from lab.comparison.published import Published, place_of, read_published, verdicts_of
+from lab.comparison.speed import speeds_of
 from lab.metrics.cells import RANGE
 from lab.metrics.table import EVALUATION, chosen
 from lab.runs import write_json
 from lab.settings import UserError
 from tests.conftest import ROOT, assert_refused, call, script
-from tests.helpers import change_history, collect, fake_run, rows_of
+from tests.helpers import change_history, collect, fake_run, rows_of, trend
 
 
 @pytest.fixture
@@ -35,6 +37,10 @@ def sweep(tmp_path):
             fake_run(tmp_path / f"wide/hidden={text}/seed={seed}", last, hidden=hidden, seed=seed)
     fake_run(tmp_path / "alone", 0.95)
     return tmp_path
+
+
+def speed_table(groups):
+    return tables.speed_table(speeds_of(groups))
 
 
 def test_repeats_are_gathered_in_the_order_of_their_settings(sweep):
@@ -145,8 +151,8 @@ def test_published_figures_are_held_against_the_prediction_interval(sweep, tmp_p
         r" 100,20 .*1 NOT equal .*0\.99 inside 0\.9286 to 1\.0000.*0\.01 inside", done.stdout
     )
     assert (
-        "Published val. accuracy: 2 of 2 lie inside, where by chance 1.9 would; none outside beyond chance"
-        in done.stdout
+        "Published val. accuracy: 2 of 2 lie inside, where by chance 1.9 would; none outside "
+        "beyond chance" in done.stdout
     )
     assert (
         "Published val. loss: 1 of 2 lie inside"
@@ -240,9 +246,10 @@ def test_published_figures_by_epoch_of_every_run(sweep, tmp_path):
     published = read_published(tmp_path / "published.csv", groups)
     assert list(published.by_epoch) == [group.name for group in groups] and not published.final
     alone = [group for group in groups if group.folder.name == "alone"]
-    _, rows, sums = tables.published_epochs_table(groups, verdicts_of(alone, published))
+    verdicts = verdicts_of(alone, published)
+    _, rows, notes = tables.published_epochs_table(groups, published, verdicts)
     figures = {"loss while learning": "0.6000", "published loss while learning": "0.6"}
-    assert rows[0] == {"epoch": "1"} | figures and "Without --repeats" in sums[0]
+    assert rows[0] == {"epoch": "1"} | figures and "Without --repeats" in notes[-1]
 
 
 def test_published_epochs_that_their_own_run_did_not_reach(sweep, tmp_path):
@@ -429,8 +436,8 @@ def test_measures_that_say_nothing_are_blank_also_of_earlier_evaluations(tmp_pat
     evaluated_gans(tmp_path / "g", [found] * 2)
     text = " ".join(call("evaluate", "-m", "g", "--results-dir", tmp_path).stdout.split())
     assert (
-        "Left blank: density, precision, recall, where the classifier is unsure of over 90% of the samples."
-        in text
+        "Left blank: density, precision, recall, where the classifier is unsure of over 90% of the "
+        "samples." in text
     )
     assert (
         "Left blank: p (chi-square), reverse KL, where fewer than 2 samples are of a class or mode."
@@ -489,7 +496,7 @@ def test_a_published_figure_of_zero_is_a_figure(tmp_path):
     fake_run(tmp_path / "one")
     groups, _ = collect(tmp_path, "one")
     published = Published({"one": {"loss": Decimal("0")}}, {})
-    _, rows, _ = tables.published_table(groups, published.final, verdicts_of(groups, published))
+    _, rows, _ = tables.published_table(groups, published, verdicts_of(groups, published))
     assert rows[0]["loss while learning"] == "0"
 
 
@@ -549,14 +556,16 @@ def test_published_files_that_do_not_fit(content, said, sweep, tmp_path):
     assert not (sweep / "comparisons").exists()
 
 
-def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep, monkeypatch):
+def test_different_data_are_compared_with_a_warning_in_table_and_figure(sweep):
     fake_run(sweep / "other", sha256="b", name="fashion_mnist")
-    titles = []
-    monkeypatch.setattr(figures, "learning_curves", lambda panels, title: titles.append(title))
-    monkeypatch.setattr(runs, "save_figures", lambda drawn, folder: [])
     compare_runs(sweep, runs.named(sweep, ["wide", "other"]), sweep / "both", View())
-    warned = "wide (mnist, 60,000 training images, hash a), other (fashion_mnist, 60,000 training images, hash b)"
-    assert warned in (sweep / "both" / "table.md").read_text() and warned in titles[0]
+    warned = (
+        "wide (mnist, 60,000 training images, hash a), "
+        "other (fashion_mnist, 60,000 training images, hash b)"
+    )
+    drawn = (sweep / "both" / "learning_curves.svg").read_text()
+    title = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", drawn))
+    assert warned in (sweep / "both" / "table.md").read_text() and warned in title
 
 
 def timed_run(folder, epoch_seconds, *, start_seconds=None, **given):
@@ -585,7 +594,7 @@ def test_two_devices_give_a_speed_up(tmp_path):
             net=net,
             device="CPU: X",
         )
-    title, rows, notes = tables.speed_table(collect(tmp_path, "d")[0])
+    title, rows, notes = speed_table(collect(tmp_path, "d")[0])
     assert [(row["setting"], row["device"]) for row in rows] == [
         *(
             ("conv", "CPU: X"),
@@ -614,7 +623,7 @@ def test_two_devices_give_a_speed_up(tmp_path):
     assert expected.items() <= rows[1].items() and title == tables.DEVICES
     assert "Single runs: --repeats 5 gives an interval." in notes
     assert notes[-1].startswith(
-        "Warning: the spread is over 10% (conv on CPU: X: 20%; conv on GPU: Y: 50%; dense 200-100 on"
+        "Warning: the spread is over 10% (conv on CPU: X: 20%; conv on GPU: Y: 50%; "
     )
 
 
@@ -639,7 +648,7 @@ def test_threads_are_devices_and_repeats_give_an_interval(tmp_path):
                 **about,
                 start_seconds=3.5,
             )
-    _, rows, notes = tables.speed_table(collect(tmp_path, "t")[0])
+    _, rows, notes = speed_table(collect(tmp_path, "t")[0])
     assert [row["device"] for row in rows] == ["1 thread", "2 threads", "10 threads"]
     # Of the three runs of a device only the first was compiled.
     assert [(row["start"], row["first"], row["compiling"]) for row in rows[:2]] == [
@@ -679,16 +688,16 @@ def test_a_table_of_devices_says_what_it_does_not_know(tmp_path):
     )  # one epoch: nothing is known of later ones
     timed_run(tmp_path / "b/seed=0", [1.0, 0.2, 0.2], device="GPU: Y", compiled=False)
     timed_run(tmp_path / "c/seed=1", [1.0, 0.1, 0.1], seed=1, device="TPU: Z")
-    rows = tables.speed_table(collect(tmp_path, "a", "b", "c")[0]).rows
+    rows = speed_table(collect(tmp_path, "a", "b", "c")[0]).rows
     assert [row["compiling"] for row in rows] == ["-", "-", "0.9"] and [
         row["speed-up"] for row in rows
     ] == ["1", "-", "-"]
-    rows = tables.speed_table(collect(tmp_path, "b", "c")[0]).rows  # of different seeds
+    rows = speed_table(collect(tmp_path, "b", "c")[0]).rows  # of different seeds
     assert [row["speed-up"] for row in rows] == ["1", "2.00"]
     timed_run(tmp_path / "d", [1.0, 0.1], device="CPU: X", epochs=500)
     assert (
-        tables.speed_table(collect(tmp_path, "a", "d")[0]) is None
-        and tables.speed_table(collect(tmp_path, "b", "d")[0]) is None
+        speed_table(collect(tmp_path, "a", "d")[0]) is None
+        and speed_table(collect(tmp_path, "b", "d")[0]) is None
     )
 
 
@@ -708,7 +717,7 @@ def test_times_that_nobody_measured_do_no_harm(tmp_path):
             device="GPU: Y",
             seed=seed,
         )
-    rows = tables.speed_table(collect(tmp_path, "a", "b")[0]).rows
+    rows = speed_table(collect(tmp_path, "a", "b")[0]).rows
     assert [row["speed-up"].partition(" (")[0] for row in rows] == [
         "1",
         "1.42e+211",
@@ -748,14 +757,14 @@ def test_trends_over_numbers(tmp_path):
                     seed=seed,
                 )
     groups, _ = collect(tmp_path, "t")
-    ((label, logarithmic),), points = charts.trend_of(groups, {})
+    ((label, logarithmic),), points = trend(groups)
     assert list(points) == ["net=conv", "net=dense"] and "λ" in label and logarithmic
     assert points["net=dense"]["x"][0].tolist() == [0, 1e-4, 1e-2]
     mean, half_width = points["net=dense"]["val_accuracy"]
     assert mean == pytest.approx([0.905] * 3) and half_width == pytest.approx(
         [0.0635] * 3, abs=1e-4
     )
-    assert charts.trend_of(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0], {}) is None
+    assert charts.trend_of(collect(tmp_path, "t/net=conv/regularizer-strength=0")[0]) is None
 
 
 def test_no_trend_over_a_number_that_only_follows_from_another_setting(tmp_path):
@@ -763,7 +772,7 @@ def test_no_trend_over_a_number_that_only_follows_from_another_setting(tmp_path)
         for hidden in ((10,), (20,)):
             settings = {"optimizer": optimizer, "hidden": hidden}
             fake_run(tmp_path / f"all/optimizer={optimizer}/hidden={hidden[0]}/seed=0", **settings)
-    ((label, _),), points = charts.trend_of(collect(tmp_path, "all")[0], {})
+    ((label, _),), points = trend(collect(tmp_path, "all")[0])
     assert label == "parameters" and {name: len(one["x"][0]) for name, one in points.items()} == {
         "optimizer=adam": 2,
         "optimizer=sgd": 2,
@@ -909,34 +918,36 @@ def test_the_curve_of_a_setting_with_one_run_is_that_runs_own(tmp_path):
     assert Image.open(paths[0]).width > 500
 
 
+EXAMPLES = "mnist (60,000 training, 10,000 validation examples)"
+
+
 @pytest.mark.parametrize(
     ("changes", "shared"),
     [
         (
             {},
-            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each, CPU: X, 1 thread",
+            f"{EXAMPLES}, 4 epochs, batch size 128, 1 run each, CPU: X, 1 thread",
         ),
         (
             {"epochs": 20},
-            "mnist (60,000 training, 10,000 validation examples), batch size 128, 1 run each, CPU: X, 1 thread",
+            f"{EXAMPLES}, batch size 128, 1 run each, CPU: X, 1 thread",
         ),
         (
             {"batch_size": 32},
-            "mnist (60,000 training, 10,000 validation examples), 4 epochs, 1 run each, CPU: X, 1 thread",
+            f"{EXAMPLES}, 4 epochs, 1 run each, CPU: X, 1 thread",
         ),
         ({"sha256": "b"}, "4 epochs, batch size 128, 1 run each, CPU: X, 1 thread"),
         (
             {"device": "CPU: X, 4 threads"},
-            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each, "
-            "CPU: X, 1 thread or 4 threads",
+            f"{EXAMPLES}, 4 epochs, batch size 128, 1 run each, CPU: X, 1 thread or 4 threads",
         ),
         (
             {"device": "CPU: Y, 4 threads"},
-            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each, CPU",
+            f"{EXAMPLES}, 4 epochs, batch size 128, 1 run each, CPU",
         ),
         (
             {"device": "GPU: Y"},
-            "mnist (60,000 training, 10,000 validation examples), 4 epochs, batch size 128, 1 run each",
+            f"{EXAMPLES}, 4 epochs, batch size 128, 1 run each",
         ),
     ],
 )
@@ -999,7 +1010,7 @@ def test_settings_in_two_folders_are_two_lines_and_no_cause(tmp_path):
                 name = tmp_path / f"{folder}/learning-rate={rate:g}/seed={seed}"
                 fake_run(name, 0.9 + rate + seed / 100, learning_rate=rate, seed=seed)
     groups, _ = collect(tmp_path, "*")
-    _, series = charts.trend_of(groups, {})
+    _, series = trend(groups)
     assert [*series] == ["run=a", "run=b"]
     spread = [
         note for note in comparison.compare(groups).tables[0].notes if "Of the spread" in note
@@ -1017,17 +1028,17 @@ def test_an_interrupted_run_is_marked_and_drawn_where_it_got_to(tmp_path):
         )
     groups, _ = collect(tmp_path, "s")
     found = comparison.compare(groups)
-    assert [*found.panels[""]] == [
+    assert [*found.charts["learning_curves.png"]["panels"][""]] == [
         "epochs=10",
         "epochs=30 (interrupted: 4 of 30 epochs)",
         "epochs=90",
     ]
     assert "Interrupted: epochs=30 (4 of 30 epochs)." in found.captions
-    _, series = found.trend
+    series = found.charts["trend.png"]["series"]
     (points,) = series.values()
     assert dict(zip(points["x"][0], points["interrupted"])) == {10: False, 4: True, 90: False}
-    many = [group._replace(name=f"{index}") for index, group in enumerate(groups * 5)]
-    labels = [label for panel in charts.panels_of(many, {}).values() for label in panel]
+    many = [replace(group, name=f"{index}") for index, group in enumerate(groups * 5)]
+    labels = [label for panel in charts.panels_of(many)["panels"].values() for label in panel]
     assert (
         len(labels) == 15 and sum("(interrupted: 4 of 30 epochs)" in label for label in labels) == 5
     )

@@ -23,7 +23,7 @@ from lab.metrics.cells import cell
 from lab.runs import write_json
 from lab.settings import UserError
 from tests.conftest import ROOT, assert_refused, call
-from tests.helpers import change_history, collect, fake_run, rows_of
+from tests.helpers import change_history, collect, fake_run, rows_of, trend
 
 
 @pytest.fixture
@@ -507,7 +507,7 @@ def test_a_grid_tells_what_each_layer_does_and_which_are_as_good_as_the_best(tmp
     assert re.search(
         r"Best val\. accuracy: hidden=40,\d+ \(0\.9[34].*Within noise of it, 1 of 5 others", best
     )
-    axes, series = found.trend
+    axes, series = found.charts["trend.png"].values()
     assert [label for label, _ in axes] == ["units of the second hidden layer", "parameters"]
     assert list(series) == ["first layer=10", "first layer=20", "first layer=40"]
     assert [one["x"][0].tolist() for one in series.values()] == [[5, 15]] * 3
@@ -517,14 +517,14 @@ def test_many_curves_stand_in_panels_by_their_first_layer(tmp_path):
     for first in (10, 20, 40):
         for second in range(1, 6):
             fake_run(tmp_path / f"g/hidden={first},{second}", hidden=(first, second))
-    panels = charts.panels_of(collect(tmp_path, "g")[0], {})
+    panels = charts.panels_of(collect(tmp_path, "g")[0])["panels"]
     assert {title: list(members) for title, members in panels.items()} == {
         f"hidden={first},...": [f"hidden=...,{second}" for second in range(1, 6)]
         for first in (10, 20, 40)
     }
     for rate in range(1, 13):
         fake_run(tmp_path / f"r/learning-rate={rate / 1000}", learning_rate=rate / 1000)
-    panels = charts.panels_of(collect(tmp_path, "r")[0], {})
+    panels = charts.panels_of(collect(tmp_path, "r")[0])["panels"]
     assert [len(members) for members in panels.values()] == [5, 5, 2]
 
 
@@ -532,10 +532,10 @@ def test_a_trend_connects_only_what_differs_in_nothing_else(tmp_path):
     for strength in (0.0, 1e-4, 1e-2):
         fake_run(tmp_path / f"s/{strength}", regularizer_strength=strength)
     fake_run(tmp_path / "s/conv", net="conv", regularizer_strength=1e-3)
-    ((label, _),), series = charts.trend_of(collect(tmp_path, "s")[0], {})
+    ((label, _),), series = trend(collect(tmp_path, "s")[0])
     assert "λ" in label and [one["x"][0].tolist() for one in series.values()] == [[0, 1e-4, 1e-2]]
     fake_run(tmp_path / "other", regularizer_strength=1e-3, sha256="b")
-    assert charts.trend_of(collect(tmp_path, "s", "other")[0], {}) is None
+    assert charts.trend_of(collect(tmp_path, "s", "other")[0]) is None
 
 
 def test_an_older_commit_and_other_versions_are_told(pair):
@@ -572,8 +572,9 @@ def test_runs_of_any_name_are_told_apart(tmp_path):
         "7",
         "6",
     ]
-    same = tables.runs_table([group for group in groups if group.run == "a"] * 2, "t", []).rows
-    assert "setting" not in same[0]
+    fake_run(tmp_path / "as-a")
+    same, _ = collect(tmp_path, "a", "as-a")
+    assert [*tables.runs_table(same, "t", []).rows[0]][:2] == ["run", "val. accuracy"]
 
 
 def spread(folder, *names):
@@ -597,7 +598,8 @@ def test_settings_that_go_together_are_one_and_repeats_have_their_own_share(tmp_
             fake_run(folder, last, hidden=hidden, learning_rate=rate, seed=seed)
     found = spread(tmp_path, "g")
     assert re.search(
-        r": hidden \d+\.\d% \(p < 0\.001\), learning-rate \d+\.\d% .*, repeats \d\.\d%; each given the others",
+        r": hidden \d+\.\d% \(p < 0\.001\), learning-rate \d+\.\d% .*, "
+        r"repeats \d\.\d%; each given the others",
         found,
     )
     values = [group.measures["val_accuracy"] for group in collect(tmp_path, "g")[0]]

@@ -2,18 +2,20 @@
 a real browser.
 """
 
+import base64
+import html
 import json
 import re
 import shutil
 import webbrowser
 import zlib
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lab import cli, runs
-from lab.figures import interactive
+from lab import cli, comparison, runs
 from lab.report import contents, pictures, rows
 from lab.runs import write_json
 from lab.settings import Settings
@@ -23,6 +25,8 @@ from tests.helpers import change_history, fake_run
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+NUMBER = re.compile(r"(?<![\w#.-])-?\d+\.\d+")
+SVG = "{http://www.w3.org/2000/svg}"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 # What would run, or show as something else than text, if it were taken for markup.
 HOSTILE = "<img src=x onerror=hacked=1><b>&amp;</script><script>hacked=1</script>"
@@ -161,20 +165,47 @@ def test_the_curves_are_means_of_the_histories_with_their_confidence(results, wr
     assert {one["kind"] for one in curves.values()} == {"classifiers", "GANs"}
 
 
-def test_the_charts_show_the_numbers_of_sweeps_and_searches(written):
-    charts = data_of(written)["charts"]
-    line = charts["rates: validation accuracy and loss by learning rate"]["data"][0]
-    assert line["x"] == [0.0001, 0.001, 0.01] and line["y"] == pytest.approx(
-        [0.931, 0.971, 0.951], abs=1e-5
+def images_of(page):
+    """The charts that are images: SVG by what each is said to show."""
+    found = re.findall(
+        r'src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]*)"', page.read_text("utf-8")
     )
-    assert line["error_y"]["array"][0] == pytest.approx(4.302653 * 0.001 / np.sqrt(3), abs=1e-6)
-    best = next(one for one in charts["few: search"]["data"] if one["name"] == "best so far")
-    assert best["x"] == [0, 1] and best["y"] == [None, 700.0]
-    front = next(one for one in charts["few: search"]["data"] if one["name"] == "Pareto front")
-    assert (front["x"], front["y"]) == ([500, 700], [0.9, 0.95])
-    assert charts["few: importances"]["data"][0]["x"] == [0.25, 0.75]
-    bars = charts["gan: samples by class"]["data"][0]
-    assert (bars["x"], bars["y"]) == (["a", "b"], [70, 30])
+    return {html.unescape(words): base64.b64decode(content).decode() for content, words in found}
+
+
+def texts_of(image):
+    """What an SVG says, in one text for each place."""
+    return ["".join(one.itertext()) for one in ElementTree.fromstring(image).iter(f"{SVG}text")]
+
+
+def test_the_charts_show_the_numbers_of_sweeps_and_searches(results, written):
+    images = images_of(written)
+    groups, _ = comparison.collect(results, runs.named(results, ["rates"]))
+    compared = comparison.compare(groups)
+    (line,) = compared.charts["trend.png"]["series"].values()
+    mean, half_width = line["val_accuracy"]
+    assert line["x"][0].tolist() == [0.0001, 0.001, 0.01]
+    assert mean == pytest.approx([0.931, 0.971, 0.951], abs=1e-5)
+    assert half_width[0] == pytest.approx(4.302653 * 0.001 / np.sqrt(3), abs=1e-6)
+    # What evaluate.py writes.
+    assert call("evaluate", "-m", "rates", "--results-dir", results).returncode == 0
+    image = images["rates: validation accuracy and loss by learning rate"]
+    written_by_itself = (results / "comparisons/rates/trend.svg").read_text()
+    assert [*map(float, NUMBER.findall(image))] == pytest.approx(
+        [*map(float, NUMBER.findall(written_by_itself))], abs=0.01
+    )
+    assert texts_of(image) == texts_of(written_by_itself)
+    search, importances = (
+        texts_of(images[f"few: {words}"])
+        for words in (
+            "the best so far, and accuracy by parameters",
+            "what the accuracy of a trial depends on",
+        )
+    )
+    assert {"best so far", "Pareto front", "target 0.94", "trial", "parameters"} <= {*search}
+    assert {"0.75", "0.25", "dropout", HOSTILE} <= {*importances}
+    samples = texts_of(images["gan: samples by class"])
+    assert {"a", "b", "class", "samples", "gan"} <= {*samples}
 
 
 def test_every_run_is_in_the_table_with_its_status_and_the_reason(results):
@@ -320,12 +351,12 @@ def test_devices_are_compared_by_runs_that_came_to_an_end(tmp_path):
     change_history(tmp_path / "killed", epoch_seconds=[99.0] * 4)
     found, _ = rows.read(tmp_path, runs.named(tmp_path, ["*"]))
     (kind,) = contents.kinds_of(found)
-    assert [row["speed-up"] for row in kind.speed[0].rows] == ["1", "5.00"]
+    assert [row["speed-up"] for row in kind.speed.rows] == ["1", "5.00"]
     change_history(
         tmp_path / "gpu", epoch_seconds=[1.0, 0.0, 0.0, 0.0]
     )  # by a clock that stood still
     found, _ = rows.read(tmp_path, runs.named(tmp_path, ["*"]))
-    assert contents.kinds_of(found)[0].speed[0].rows[1]["speed-up"] == "-"
+    assert contents.kinds_of(found)[0].speed.rows[1]["speed-up"] == "-"
     assert call("evaluate", "--report", "--results-dir", tmp_path).returncode == 0
     assert (
         "Compiling: the first epoch less the median of the later ones."
@@ -355,10 +386,14 @@ def test_published_figures_stand_with_what_they_are_of(tmp_path):
         page.count("Published figures, and our 95% prediction interval") == 2
         and "0.91 below 0.9700 to" in page
     )  # caption and label
-    crosses = data_of(tmp_path / "report.html")["charts"][
-        "d: validation accuracy and loss by weight decay λ"
-    ]["data"][1]
-    assert crosses["y"] == [0.97, 0.97, 0.91] and crosses["x"] == ["0", "1e-06", "0.0001"]
+    images = images_of(tmp_path / "report.html")
+    image = images["d: validation accuracy and loss by weight decay λ"]
+    assert "published" in texts_of(image)
+    groups, _ = comparison.collect(tmp_path, runs.named(tmp_path, ["d"]))
+    compared = comparison.compare(groups, view=comparison.View(tmp_path / "p.csv"))
+    (line,) = compared.charts["trend.png"]["series"].values()
+    assert line["published"]["val_accuracy"].tolist() == [0.97, 0.97, 0.91]
+    assert line["x"][0].tolist() == [0, 1e-6, 1e-4]
     (tmp_path / "e.csv").write_text("epoch,val_loss\n1,0.5\n2,0.25\n")
     call("evaluate", "--report", "d", "--published", tmp_path / "e.csv", "--results-dir", tmp_path)
     assert data_of(tmp_path / "report.html")["curves"]["0"]["published"] == {
@@ -409,11 +444,13 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(tmp_path, results):
     assert done.returncode == 0 and "Cannot be read" in (tmp_path / "s" / "report.html").read_text()
 
 
-def test_text_for_charts_is_escaped():
-    figure = interactive.importances({HOSTILE: 1.0})
-    assert figure["data"][0]["y"] == [
-        HOSTILE.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    ]
+def test_text_for_charts_is_escaped(written):
+    name = HOSTILE.replace("/", "∕")
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    names = {curve["name"] for curve in data_of(written)["curves"].values()}
+    assert escaped in names and name not in names
+    importances = images_of(written)["few: what the accuracy of a trial depends on"]
+    assert "<script" not in importances and HOSTILE in texts_of(importances)
 
 
 @pytest.fixture(scope="module")
@@ -550,7 +587,8 @@ def test_two_runs_stand_side_by_side(tab):
     differing = dict(
         tab.eval_on_selector_all(
             "#differences tr",
-            "rows => rows.map(row => [row.cells[0].textContent, row.cells[1].textContent + '|' + row.cells[2].textContent])",
+            "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+            ".map(([name, one, other]) => [name, `${one}|${other}`])",
         )
     )
     assert differing["val. accuracy"] == "0.9600|0.9510 ± 0.0025"  # of repeats, the mean
@@ -585,17 +623,20 @@ def test_a_runs_section_opens_with_all_of_it_and_samples_go_by_epoch(tab):
     )
 
 
-def test_hostile_text_shows_as_text(tab):
+def test_hostile_text_shows_as_text(tab, written):
     tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
     tab.wait_for_timeout(300)
     tab.evaluate("charts.filter((chart) => chart.clientWidth).forEach(draw)")
     text = tab.inner_text("body")
     assert tab.evaluate("typeof hacked") == "undefined" and tab.locator("img[src=x]").count() == 0
-    assert text.count(HOSTILE) >= 5  # command, commit, device, classifier, a bar of the search
-    assert HOSTILE.replace("/", "∕") in text and "{{ 7 * 7 }}" in text
+    assert text.count(HOSTILE) >= 4  # command, commit, device, classifier
+    assert HOSTILE.replace("/", "∕") in text
+    classes = texts_of(images_of(written)["hostile-gan: samples by class"])
+    assert any("{{ 7 * 7 }}" in name for name in classes)
     # Even a script that found its way in would not run.
     tab.evaluate(
-        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'hacked = 1' }))"
+        "document.body.append("
+        "Object.assign(document.createElement('script'), { textContent: 'hacked = 1' }))"
     )
     assert tab.evaluate("typeof hacked") == "undefined"
     assert "Content Security Policy" in tab.faults.pop()

@@ -3,17 +3,8 @@ data.
 """
 # ruff: noqa: F401
 
-from lab.comparison.compare import (
-    Comparison,
-    View,
-    compare,
-    compare_runs,
-    export,
-    label_of,
-    report_sweep,
-    warnings_of,
-)
+from lab.comparison.compared import View, compare
 from lab.comparison.difference import show_difference
-from lab.comparison.groups import CLASSIFIERS, GANS, Group, by_kind, collect
-from lab.comparison.naming import with_names
+from lab.comparison.frame import CLASSIFIERS, GANS, by_kind, collect
+from lab.comparison.output import compare_runs, export, label_of, report_sweep
 from lab.comparison.strip import draw_strip

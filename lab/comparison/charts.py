@@ -1,9 +1,17 @@
-"""What the figures of a comparison show, as numbers."""
+"""CHARTS: the one table of a comparison's figures, and the numbers that each of them shows.
+
+To add a chart, add a row and the two functions that it names: files, their removal where there is
+nothing to show, and the page follow from it.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from lab.comparison.groups import have_one_accuracy, of_real_data
-from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of, naming_of
+from lab.comparison.frame import have_one_accuracy, of_real_data
+from lab.comparison.naming import LAYERS, USUAL, in_words, levels_of
+from lab.comparison.published import NOTHING
 from lab.metrics import collapse, intervals
 from lab.metrics.table import EVALUATION, METRICS, chosen, heading
 from lab.settings import axis, text
@@ -11,69 +19,55 @@ from lab.settings import axis, text
 MOST_CURVES = 10  # settings to a panel; more cannot be told apart
 
 
-def panels_of(groups, published):
+def panels_of(groups, published=NOTHING, *_):
     """Learning curves in panels that are few enough to be told apart: by the first hidden layer,
     or by what differs first.
 
     Parameters
     ----------
     groups : list of Group
-    published : dict
-        As `Published.by_epoch`.
+    published : Published
 
     Returns
     -------
-    dict of str to dict of str to (dict, dict)
-        As `figures.learning_curves` takes it: by the panel's title, which is empty if there is
-        only one; then by the group's name, without what the title says.
+    dict
+        What `figures.learning_curves` takes: the panels by their titles, which are empty if there
+        is only one; then by the group's name, without what the title says.
     """
-    drawn = {group.name: (group.curves(), published.get(group.name, {})) for group in groups}
-    marks = {
-        group.name: f" (interrupted: {group.interrupted})" if group.interrupted else ""
-        for group in groups
-    }
+    drawn, marks = {}, {}
+    for group in groups:
+        drawn[group.name] = group.curves(), published.by_epoch.get(group.name, {})
+        marks[group.name] = f" (interrupted: {group.interrupted})" if group.interrupted else ""
     if len(groups) <= MOST_CURVES:
-        return {"": {f"{name}{marks[name]}": curves for name, curves in drawn.items()}}
-    naming, panels = naming_of(groups), {}
-    first = next(iter(naming.names), None)
-    for group, setting in zip(groups, naming.settings):
-        pairs = {"run": group.run} | setting if group.run else dict(setting)
-        name = "run" if group.run else first
-        value, _, rest = pairs.pop(name, naming.usual.get(name, "")).partition(
-            "," if name == "hidden" else "\n"
-        )
-        label = in_words(({name: f"...,{rest}"} if rest else {}) | pairs)
-        panel = panels.setdefault(f"{name}={value}{',...' if rest else ''}", {})
-        panel[f"{label or group.name}{marks[group.name]}"] = drawn[group.name]
+        return {"panels": {"": {name + marks[name]: pair for name, pair in drawn.items()}}}
+    naming, panels = groups[0].naming, {}
+    for group in groups:
+        pairs = ({"run": group.run} if group.run else {}) | group.setting
+        first = "run" if group.run else next(iter(naming.names), None)
+        value = pairs.pop(first, naming.usual.get(first, ""))
+        value, _, rest = value.partition("," if first == "hidden" else "\n")
+        label = in_words(({first: f"...,{rest}"} if rest else {}) | pairs) or group.name
+        panel = panels.setdefault(f"{first}={value}{',...' if rest else ''}", {})
+        panel[label + marks[group.name]] = drawn[group.name]
     if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
-        names = [*drawn]
-        parts = [
-            names[start : start + MOST_CURVES // 2]
-            for start in range(0, len(names), MOST_CURVES // 2)
-        ]
-        panels = {
-            f"{part[0]} to {part[-1]}": {f"{name}{marks[name]}": drawn[name] for name in part}
-            for part in parts
-        }
-    return panels
+        names, panels = [*drawn], {}
+        for start in range(0, len(names), MOST_CURVES // 2):
+            part = names[start : start + MOST_CURVES // 2]
+            panel = {name + marks[name]: drawn[name] for name in part}
+            panels[f"{part[0]} to {part[-1]}"] = panel
+    return {"panels": panels}
 
 
-def trend_of(groups, published):
+def trend_of(groups, published=NOTHING, *_):
     """Validation accuracy and loss against a setting that is a number, in series whose groups
     differ in nothing else.
 
     Of pairs of hidden layers, the units of one are the number; of any hidden layers, the
-    parameters are another.
-
-    Parameters
-    ----------
-    groups : list of Group
-    published : dict
-        As `Published.final`.
+    parameters are another. Parameters as of `panels_of`.
 
     Returns
     -------
-    (list, dict) or None
+    dict or None
         The axes and series that `figures.trend` takes; None if fewer than half of the groups can
         be connected so.
     """
@@ -81,36 +75,31 @@ def trend_of(groups, published):
         return None
     levels, found = levels_of(groups), []
     if "epochs" in levels:  # an interrupted run is drawn where it got to
-        trained = [max(run.history.epochs for run in group.runs) for group in groups]
         levels["epochs"] = [
-            most if group.is_interrupted else given
-            for group, given, most in zip(groups, levels["epochs"], trained)
+            group.rows["epochs_trained"].max() if group.is_interrupted else group.settings.epochs
+            for group in groups
         ]
     for name in levels:
-        axes, series = (
-            _axes(name, levels, groups),
-            _series(name, levels, [group.run for group in groups]),
+        axes, series = _axes(name, levels, groups), _series(name, levels, groups)
+        connected = sum(
+            len(members)
+            for members in series.values()
+            if axes and len({axes[0][-1][index] for index in members}) > 1
         )
-        apart = (
-            [
-                places
-                for places in series.values()
-                if len({axes[0][-1][place] for place in places}) > 1
-            ]
-            if axes
-            else []
-        )
-        if 2 * sum(map(len, apart)) >= len(groups):
+        if 2 * connected >= len(groups):
             found.append((name, axes, series))
     if not found:
         return None
     name, axes, series = min(found, key=lambda one: (one[0] == LAYERS[0], len(one[2])))
-    kept = {label: places for label, places in series.items() if len(places) > 1 or name in LAYERS}
-    drawn = {
-        label: _points([values for *_, values in axes], places, groups, published)
-        for label, places in kept.items()
+    columns = [values for *_, values in axes]
+    return {
+        "axes": [(label, positive and _far_apart(values)) for label, positive, values in axes],
+        "series": {
+            label: _points(columns, members, groups, published.final)
+            for label, members in series.items()
+            if len(members) > 1 or name in LAYERS
+        },
     }
-    return [(label, positive and _far_apart(values)) for label, positive, values in axes], drawn
 
 
 def _axes(name, levels, groups):
@@ -119,51 +108,45 @@ def _axes(name, levels, groups):
     """
     parameters = "parameters", True, [group.record.parameters for group in groups]
     if name in LAYERS:
-        return [
-            (f"units of the {name.replace('layer', 'hidden layer')}", True, levels[name]),
-            parameters,
-        ]
+        label = f"units of the {name.replace('layer', 'hidden layer')}"
+        return [(label, True, levels[name]), parameters]
     if name == "hidden":
         return [parameters]
-    setting = name.replace("-", "_")
-    return [(*axis(setting), levels[name])] if axis(setting) else []
+    scale = axis(name.replace("-", "_"))
+    return [(*scale, levels[name])] if scale else []
 
 
-def _series(name, levels, runs):
-    """Places of the groups that differ in nothing else, by what they have in common; also by their
+def _series(name, levels, groups):
+    """Indices of the groups that differ in nothing else, by what they have in common; also by their
     runs, where some differ in nothing at all.
     """
     shared = {other: values for other, values in levels.items() if other != name}
-    if len({*zip(*levels.values())}) < len(runs):
-        shared["run"] = runs
+    if len({*zip(*levels.values())}) < len(groups):
+        shared["run"] = [group.run for group in groups]
     if name == "hidden":
         shared["hidden layers"] = [len(units or ()) for units in levels[name]]
     shared = {other: values for other, values in shared.items() if len(set(values)) > 1}
     series = {}
-    for place, value in enumerate(levels[name]):
+    for index, value in enumerate(levels[name]):
         if value is not None:
-            words = [
-                f"{other}={text(values[place])}"
-                for other, values in shared.items()
-                if values[place] is not None
-            ]
-            series.setdefault(", ".join(words) or USUAL, []).append(place)
+            common = {other: values[index] for other, values in shared.items()}
+            words = {other: text(value) for other, value in common.items() if value is not None}
+            series.setdefault(in_words(words) or USUAL, []).append(index)
     return series
 
 
-def _points(axes, places, groups, published):
+def _points(columns, members, groups, published):
     """A series, as `figures.trend` takes it."""
-    points = {"x": [np.array([values[place] for place in places], float) for values in axes]}
-    points["interrupted"] = np.array([groups[place].is_interrupted for place in places])
+    several = [groups[index] for index in members]
+    points = {
+        "x": [np.array([values[index] for index in members], float) for values in columns],
+        "interrupted": np.array([group.is_interrupted for group in several]),
+    }
     for metric in ("val_accuracy", "val_loss"):
-        estimates = zip(
-            *(intervals.mean_and_half_width(groups[place].measures[metric]) for place in places)
-        )
-        points[metric] = tuple(np.array(values, float) for values in estimates)
+        estimates = [intervals.mean_and_half_width(group.measures[metric]) for group in several]
+        points[metric] = tuple(np.array(values, float) for values in zip(*estimates))
         if published:
-            figures = [
-                published.get(groups[place].name, {}).get(metric, np.nan) for place in places
-            ]
+            figures = [published.get(group.name, {}).get(metric, np.nan) for group in several]
             points.setdefault("published", {})[metric] = np.array(figures, float)
     return points
 
@@ -174,38 +157,41 @@ def _far_apart(values):
     return len(positive) > 1 and max(positive) >= 4 * min(positive)
 
 
-def labels_of(groups):
+def labels_of(groups, *_):
     """What `figures.label_counts` takes, of GANs that were all evaluated alike; else None."""
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
     kinds = {(one.get("samples"), tuple(one.get("classes", ()))) for one in evaluations}
     if len(kinds) > 1 or not all("counts" in one for one in evaluations):
         return None
     ((count, classes),) = kinds
+    known = [[one["counts"] for one in group.evaluations] for group in groups]
     counts = {
-        group.name: intervals.mean_and_half_width([one["counts"] for one in group.evaluations])
-        for group in groups
+        group.name: intervals.mean_and_half_width(several) for group, several in zip(groups, known)
     }
-    shares = evaluations[0].get("shares") or np.full(
-        len(classes), 1 / len(classes)
-    )  # evaluated by an earlier version
-    spread = collapse.data_spread(count, shares)
-    label = "mode" if "modes" in evaluations[0] else "class"
-    return {"groups": counts, "spread": spread, "classes": classes, "label": label}
+    # Evaluated by an earlier version, all classes count as equally frequent.
+    fractions = evaluations[0].get("shares") or np.full(len(classes), 1 / len(classes))
+    return {
+        "groups": counts,
+        "spread": collapse.data_spread(count, fractions),
+        "classes": classes,
+        "label": "mode" if "modes" in evaluations[0] else "class",
+    }
 
 
-def followed_of(groups):
+def followed_of(groups, *_):
     """What `figures.over_time` takes, of up to `MOST_CURVES` GANs whose samples were all followed;
     else None.
     """
-    evaluations = [evaluation for group in groups for evaluation in group.evaluations]
-    common = set.intersection(*({*one.get("by_epoch", ())} for one in evaluations)) - {"epoch"}
+    followed = {
+        group.name: [one.get("by_epoch", {}) for one in group.evaluations] for group in groups
+    }
+    common = set.intersection(*({*one} for several in followed.values() for one in several))
     if len(groups) > MOST_CURVES or not common & {*chosen(source=EVALUATION)}:
         return None
-    followed = {group.name: [one["by_epoch"] for one in group.evaluations] for group in groups}
-    return followed, of_real_data(groups, "by_epoch_of_data")
+    return {"groups": followed, "of_data": of_real_data(groups, "by_epoch_of_data")}
 
 
-def heatmap_of(groups, metric):
+def heatmap_of(groups, _, metric):
     """What `figures.heatmap` takes, of groups that differ in two numbers, or in a third setting
     besides; else None.
 
@@ -216,10 +202,9 @@ def heatmap_of(groups, metric):
         A measure of theirs; by default the validation accuracy or, of GANs, the kernel distance,
         if it is known.
     """
-    metric = (metric or ("kernel" if groups[0].settings.is_gan else "val_accuracy")).replace(
-        "-", "_"
-    )
-    levels = levels_of(groups)
+    measures, levels = groups[0].measures, levels_of(groups)
+    metric = metric or ("kernel" if "kernel" in measures else "val_accuracy")
+    metric = metric.replace("-", "_")
     scales = {name: axis(name.replace("-", "_")) for name in levels if name not in LAYERS}
     several = {name: len({*values}) for name, values in levels.items()}
     fit = [
@@ -229,22 +214,64 @@ def heatmap_of(groups, metric):
     ]
     numbers = sorted(fit, key=several.get)[-2:]
     others = [name for name in levels if name not in numbers]
-    if len(numbers) < 2 or len(others) > 1 or not all(metric in group.measures for group in groups):
+    if len(numbers) < 2 or len(others) > 1 or metric not in measures:
         return None
     panels = {}
-    for place, group in enumerate(groups):
-        name = f"{others[0]}={text(levels[others[0]][place])}" if others else ""
-        point = tuple(levels[number][place] for number in numbers)
+    for index, group in enumerate(groups):
+        name = in_words({other: text(levels[other][index]) for other in others})
+        point = tuple(levels[number][index] for number in numbers)
         panels.setdefault(name, {})[point] = float(group.measures[metric].mean())
     known = all(
         np.isfinite([*points.values()]).any() and len(points) >= 4 for points in panels.values()
     )
     if not known or sum(map(len, panels.values())) < len(groups):
         return None
-    names = [scales[number][0] for number in numbers]
     return {
         "panels": panels,
-        "axes": names,
+        "axes": [scales[number][0] for number in numbers],
         "metric": heading(metric),
         "more_is_better": METRICS[metric].more_is_better,
+    }
+
+
+class Chart(NamedTuple):
+    """A figure of a comparison."""
+
+    numbers: Callable  # of groups, `Published`, a metric or None: the arguments of `draw`
+    draw: str  # the function of `lab.figures`, which is not imported before something is drawn
+    caption: Callable | None = None  # on the page, of the numbers; None: it is not there
+
+
+CHARTS = {
+    "learning_curves.png": Chart(panels_of, "learning_curves"),
+    "trend.png": Chart(
+        trend_of,
+        "trend",
+        lambda numbers: (
+            "validation accuracy and loss by "
+            + " and by ".join(label for label, _ in numbers["axes"])
+        ),
+    ),
+    "labels.png": Chart(
+        labels_of, "label_counts", lambda numbers: f"samples by {numbers['label']}"
+    ),
+    "over_time.png": Chart(followed_of, "over_time"),
+    "heatmap.png": Chart(heatmap_of, "heatmap"),
+}
+
+
+def numbers_of(groups, published=NOTHING, metric=None):
+    """What the charts of some groups show: dict of file to dict, or None where there is nothing to
+    show; parameters as of `heatmap_of`.
+    """
+    return {file: chart.numbers(groups, published, metric) for file, chart in CHARTS.items()}
+
+
+def drawn(numbers, title):
+    """The figures of `numbers_of`: dict of file to matplotlib.figure.Figure, or None."""
+    from lab import figures  # with matplotlib
+
+    return {
+        file: getattr(figures, CHARTS[file].draw)(**arguments, title=title) if arguments else None
+        for file, arguments in numbers.items()
     }

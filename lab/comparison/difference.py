@@ -8,13 +8,15 @@ import numpy as np
 
 from lab import console, runs
 from lab.comparison import losses
-from lab.comparison.groups import collect
+from lab.comparison.frame import GANS, collect, kind_of
 from lab.comparison.naming import counted, shared_in_words
-from lab.comparison.tables import about_cells, told
+from lab.comparison.tables import about_cells, without_blank
 from lab.metrics import significance
 from lab.metrics.cells import cell
-from lab.metrics.table import METRICS, heading
+from lab.metrics.table import CLOCK, METRICS, heading
 from lab.settings import FLAGS, UserError, flag_of, text
+
+_NOT_TESTED = dict.fromkeys(("B - A", "verdict", "95% interval", "p"), "-")
 
 
 def show_difference(results_dir, names):
@@ -33,27 +35,35 @@ def show_difference(results_dir, names):
     """
     if len(names) != 2:
         raise UserError(
-            f"--diff compares two: name two runs, or two settings of a sweep with their repeats; got {len(names)}"
+            "--diff compares two: name two runs, or two settings of a sweep with their repeats; "
+            f"got {len(names)}"
         )
-    one, other = (_group(results_dir, name) for name in names)
-    mine, its = ({run.folder for run in group.runs} for group in (one, other))
+    both = one, other = [_group(results_dir, name) for name in names]
+    mine, its = ({run.folder for run in group.runs} for group in both)
     if mine & its and mine != its:
         raise UserError(f"--diff: {names[0]} and {names[1]} have a run in common: name others")
-    if one.settings.is_gan != other.settings.is_gan:
-        kinds = ["a GAN" if group.settings.is_gan else "a classifier" for group in (one, other)]
-        both = f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
-        raise UserError(f"--diff: {both}: they have no metric in common; name two of one kind")
-    for letter, group in zip("AB", (one, other)):
+    kinds = [f"a {group.settings.kind.name}" for group in both]
+    if kinds[0] != kinds[1]:
+        who = f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
+        raise UserError(f"--diff: {who}: they have no metric in common; name two of one kind")
+    for letter, group in zip("AB", both):
         console.say(f"{letter}: {group.name} ({counted(len(group.runs), 'run')})")
-    console.say(f"Both: {shared_in_words([one, other])}.")
-    differing = _differing(one, other)
-    if differing:
+    console.say(f"Both: {shared_in_words(both)}.")
+    if differing := _differing(both):
         console.table(differing, "What differs", left=("A", "B"))
     else:
         console.say("Nothing differs in what trained them.")
-    console.table(_metrics(one, other), "Metrics of the epoch whose weights were saved")
-    console.say(_note(one, other))
-    if of_runs := _counted(one, other):
+    # Each metric that has a value in one of their runs.
+    rows = [
+        _compared(name, both)
+        for name in one.measures
+        if name != "chi_square_p"
+        and not np.isnan([*one.measures[name], *other.measures[name]]).all()
+    ]
+    title = "Metrics of the epoch whose weights were saved"
+    console.table(without_blank(rows), title)
+    console.say(_note(both))
+    if of_runs := _counted(both):
         console.table(of_runs, "How many of the runs", left=("runs",))
         console.say("p: Fisher's exact test.")
 
@@ -69,16 +79,15 @@ def _group(results_dir, name):
     return groups[0]
 
 
-def _differing(one, other):
+def _differing(both):
     """What differs: a row for each setting, and for each fact about how they were trained."""
-    settings = [name for name in runs.differences([one.runs[0], other.runs[0]]) if name in FLAGS]
-    first, second = (settings_of(group, settings) | facts_of(group) for group in (one, other))
-    pairs = {
-        what: (first.get(what, "unknown"), second.get(what, "unknown")) for what in first | second
-    }
-    return [
-        {"what": what, "A": mine, "B": its} for what, (mine, its) in pairs.items() if mine != its
+    names = [name for name in runs.differences([group.runs[0] for group in both]) if name in FLAGS]
+    mine, its = (settings_of(group, names) | facts_of(group) for group in both)
+    rows = [
+        {"what": what, "A": mine.get(what, "unknown"), "B": its.get(what, "unknown")}
+        for what in mine | its
     ]
+    return [row for row in rows if row["A"] != row["B"]]
 
 
 def settings_of(group, names):
@@ -93,64 +102,49 @@ def settings_of(group, names):
 def facts_of(group):
     """How a group was trained, beside its settings: dict of text by what it is about."""
     record, dataset, commit = group.record, group.record.dataset, group.record.commit or "unknown"
-    facts = {"seed": " ".join(map(str, group.seeds))}
-    facts |= {
+    facts = {
+        "seed": " ".join(map(str, group.seeds)),
         "parameters": f"{record.parameters:,}",
         "data": f"{dataset.name} {dataset.sha256[:8]}",
-    }
-    facts |= {
         "training images": f"{dataset.train:,}",
-        "device": group.device,
-    }  # its name, whatever was typed
+        "device": group.device,  # its name, whatever was typed
+    }
     if group.settings.source:
         facts["network"] = group.settings.source_hash
     facts["commit"] = commit[:10] + "-dirty" * commit.endswith("-dirty")
     facts["epochs trained"] = group.epochs_trained
-    return facts | {
-        f"version of {package}": version for package, version in sorted(record.versions.items())
-    }
+    versions = sorted(record.versions.items())
+    return facts | {f"version of {package}": version for package, version in versions}
 
 
-def _metrics(one, other):
-    """A row for each metric that is known of all of their runs."""
-    rows = []
-    for name, first in one.measures.items():
-        second = other.measures.get(name, np.array([]))
-        if (
-            name != "chi_square_p"
-            and len(first)
-            and len(second)
-            and not np.isnan([*first, *second]).all()
-        ):
-            by_ranks = (
-                one.settings.is_gan
-                and min(len(first), len(second)) > 1
-                and not name.endswith("seconds")
-            )
-            row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
-            if _terms(one, name) != _terms(other, name):
-                unknown = dict.fromkeys(("B - A", "verdict", "95% interval", "p"), "-")
-                rows.append(row | unknown | {"verdict": "not the same"})
-                continue
-            found = (significance.ranks if by_ranks else significance.welch)(second, first)
-            unknown = np.isnan(found.p) or (METRICS[name].listed and not by_ranks)
-            row["B - A"] = "-" if np.isnan(found.difference) else f"{found.difference:+.2g}"
-            verdict = "differs" if found.p < significance.ERROR else "noise"
-            row["verdict"] = (
-                "-"
-                if unknown or (by_ranks and _least_p(first, second) > significance.ERROR)
-                else verdict
-            )
-            least, most = METRICS[name].bounds
-            low, high = np.clip([found.low, found.high], least - most, most - least)
-            row["95% interval"] = "-" if unknown or np.isnan(low) else f"{low:+.2g} to {high:+.2g}"
-            rows.append(row | {"p": "-" if unknown else f"{found.p:.2g}"})
-    return told(rows)
+def _compared(name, both):
+    """The row of a metric. Those of GANs are far from normally distributed, and compared by their
+    ranks; but for seconds.
+    """
+    first, second = (group.measures[name] for group in both)
+    row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
+    mine, its = (losses.terms_of(group.settings, name) for group in both)
+    if mine != its:
+        return row | _NOT_TESTED | {"verdict": "not the same"}
+    metric, fewest = METRICS[name], min(len(first), len(second))
+    by_ranks = _by_ranks(both) and metric.source != CLOCK and fewest > 1
+    found = (significance.ranks if by_ranks else significance.welch)(second, first)
+    row |= _NOT_TESTED
+    if not np.isnan(found.difference):
+        row["B - A"] = f"{found.difference:+.2g}"
+    if np.isnan(found.p) or (metric.listed and not by_ranks):
+        return row
+    if not by_ranks or _least_p(first, second) <= significance.ERROR:
+        row["verdict"] = "differs" if found.p < significance.ERROR else "noise"
+    if not np.isnan(found.low):
+        least, most = metric.bounds
+        low, high = np.clip([found.low, found.high], least - most, most - least)
+        row["95% interval"] = f"{low:+.2g} to {high:+.2g}"
+    return row | {"p": f"{found.p:.2g}"}
 
 
-def _terms(group, metric):
-    """What a group's metric is made of, if it is a loss."""
-    return losses.terms_of(group.settings, metric)
+def _by_ranks(both):
+    return kind_of(both[0]) == GANS
 
 
 def _least_p(one, other):
@@ -160,44 +154,56 @@ def _least_p(one, other):
     return 2 / math.comb(len(one) + len(other), len(one))
 
 
-def _counted(one, other):
+def _counted(both):
     """Of how many runs something is true, a row each: of GANs."""
-    modes = {group.record.dataset.name: len(group.record.dataset.classes) for group in (one, other)}
     claims = {"in collapse for most epochs": ("collapsed", 0.5)}
-    if len(modes) == 1:
-        claims["cover all modes"] = "modes", next(iter(modes.values())) - 0.5
+    one, other = (group.record.dataset for group in both)
+    if one.name == other.name:
+        claims["cover all modes"] = "modes", len(other.classes) - 0.5
     rows = []
     for words, (name, bound) in claims.items():
-        found = [group.measures.get(name, np.array([np.nan])) for group in (one, other)]
+        found = [group.measures.get(name, np.array([np.nan])) for group in both]
         if np.isfinite(np.concatenate(found)).all():
             counts = [(int((values > bound).sum()), len(values)) for values in found]
-            cells = dict(zip("AB", (f"{count} of {total}" for count, total in counts)))
-            rows.append({"runs": words} | cells | {"p": f"{significance.fisher(*counts):.2g}"})
+            cells = [f"{count} of {total}" for count, total in counts]
+            p = f"{significance.fisher(*counts):.2g}"
+            rows.append({"runs": words, "A": cells[0], "B": cells[1], "p": p})
     return rows
 
 
-def _note(one, other):
+def _note(both):
     """What the words in the table of metrics mean."""
-    counts = sorted(len(group.runs) for group in (one, other))
-    if counts == [1, 1]:
-        note = "One run each: whether a difference is noise cannot be told; train both with --repeats 3 or more."
-    elif counts[0] == 1:
-        note = (
+    one, other = both
+    fewest, most = sorted(len(group.runs) for group in both)
+    if most == 1:
+        notes = [
+            "One run each: whether a difference is noise cannot be told; train both with --repeats "
+            "3 or more."
+        ]
+    elif fewest == 1:
+        notes = [
             "Noise: the single run lies within the 95% prediction interval of the other's repeats."
-        )
-    elif one.settings.is_gan:
-        least = _least_p(one.runs, other.runs)
-        note = "B - A: the median over all pairs of runs, with its 95% interval (Hodges and Lehmann); p: the exact test of ranks "
-        note += f"(Mann and Whitney), which with so many runs cannot be below {least:.2g}; of seconds, Welch's t-test."
+        ]
+    elif _by_ranks(both):
+        notes = [
+            "B - A: the median over all pairs of runs, with its 95% interval (Hodges and Lehmann); "
+            "p: the exact test of ranks (Mann and Whitney), which with so many runs cannot be "
+            f"below {_least_p(one.runs, other.runs):.2g}; of seconds, Welch's t-test."
+        ]
     else:
-        note = "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be what repeats alone give."
-    pairs = [
-        [losses.in_words(_terms(group, metric)) for group in (one, other)]
-        for metric in one.measures
-    ]
-    for mine, its in dict.fromkeys(map(tuple, pairs)):
-        if mine != its:
-            note += f" Not the same: losses of other terms (A: {mine}; B: {its}) do not compare."
+        notes = [
+            "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be "
+            "what repeats alone give."
+        ]
+    pairs = {}
+    for metric in one.measures:
+        terms = [losses.in_words(losses.terms_of(group.settings, metric)) for group in both]
+        pairs[tuple(terms)] = terms[0] != terms[1]
+    for (mine, its), differ in pairs.items():
+        if differ:
+            notes.append(
+                f"Not the same: losses of other terms (A: {mine}; B: {its}) do not compare."
+            )
     if one.record.dataset.sha256 != other.record.dataset.sha256:
-        note += " Their data differ, so the metrics are not of the same images."
-    return " ".join([note, *about_cells([one, other], one.measures)])
+        notes.append("Their data differ, so the metrics are not of the same images.")
+    return " ".join([*notes, *about_cells(both, METRICS)])

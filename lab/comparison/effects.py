@@ -5,12 +5,13 @@ how much of the spread.
 import numpy as np
 
 from lab import console
-from lab.comparison.groups import have_one_accuracy
+from lab.comparison.frame import have_one_accuracy
 from lab.comparison.naming import levels_of
 from lab.metrics import significance
-from lab.metrics.table import LEVELS
+from lab.metrics.table import LEVELS, heading
 
-_METRIC, _WORDS = "val_accuracy", "val. accuracy"
+_METRIC = "val_accuracy"
+_WORDS = heading(_METRIC)
 _MOST_NAMED = 6  # settings in a sentence
 
 
@@ -27,40 +28,33 @@ def sentences(groups):
         for group in groups
         if len(group.runs) > 1 and np.isfinite(group.measures[_METRIC]).all()
     ]
-    if not all(group.is_interrupted for group in repeated):
-        repeated = [group for group in repeated if not group.is_interrupted]
-    noise = significance.noise_of([group.measures[_METRIC] for group in repeated])
-    tested = [*_best_of(repeated, noise), *_spread_of(repeated)] if len(repeated) > 1 else []
-    if tested and len(repeated) < len(groups):
-        tested.insert(
-            0,
-            f"Tested are the {len(repeated)} of {len(groups)} rows that were repeated and not interrupted.",
-        )
-    return [
-        *tested,
-        *_fewest_parameters(
-            groups, dict(zip((group.name for group in repeated), noise.lows() if noise else []))
-        ),
-    ]
+    whole = [group for group in repeated if not group.is_interrupted]
+    repeated = whole or repeated
+    accuracies = [group.measures[_METRIC] for group in repeated]
+    noise, tested = significance.noise_of(accuracies), []
+    if 1 < len(repeated) < len(groups):
+        which = f"the {len(repeated)} of {len(groups)} rows that were repeated and not interrupted"
+        tested.append(f"Tested are {which}.")
+    if len(repeated) > 1:
+        tested += [_best_of(repeated, accuracies, noise), *_spread_of(repeated, accuracies)]
+    lows = noise.lows() if noise else ()
+    return [*tested, *_fewest_parameters(groups, dict(zip((one.name for one in repeated), lows)))]
 
 
-def _best_of(groups, noise):
+def _best_of(groups, accuracies, noise):
     """Which settings are as good as the best, as far as the repeats can tell."""
     best = int(noise.means.argmax())
-    unlike = significance.unlike([group.measures[_METRIC] for group in groups], noise, best)
+    differs = significance.unlike(accuracies, noise, best)
     order = (-noise.means).argsort(kind="stable")
-    alike = [groups[place].name for place in order if place != best and not unlike[place]]
-    test = (
-        "Tukey's test of all pairs"
-        if noise.pooled
-        else "Welch's test, as deviations differ, corrected for all pairs"
-    )
-    best_one = f"Best {_WORDS}: {groups[best].name} ({noise.means[best]:.4f})"
-    if not alike:
-        return [f"{best_one}; all others differ beyond noise ({test})."]
-    return [
-        f"{best_one}. Within noise of it, {len(alike)} of {len(groups) - 1} others ({test}): {joined(alike)}."
-    ]
+    equal = [groups[index].name for index in order if index != best and not differs[index]]
+    test = "Welch's test, as deviations differ, corrected for all pairs"
+    if noise.pooled:
+        test = "Tukey's test of all pairs"
+    winner = f"Best {_WORDS}: {groups[best].name} ({noise.means[best]:.4f})"
+    if not equal:
+        return f"{winner}; all others differ beyond noise ({test})."
+    count = f"{len(equal)} of {len(groups) - 1} others"
+    return f"{winner}. Within noise of it, {count} ({test}): {joined(equal)}."
 
 
 def _fewest_parameters(groups, lows):
@@ -69,16 +63,14 @@ def _fewest_parameters(groups, lows):
     """
     if len({group.record.parameters for group in groups}) < 2:
         return []
-    found = []
+    found, mean = [], "mean " if lows else ""
     for level in LEVELS.values():
         enough = [group for group in groups if group.measures[_METRIC].mean() > level]
+        sure = [group for group in groups if lows.get(group.name, 0) > level]
+        beyond = f"; beyond noise (95%, for all settings together): {_least(sure)}" * bool(lows)
         if enough:
-            sure = _least([group for group in groups if lows.get(group.name, 0) > level])
-            beyond = f"; beyond noise (95%, for all settings together): {sure}" if lows else ""
-            mean = "mean " if lows else ""
-            found.append(
-                f"Fewest parameters for a {mean}{_WORDS} over {level}: {_least(enough)}{beyond}."
-            )
+            what = f"Fewest parameters for a {mean}{_WORDS} over {level}"
+            found.append(f"{what}: {_least(enough)}{beyond}.")
     return found
 
 
@@ -95,8 +87,8 @@ def joined(names):
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _spread_of(groups):
-    """Which settings of a sweep or grid explain how much of the spread."""
+def _spread_of(groups, accuracies):
+    """Which settings of a sweep or grid explain how much of the spread: a sentence in a list."""
     levels = levels_of(groups)
     if not levels:
         return []
@@ -104,20 +96,16 @@ def _spread_of(groups):
     # same levels.
     if not significance.separable(levels) or len({*zip(*levels.values())}) < len(groups):
         levels = {"settings": range(len(groups))}
-    explained = significance.explained([group.measures[_METRIC] for group in groups], levels)
-    # z: what rounds to zero from below is 0.0%, too.
-    shares = [
-        f"{name} {share:z.1%}" + ("" if p != p else f" ({console.p_value(p)})")
-        for name, (share, p) in explained.items()
-    ]
-    if not shares:
+    explained = significance.explained(accuracies, levels)
+    if not explained:
         return []
-    balanced = abs(sum(share for share, _ in explained.values()) - 1) < 0.005
-    doubt = (
-        ""
-        if balanced
-        else "; each given the others, which do not add up where combinations are missing"
-    )
-    return [
-        f"Of the spread of {_WORDS} between runs (analysis of variance): {', '.join(shares)}{doubt}."
+    # z: what rounds to zero from below is 0.0%, too.
+    parts = [
+        f"{name} {fraction:z.1%}" + ("" if np.isnan(p) else f" ({console.p_value(p)})")
+        for name, (fraction, p) in explained.items()
     ]
+    doubt = "; each given the others, which do not add up where combinations are missing"
+    if abs(sum(fraction for fraction, _ in explained.values()) - 1) < 0.005:
+        doubt = ""
+    what = f"Of the spread of {_WORDS} between runs (analysis of variance)"
+    return [f"{what}: {', '.join(parts)}{doubt}."]

@@ -2,6 +2,9 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lab import runs
@@ -12,23 +15,96 @@ USUAL = "usual"  # the setting of a group that has nothing otherwise than most
 
 
 class Naming(NamedTuple):
-    """What tells groups apart."""
+    """What tells groups apart: that of a single one is empty."""
 
-    names: list  # of str: what differs, as flags call it; "seed" and "data" may be among it
-    usual: dict  # of str to str: of these, what more than half of the groups have, which their settings do not say again
-    settings: list  # of dict of str to str, a group each: the rest
-    runs: list  # of str, a group each: the run, or the sweep, in the results folder; empty where it is the same for all
+    names: tuple = ()  # what differs, as flags call it; "seed" and "data" may be among it
+    # Of these, as text, what more than half of the groups have: their settings do not repeat it.
+    usual: Mapping = MappingProxyType({})
+
+    @property
+    def sentences(self):
+        """A sentence about what is usual, if anything is: a list."""
+        words = f"Usual here: {in_words(self.usual)}; named is what differs from it."
+        return [words] if self.usual else []
+
+    def title(self, words):
+        """A table's title, with the name of the one setting whose values its rows give, if there
+        is but one.
+        """
+        return f"{words}, by {self.names[0]}" if len(self.names) == 1 else words
+
+    def cells(self, group):
+        """The cells that say which group a row is of: its run, where there are several, and what
+        differs.
+        """
+        if not self.names:
+            return {"run": group.name}
+        alone = len(self.names) == 1
+        words = "".join(group.setting.values()) if alone else in_words(group.setting)
+        run = {"run": group.run} if group.run else {}
+        return run | {"setting": words or USUAL}
+
+
+UNNAMED = Naming()  # of a single group
+
+
+def with_names(groups):
+    """The groups, each called by its run, where there are several, and by what differs: no two
+    alike.
+
+    Parameters
+    ----------
+    groups : list of Group
+
+    Returns
+    -------
+    list of Group
+        With their ``name``, ``run``, ``setting`` and ``naming``.
+    """
+    if len(groups) == 1:
+        return groups
+    words = _differing(groups)
+    usual = {}
+    for name, values in words.items():
+        value, count = Counter(values).most_common(1)[0]
+        if value and len(groups) > 2 and count > len(groups) / 2:
+            usual[name] = value
+    naming, named = Naming(tuple(words), usual), []
+    for group, run, *values in zip(groups, _runs(groups), *words.values()):
+        pairs = zip(words, values)
+        setting = {name: value for name, value in pairs if value not in (None, usual.get(name))}
+        called = in_words(setting) or (USUAL if words else "")
+        name = ": ".join(filter(None, [run, called]))
+        named.append(replace(group, name=name, run=run, setting=setting, naming=naming))
+    count = Counter(group.name for group in named)
+    return [group if count[group.name] == 1 else replace(group, name=group.path) for group in named]
+
+
+def _differing(groups):
+    """What differs between groups: dict of a flag's name to a list of text, None of a net that has
+    no such setting.
+    """
+    words = {
+        flag_of(name): [value_in_words(group.settings, name) for group in groups]
+        for name in varying(groups)
+    }
+    # Its kind alone: how many threads is no setting.
+    words.setdefault("device", [group.device.partition(":")[0] for group in groups])
+    words["seed"] = [seeds_in_words(group) for group in groups]
+    if not {"dataset", "holdout", "resize"} & {*words}:  # other data for a reason that is not said
+        words["data"] = [group.record.dataset.sha256[:8] for group in groups]
+    words["network"] = [group.settings.source_hash for group in groups]
+    return {name: values for name, values in words.items() if len(set(values)) > 1}
 
 
 def varying(groups):
     """The settings in which groups differ, as `runs.differences`, and which do not follow from
     another: a list of names.
     """
-    different = runs.differences([group.runs[0] for group in groups])
     several = [group.settings for group in groups]
     return [
         name
-        for name in different
+        for name in runs.differences([group.runs[0] for group in groups])
         if name in FLAGS and any(getattr(one, name) != one.default(name) for one in several)
     ]
 
@@ -40,11 +116,10 @@ def levels_of(groups):
     levels = {}
     for name in varying(groups):
         values = [getattr(group.settings, name) for group in groups]
-        levels |= (
-            dict(zip(LAYERS, zip(*values)))
-            if name == "hidden" and _are_pairs(values)
-            else {flag_of(name): values}
-        )
+        if name == "hidden" and _are_pairs(values):
+            levels |= dict(zip(LAYERS, zip(*values)))
+        else:
+            levels[flag_of(name)] = values
     return {name: values for name, values in levels.items() if len(set(values)) > 1}
 
 
@@ -56,77 +131,30 @@ def _are_pairs(hidden):
     return fewest == 1 or len(set(hidden)) > most
 
 
-def naming_of(groups):
-    """What tells groups apart; of a single one, nothing does."""
-    given = {
-        flag_of(name): [value_in_words(group.settings, name) for group in groups]
-        for name in varying(groups)
-    }
-    # Its kind alone: how many threads is no setting.
-    given.setdefault("device", [group.device.partition(":")[0] for group in groups])
-    given["seed"] = [seeds_in_words(group) for group in groups]
-    if not {"dataset", "holdout", "resize"} & set(
-        given
-    ):  # other data for a reason that is not said
-        given["data"] = [group.record.dataset.sha256[:8] for group in groups]
-    given["network"] = [group.settings.source_hash for group in groups]
-    given = {name: values for name, values in given.items() if len(set(values)) > 1}
-    most = {name: Counter(values).most_common(1)[0] for name, values in given.items()}
-    usual = {
-        name: value
-        for name, (value, count) in most.items()
-        if value and len(groups) > 2 and count > len(groups) / 2
-    }
-    settings = [
-        {
-            name: values[place]
-            for name, values in given.items()
-            if values[place] not in (None, usual.get(name))
-        }
-        for place in range(len(groups))
-    ]
-    return Naming(list(given), usual, settings, _runs(groups))
-
-
-def usual_in_words(naming):
-    """A sentence about what most groups have and their names do not say, if there is such a thing:
-    a list.
-    """
-    return (
-        [f"Usual here: {in_words(naming.usual)}; named is what differs from it."]
-        if naming.usual
-        else []
-    )
-
-
 def shared_in_words(groups):
     """What all groups share of data, epochs, batch size, runs and device, in a line for tables and
     figures; what they do not share is left out, but for the number of runs and of threads.
     """
-    datasets = {group.record.dataset.sha256: group.record.dataset for group in groups}
-    shared = []
+    shared, datasets = [], {group.record.dataset.sha256: group.record.dataset for group in groups}
     if len(datasets) == 1:
-        (dataset,) = datasets.values()
-        shared.append(
-            f"{dataset.name} ({dataset.train:,} training, {dataset.validation:,} validation examples)"
-        )
+        (data,) = datasets.values()
+        examples = f"{data.train:,} training, {data.validation:,} validation examples"
+        shared.append(f"{data.name} ({examples})")
     given = {group.settings.epochs for group in groups}
-    trained = {run.history.epochs for group in groups for run in group.runs}
     if len(given) == 1:  # fewer, if they were interrupted or stopped early
+        trained = {run.history.epochs for group in groups for run in group.runs}
         shared.append(f"{'up to ' if trained != given else ''}{counted(*given, 'epoch')}")
     sizes = {group.settings.batch_size for group in groups}
     shared += [f"batch size {size}" for size in sizes if len(sizes) == 1]
-    counts = sorted({len(group.runs) for group in groups})
-    shared.append(
-        f"{counts[0]} to {counted(counts[-1], 'run')} each"
-        if counts[1:]
-        else f"{counted(*counts, 'run')} each"
-    )
+    counts = [len(group.runs) for group in groups]
+    least = "" if min(counts) == max(counts) else f"{min(counts)} to "
+    shared.append(f"{least}{counted(max(counts), 'run')} each")
     devices = sorted({group.device for group in groups})
     common, rests = short_devices(devices)
+    classes = {device.partition(":")[0] for device in devices}
     if common is not None:
         shared.append(", ".join(filter(None, [common, " or ".join(rests)])))
-    elif len(classes := {device.partition(":")[0] for device in devices}) == 1:
+    elif len(classes) == 1:
         shared += classes
     return ", ".join(shared)
 
@@ -159,51 +187,26 @@ def value_in_words(settings, name):
     """A setting as text; None of a net that has none."""
     value = getattr(settings, name)
     if value is None:
-        return (
-            "none"
-            if FLAGS[name].is_for(settings.net) and name not in ("hidden", "threads")
-            else None
-        )
+        unsaid = name in ("hidden", "threads") or not FLAGS[name].is_for(settings.net)
+        return None if unsaid else "none"
     return text(value)
 
 
 def seeds_in_words(group):
     """Its seeds as text: "0-2"."""
     seeds = sorted(group.seeds)
-    if len(set(seeds)) == len(seeds) == seeds[-1] - seeds[0] + 1 > 1:
+    if len(seeds) > 1 and seeds == [*range(seeds[0], seeds[0] + len(seeds))]:
         return f"{seeds[0]}-{seeds[-1]}"
     return ",".join(map(str, seeds))
 
 
 def _runs(groups):
-    # What a sweep appends to its name says the setting once more.
-    parts = [
-        [first, *(part for part in rest if "=" not in part)]
-        for first, *rest in (one.path.split("/") for one in groups)
-    ]
+    """The run, or the sweep, of each group; empty where it is the same for all."""
+    parts = []
+    for group in groups:
+        first, *rest = group.path.split("/")
+        # What a sweep appends to its name says the setting once more.
+        parts.append([first, *(part for part in rest if "=" not in part)])
     common = len(list(itertools.takewhile(lambda several: len(set(several)) == 1, zip(*parts))))
     names = ["/".join(several[common:] or several[-1:]) for several in parts]
     return names if len(set(names)) > 1 else [""] * len(groups)
-
-
-def with_names(groups):
-    """The groups, each called by its run, where there are several, and by what differs: no two
-    alike.
-
-    Parameters
-    ----------
-    groups : list of Group
-
-    Returns
-    -------
-    list of Group
-    """
-    if len(groups) == 1:
-        return groups
-    naming = naming_of(groups)
-    named = []
-    for group, run, setting in zip(groups, naming.runs, naming.settings):
-        words = in_words(setting) or (USUAL if naming.names else "")
-        named.append(group._replace(name=": ".join(filter(None, [run, words])), run=run))
-    count = Counter(group.name for group in named)
-    return [group if count[group.name] == 1 else group._replace(name=group.path) for group in named]

@@ -58,10 +58,14 @@ class Published(NamedTuple):
                 f"Not checked, as the published file has no such column: {', '.join(self.unsaid)}."
             )
         if self.unread:
+            columns = ", ".join(self.unread)
             found.append(
-                f"Not read, as they are neither settings nor figures: the columns {', '.join(self.unread)}."
+                f"Not read, as they are neither settings nor figures: the columns {columns}."
             )
         return found
+
+
+NOTHING = Published({}, {})
 
 
 class Verdict(NamedTuple):
@@ -86,19 +90,28 @@ class _Row(NamedTuple):
     settings: dict  # that say which group it is of; None: the default
     epoch: int | None
     figures: dict  # column -> Decimal
-    interrupted: bool = False
+    interrupted: bool
+
+
+class File(NamedTuple):
+    """A file of published figures."""
+
+    path: str
+    rows: list  # of _Row
+    unread: tuple  # as `Published.unread`
 
 
 def read_published(path, groups):
-    """Published figures that belong to some of the groups.
+    """Published figures that belong to some of the groups: `read_figures` and `match`."""
+    return match(read_figures(path), groups)
+
+
+def match(file, groups):
+    """The figures of a file that belong to some of the groups.
 
     Parameters
     ----------
-    path : path of a CSV file
-        Columns that are settings say which row belongs to which group; of the others, "parameters"
-        and `FIGURES` are read. A table.csv of ours is such a file. With a column "epoch" there is
-        a row for each epoch, and without settings all of them belong to every group. A row that
-        differs in `CONDITIONS` alone is taken where there is none that does not.
+    file : File
     groups : list of Group
 
     Returns
@@ -108,21 +121,44 @@ def read_published(path, groups):
     Raises
     ------
     UserError
-        If it is no such file, or no row belongs to any group.
+        If no row belongs to any group, or two say of the same.
     """
-    columns, lines = _read(path)
-    rows = _parsed(path, columns, lines)
-    published = _matched(path, rows, groups)._replace(unread=_unread(columns))
-    _check_each_is_there_once(path, rows)
+    rows, given = file.rows, file.rows[0].settings if file.rows else {}
+    unsaid = tuple(name for name in CONDITIONS if rows and name not in given)
+    published = Published({}, {}, {}, {}, unsaid, file.unread)
+    for group in groups:
+        lines = {}
+        for row in _rows_of(group, rows):
+            if row.epoch in lines:
+                what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
+                first = lines[row.epoch]
+                raise UserError(f"{file.path}: lines {first} and {row.line} are both of {what}")
+            lines[row.epoch] = row.line
+            if row.epoch is None:
+                published.final[group.name] = row.figures
+            else:
+                published.by_epoch.setdefault(group.name, {})[row.epoch] = row.figures
+            if words := _other_conditions(row, group):
+                published.conditions[group.name] = words
+            if words := _other_loss(row, group.settings):
+                published.losses[group.name] = words
+    lines = {}
+    for row in rows:  # whether or not a run is of it
+        first = lines.setdefault((*row.settings.values(), row.epoch), row.line)
+        if first != row.line:
+            columns = ", ".join([*given, *(["epoch"] if row.epoch else [])])
+            raise UserError(
+                f"{file.path}: lines {first} and {row.line} have the same {columns}: "
+                "remove one of them"
+            )
     if not (published.final or published.by_epoch):
-        keys = list(rows[0].settings) if rows else []
-        what = f"the settings ({', '.join(keys)})" if keys else "figures"
-        raise NothingPublished(f"{path}: none of its rows has {what} of one of these runs")
-    trained = {group.name: max(run.history.epochs for run in group.runs) for group in groups}
+        what = f"the settings ({', '.join(given)})" if given else "figures"
+        raise NothingPublished(f"{file.path}: none of its rows has {what} of one of these runs")
+    trained = {group.name: max(group.rows["epochs_trained"]) for group in groups}
     if published.by_epoch and all(
         min(curve) > trained[name] for name, curve in published.by_epoch.items()
     ):
-        raise NothingPublished(f"{path}: none of its epochs was trained")
+        raise NothingPublished(f"{file.path}: none of its epochs was trained")
     return published
 
 
@@ -155,13 +191,11 @@ def verdicts_of(groups, published):
                 rows[group.name, epoch] = figures, ours
     verdicts = {place: {} for place in rows}
     for name in FIGURES:
-        figures, several = (
-            [figures.get(name) for figures, _ in rows.values()],
-            [ours[name] for _, ours in rows.values()],
-        )
+        figures = [figures.get(name) for figures, _ in rows.values()]
         if any(figure is not None for figure in figures):
             apart = {*published.conditions, *(published.losses if name.endswith("loss") else ())}
             alike = [None if group in apart else one for (group, _), one in zip(rows, figures)]
+            several = [ours[name] for _, ours in rows.values()]
             found = judged(alike, several, not published.by_epoch, METRICS[name].bounds)
             for place, figure, verdict in zip(rows, figures, found):
                 verdicts[place][name] = verdict._replace(figure=figure)
@@ -198,9 +232,8 @@ def _outside(figure, low, high):
     if figure is None:
         return np.nan
     rounding = 0.5 * 10.0 ** figure.as_tuple().exponent
-    return np.minimum(float(figure) + rounding - low, 0) + np.maximum(
-        float(figure) - rounding - high, 0
-    )
+    below = np.minimum(float(figure) + rounding - low, 0)
+    return below + np.maximum(float(figure) - rounding - high, 0)
 
 
 def judgements(verdicts):
@@ -225,28 +258,31 @@ def judgements(verdicts):
 
 def _judgement(name, placed, by_epoch):
     places = [verdict.place for verdict in placed]
-    beyond, by_chance = (
-        places.count("below") + places.count("above"),
-        (1 - significance.ERROR) * len(places),
-    )
     text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
     if len(places) > 1:
-        text += f", where by chance {by_chance:.3g} would; {beyond or 'none'} outside beyond chance"
+        beyond = places.count("below") + places.count("above") or "none"
+        by_chance = (1 - significance.ERROR) * len(places)
+        text += f", where by chance {by_chance:.3g} would; {beyond} outside beyond chance"
     shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
     # The epochs of a run are not independent of each other; and there is no p if figures were
     # published of these very runs.
     if len(places) > 2 and not by_epoch and np.isfinite(shift.p):
-        text += f". They are {'higher' if shift.difference > 0 else 'lower'} by {abs(shift.difference):.2g} on average"
-        text += f" (95% interval {shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
+        where = "higher" if shift.difference > 0 else "lower"
+        text += (
+            f". They are {where} by {abs(shift.difference):.2g} on average (95% interval "
+            f"{shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
+        )
     return f"{text}."
 
 
 def _legend(pooled):
-    whose = {(True,): "of all rows", (False,): "of each row's own runs"}.get(
-        tuple(pooled), "of all rows where they are equal"
+    whose = "of all rows where they are equal"
+    if len(pooled) == 1:
+        whose = "of all rows" if True in pooled else "of each row's own runs"
+    return (
+        f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is "
+        "by chance; below, above: outside beyond chance among all rows (Holm's correction)."
     )
-    beyond = "below, above: outside beyond chance among all rows (Holm's correction)"
-    return f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is by chance; {beyond}."
 
 
 def place_of(figure, low, high):
@@ -264,48 +300,44 @@ def place_of(figure, low, high):
         "inside" the interval, "below", "above"; None if either is missing.
     """
     outside = _outside(figure, low, high)
-    return (
-        None
-        if np.isnan(outside)
-        else "below"
-        if outside < 0
-        else "above"
-        if outside > 0
-        else "inside"
-    )
+    if np.isnan(outside):
+        return None
+    return "below" if outside < 0 else "above" if outside > 0 else "inside"
 
 
-def _read(path):
-    """The names of the columns, and the rows as dicts of text, each with its line in the file."""
-    try:
-        content = read(path, "csv").decode(
-            "utf-8-sig"
-        )  # spreadsheets begin it with a byte order mark
-        reader = csv.DictReader(io.StringIO(content, newline=""))
-        reader.fieldnames = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
-        rows = [(reader.line_num, row) for row in reader]
-        twice = next(
-            (name for name, count in Counter(reader.fieldnames).items() if name and count > 1), None
-        )
-    except (ValueError, csv.Error) as error:
-        raise UserError(
-            f"{path}: not readable as a table of comma-separated values ({error})"
-        ) from error
-    if twice:
-        raise UserError(f"{path}: the column {twice} is there twice")
-    return [name for name in rows[0][1] if name] if rows else [], rows
+def read_figures(path):
+    """Read a file of published figures.
 
+    Parameters
+    ----------
+    path : path of a CSV file
+        Columns that are settings say which row belongs to which group; of the others, "parameters"
+        and `FIGURES` are read. A table.csv of ours is such a file. With a column "epoch" there is
+        a row for each epoch, and without settings all of them belong to every group. A row that
+        differs in `CONDITIONS` alone is taken where there is none that does not.
 
-def _parsed(path, columns, rows):
+    Returns
+    -------
+    File
+
+    Raises
+    ------
+    UserError
+        If it is no such file.
+    """
+    lines = _lines_of(path)
+    columns = [name for name in lines[0][1] if name] if lines else []
     keys = [name for name in columns if name in FLAGS]
     values = [name for name in columns if name in ("parameters", *FIGURES)]
     if not (keys or "epoch" in columns) or not values:
         raise UserError(
-            f"{path}: expected a row of column names, some of them settings (as hidden, regularizer_strength) or epoch, others "
-            f"of parameters, {', '.join(FIGURES)}; found {', '.join(map(str, columns)) or 'nothing'}"
+            f"{path}: expected a row of column names, some of them settings (as hidden, "
+            f"regularizer_strength) or epoch, others of parameters, {', '.join(FIGURES)}; "
+            f"found {', '.join(map(str, columns)) or 'nothing'}"
         )
-    parsed = []
-    for line, row in rows:
+    is_ours = "data_sha256" in columns  # a table.csv, whose numbers are not rounded
+    rows = []
+    for line, row in lines:
         if None in row:
             raise UserError(f"{path}, line {line}: it has more cells than there are columns")
         cells = {}
@@ -314,38 +346,41 @@ def _parsed(path, columns, rows):
                 cells[name] = _parse(name, as_written((row[name] or "").strip()))
             except UserError as error:
                 raise UserError(f"{path}, line {line}, column {name}: {error}") from error
-        settings, epoch = {name: cells[name] for name in keys}, cells.get("epoch")
+        settings = {name: cells[name] for name in keys}
         figures = {name: cells[name] for name in values if cells[name] is not None}
-        if "data_sha256" in columns:  # a table of ours, whose numbers are not rounded
+        if is_ours:
             figures = {name: _unrounded(figure) for name, figure in figures.items()}
-        interrupted = row.get("status") == runs.INTERRUPTED
         if figures:
-            parsed.append(_Row(line, settings, epoch, figures, interrupted))
-    return parsed
+            interrupted = row.get("status") == runs.INTERRUPTED
+            rows.append(_Row(line, settings, cells.get("epoch"), figures, interrupted))
+    # Of a table of ours, nobody would miss any column.
+    known = columns if is_ours else (*FLAGS, *FIGURES, "parameters", "epoch")
+    unread = [" ".join(visible(name).split())[:50] for name in columns if name not in known]
+    return File(path, rows, tuple(unread))
+
+
+def _lines_of(path):
+    """The rows of a CSV file as dicts of text by column, each with its line in the file."""
+    try:
+        # Spreadsheets begin it with a byte order mark.
+        content = read(path, "csv").decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(content, newline=""))
+        names = [name.strip().replace("-", "_") for name in reader.fieldnames or []]
+        reader.fieldnames = names
+        lines = [(reader.line_num, row) for row in reader]
+    except (ValueError, csv.Error) as error:
+        raise UserError(
+            f"{path}: not readable as a table of comma-separated values ({error})"
+        ) from error
+    for name, count in Counter(names).items():
+        if name and count > 1:
+            raise UserError(f"{path}: the column {name} is there twice")
+    return lines
 
 
 def _unrounded(figure):
     """A figure with so many digits that it counts as exact: 1 as 1.000000000000."""
     return figure.quantize(Decimal("1e-12")) if figure.as_tuple().exponent > -12 else figure
-
-
-def _unread(columns):
-    """The columns that say nothing to us; of a table of ours, none that anybody would miss."""
-    if "data_sha256" in columns:
-        return ()
-    known = {*FLAGS, *FIGURES, "parameters", "epoch"}
-    return tuple(" ".join(visible(name).split())[:50] for name in columns if name not in known)
-
-
-def _check_each_is_there_once(path, rows):
-    """Raise UserError for a row that says of the same as another, whether or not a run is of it."""
-    lines = {}
-    for row in rows:
-        first = lines.setdefault((*row.settings.values(), row.epoch), row.line)
-        if first != row.line:
-            columns = ", ".join([*row.settings, *(["epoch"] if row.epoch else [])])
-            lines_of = f"lines {first} and {row.line}"
-            raise UserError(f"{path}: {lines_of} have the same {columns}: remove one of them")
 
 
 def _parse(name, cell):
@@ -355,29 +390,6 @@ def _parse(name, cell):
     if not cell:
         return None
     return parse(name, cell) if name in FLAGS else _figure(name, cell)
-
-
-def _matched(path, rows, groups):
-    unsaid = tuple(name for name in CONDITIONS if rows and name not in rows[0].settings)
-    published = Published({}, {}, {}, {}, unsaid)
-    for group in groups:
-        lines = {}
-        for row in _rows_of(group, rows):
-            if row.epoch in lines:
-                what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
-                raise UserError(
-                    f"{path}: lines {lines[row.epoch]} and {row.line} are both of {what}"
-                )
-            lines[row.epoch] = row.line
-            if row.epoch is None:
-                published.final[group.name] = row.figures
-            else:
-                published.by_epoch.setdefault(group.name, {})[row.epoch] = row.figures
-            if words := _other_conditions(row, group):
-                published.conditions[group.name] = words
-            if words := _other_loss(row, group.settings):
-                published.losses[group.name] = words
-    return published
 
 
 def _rows_of(group, rows):

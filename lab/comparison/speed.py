@@ -17,15 +17,17 @@ class Speed(NamedTuple):
 
     setting: str
     device: str
-    paths: list  # of its groups
-    start: float  # from the start of TensorFlow to the first epoch, of the runs for which it was started
-    first: float  # epoch, of the runs that did not use what an earlier one of their process had compiled
-    compiling: float  # the first epoch less the median of the later ones, of the same runs
+    groups: list  # that it is of
+    # From the start of TensorFlow to the first epoch, of the runs for which it was started.
+    start: float
+    # The first epoch, of the runs that did not use what an earlier one of their process had
+    # compiled; and that less the median of the later ones, of the same runs.
+    first: float
+    compiling: float
     later: float  # epoch, of all runs
     spread: float  # of all later epochs, as `metrics.speed.spread`
-    speed_up: (
-        speed.SpeedUp | None
-    )  # against the setting's first device, run by run with the same seed; None of that itself
+    # Against the setting's first device, run by run with the same seed; None of that itself.
+    speed_up: speed.SpeedUp | None
 
 
 def speeds_of(groups):
@@ -37,26 +39,18 @@ def speeds_of(groups):
     """
     alike = {}
     for group in groups:
-        same = (
-            group.settings.replace(device="auto", threads=None, seed=0),
-            group.record.dataset.sha256,
-        )
+        settings = group.settings.replace(device="auto", threads=None, seed=0)
+        same = settings, group.record.dataset.sha256
         alike.setdefault(same, {}).setdefault(group.device, []).append(group)
     speeds = []
     for (settings, _), by_device in alike.items():
-        devices = sorted(by_device, key=_in_order)
-        reference = _later_medians(by_device[devices[0]])
-        for device in devices if len(devices) > 1 else ():
+        first, *others = sorted(by_device, key=_in_order)
+        reference = _later_medians(by_device[first])
+        for device in [first, *others] if others else []:
             several = by_device[device]
-            speed_up = (
-                None if device == devices[0] else _speed_up(_later_medians(several), reference)
-            )
+            ratio = None if device == first else _speed_up(_later_medians(several), reference)
             setting = settings.describe(several[0].record.dataset.train)
-            speeds.append(
-                Speed(
-                    setting, device, [group.path for group in several], *_seconds(several), speed_up
-                )
-            )
+            speeds.append(Speed(setting, device, several, *_seconds(several), ratio))
     return speeds
 
 
@@ -66,15 +60,15 @@ def _in_order(name):
 
 def _seconds(groups):
     histories = [run.history for group in groups for run in group.runs]
-    fresh = [one for one in histories if one.compiled]
-    later = [seconds for one in histories for seconds in one.steady_seconds]
+    fresh = [history for history in histories if history.compiled]
+    later = [seconds for history in histories for seconds in history.steady_seconds]
     compiling = [
-        one.epoch_seconds[0] - statistics.median(one.steady_seconds)
-        for one in fresh
-        if one.steady_seconds
+        history.epoch_seconds[0] - statistics.median(history.steady_seconds)
+        for history in fresh
+        if history.steady_seconds
     ]
     starts = [one.start_seconds for one in histories if one.start_seconds is not None]
-    firsts = [one.epoch_seconds[0] for one in fresh or histories]
+    firsts = [history.epoch_seconds[0] for history in fresh or histories]
     return *map(_median, (starts, firsts, compiling, later)), speed.spread(later)
 
 
@@ -87,18 +81,14 @@ def _later_medians(groups):
     medians = {}
     for run in (run for group in groups for run in group.runs):
         if run.history.steady_seconds:
-            medians.setdefault(run.settings.seed, []).append(
-                statistics.median(run.history.steady_seconds)
-            )
+            median = statistics.median(run.history.steady_seconds)
+            medians.setdefault(run.settings.seed, []).append(median)
     return {seed: _median(values) for seed, values in medians.items()}
 
 
 def _speed_up(medians, reference):
     seeds = sorted(set(medians) & set(reference))
-    if seeds:
-        return speed.speed_up(
-            [medians[seed] for seed in seeds], [reference[seed] for seed in seeds]
-        )
-    if medians and reference:  # of other seeds: nothing to pair
-        return speed.speed_up([_median(medians.values())], [_median(reference.values())])
-    return speed.SpeedUp(np.nan)
+    pairs = [(medians[seed], reference[seed]) for seed in seeds]
+    if not pairs and medians and reference:  # of other seeds: nothing to pair
+        pairs = [(_median(medians.values()), _median(reference.values()))]
+    return speed.speed_up(*zip(*pairs)) if pairs else speed.SpeedUp(np.nan)

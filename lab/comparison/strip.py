@@ -3,8 +3,7 @@
 import numpy as np
 
 from lab import console, runs
-from lab.comparison.groups import collect
-from lab.comparison.naming import naming_of, usual_in_words
+from lab.comparison.frame import GANS, collect, kind_of
 from lab.data import MOST_OF_SAMPLES, picture_in
 from lab.settings import UserError
 
@@ -34,7 +33,7 @@ def draw_strip(results_dir, folders, epochs, folder):
     from lab import figures  # with matplotlib
 
     groups, notes = collect(results_dir, folders)
-    if not groups[0].settings.is_gan:
+    if kind_of(groups[0]) != GANS:
         raise UserError(
             f"--strip: {groups[0].runs[0].folder} is a classifier; only GANs have samples to show"
         )
@@ -46,7 +45,7 @@ def draw_strip(results_dir, folders, epochs, folder):
     runs.make_free(folder)
     datasets = dict.fromkeys(group.record.dataset.name for group in groups)
     title = [f"{folder.name}: samples of the same latent vectors by epoch, {', '.join(datasets)}"]
-    drawn = figures.strip(rows, epochs, "\n".join(title + usual_in_words(naming_of(groups))))
+    drawn = figures.strip(rows, epochs, "\n".join(title + groups[0].naming.sentences))
     for note in notes:
         console.say(note)
     return runs.save_figures({"strip.png": drawn}, folder)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lab import runs
-from lab.comparison.groups import of_real_data
-from lab.comparison.naming import USUAL, in_words, naming_of, short_devices, usual_in_words
+from lab.comparison.frame import of_real_data
+from lab.comparison.naming import shared_by_rows, short_devices
 from lab.comparison.published import judgements
 from lab.comparison.speed import speeds_of
 from lab.io.words import suggestion
@@ -17,10 +16,9 @@ from lab.metrics.cells import RANGE, blanks, cell, interval_of
 from lab.metrics.table import FIRST, LATER, METRICS, SAMPLES, chosen, heading
 from lab.settings import UserError, text
 
-_FIRST, _LATER = chosen(place=FIRST), chosen(place=LATER)
 DEVICES, REAL = "Seconds by device", "(real data)"
-_TOLD = ("seed", "source")  # settings that a row tells otherwise
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
+_SPEED = ("start", "first", "compiling", "later")
 
 
 class Table(NamedTuple):
@@ -31,36 +29,50 @@ class Table(NamedTuple):
     notes: list  # of str: sentences below it
 
 
-def runs_table(groups, title, notes):
+def runs_table(groups, title, notes, top=None):
     """The main table: what differs first, then the metrics; columns that would tell nothing are
     left out.
+
+    Parameters
+    ----------
+    groups : list of Group
+    title : str
+    notes : list of str
+    top : int, optional
+        Only of so many groups.
     """
-    naming, rows = naming_of(groups), []
+    naming, rows = groups[0].naming, []
     _, devices = short_devices([group.device for group in groups])
-    for group, row, device in zip(groups, first_cells(groups, naming), devices):
-        row |= (
-            _cells(group, _FIRST)
-            | {"parameters": f"{group.record.parameters:,}"}
-            | _cells(group, _LATER)
-        )
-        seconds = f"{group.measures['epoch_seconds'].mean():.3g}"
-        epochs = group.epochs_trained + ", interrupted" * group.is_interrupted
-        row |= {
-            heading("epoch_seconds"): seconds,
-            "epochs trained": epochs,
-            "runs": str(len(group.runs)),
-        }
-        rows.append(row | {"device": device})
+    for group, device in zip(groups, devices):
+        row = naming.cells(group) | _cells(group, chosen(place=FIRST))
+        row["parameters"] = f"{group.record.parameters:,}"
+        row |= _cells(group, chosen(place=LATER))
+        row[heading("epoch_seconds")] = f"{group.measures['epoch_seconds'].mean():.3g}"
+        row["epochs trained"] = group.epochs_trained + ", interrupted" * group.is_interrupted
+        rows.append(row | {"runs": str(len(group.runs)), "device": device})
     same = [name for name in ("runs", "device") if len({row[name] for row in rows}) == 1]
-    same += [] if any(group.is_interrupted for group in groups) else ["epochs trained"]
-    return Table(
-        titled(title, naming), told(_without(rows, same)), [*_about(groups, naming), *notes]
-    )
+    if not any(group.is_interrupted for group in groups):
+        same.append("epochs trained")
+    mean = "Values of the epoch whose weights were saved."
+    if any(len(group.runs) > 1 for group in groups):
+        mean = (
+            "Mean ± half-width of its 95% confidence interval (Student's t), of the epoch that was "
+            "saved."
+        )
+    about = [shared_by_rows(groups[:top]), *naming.sentences, mean]
+    if "modes" in groups[0].measures and not any(any(group.evaluations) for group in groups):
+        about.append(
+            "With --classifier RUN, or --samples 2500 for points, the measures of mode collapse "
+            "come in."
+        )
+    about += about_cells(groups, [*chosen(place=FIRST), *chosen(place=LATER)])
+    rows = _without(without_blank(rows), same)[:top]
+    return Table(naming.title(title), rows, [*about, *notes])
 
 
-def fidelity_table(groups, top=None):
-    """How near the samples of GANs, or of so many of them, come to the data; None where that was
-    not measured.
+def samples_table(groups, top=None):
+    """How near the samples of GANs come to the data, as `runs_table`; None where that was not
+    measured.
     """
     names = [
         name
@@ -69,80 +81,45 @@ def fidelity_table(groups, top=None):
     ]
     if not names:
         return None
-    naming = naming_of(groups)
-    rows = [
-        row | _cells(group, names) for group, row in zip(groups[:top], first_cells(groups, naming))
+    naming, shown = groups[0].naming, groups[:top]
+    rows = [naming.cells(group) | _cells(group, names) for group in shown]
+    notes = [
+        shared_by_rows(shown),
+        "Unclear: the share of samples of which the classifier is less than 50% sure.",
+        "The rest in the features of the classifier: its last hidden layer (docs/gans.md).",
+        *about_cells(shown, chosen(place=SAMPLES)),
     ]
-    notes = ["Unclear: the share of samples of which the classifier is less than 50% sure."]
-    notes += ["The rest in the features of the classifier: its last hidden layer (docs/gans.md)."]
-    notes += about_cells(groups[:top], chosen(place=SAMPLES))
-    return Table(titled("Samples against the validation images", naming), rows, notes)
+    return Table(naming.title("Samples against the validation images"), rows, notes)
 
 
 def with_real_data(table, groups):
     """The table with a last row for real data in place of samples, if all runs were held against
     the same.
     """
-    known = {
-        heading(name): cell(name, value[np.newaxis]) for name, value in of_real_data(groups).items()
-    }
-    if not table or not known:
-        return table
-    first = next(iter(table.rows[0]))
-    row = {column: REAL if column == first else known.get(column, "-") for column in table.rows[0]}
-    return table._replace(rows=[*table.rows, row]) if {*row.values()} - {REAL, "-"} else table
-
-
-def titled(title, naming):
-    """A table's title, with the name of the one setting whose values its rows give, if there is
-    but one.
-    """
-    return f"{title}, by {naming.names[0]}" if len(naming.names) == 1 else title
-
-
-def first_cells(groups, naming):
-    """The cells that say which group a row is of: the run, where there are several, and what
-    differs.
-    """
-    if not naming.names:
-        return [{"run": group.name} for group in groups]
-    alone = len(naming.names) == 1
-    words = ["".join(one.values()) if alone else in_words(one) for one in naming.settings]
-    return [
-        ({"run": group.run} if group.run else {}) | {"setting": one or USUAL}
-        for group, one in zip(groups, words)
-    ]
+    real = of_real_data(groups)
+    known = {heading(name): cell(name, real[name][np.newaxis]) for name in real if name in METRICS}
+    first, *others = table.rows[0]
+    row = {first: REAL} | {column: known.get(column, "-") for column in others}
+    has_any = {*row.values()} - {REAL, "-"}
+    return table._replace(rows=[*table.rows, row]) if has_any else table
 
 
 def _cells(group, names):
-    return {
-        heading(name): cell(name, group.measures[name]) for name in names if name in group.measures
-    }
-
-
-def _about(groups, naming):
-    """How the main table is to be read, in sentences."""
-    mean = "Mean ± half-width of its 95% confidence interval (Student's t), of the epoch that was saved."
-    repeated = any(len(group.runs) > 1 for group in groups)
-    sentences = [
-        *usual_in_words(naming),
-        mean if repeated else "Values of the epoch whose weights were saved.",
-    ]
-    if groups[0].settings.is_gan and not any(any(group.evaluations) for group in groups):
-        sentences.append(
-            "With --classifier RUN, or --samples 2500 for points, the measures of mode collapse come in."
-        )
-    return sentences + about_cells(groups, (*_FIRST, *_LATER))
+    measures = group.measures
+    return {heading(name): cell(name, measures[name]) for name in names if name in measures}
 
 
 def about_cells(groups, names):
     """Where an interval or a value of these measures would say nothing, in sentences."""
     shown = [
-        (name, group.measures[name]) for group in groups for name in {*names} & {*group.measures}
+        (name, values)
+        for group in groups
+        for name, values in group.measures.items()
+        if name in names
     ]
     has_range = any(interval_of(name, values).leaves for name, values in shown)
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
-    return [*([RANGE] if has_range else []), *blanks(evaluations, names)]
+    return [RANGE] * bool(has_range) + blanks(evaluations, names)
 
 
 def published_table(groups, published, verdicts, top=None):
@@ -152,46 +129,31 @@ def published_table(groups, published, verdicts, top=None):
     Parameters
     ----------
     groups : list of Group
-    published : dict
-        As `Published.final`.
+    published : Published
     verdicts : dict
         As `published.verdicts_of` gives it.
     top : int, optional
         Only of so many groups.
     """
-    naming, rows = naming_of(groups), []
-    for group, row in zip(groups[:top], first_cells(groups, naming)):
-        if group.name in published:
-            count, ours = published[group.name].get("parameters"), group.record.parameters
-            row["parameters"] = (
-                "-"
-                if count is None
-                else f"{count:,.0f} {'equal' if count == ours else 'NOT equal'}"
-            )
-            rows.append(
-                row
-                | {
-                    heading(name): _held_against(one)
-                    for name, one in verdicts[group.name, None].items()
-                }
-            )
-    counts = {row["parameters"].partition(" ")[2] for row in rows}
-    notes = (
-        ["All numbers of parameters are equal to the published ones."]
-        if counts == {"equal"}
-        else []
-    )
-    title = titled("Published figures, and our 95% prediction interval for one run", naming)
-    return Table(
-        title,
-        _without(rows, [] if "NOT equal" in counts else ["parameters"]),
-        [*notes, *judgements(verdicts)],
-    )
-
-
-def _held_against(verdict):
-    interval = f" {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}" if verdict.place else ""
-    return _as_published(verdict.figure) + interval
+    naming = groups[0].naming
+    shown, rows = [group for group in groups[:top] if group.name in published.final], []
+    for group in shown:
+        row = naming.cells(group)
+        count, ours = published.final[group.name].get("parameters"), group.record.parameters
+        is_equal = "equal" if count == ours else "NOT equal"
+        row["parameters"] = "-" if count is None else f"{count:,.0f} {is_equal}"
+        for name, verdict in verdicts[group.name, None].items():
+            held = f" {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}"
+            row[heading(name)] = _as_published(verdict.figure) + (held if verdict.place else "")
+        rows.append(row)
+    equal = {row["parameters"].partition(" ")[2] for row in rows}
+    notes = [shared_by_rows(shown)] if shown else []
+    notes += published.notes
+    if equal == {"equal"}:
+        notes.append("All numbers of parameters are equal to the published ones.")
+    rows = _without(rows, [] if "NOT equal" in equal else ["parameters"])
+    title = naming.title("Published figures, and our 95% prediction interval for one run")
+    return Table(title, rows, [*notes, *judgements(verdicts)])
 
 
 def _as_published(figure):
@@ -201,61 +163,51 @@ def _as_published(figure):
     return f"{figure:.4f}" if figure.as_tuple().exponent < -4 else str(figure)
 
 
-def published_epochs_table(groups, verdicts, top=None):
+def published_epochs_table(groups, published, verdicts, top=None):
     """Published learning curves against ours, epoch by epoch: as `published_table`."""
-    shown = [group.name for group in groups[:top]]
-    cells, rows, ranges = dict(zip(shown, first_cells(groups, naming_of(groups)))), [], []
+    shown = {group.name: group for group in groups[:top] if group.name in published.by_epoch}
+    rows, has_range = [], False
     alone = len({name for name, _ in verdicts}) == 1
     for (name, epoch), of_metrics in verdicts.items():
-        if name in cells:
-            row = ({} if alone else cells[name]) | {"epoch": str(epoch)}
+        if name in shown:
+            row = {} if alone else shown[name].naming.cells(shown[name])
+            row["epoch"] = str(epoch)
             for metric, verdict in of_metrics.items():
                 figure = _as_published(verdict.figure)
                 row[heading(metric)] = cell(metric, verdict.ours)
                 row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
-                ranges.append(interval_of(metric, verdict.ours).leaves)
+                has_range |= interval_of(metric, verdict.ours).leaves
             rows.append(row)
-    return Table("Published figures by epoch", rows, [RANGE] * any(ranges) + judgements(verdicts))
+    notes = [shared_by_rows([*shown.values()])] if shown else []
+    notes += [*published.notes, *[RANGE] * bool(has_range), *judgements(verdicts)]
+    return Table("Published figures by epoch", rows, notes)
 
 
-def of_several_devices(groups):
-    """The groups that `speed_table` is about."""
-    paths = {path for speed in speeds_of(groups) for path in speed.paths}
-    return [group for group in groups if group.path in paths]
-
-
-def speed_table(groups):
-    """What devices take for the same, a line for each; None unless something was trained on
-    several devices.
-    """
-    speeds = speeds_of(groups)
+def speed_table(speeds):
+    """What devices take for the same, a line for each of `speeds_of`; None if there are none."""
     if not speeds:
         return None
     common, short = short_devices([speed.device for speed in speeds])
     rows = []
     for speed, device in zip(speeds, short):
-        row = {
-            "setting": speed.setting,
-            "device": device,
-            "start": _seconds(speed.start),
-            "first": _seconds(speed.first),
-        }
-        row |= {"compiling": _seconds(speed.compiling), "later": _seconds(speed.later)}
-        row |= {
-            "spread": "-" if np.isnan(speed.spread) else f"{speed.spread:.1%}",
-            "speed-up": _speed_up(speed.speed_up),
-        }
-        rows.append(row)
-    settings = {speed.setting for speed in speeds}
-    alone = ["setting"] if len(settings) == 1 else []
-    notes = [f"Setting: {settings.pop()}."] if alone else []
+        row = {"setting": speed.setting, "device": device}
+        row |= {name: seconds_in_words(getattr(speed, name)) for name in _SPEED}
+        row["spread"] = "-" if np.isnan(speed.spread) else f"{speed.spread:.1%}"
+        rows.append(row | {"speed-up": _speed_up(speed.speed_up)})
+    notes = [shared_by_rows([group for speed in speeds for group in speed.groups])]
+    if len({speed.setting for speed in speeds}) == 1:
+        notes.append(f"Setting: {speeds[0].setting}.")
+        rows = _without(rows, ["setting"])
     notes += [f"Device: {common}."] if common else []
-    rows = told(_without(rows, alone))
+    rows = without_blank(rows)
     return Table(DEVICES, rows, [*notes, *_about_speeds(speeds), *_wide(speeds, rows)])
 
 
-def _seconds(value):
-    return "-" if np.isnan(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+def seconds_in_words(value):
+    """Seconds as a cell: "0.123", "1,234", or "-" where they are unknown."""
+    if np.isnan(value):
+        return "-"
+    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _speed_up(found):
@@ -269,90 +221,81 @@ def _speed_up(found):
 
 def _about_speeds(speeds):
     """What the columns of times mean, in sentences."""
-    sentences = []
-    if not all(np.isnan(speed.start) for speed in speeds):
-        sentences.append("Start: from the start of TensorFlow to the first epoch.")
-    sentences.append("Compiling: the first epoch less the median of the later ones.")
-    sentences.append(
-        "Later: the median later epoch of all runs; spread: the interquartile range of these epochs, in % of it."
-    )
-    found = [
-        speed.speed_up for speed in speeds if speed.speed_up and not np.isnan(speed.speed_up.ratio)
+    sentences = [
+        "Compiling: the first epoch less the median of the later ones.",
+        "Later: the median later epoch of all runs; spread: the interquartile range of these "
+        "epochs, in % of it.",
     ]
-    alone = [np.isnan(one.low) for one in found]
-    if found:
-        mean = (
-            ""
-            if all(alone)
-            else "; the mean over seeds, in brackets its 95% interval (Student's t of the logarithms)"
-        )
+    if not all(np.isnan(speed.start) for speed in speeds):
+        sentences.insert(0, "Start: from the start of TensorFlow to the first epoch.")
+    found = [speed.speed_up for speed in speeds if speed.speed_up]
+    alone = [np.isnan(one.low) for one in found if not np.isnan(one.ratio)]
+    if alone:
+        mean = "; the mean over seeds, in brackets its 95% interval (Student's t of the logarithms)"
         sentences.append(
-            f"Speed-up: how many times faster later epochs are than on the setting's first device{mean}."
+            "Speed-up: how many times faster later epochs are than on the setting's first device"
+            f"{'' if all(alone) else mean}."
         )
     if any(alone):
-        sentences.append(
-            f"{'Single runs' if all(alone) else 'Some are single runs'}: --repeats 5 gives an interval."
-        )
+        who = "Single runs" if all(alone) else "Some are single runs"
+        sentences.append(f"{who}: --repeats 5 gives an interval.")
     return sentences
 
 
 def _wide(speeds, rows):
     """A warning of times that scatter, in a list."""
-    wide = [
-        f"{' on '.join(row[name] for name in ('setting', 'device') if name in row)}: {speed.spread:.0%}"
-        for speed, row in zip(speeds, rows)
-        if speed.spread > WIDE
-    ]
+    wide = []
+    for speed, row in zip(speeds, rows):
+        if speed.spread > WIDE:
+            what = " on ".join(row[name] for name in ("setting", "device") if name in row)
+            wide.append(f"{what}: {speed.spread:.0%}")
     advice = "something else may have been running, so measure again on an idle machine"
-    return (
-        [f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): {advice}."] if wide else []
-    )
+    warning = f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): {advice}."
+    return [warning] if wide else []
 
 
-def numbers(groups, verdicts):
-    """All numbers, unrounded, and every setting: a dict for each group."""
-    compared = next(
-        (of_metrics for (_, epoch), of_metrics in verdicts.items() if epoch is None), ()
-    )
-    speeds = {path: speed for speed in speeds_of(groups) for path in speed.paths}
+def numbers(groups, speeds, verdicts):
+    """All numbers, unrounded, and every setting.
+
+    Parameters
+    ----------
+    groups : list of Group
+    speeds : list of Speed
+        As `speeds_of` gives them.
+    verdicts : dict
+        As `published.verdicts_of` gives it.
+
+    Returns
+    -------
+    list of dict
+        A row of table.csv for each group, by column; empty texts for what is unknown.
+    """
+    compared = next((row for (_, epoch), row in verdicts.items() if epoch is None), ())
+    speed_of = {group.path: speed for speed in speeds for group in speed.groups}
     rows = []
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(map(str, group.seeds))
-        settings = {
-            name: "" if value is None else text(value)
-            for name, value in group.settings
-            if name not in _TOLD
-        }
-        # Some are called as a measure is: a GAN's generator loss, and its precision.
-        row |= {
-            f"{name}_setting" if name in group.measures else name: value
-            for name, value in settings.items()
-        }
-        row["parameters"] = group.record.parameters
+        for column, value in group.rows.loc[:, :"parameters"].iloc[0].items():
+            row[column] = None if value is None else text(value)
         for name, values in group.measures.items():
-            mean, half_width, _ = interval_of(name, values)
-            scatter = {} if METRICS[name].listed else {f"{name}_half_width": half_width}
-            of_runs = " ".join(f"{value:g}" for value in values)
-            row |= {name: mean} | scatter | {f"{name}_of_runs": of_runs}
+            row[name], half_width, _ = interval_of(name, values)
+            if not METRICS[name].listed:
+                row[f"{name}_half_width"] = half_width
+            row[f"{name}_of_runs"] = " ".join(f"{value:g}" for value in values)
             if name in compared:
                 verdict = verdicts.get((group.name, None), {}).get(name)
-                row |= {
-                    f"published_{name}": verdict and verdict.figure,
-                    f"{name}_place": verdict and verdict.place,
-                }
-                row |= {
-                    f"{name}_low": verdict and verdict.low,
-                    f"{name}_high": verdict and verdict.high,
-                }
-        row |= _of_speed(speeds.get(group.path)) if speeds else {}
+                row[f"published_{name}"] = verdict and verdict.figure
+                for part in ("place", "low", "high"):
+                    row[f"{name}_{part}"] = verdict and getattr(verdict, part)
+        if speeds:
+            row |= _of_speed(speed_of.get(group.path))
         # Not "device" and "dataset", which are settings: the device may be "auto".
-        row["status"] = runs.INTERRUPTED if group.is_interrupted else runs.COMPLETE
-        row["epochs_trained"] = " ".join(str(run.history.epochs) for run in group.runs)
-        row |= {"device_name": group.device, "data_sha256": group.record.dataset.sha256}
-        rows.append(
-            {key: "" if value is None or value != value else value for key, value in row.items()}
-        )  # of NaN, too
+        row |= group.rows.loc[:, "status":"data_sha256"].iloc[0]
+        row["epochs_trained"] = " ".join(map(str, group.rows["epochs_trained"]))
+        # Of NaN, too.
+        known = {key: value for key, value in row.items() if value is not None and value == value}
+        rows.append(dict.fromkeys(row, "") | known)
     return rows
 
 
@@ -360,26 +303,15 @@ def _of_speed(speed):
     """What `numbers` says of a group's speed beside its measures; None of a group that was trained
     on one device only.
     """
-    names = (
-        "start_seconds",
-        "compiling_seconds",
-        "epoch_seconds_spread",
-        "speed_up",
-        "speed_up_low",
-        "speed_up_high",
-    )
-    if speed is None:
-        return dict.fromkeys(names)
-    return dict(
-        zip(
-            names,
-            [speed.start, speed.compiling, speed.spread, *(speed.speed_up or [1.0, None, None])],
-        )
-    )
+    known = [None] * 6
+    if speed:
+        known = speed.start, speed.compiling, speed.spread, *(speed.speed_up or (1.0, None, None))
+    names = ("start_seconds", "compiling_seconds", "epoch_seconds_spread")
+    return dict(zip((*names, "speed_up", "speed_up_low", "speed_up_high"), known))
 
 
-def told(rows):
-    """The rows without the columns that tell nothing of any."""
+def without_blank(rows):
+    """The rows without the columns that say nothing in any of them."""
     return _without(rows, [name for name in rows[0] if all(row[name] == "-" for row in rows)])
 
 
@@ -406,20 +338,17 @@ def in_order(groups, column):
     UserError
         Naming the columns that there are, if there is no such one.
     """
-    rows = numbers(groups, {})
+    rows = numbers(groups, speeds_of(groups), {})
     if column not in rows[0]:
-        meant = suggestion(
-            column, {heading(name): name for name in rows[0]} | {name: name for name in rows[0]}
-        )
-        choice = meant or f"; choose from {', '.join(rows[0])}"
+        known = {heading(name): name for name in rows[0]} | {name: name for name in rows[0]}
+        choice = suggestion(column, known) or f"; choose from {', '.join(rows[0])}"
         raise UserError(f"--sort: there is no column {column!r}{choice}")
+    sign = -1 if column in METRICS and METRICS[column].more_is_better else 1
 
-    def key(place):
-        value = rows[place][column]
+    def key(position):
+        value = rows[position][column]
         with contextlib.suppress(ValueError):
-            value = float(value) * (
-                -1 if column in METRICS and METRICS[column].more_is_better else 1
-            )
+            value = sign * float(value)
         return value == "", isinstance(value, str), value
 
-    return [groups[place] for place in sorted(range(len(groups)), key=key)]
+    return [groups[position] for position in sorted(range(len(groups)), key=key)]

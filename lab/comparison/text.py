@@ -2,8 +2,6 @@
 or as a formula.
 """
 
-import csv
-import io
 import re
 
 _IN_LATEX = {
@@ -12,17 +10,12 @@ _IN_LATEX = {
     "λ": r"$\lambda$",
     "≤": r"$\leq$",
     "~": r"\textasciitilde{}",
-}
-_IN_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     "^": r"\^{}",
-    "<": "$<$",
-    ">": "$>$",
-    "|": "$|$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    **{sign: f"${sign}$" for sign in "<>|"},
+    # After the end of a row they would be its options.
+    **{sign: f"{{{sign}}}" for sign in "[]*"},
 }
-_IN_LATEX |= {
-    sign: f"{{{sign}}}" for sign in "[]*"
-}  # after the end of a row they would be its options
-_IN_LATEX = str.maketrans(_IN_LATEX)
 # An underscore within a word, and a sign "less than" before a number, mean nothing in Markdown.
 _OF_MARKDOWN = re.compile(r"[\\|`*\[\]&~]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)")
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")  # how a cell begins that a spreadsheet runs
@@ -54,24 +47,21 @@ def as_markdown(rows):
 
 def as_latex(rows):
     """A table of LaTeX, as `as_markdown`; it needs no package."""
-    columns = list(rows[0])
-    lines = [" & ".join(map(_in_latex, line)) + r" \\" for line in _lines(rows)]
-    head = rf"\begin{{tabular}}{{{''.join('l' if name in ('run', columns[0], 'setting') else 'r' for name in columns)}}}"
-    return "\n".join(
-        [head, r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"]
-    )
+    columns, *lines = [" & ".join(map(_in_latex, line)) + r" \\" for line in _lines(rows)]
+    of_words = {"run", "setting", next(iter(rows[0]))}
+    kinds = "".join("l" if name in of_words else "r" for name in rows[0])
+    head = [rf"\begin{{tabular}}{{{kinds}}}", r"\hline", columns, r"\hline"]
+    return "\n".join([*head, *lines, r"\hline", r"\end{tabular}"])
 
 
 def _in_latex(cell):
-    return re.sub(
-        "-(?=-)", "-{}", _in_a_line(cell).translate(_IN_LATEX)
-    )  # two hyphens would be a dash
+    # Two hyphens would be a dash.
+    return re.sub("-(?=-)", "-{}", _in_a_line(cell).translate(str.maketrans(_IN_LATEX)))
 
 
 def _lines(rows):
     """The names of the columns, and the cells of each row."""
-    columns = list(rows[0])
-    return [columns, *([row[name] for name in columns] for row in rows)]
+    return [[*rows[0]], *([*row.values()] for row in rows)]
 
 
 def _in_a_line(cell):
@@ -80,10 +70,10 @@ def _in_a_line(cell):
 
 def as_csv(rows):
     """Comma-separated values, as `as_markdown`; cells may be numbers."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(map(_harmless, line) for line in _lines(rows))
-    return text.getvalue().rstrip("\n")
+    import pandas  # which takes half a second
+
+    frame = pandas.DataFrame(rows, dtype=object).map(_harmless).rename(columns=_harmless)
+    return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
 def _harmless(cell):

@@ -2,33 +2,32 @@
 
 from typing import NamedTuple
 
-from lab import runs
-from lab.comparison import Comparison, View, compare, losses, tables, warnings_of, with_names
-from lab.comparison.groups import experiment_of
-from lab.comparison.naming import shared_by_rows
-from lab.comparison.published import NothingPublished, read_published
-from lab.figures import interactive
-from lab.figures.curves import OF_CLASSIFIERS, OF_GANS
+from lab import figures, runs
+from lab.comparison import charts, compare, losses, tables
+from lab.comparison.compared import Comparison, warnings_of
+from lab.comparison.frame import experiment_of
+from lab.comparison.naming import shared_by_rows, with_names
+from lab.comparison.published import NOTHING, NothingPublished, match, read_figures
+from lab.comparison.speed import speeds_of
 from lab.io.words import visible
+from lab.report.pictures import as_svg
 from lab.report.rows import columns_of
 from lab.settings import FLAGS, UserError
+from models import KINDS
 
 MOST_CHOICES = 50  # of values to choose from
-KINDS = {"classifiers": OF_CLASSIFIERS, "GANs": OF_GANS}  # by name, what their learning curves show
 
 
 class Kind(NamedTuple):
     """Runs that have metrics in common."""
 
     name: str
-    panels: dict  # as of `figures.curves`
+    panels: dict  # what their learning curves show, see `models.Kind`
     rows: list  # of Row
     columns: dict  # as `rows.columns_of` gives it
-    choices: (
-        dict  # of str to list of str: what runs may be chosen by, and the values that there are
-    )
+    choices: dict  # of str to list of str: what runs may be chosen by, and the values there are
     notes: list  # of str
-    speed: list  # of tables.Table: of devices
+    speed: tables.Table | None  # of devices
 
     @property
     def lines(self):
@@ -42,7 +41,6 @@ class Experiment(NamedTuple):
     name: str
     groups: list  # of comparison.Group, called by what differs between them
     comparison: Comparison
-    charts: dict  # of str to dict: figures of Plotly, by their titles
 
     @property
     def tables(self):
@@ -50,45 +48,51 @@ class Experiment(NamedTuple):
         all runs.
         """
         main, *others = self.comparison.tables
-        return [
-            *([main] if len(self.groups) > 1 else []),
-            *(table for table in others if table.title != tables.DEVICES),
-        ]
+        shown = [main] if len(self.groups) > 1 else []
+        return shown + [table for table in others if table.title != tables.DEVICES]
+
+    @property
+    def charts(self):
+        """The figures that evaluate.py would write, as SVG by their captions; but for the learning
+        curves, which the page draws itself.
+        """
+        shown = {
+            file: numbers
+            for file, numbers in self.comparison.charts.items()
+            if numbers and charts.CHARTS[file].caption
+        }
+        drawn = charts.drawn(shown, f"{self.name}: " + "\n".join(self.comparison.captions))
+        return {
+            f"{self.name}: {charts.CHARTS[file].caption(numbers)}": as_svg(drawn[file])
+            for file, numbers in shown.items()
+        }
 
 
 def kinds_of(rows):
     """The kinds of runs that there are."""
     kinds = []
-    for name, panels in KINDS.items():
-        chosen = [row for row in rows if row.group.settings.is_gan == (panels is OF_GANS)]
-        if chosen:
-            groups = [row.group for row in chosen if row.counts and not row.part]
-            speed = [*filter(None, [tables.speed_table(groups)])]
-            columns, notes = (
-                columns_of(chosen),
-                [*warnings_of(groups, counted=True), *losses.sentences(groups)],
-            )
-            if groups:
-                notes.insert(0, shared_by_rows(groups))
-            kinds.append(
-                Kind(name, panels, chosen, columns, _choices(chosen, columns), notes, speed)
-            )
+    for kind in KINDS:
+        some = [row for row in rows if row.group.settings.kind.name == kind.name]
+        if some:
+            groups = [row.group for row in some if row.counts and not row.part]
+            notes = [shared_by_rows(groups)] if groups else []
+            notes += [*warnings_of(groups, counted=True), *losses.sentences(groups)]
+            speed, columns = tables.speed_table(speeds_of(groups)), columns_of(some)
+            choices = _choices(some, columns)
+            kinds.append(Kind(kind.plural, kind.panels, some, columns, choices, notes, speed))
     return kinds
 
 
 def _choices(rows, columns):
-    settings = [name for name in columns if name.replace("-", "_") in FLAGS]
     choices = {"status": [row.status for row in rows]}
-    choices |= {
-        name: [cell.text for cell in columns[name]]
-        for name in (*settings, "device")
-        if name in columns
-    }
+    for name, cells in columns.items():
+        if name.replace("-", "_") in FLAGS:
+            choices[name] = [cell.text for cell in cells]
     choices = {name: sorted(set(values)) for name, values in choices.items()}
     return {name: values for name, values in choices.items() if 1 < len(values) <= MOST_CHOICES}
 
 
-def experiments_of(kind, searches, published):
+def experiments_of(kind, searches, path):
     """The comparisons of what lies in one folder each, as far as they tell more than the table of
     all.
 
@@ -97,9 +101,9 @@ def experiments_of(kind, searches, published):
     kind : Kind
     searches : collection of str
         Folders whose trials are no comparison.
-    published : path or None
-        As of `comparison.View`. Its figures stand with those experiments that have the most of its
-        rows: many others have a run that is like one of them.
+    path : path or None
+        Of published figures. They stand with those experiments that have the most of its rows: many
+        others have a run that is like one of them.
 
     Returns
     -------
@@ -111,44 +115,37 @@ def experiments_of(kind, searches, published):
         if row.counts and not row.part and name not in searches:
             several.setdefault(name, []).append(row.group)
     several = {name: with_names(groups) for name, groups in several.items()}
-    matches = {name: _matches(groups, published) for name, groups in several.items()}
-    found = []
+    file = read_figures(path) if path else None
+    published = {name: _published(file, groups) for name, groups in several.items()}
+    matches = {name: _matches(one) for name, one in published.items()}
+    most, found = max(matches.values(), default=None), []
     for name, groups in several.items():
-        matching = any(matches[name]) and matches[name] == max(matches.values())
-        comparison = compare(groups, view=View(published if matching else None))
-        if len(groups) > 1 or matching or (comparison.labels and len(groups[0].runs) > 1):
-            found.append(Experiment(name, groups, comparison, _charts(comparison)))
+        is_matching = any(matches[name]) and matches[name] == most
+        comparison = compare(groups, published=published[name] if is_matching else NOTHING)
+        has_labels = comparison.charts["labels.png"] and len(groups[0].runs) > 1
+        if len(groups) > 1 or is_matching or has_labels:
+            found.append(Experiment(name, groups, comparison))
     return found
 
 
-def _matches(groups, path):
-    """How many rows of published figures are of these groups, and how many of them under other
+def _published(file, groups):
+    if file is None or "val_accuracy" not in groups[0].measures:
+        return NOTHING
+    try:
+        return match(file, groups)
+    except NothingPublished:
+        return NOTHING
+
+
+def _matches(published):
+    """How many rows of published figures are of some groups, and how many of them under other
     conditions.
     """
-    if path is None or groups[0].settings.is_gan:
-        return 0, 0
-    try:
-        published = read_published(path, groups)
-    except NothingPublished:
-        return 0, 0
-    of_these, of_others = set(), set()
-    for name, curve in (
-        published.by_epoch | {name: {0: row} for name, row in published.final.items()}
-    ).items():
-        of_kind = of_others if published.conditions.get(name) else of_these
-        of_kind.update(map(id, curve.values()))
-    return len(of_these), len(of_others)
-
-
-def _charts(comparison):
-    trend, labels = comparison.trend, comparison.labels
-    charts = {}
-    if trend:
-        words = " and by ".join(label for label, _ in trend[0])
-        charts[f"validation accuracy and loss by {words}"] = interactive.trend(*trend)
-    if labels:
-        charts[f"samples by {labels['label']}"] = interactive.label_counts(**labels)
-    return charts
+    found = set(), set()
+    curves = published.by_epoch | {name: {0: row} for name, row in published.final.items()}
+    for name, curve in curves.items():
+        found[name in published.conditions].update(map(id, curve.values()))
+    return len(found[False]), len(found[True])
 
 
 def searches_of(results_dir, folders):
@@ -162,9 +159,8 @@ def searches_of(results_dir, folders):
         Likewise, why another cannot be read.
     """
     found, broken = {}, {}
-    for folder in dict.fromkeys(
-        folder.parent for folder in folders if folder.name.startswith("trial=")
-    ):
+    trials = [folder for folder in folders if folder.name.startswith("trial=")]
+    for folder in dict.fromkeys(trial.parent for trial in trials):
         name = visible(folder.relative_to(results_dir).as_posix())
         try:
             search = runs.load_search(folder)
@@ -174,3 +170,14 @@ def searches_of(results_dir, folders):
             if search and search.trials:
                 found[name] = search
     return found, broken
+
+
+def charts_of(name, search):
+    """The figures of a search, as those of an `Experiment`."""
+    trials = search.trials
+    words = f"{name}: the best so far, and accuracy by parameters"
+    drawn = {words: figures.search(trials, search.target_accuracy, name)}
+    if search.importances:
+        words = f"{name}: what the accuracy of a trial depends on"
+        drawn[words] = figures.importances(search.importances, name)
+    return {words: as_svg(figure) for words, figure in drawn.items()}

@@ -1,6 +1,6 @@
 "use strict";
-// Sorts and filters the tables, draws what is ticked in them, and opens the section of a run. Text from runs is only ever
-// set as text; charts get theirs escaped.
+// Sorts and filters the tables, draws the learning curves of what is ticked in them, and opens the section of a run. Text from
+// runs is only ever set as text; charts get theirs escaped.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const MOST_CURVES = 40, FIRST_TICKED = 5;
@@ -91,14 +91,6 @@ function tell() {
 const style = getComputedStyle(document.documentElement);
 const colour = (name) => style.getPropertyValue(`--${name}`).trim();
 
-// A copy of a figure in which "C0" is the colour that this background calls for.
-function painted(thing) {
-  if (Array.isArray(thing)) return thing.map(painted);
-  if (thing === null || typeof thing !== "object") return thing;
-  const paint = ([key, value]) => [key, /color$/.test(key) && /^C\d$/.test(value) ? colour(value) : painted(value)];
-  return Object.fromEntries(Object.entries(thing).map(paint));
-}
-
 function theme() {
   const axis = { gridcolor: colour("line"), linecolor: colour("soft"), zeroline: false, automargin: true };
   const legend = { itemdoubleclick: false };
@@ -112,10 +104,9 @@ function draw(chart) {
   const narrow = chart.clientWidth < 700;
   const legend = narrow ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom" } : {};
   const layout = { margin: { l: 60, r: 10, t: 10, b: 50 }, legend, ...figure.layout, template: theme() };
-  if (narrow && layout.grid?.pattern === "independent") layout.grid = { rows: 2, columns: 1, pattern: "independent" };
-  one(".notes", chart).textContent = figure.note ?? "";
+  one(".notes", chart).textContent = figure.note;
   const plot = one(".plot", chart), isNew = !plot.on;
-  Plotly.react(plot, painted(figure.data), painted(layout), { responsive: true, displayModeBar: false });
+  Plotly.react(plot, figure.data, layout, { responsive: true, displayModeBar: false });
   if (isNew && chart.matches(".of-ticked, .of-pair")) plot.on("plotly_legendclick", untick);
   chart.classList.add("drawn");
 }
@@ -156,7 +147,7 @@ function curvesOf(numbers, kind) {
 }
 
 function curve(of, { number, place, panel, line, name, metric }) {
-  const color = `C${place % 10}`, epochs = of.mean[metric].map((_, index) => index + 1);
+  const color = colour(`C${place % 10}`), epochs = of.mean[metric].map((_, index) => index + 1);
   const where = { xaxis: "x", yaxis: `y${panel + 1}`, legendgroup: String(number), name: of.name, showlegend: false };
   const shape = { dash: line ? "solid" : "dash", width: line ? 2 : 1.3, color };
   const marker = { symbol: data.symbols[place % data.symbols.length] + (line ? "" : "-open"), size: 7, maxdisplayed: 9, color };
@@ -164,7 +155,7 @@ function curve(of, { number, place, panel, line, name, metric }) {
   const drawn = [{ x: epochs, y: of.mean[metric], mode: "lines+markers", line: shape, marker, hovertemplate, ...where }];
   if (of.band && byId("bands").checked) {
     const [low, high] = of.band[metric], edge = { mode: "lines", line: { width: 0, color }, hoverinfo: "skip", ...where };
-    drawn.unshift({ x: epochs, y: low, ...edge }, { x: epochs, y: high, fill: "tonexty", fillcolor: `${colour(color)}33`, ...edge });
+    drawn.unshift({ x: epochs, y: low, ...edge }, { x: epochs, y: high, fill: "tonexty", fillcolor: `${color}33`, ...edge });
   }
   const published = of.published?.[metric];
   if (published) {
@@ -176,7 +167,7 @@ function curve(of, { number, place, panel, line, name, metric }) {
 }
 
 const ticked = () => ticks.filter((tick) => tick.checked).map((tick) => Number(tick.value));
-const figures = Object.fromEntries(Object.entries(data.charts).map(([name, figure]) => [name, () => figure]));
+const figures = {};
 for (const kind of Object.keys(data.panels)) {
   figures[`curves ${kind}`] = () => curvesOf(ticked().filter((number) => data.curves[number].kind === kind), kind);
 }
@@ -336,7 +327,6 @@ if (ticks.length) {
   // Plotly's script comes after this one.
   document.addEventListener("DOMContentLoaded", () => {
     update();
-    drawAgain(charts.filter((chart) => !chart.matches(".of-ticked, .of-pair")));
     openTarget();
   });
 }

@@ -3,24 +3,29 @@
 import base64
 import datetime
 import hashlib
+import html
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import simplejson
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lab import console, runs
-from lab.figures import interactive
+from lab.figures.base import ends
 from lab.io.words import visible
 from lab.metrics.table import METRICS
-from lab.report.contents import experiments_of, kinds_of, searches_of
+from lab.report.contents import charts_of, experiments_of, kinds_of, searches_of
 from lab.report.pictures import pictures_of
 from lab.report.rows import about, read
 from lab.settings import UserError
 
 _HERE = Path(__file__).parent
 _MOST_ROWS = 40  # of a sweep, whose table is shown again by itself
+# The markers of other figures, `figures.base.MARKERS`, as Plotly calls them.
+_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-left")
+_SYMBOLS += ("triangle-right", "star-square", "star", "cross", "x")
 
 
 def write_report(results_dir, names, published, path):
@@ -57,22 +62,24 @@ def write_report(results_dir, names, published, path):
     pictures, left_out = pictures_of([row.group.runs[0] for row in alone], results_dir)
     broken |= faults | ({} if names else _empty(results_dir, folders))
     title = f"{results_dir.resolve().name}: {len(folders)} run{'s' * (len(folders) > 1)}"
-    page = {
-        "title": f"{title} of {', '.join(names)}" if names else title,
-        "written": datetime.datetime.now(),
-    }
-    page |= {"kinds": kinds, "broken": broken, "experiments": experiments, "searches": searches}
-    page |= {
-        "sections": [(row, about(row), some) for row, some in zip(alone, pictures)],
-        "left_out": left_out,
-    }
-    data = {"panels": {kind.name: kind.panels for kind in kinds}, "symbols": interactive.SYMBOLS}
-    data |= {"curves": _curves(kinds, experiments), "charts": _charts(experiments, searches)}
-    content = _render(page, data)
+    content = _render(
+        title=f"{title} of {', '.join(names)}" if names else title,
+        written=datetime.datetime.now(),
+        kinds=kinds,
+        broken=broken,
+        experiments=experiments,
+        searches={name: (search, charts_of(name, search)) for name, search in searches.items()},
+        sections=[(row, about(row), some) for row, some in zip(alone, pictures)],
+        left_out=left_out,
+        data={
+            "panels": {kind.name: kind.panels for kind in kinds},
+            "symbols": _SYMBOLS,
+            "curves": _curves(kinds, experiments),
+        },
+    )
     with runs.atomic(path) as temporary:
-        temporary.write_text(
-            content, "utf-8", errors="replace"
-        )  # names and JSON may hold half of a character
+        # Names and JSON may hold half of a character.
+        temporary.write_text(content, "utf-8", errors="replace")
     console.say(f"{title} on a page of {len(content) / 1e6:.1f} MB: open it in a browser.")
     if broken:
         console.say(f"What cannot be read: {len(broken)}; the page says why.")
@@ -113,23 +120,24 @@ def _curves(kinds, experiments):
         for group in one.groups
     }
     return {
-        row.number: _curve(row, kind, published.get(row.group.path, {}))
+        row.number: _curve(row, published.get(row.group.path, {}))
         for kind in kinds
         for row in kind.rows
     }
 
 
-def _curve(row, kind, published):
-    estimates = row.group.curves()
+def _curve(row, published):
+    group, estimates = row.group, row.group.curves()
     curve = {
-        "name": interactive.escaped(row.group.path),
-        "kind": kind.name,
-        "data": row.group.record.dataset.sha256[:8],
+        # Plotly takes names for markup.
+        "name": html.escape(group.path, quote=False),
+        "kind": group.settings.kind.plural,
+        "data": group.record.dataset.sha256[:8],
+        "mean": {name: _rounded(mean) for name, (mean, _) in estimates.items()},
     }
-    curve["mean"] = {name: interactive.rounded(mean) for name, (mean, _) in estimates.items()}
     if row.is_repeats:
         curve["band"] = {
-            name: interactive.band(*estimate, name) for name, estimate in estimates.items()
+            name: [*map(_rounded, ends(*estimate, name))] for name, estimate in estimates.items()
         }
     crosses = {}
     for epoch, figures in published.items():
@@ -138,48 +146,36 @@ def _curve(row, kind, published):
     return curve | ({"published": crosses} if crosses else {})
 
 
-def _charts(experiments, searches):
-    """The other charts, by where they stand on the page."""
-    charts = {
-        f"{one.name}: {title}": chart for one in experiments for title, chart in one.charts.items()
-    }
-    for name, search in searches.items():
-        charts[f"{name}: search"] = interactive.search(search.trials, search.target_accuracy)
-        if search.importances:
-            charts[f"{name}: importances"] = interactive.importances(search.importances)
-    return charts
+def _rounded(values):
+    """Numbers as JSON has them, of six digits; None for what is not finite."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
 
 
-def _render(page, data):
-    options = {
-        "autoescape": True,
-        "undefined": jinja2.StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-    }
-    options["finalize"] = lambda value: (
-        visible(value) if type(value) is str else value
-    )  # Markup is our own
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), **options)
+def _render(data, **page):
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Markup is our own.
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
     # Nothing of these comes from a run. The page's policy lets no other script run, whatever a run
     # may have smuggled in.
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("page.css", "page.js"))
     plotly = Markup(get_plotlyjs())
-    hashes = [
-        base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in (script, plotly)
-    ]
+    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()) for one in (script, plotly)]
     encoded = simplejson.dumps(
         data, ignore_nan=True, separators=(",", ":"), cls=simplejson.JSONEncoderForHTML
     )
-    page = page | {
-        "style": style,
-        "script": script,
-        "plotly": plotly,
-        "policy": " ".join(f"'sha256-{one}'" for one in hashes),
-    }
-    page |= {
-        "data": Markup(encoded),
-        "best": {metric.heading for metric in METRICS.values() if metric.more_is_better},
-        "most_rows": _MOST_ROWS,
-    }
-    return environment.get_template("page.html").render(page)
+    return environment.get_template("page.html").render(
+        style=style,
+        script=script,
+        plotly=plotly,
+        policy=" ".join(f"'sha256-{one.decode()}'" for one in hashes),
+        data=Markup(encoded),
+        best={metric.heading for metric in METRICS.values() if metric.more_is_better},
+        most_rows=_MOST_ROWS,
+        **page,
+    )

@@ -1,6 +1,7 @@
 """The pictures of runs, within a page as far as there is room for them."""
 
 import base64
+import io
 import os
 from typing import NamedTuple
 from urllib.parse import quote
@@ -75,13 +76,23 @@ def pictures_of(several, results_dir):
 
 
 def _wanted(run):
-    """Paths of a run's pictures and their epochs, by their kind; None is that of samples by epoch."""
+    """Paths of a run's pictures and their epochs, by their kind: None is that of samples by
+    epoch.
+    """
     several = {
         kind: [(run.folder / kind, None)] for kind in _KINDS if (run.folder / kind).is_file()
     }
     return several | {
         None: [(path, epoch) for epoch, path in runs.sample_paths(run.folder, MOST_EPOCHS).items()]
     }
+
+
+def as_svg(figure):
+    """A figure of matplotlib as an SVG file, as text that a page can hold."""
+    content = io.BytesIO()
+    # The same figure gives the same file.
+    figure.savefig(content, format="svg", metadata={"Date": None})
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def _content(path, room):

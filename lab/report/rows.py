@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lab import console, runs
-from lab.comparison import groups
+from lab.comparison import frame
 from lab.comparison.difference import facts_of, settings_of
 from lab.comparison.naming import seeds_in_words, value_in_words, varying
+from lab.comparison.tables import seconds_in_words
 from lab.metrics.cells import cell
 from lab.metrics.table import EVALUATION, HISTORY, METRICS, chosen, heading
 from lab.settings import DATASETS, FLAGS, UserError, flag_of, text
@@ -21,7 +22,7 @@ _DATA = ("dataset", "holdout", "resize")  # where these differ, metrics do not c
 class Row(NamedTuple):
     """A line of a table: a run, or repeats of one setting."""
 
-    group: groups.Group  # a single run is a group of its own
+    group: frame.Group  # a single run is a group of its own
     status: str
     reason: str  # what is wrong, and of which run; empty of what is complete
     part: bool = False  # a run whose repeats stand in a line together with it
@@ -34,7 +35,7 @@ class Row(NamedTuple):
     @property
     def counts(self):
         """Whether it can be compared."""
-        return bool(groups.that_count(self.group.runs))
+        return bool(frame.that_count(self.group.runs))
 
 
 class Cell(NamedTuple):
@@ -59,27 +60,30 @@ def read(results_dir, folders):
     broken : dict of str to str
         By the path within the results folder, why a run cannot be read.
     """
-    tops, broken, faults = {}, {}, {}
+    several, broken, faults = [], {}, {}
     with console.Bar("reading runs", len(folders)) as bar:
         for folder in folders:
             try:
                 run = runs.load(folder)
-                tops.setdefault(groups.top_of(folder, results_dir), []).append(
-                    (run, _evaluation(run, faults))
-                )
+                several.append((run, _evaluation(run, faults)))
             except (UserError, OSError) as error:
-                broken[folder.relative_to(results_dir).as_posix()] = str(error).replace(
-                    f"{results_dir}/", ""
-                )
+                name = folder.relative_to(results_dir).as_posix()
+                broken[name] = str(error).replace(f"{results_dir}/", "")
             bar.advance(1)
-    found = [_rows(top, members, results_dir, faults) for top, members in tops.items()]
-    ordered = itertools.chain(*groups.by_settings(found, of=lambda several: several[0].group))
+    if not several:
+        return [], broken
+    every = frame.frame_of(several)
+    tops = every["run"].map(lambda run: frame.top_of(run.folder, results_dir))
+    found = [
+        _rows(top, members, results_dir, faults) for top, members in every.groupby(tops, sort=False)
+    ]
+    ordered = itertools.chain(*frame.by_settings(found, of=lambda rows: rows[0].group))
     return [row._replace(number=number) for number, row in enumerate(ordered)], broken
 
 
 def _evaluation(run, faults):
     try:
-        return groups.evaluation_of(run)
+        return frame.evaluation_of(run)
     except (UserError, OSError) as error:
         faults[run.folder] = f"{error}."
         return {}
@@ -89,34 +93,28 @@ def _rows(top, members, results_dir, faults):
     """The rows of runs that lie beside each other: a mean only of those that count, and only if
     they differ in nothing else.
     """
-    alone = [
-        _row(run, groups.group_of(run.folder, [run], [evaluation], results_dir), faults)
-        for run, evaluation in members
-    ]
-    counted = groups.that_count([run for run, _ in members])
+    alone = []
+    for index, run in enumerate(members["run"]):
+        group = frame.group_of(members.iloc[[index]], run.folder, results_dir)
+        alone.append(_row(run, group, faults))
+    counted = frame.that_count([*members["run"]])
     try:
-        groups.check_alike(top, counted)
+        frame.check_alike(top, counted)
     except UserError as error:
-        return [
-            row._replace(reason=" ".join(filter(None, [row.reason, f"{error}."]))) for row in alone
-        ]
+        return [row._replace(reason=f"{row.reason} {error}.".lstrip()) for row in alone]
     if len(counted) < 2:
         return alone
     status = counted[0].history.status  # which all of them have
-    evaluations = [evaluation for run, evaluation in members if run.history.status == status]
-    told = [f"seed {row.group.seeds[0]}: {row.reason}" for row in alone if row.reason]
+    group = frame.group_of(members[members["status"] == status], top, results_dir)
+    reasons = [f"seed {row.group.seeds[0]}: {row.reason}" for row in alone if row.reason]
+    if len({run.history.epochs for run in counted}) > 1:
+        reasons.append("The mean curve goes as far as all of them got.")
     if len(counted) < len(members):
         status = f"{len(counted)} of {len(members)} {status}"
-    if len({run.history.epochs for run in counted}) > 1:
-        told.append("The mean curve goes as far as all of them got.")
-    mean = Row(groups.group_of(top, counted, evaluations, results_dir), status, " ".join(told))
-    of_kind = [
-        row._replace(part=row.group.settings.is_gan == mean.group.settings.is_gan) for row in alone
-    ]
-    return [
-        mean,
-        *sorted(of_kind, key=lambda row: not row.counts),
-    ]  # behind a mean stands one that it is of
+    parts = [row._replace(part=frame.kind_of(row.group) == frame.kind_of(group)) for row in alone]
+    # Behind a mean stands a run that it is of.
+    parts.sort(key=lambda row: not row.counts)
+    return [Row(group, status, " ".join(reasons)), *parts]
 
 
 def _row(run, group, faults):
@@ -124,14 +122,14 @@ def _row(run, group, faults):
     reason = {
         runs.COMPLETE: "",
         runs.INTERRUPTED: f"Stopped after {history.epochs} of {epochs} epochs.",
-        runs.DIVERGED: f"The loss became infinite or no number in epoch {history.epochs} of {epochs}: train more slowly.",
+        runs.DIVERGED: (
+            f"The loss became infinite or no number in epoch {history.epochs} of {epochs}: "
+            "train more slowly."
+        ),
         runs.TRAINING: f"Still in training or killed, after {history.epochs} of {epochs} epochs.",
     }[history.status]
-    return Row(
-        group,
-        history.status,
-        " ".join(filter(None, [reason, *run.breaks, faults.get(run.folder), run.to_resume])),
-    )
+    reasons = [reason, *run.breaks, faults.get(run.folder), run.to_resume]
+    return Row(group, history.status, " ".join(filter(None, reasons)))
 
 
 def columns_of(rows):
@@ -141,28 +139,24 @@ def columns_of(rows):
     flags call it.
     """
     several = [row.group for row in rows]
-    kind = several[0].settings.kind.name
-    metrics = [name for name in chosen(kind) if METRICS[name].source in (EVALUATION, HISTORY)]
-    columns = {heading(name): [_measure(name, group) for group in several] for name in metrics}
-    columns["parameters"] = [
-        Cell(f"{group.record.parameters:,}", group.record.parameters) for group in several
-    ]
+    columns = {}
+    for name in chosen(several[0].settings.kind.name):
+        if METRICS[name].source in (EVALUATION, HISTORY):
+            columns[heading(name)] = [_measure(name, group.measures[name]) for group in several]
+    parameters = [group.record.parameters for group in several]
+    columns["parameters"] = [Cell(f"{count:,}", count) for count in parameters]
     settings = {
-        name: [Cell(value_in_words(group.settings, name) or "-") for group in several]
+        flag_of(name): [Cell(value_in_words(group.settings, name) or "-") for group in several]
         for name in varying(several)
     }
-    columns |= {flag_of(name): settings.pop(name) for name in _DATA if name in settings}
-    columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"].mean()) for group in several]
-    columns["s / run"] = [
-        _seconds(np.mean([run.history.total_seconds or np.nan for run in group.runs]))
-        for group in several
-    ]
-    columns["device"] = [Cell(group.device) for group in several]
-    columns |= {flag_of(name): cells for name, cells in settings.items() if name != "device"}
+    columns |= {name: settings.pop(name) for name in _DATA if name in settings}
+    columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"]) for group in several]
+    totals = [[run.history.total_seconds or np.nan for run in group.runs] for group in several]
+    columns["s / run"] = [*map(_seconds, totals)]
+    settings["device"] = [Cell(group.device) for group in several]
+    columns |= {"device": settings["device"]} | settings
     columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
-    columns["epochs trained"] = [
-        Cell(str(max(run.history.epochs for run in group.runs))) for group in several
-    ]
+    columns["epochs trained"] = [Cell(str(max(group.rows["epochs_trained"]))) for group in several]
     columns["ended"] = [
         Cell(max(runs.ended(run.folder) for run in group.runs)) for group in several
     ]
@@ -171,18 +165,14 @@ def columns_of(rows):
     }
 
 
-def _measure(name, group):
-    values = group.measures[name]
+def _measure(name, values):
     mean = values.mean()
-    return Cell(cell(name, values), f"{mean:.8g}" if mean == mean else "")
+    return Cell(cell(name, values), "" if np.isnan(mean) else f"{mean:.8g}")
 
 
-def _seconds(value):
-    return (
-        Cell("-")
-        if np.isnan(value)
-        else Cell(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}", f"{value:.6g}")
-    )
+def _seconds(values):
+    mean = np.mean(values)
+    return Cell(seconds_in_words(mean), "" if np.isnan(mean) else f"{mean:.6g}")
 
 
 def about(row):
@@ -196,20 +186,16 @@ def about(row):
     """
     group, (run,) = row.group, row.group.runs
     metrics = {heading(name): cell(name, values) for name, values in group.measures.items()}
-    metrics = {name: shown for name, shown in metrics.items() if shown != "-"}
     unusual = {
         flag_of(name): text(value)
         for name, value in run.unusual.items()
         if (name, value) != ("dataset", DATASETS[0])
     }
-    settings = settings_of(
-        group, [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)]
-    )
-    facts = {"status": run.history.status} | facts_of(group) | {"ended": runs.ended(run.folder)}
+    taken = [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)]
     return {
         "command": run.command,
         "unusual": unusual,
-        "metrics": metrics,
-        "facts": facts,
-        "settings": settings,
+        "metrics": {name: shown for name, shown in metrics.items() if shown != "-"},
+        "facts": {"status": row.status} | facts_of(group) | {"ended": runs.ended(run.folder)},
+        "settings": settings_of(group, taken),
     }
