@@ -16,6 +16,7 @@ import pytest
 
 from lab import data
 from lab.data import download
+from lab.data.lookup import resolve
 from lab.experiments import sweep
 from lab.settings import Settings, UserError
 from tests.conftest import write_npz
@@ -365,6 +366,13 @@ def test_what_only_the_data_tell_is_filled_in(data_dir):
         500,
         140,
     )
+
+
+def test_what_was_not_given_stays_to_be_chosen(mnist5k):
+    """A search chooses every setting that was not given, the batch size too."""
+    settings = resolve(Settings(hidden=(9,)), "mnist5k", mnist5k)
+    assert not {"batch_size", "learning_rate"} & settings.model_fields_set
+    assert "batch_size" in resolve(Settings(batch_size=9_000), "mnist5k", mnist5k).model_fields_set
 
 
 def test_the_fingerprint_sees_one_changed_label(mnist5k):

@@ -146,8 +146,11 @@ def say_batches(pairs):
 
 
 def fit_batch(settings, examples):
-    """Settings with a batch of no more than so many training images."""
-    return settings.replace(batch_size=min(settings.batch_size, examples))
+    """Settings with a batch of no more than so many training images.
+
+    What was not given stays so, where it fits: a search chooses it (`Settings.model_fields_set`).
+    """
+    return settings if settings.batch_size <= examples else settings.replace(batch_size=examples)
 
 
 def resolve(settings, name, arrays):
