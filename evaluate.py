@@ -27,80 +27,105 @@ sys.path.insert(
 from lab import cli
 
 
-def parse_args():
+def parse_args(args=None):
     parser = cli.Parser(__doc__)
-    names = parser.add_mutually_exclusive_group(required=True)
-    cli.add_name_flag(
-        names,
-        "name of the run; several names, or that of repeated runs or a sweep: compare them",
+    add = parser.adder(parser.add_mutually_exclusive_group(required=True))
+    add(
+        "-m",
+        "--model-name",
         nargs="+",
+        metavar="NAME",
+        type=cli.run_name,
+        help="name of the run; several names, or that of repeated runs or a sweep: compare them",
     )
-    diff = "what differs between two runs or settings, and by how much"
-    names.add_argument("--diff", nargs="+", type=cli.run_name, metavar=("A", "B"), help=diff)
-    report = (
-        "write these runs, or without names all, as one page for a browser: results/report.html"
+    add(
+        "--diff",
+        nargs="+",
+        type=cli.run_name,
+        metavar=("A", "B"),
+        help="what differs between two runs or settings, and by how much",
     )
-    names.add_argument("--report", nargs="*", type=cli.run_name, metavar="NAME", help=report)
-    images = "predict these pictures instead, or all of a folder (PNG, JPEG, WebP, TIFF, BMP, GIF)"
-    parser.add_argument("--images", nargs="+", metavar="FILE|FOLDER", help=images)
-    several = parser.add_argument_group(
-        "comparison", "from the saved histories: no data and no TensorFlow needed"
+    add(
+        "--report",
+        nargs="*",
+        type=cli.run_name,
+        metavar="NAME",
+        help="write these runs, or without names all, as one page for a browser: "
+        "results/report.html",
     )
-    several.add_argument(
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        metavar="FILE|FOLDER",
+        help="predict these pictures instead, or all of a folder (PNG, JPEG, WebP, TIFF, BMP, GIF)",
+    )
+    add = parser.adder(
+        parser.add_argument_group(
+            "comparison", "from the saved histories: no data and no TensorFlow needed"
+        )
+    )
+    add(
         "--published",
         metavar="FILE.csv",
         help="set published figures beside ours (see recipes/*.csv)",
     )
-    several.add_argument(
+    add(
         "--sort",
         metavar="COLUMN",
         help="order the rows by this column of table.csv, the best first",
     )
-    several.add_argument(
+    add(
         "--top",
         type=cli.whole("top"),
         metavar="N",
         help="only the first N rows (default order: by val_accuracy)",
     )
-    several.add_argument(
+    add(
         "--export",
         choices=("latex", "csv", "markdown"),
         help="print the table alone, to paste into a report",
     )
-    several.add_argument(
+    add(
         "--strip",
         type=cli.whole("epoch"),
         nargs="+",
         metavar="EPOCH",
         help="of GANs, draw the samples by epoch instead",
     )
-    several.add_argument(
-        "--label", metavar="NAME", help="of the comparison's folder, or of the page"
+    add("--label", metavar="NAME", help="of the comparison's folder, or of the page")
+    add = parser.adder(
+        parser.add_argument_group(
+            "GANs", "with either of these, several are evaluated before they are compared"
+        )
     )
-    gan = parser.add_argument_group(
-        "GANs", "with either of these, several are evaluated before they are compared"
+    add(
+        "--classifier",
+        metavar="RUN",
+        type=cli.run_name,
+        help="label the samples with this run's classifier, of the same data or of other digits",
     )
-    labels = "label the samples with this run's classifier, of the same data or of other digits"
-    gan.add_argument("--classifier", metavar="RUN", type=cli.run_name, help=labels)
-    gan.add_argument(
+    add(
         "--samples",
         type=cli.whole("samples"),
         metavar="N",
         help="how many (default: 3000; points: 2500; stacked_mnist: 25600)",
     )
-    own = "the network of your own that was trained, where it has layers of its own; it is run"
-    parser.add_argument("--net", metavar="FILE.py:FUNCTION", help=own)
+    parser.add_argument(
+        "--net",
+        metavar="FILE.py:FUNCTION",
+        help="the network of your own that was trained, where it has layers of its own; it is run",
+    )
     cli.add_setting_flags(parser, ("device", "threads"))
     cli.add_place_flags(parser)
-    return parser.parse_args()
+    return parser.parse_args(args)
 
 
 def main():
     args = parse_args()
     cli.check_display(args.show)
-    from lab import evaluation  # with NumPy and matplotlib, for which -h does not wait
+    from lab.cli import evaluation  # with NumPy and matplotlib, for which -h does not wait
 
-    paths = evaluation.evaluate(cli.chosen(evaluation.Request, args))
+    paths = evaluation.evaluate(args)
     if paths:
         cli.finish(paths, args.show)
 

@@ -27,66 +27,95 @@ sys.path.insert(
 from lab import cli
 
 
-def parse_args():
+def parse_args(args=None):
     parser = cli.Parser(__doc__)
-    cli.add_name_flag(parser, "name of the run, and of the folder it is written to", required=True)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
+        "-m",
+        "--model-name",
+        required=True,
+        metavar="NAME",
+        type=cli.run_name,
+        help="name of the run, and of the folder it is written to",
+    )
+    add(
         "--like",
         metavar="RUN",
         type=cli.run_name,
         help="a run, also one of a sweep: its settings are the defaults of the flags",
     )
     cli.add_setting_flags(parser)
-    many = parser.add_argument_group(
-        "many runs", "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again"
+    add = parser.adder(
+        parser.add_argument_group(
+            "many runs",
+            "to results/NAME/FLAG=VALUE/seed=N/; what is there already is not done again",
+        )
     )
-    repeats = "train N times, with the seeds SEED to SEED + N - 1; the best trials of a search (default: 5)"
-    many.add_argument("--repeats", type=cli.whole("repeats"), metavar="N", help=repeats)
-    sweep = "train with each of these values of a flag, named without its dashes; given again, with each combination"
-    many.add_argument("--sweep", nargs="+", action="append", metavar=("FLAG", "VALUE"), help=sweep)
-    many.add_argument(
+    add(
+        "--repeats",
+        type=cli.whole("repeats"),
+        metavar="N",
+        help="train N times, with the seeds SEED to SEED + N - 1; the best trials of a search "
+        "(default: 5)",
+    )
+    add(
+        "--sweep",
+        nargs="+",
+        action="append",
+        metavar=("FLAG", "VALUE"),
+        help="train with each of these values of a flag, named without its dashes; given again, "
+        "with each combination",
+    )
+    add(
         "--search",
         type=cli.whole("trials"),
         metavar="TRIALS",
         help="find the best settings: try so many, repeat the best, test it",
     )
-    budget = "what to search for: the best accuracy of a dense net with N hidden units in all"
-    many.add_argument("--unit-budget", type=cli.whole("unit budget"), metavar="N", help=budget)
-    target = "or the fewest parameters with this accuracy, between 0 and 1"
-    many.add_argument(
-        "--target-accuracy", type=cli.real("target accuracy"), metavar="A", help=target
+    add(
+        "--unit-budget",
+        type=cli.whole("unit budget"),
+        metavar="N",
+        help="what to search for: the best accuracy of a dense net with N hidden units in all",
     )
-    many.add_argument(
+    add(
+        "--target-accuracy",
+        type=cli.real("target accuracy"),
+        metavar="A",
+        help="or the fewest parameters with this accuracy, between 0 and 1",
+    )
+    add(
         "--workers",
         type=cli.whole("workers"),
         metavar="N",
         help="processes on this machine (default: one a core, of one thread)",
     )
-    many.add_argument(
+    add(
         "--scheduler", metavar="ADDRESS", help="train on a running Dask cluster, as tcp://HOST:8786"
     )
-    places = cli.add_place_flags(parser)
-    overwrite = "replace an older run of this name, when the first epoch of the new one has ended"
-    places.add_argument("--overwrite", action="store_true", help=overwrite)
-    places.add_argument(
-        "--tensorboard", action="store_true", help="also write a log for TensorBoard"
+    add = cli.add_place_flags(parser)
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace an older run of this name, when the first epoch of the new one has ended",
     )
-    args = parser.parse_args()
-    if args.like is None:
-        return args
+    add("--tensorboard", action="store_true", help="also write a log for TensorBoard")
+    given = parser.parse_args(args)
+    if given.like is None:
+        return given
     from lab import runs  # for which -h does not wait
 
-    return cli.parse_like(parser, args, runs.load_ended(runs.existing(args.results_dir, args.like)))
+    run = runs.load_ended(runs.existing(given.results_dir, given.like))
+    return cli.parse_like(parser, given, run)
 
 
 def main():
     args = parse_args()
     settings = cli.settings_of(args)
-    cli.check_tensorboard(args.tensorboard)
     cli.check_display(args.show)
-    from lab import experiments  # with NumPy and matplotlib, for which -h does not wait
+    from lab.cli import training  # with NumPy and matplotlib, for which -h does not wait
 
-    status, paths = experiments.train(settings, cli.chosen(experiments.Request, args))
+    status, paths = training.train(settings, args)
     if args.show:
         cli.show(paths)
     return status

@@ -17,7 +17,7 @@ from pathlib import Path
 from common import parser, seconds_of
 
 from lab import runs
-from lab.experiments import search, sweep
+from lab.experiments import search, study, sweep
 from lab.settings import Settings
 
 TRIALS, EPOCHS = 12, 10
@@ -28,7 +28,7 @@ def main():
     flags.add_argument("--data-dir", required=True, metavar="DIR", help="folder with mnist.npz")
     flags.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     args = flags.parse_args()
-    search.KEPT = 100.0
+    study.KEPT = 100.0
     ratios = []
     for seed in range(args.rounds):
         searched, swept = time_both(seed, args.data_dir)
@@ -41,11 +41,11 @@ def main():
 def time_both(seed, data_dir):
     """Seconds of a search, and of a sweep of the same runs."""
     planned, data = sweep.load_data({"": Settings(epochs=EPOCHS, seed=seed)}, data_dir)
-    settings = search.with_holdout(planned[""], data)
+    goal, machines = study.Goal(unit_budget=200), sweep.Machines()
+    plan = study.plan_search(planned[""], data, goal, TRIALS, repeats=1)
     with tempfile.TemporaryDirectory() as folder:
         outputs = [runs.Output(Path(folder, name), name) for name in ("search", "sweep")]
-        goal, machines = search.Goal(unit_budget=200), sweep.Machines()
-        searched = seconds_of(search.search, settings, goal, TRIALS, outputs[0], (data, machines))
+        searched = seconds_of(search.train_trials, plan, outputs[0], (data, machines))
         same = {
             f"trial={number}": runs.load(outputs[0].folder / f"trial={number}").settings
             for number in range(TRIALS)

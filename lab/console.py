@@ -1,7 +1,7 @@
 """What the user sees while a script works: lines, tables, a bar. Nobody else in lab/ prints."""
 
 import datetime
-import functools
+import itertools
 import os
 import shlex
 import textwrap
@@ -25,13 +25,11 @@ def say(text="", file=None):
 
     A line that is a command stays one: it is to be pasted.
     """
-    fill = functools.partial(
-        textwrap.fill, width=_console().width, break_long_words=False, break_on_hyphens=False
-    )
-    lines = [
-        line if line.startswith(_COMMAND) else fill(line) for line in visible(text).split("\n")
-    ]
-    print("\n".join(lines), file=file, flush=True)
+    width = _console().width
+    for line in visible(text).split("\n"):
+        if not line.startswith(_COMMAND):
+            line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        print(line, file=file, flush=True)
 
 
 def paste(text):
@@ -80,61 +78,34 @@ def table(rows, title=None, left=()):
     console = _console()
     rows = [{visible(column): visible(cell) for column, cell in row.items()} for row in rows]
     columns = list(next(filter(None, rows)))
-    words = [column for column in columns if column == columns[0] or column in left]
-    keys = [
-        column for place, column in enumerate(columns) if columns[: place + 1] == words[: place + 1]
-    ]
+    words = {columns[0], *left}
+    keys = list(itertools.takewhile(words.__contains__, columns))
     widths = {
-        column: max(len(column), *(len(row[column]) for row in rows if row)) + 3
-        for column in columns
+        column: max(len(column), *(len(row[column]) for row in rows if row)) for column in columns
     }
-    natural = dict(widths)
-    room = console.width // 2 if len(keys) < len(columns) else console.width - 1
-    widths |= _shrunk({column: widths[column] for column in keys}, room)
-    widths |= _shrunk(
-        {column: widths[column] for column in words if column not in keys}, console.width // 3
-    )
-    for number, part in enumerate(
-        _parts(columns[len(keys) :], widths, console.width - 1 - sum(widths[key] for key in keys))
-    ):
-        spare = console.width - 1 - sum(widths[column] for column in (*keys, *part))
-        for column in (column for column in part if column in words):
-            more = max(0, min(spare, natural[column] - widths[column]))
-            widths[column] += more
-            spare -= more
+    room = console.width - 1
+    if sum(widths.values()) + 3 * len(columns) > room:  # borders and spaces beside each
+        most = max(_LEAST, room // (2 * len(keys)))
+        widths |= {name: min(widths[name], most) for name in columns if name in words}
+    parts = [[*keys]]
+    for column in columns[len(keys) :]:
+        wide = sum(widths[name] + 3 for name in [*parts[-1], column]) > room
+        if wide and len(parts[-1]) > len(keys):
+            parts.append([*keys])
+        parts[-1].append(column)
+    for number, part in enumerate(parts):
         drawn = Table(
             title=None if number or not title else Text(visible(title)), title_justify="left"
         )
-        for column in [*keys, *part]:
+        for column in part:
             flush = "left" if column in words else "right"
-            drawn.add_column(
-                Text(column), justify=flush, overflow="fold", max_width=widths[column] - 3
-            )
+            drawn.add_column(Text(column), justify=flush, overflow="fold", max_width=widths[column])
         for row in rows:
             if row:
-                drawn.add_row(*(Text(row[column]) for column in [*keys, *part]))
+                drawn.add_row(*(Text(row[column]) for column in part))
             else:
                 drawn.add_section()
         console.print(drawn)
-
-
-def _shrunk(widths, room):
-    """Widths of columns of words, the widest of them less until they have room; they are wrapped
-    then.
-    """
-    while sum(widths.values()) > room and max(widths.values()) > _LEAST:
-        widths[max(widths, key=widths.get)] -= 1
-    return widths
-
-
-def _parts(columns, widths, room):
-    """Columns in parts that fit side by side into so much room, at least one to a part."""
-    parts = [[]]
-    for column in columns:
-        if parts[-1] and sum(widths[one] for one in (*parts[-1], column)) > room:
-            parts.append([])
-        parts[-1].append(column)
-    return parts
 
 
 def duration(seconds):

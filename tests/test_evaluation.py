@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from lab import comparison, data, evaluation, figures, runs
+import evaluate as evaluate_script
+from lab import comparison, data, figures, runs
 from lab.backend import gan, inference
+from lab.cli import evaluation
 from lab.evaluation import archive, classifiers, gans, measures
-from lab.evaluation.evaluate import data_of
+from lab.evaluation.trained import data_of
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
 from tests.conftest import assert_refused, call, script
@@ -62,7 +64,12 @@ def results(tmp_path_factory, arrays):
 
 
 def evaluate(results, *names, **more):
-    return evaluation.evaluate(evaluation.Request(list(names), results, **more))
+    """The paths that evaluate.py is given for these runs, with these flags."""
+    flags = ["-m", *names, "--results-dir", str(results)]
+    for name, value in more.items():
+        values = value if isinstance(value, list) else [value]
+        flags += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return evaluation.evaluate(evaluate_script.parse_args(flags))
 
 
 def test_a_gans_run_leaves_its_pictures_curves_and_both_networks(results):

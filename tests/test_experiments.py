@@ -22,7 +22,7 @@ import train
 from lab import cli, data, runs
 from lab.backend import devices
 from lab.experiments import cluster, sweep, trainer, worker
-from lab.experiments.grid import grid
+from lab.experiments.grid import plan_runs
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
 from tests.conftest import ROOT, assert_refused, call, dask_parts, files_of, script
@@ -86,7 +86,7 @@ def on_terminal(*flags):
 
 
 def test_the_grid_is_every_combination_times_the_seeds():
-    planned = grid(
+    planned = plan_runs(
         Settings(seed=5), [["hidden", "8", "9,7"], ["regularizer-strength", "0", "1e-4"]], 2
     )
     assert list(planned)[:3] == [
@@ -98,16 +98,20 @@ def test_the_grid_is_every_combination_times_the_seeds():
     assert planned["hidden=9,7/regularizer-strength=0.0001/seed=6"] == Settings(
         hidden=(9, 7), regularizer_strength=1e-4, seed=6
     )
-    assert list(grid(Settings(), [], 2)) == ["seed=0", "seed=1"]
-    nets = grid(Settings(hidden=(5,)), [["net", "dense", "conv"]], 1)
+    assert list(plan_runs(Settings(), [], 2)) == ["seed=0", "seed=1"]
+    nets = plan_runs(Settings(hidden=(5,)), [["net", "dense", "conv"]], 1)
     assert [settings.hidden for settings in nets.values()] == [(5,), None]
-    gans = grid(Settings(net="gan-dense", hidden=(32, 16)), [["net", "gan-conv", "gan-dense"]], 1)
+    gans = plan_runs(
+        Settings(net="gan-dense", hidden=(32, 16)), [["net", "gan-conv", "gan-dense"]], 1
+    )
     assert [settings.hidden for settings in gans.values()] == [None, (32, 16)]
     assert (
-        grid(Settings(), [["batch-norm", "false", "true"]], 1)["batch-norm=true/seed=0"].batch_norm
+        plan_runs(Settings(), [["batch-norm", "false", "true"]], 1)[
+            "batch-norm=true/seed=0"
+        ].batch_norm
         is True
     )
-    rates = grid(Settings(), [["optimizer", "adam", "sgd"]], 1)
+    rates = plan_runs(Settings(), [["optimizer", "adam", "sgd"]], 1)
     assert [settings.learning_rate for settings in rates.values()] == [1e-3, 1e-2]  # each its own
 
 
@@ -133,7 +137,7 @@ def test_the_grid_is_every_combination_times_the_seeds():
 )
 def test_sweeps_that_cannot_be(axes, repeats, said):
     with pytest.raises(UserError, match=said):
-        grid(Settings(), axes, repeats)
+        plan_runs(Settings(), axes, repeats)
 
 
 @pytest.mark.cluster
@@ -175,7 +179,10 @@ def test_a_run_of_a_sweep_is_the_run_that_a_command_of_its_own_gives(
     assert done.returncode == 0, done.stderr
     mine, alone = outcome(undisturbed / name), outcome(tmp_path / "one")
     assert mine[0] == alone[0] and mine[2:] == alone[2:]
-    flags = "--hidden 9,7 --regularizer-strength 0.001 --batch-size 64 --epochs 2 --seed 1 --dataset mnist --threads 1"
+    flags = (
+        "--hidden 9,7 --regularizer-strength 0.001 --batch-size 64 --epochs 2 --seed 1 "
+        "--dataset mnist --threads 1"
+    )
     commands = [config.pop("command") for config in (mine[1], alone[1])]
     assert commands == [f"python train.py -m {one} {flags}" for one in (name, "one")]
     assert mine[1] == alone[1] | {
@@ -353,16 +360,16 @@ def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp
     monkeypatch.setattr(worker, "Trainer", start)
     monkeypatch.setattr(worker, "_idle", [])
     output = runs.Output(tmp_path / "a", "a")
-    task = worker.Task(
+    task = trainer.Task(
         "a", Settings(dataset="mnist"), None, output, None, tmp_path / "mark", None, "me"
     )
-    outcome = worker._trained(worker._Place(), task, (), (None, lambda: True))
+    outcome = worker.train(worker.Place(), task, (), (None, lambda: True))
     assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
     process.wait.return_value = 0  # as of a network that calls os._exit
-    outcome = worker._trained(worker._Place(), task, (), (None, lambda: True))
+    outcome = worker.train(worker.Place(), task, (), (None, lambda: True))
     assert outcome["fault"] == "its process died 3 times, with status 0"
     process.wait.return_value = trainer.TOLD
-    assert worker._trained(worker._Place(), task, (), (None, lambda: True)) == {"again": True}
+    assert worker.train(worker.Place(), task, (), (None, lambda: True)) == {"again": True}
 
 
 @pytest.mark.processes
@@ -370,13 +377,16 @@ def test_a_run_whose_worker_is_gone_is_checkpointed(mnist5k, tmp_path):
     """Whenever it is: while the run tells of an epoch, for one, which nobody hears any more."""
     settings = Settings(hidden=(4,), epochs=100_000, dataset="mnist5k")
     process = worker.Trainer()
-    job = trainer.Job(
+    task = trainer.Task(
         "a",
         settings,
-        ("mnist5k", "me"),
         devices.Setup("cpu", 1),
         runs.Output(tmp_path / "a", "a"),
-        True,
+        older=None,
+        mark=tmp_path,
+        watched=True,
+        client="me",
+        here=True,
     )
 
     def hear(kind, *content):
@@ -385,7 +395,7 @@ def test_a_run_whose_worker_is_gone_is_checkpointed(mnist5k, tmp_path):
 
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     with pytest.raises(OSError):
-        process.train(job, tuple(arrays), hear, lambda: True)
+        process.train(task, tuple(arrays), hear, lambda: True)
     assert process.process.wait(60) == trainer.TOLD
     history = runs.load(tmp_path / "a").history
     assert (history.status, (tmp_path / "a" / "checkpoint.npz").exists()) == (
@@ -401,7 +411,7 @@ def test_what_another_hand_has_completed_meanwhile_is_not_replaced(mnist5k, tmp_
     """
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
     settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
-    work, folder = cluster.Work(tmp_path, "s", threads=1), tmp_path / "seed=0"
+    work, folder = cluster.Work(runs.Output(tmp_path, "s"), threads=1), tmp_path / "seed=0"
     train_run(settings, arrays, runs.Output(folder, "s/seed=0"), quiet=True)
     older, before = runs.stamp(folder), complete(tmp_path)
     with cluster.connect() as client:
@@ -472,7 +482,7 @@ def test_a_sweep_does_not_overwrite_a_run_of_another_hand(status, mnist5k, tmp_p
     history = {"status": status, **{name: [1.0] for name in (*NUMBERS, "epoch_seconds")}}
     (tmp_path / "s" / "seed=0" / "config.json").write_text(json.dumps(record))
     (tmp_path / "s" / "seed=0" / "history.json").write_text(json.dumps(history))
-    planned = grid(Settings(epochs=2, dataset="mnist"), [], 2)
+    planned = plan_runs(Settings(epochs=2, dataset="mnist"), [], 2)
     with pytest.raises(UserError, match="add --overwrite"):
         sweep.missing(tmp_path / "s", planned, {"mnist": mnist5k})
     assert sweep.missing(tmp_path / "s", planned, {"mnist": mnist5k}, overwrite=True) == planned
@@ -483,7 +493,9 @@ def test_a_linked_folder_is_not_followed_out_of_the_sweep(mnist5k, tmp_path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "seed=0").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="link"):
-        sweep.missing(tmp_path / "s", grid(Settings(dataset="mnist"), [], 1), {"mnist": mnist5k})
+        sweep.missing(
+            tmp_path / "s", plan_runs(Settings(dataset="mnist"), [], 1), {"mnist": mnist5k}
+        )
 
 
 def test_workers_that_join_later_get_runs_at_once():

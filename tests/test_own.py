@@ -23,7 +23,7 @@ from lab import data, runs
 from lab.backend import devices, inference, networks, own_networks
 from lab.data import own
 from lab.evaluation.archive import load_model
-from lab.evaluation.evaluate import data_of
+from lab.evaluation.trained import data_of
 from lab.experiments import sweep
 from lab.io import signals
 from lab.settings import Settings, UserError, with_source

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lab import data, evaluation, figures, runs
+from lab import data, figures, runs
 from lab.backend import inference
 from lab.data import handwriting
 from lab.evaluation import archive
@@ -225,7 +225,8 @@ def test_a_folder_is_its_pictures_in_natural_order_and_bad_ones_are_named_in_the
 def test_a_spreadsheet_sees_no_formula_in_a_files_name(results, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_odd("24 pixels", tmp_path / "=1+1.png")
-    assert evaluation.evaluate(evaluation.Request(["conv"], results, images=["=1+1.png"]))
+    done = call("evaluate", "-m", "conv", "--results-dir", results, "--images", "=1+1.png")
+    assert (done.returncode, done.stderr) == (0, "")
     assert (
         (results / "conv" / "predictions.csv")
         .read_text()

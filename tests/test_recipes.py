@@ -1,4 +1,6 @@
-"""The recipes: that each is what its exercise asks for, and fits the published figures beside it."""
+"""The recipes: that each is what its exercise asks for, and fits the published figures beside
+it.
+"""
 
 import csv
 import sys
@@ -8,7 +10,7 @@ import pytest
 import train
 from lab import cli
 from lab.backend import networks
-from lab.experiments.grid import grid
+from lab.experiments.grid import plan_runs
 from lab.settings import parse
 from tests.conftest import ROOT
 
@@ -46,7 +48,7 @@ def planned(path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", f"@{path}"])
     args = train.parse_args()
     assert args.model_name == path.stem
-    return grid(cli.settings_of(args), args.sweep or [], args.repeats or 1)
+    return plan_runs(cli.settings_of(args), args.sweep or [], args.repeats or 1)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -410,7 +410,7 @@ def test_shown_it_opens_in_the_browser(tmp_path, monkeypatch):
     fake_run(tmp_path / "a b")
     opened = []
     monkeypatch.setattr(cli, "check_display", lambda wanted: None)
-    monkeypatch.setattr(cli, "show", lambda paths: opened.extend(paths))
+    monkeypatch.setattr("lab.cli.windows.show", lambda paths: opened.extend(paths))
     monkeypatch.setattr(webbrowser, "open", opened.append)
     done = call("evaluate", "--report", "a b", "--show", "--results-dir", tmp_path)
     assert done.returncode == 2  # no name of ours, though of all runs it is shown

@@ -177,7 +177,10 @@ def test_evaluate_prints_what_training_recorded(results, data_dir):
     assert printed["Validation loss"] == round(evaluation["validation"]["loss"], 4)
     beside = f" (evaluated; in the history, while learning: {history['accuracy'][-1]:.4f})"
     assert f"Training accuracy: {printed['Training accuracy']:.4f}{beside}" in done.stdout
-    beside = f" (evaluated; in the history, as cross-entropy + weight decay l2 0.001: {history['val_loss'][-1]:.4f})"
+    beside = (
+        " (evaluated; in the history, as cross-entropy + weight decay l2 0.001: "
+        f"{history['val_loss'][-1]:.4f})"
+    )
     assert f"Validation loss: {printed['Validation loss']:.4f}{beside}" in done.stdout
     assert np.sum(evaluation["confusion"]) == 200
     assert "No filters.png" in done.stdout
@@ -254,7 +257,8 @@ def test_the_same_seed_gives_the_same_history_with_flags_from_a_file_or_of_a_run
     results, data_dir, tmp_path
 ):
     (tmp_path / "my.args").write_text(
-        "# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r 1e-3\n--early-stopping 3\n"
+        "# a comment\n--hidden 20\n--epochs 3   # few\n--batch-size 64\n\n-r "
+        "1e-3\n--early-stopping 3\n"
     )
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path, f"@{tmp_path / 'my.args'}"]
     assert call("train", "-m", "again", *flags).returncode == 0
@@ -267,7 +271,10 @@ def test_the_same_seed_gives_the_same_history_with_flags_from_a_file_or_of_a_run
         assert all(first[name] == other[name] for other in others)
     again, like = (read(tmp_path / name, "config.json") for name in ("again", "a/like"))
     assert again["settings"]["early_stopping"] == 3
-    command = "python train.py -m a/like --hidden 20 --regularizer-strength 0.001 --batch-size 64 --epochs 3 --early-stopping 3"
+    command = (
+        "python train.py -m a/like --hidden 20 --regularizer-strength 0.001 --batch-size 64 "
+        "--epochs 3 --early-stopping 3"
+    )
     assert like.pop("command") == f"{command} --dataset mnist"
     assert again.pop("command") and again == like
 
@@ -392,7 +399,8 @@ def test_bad_flags_get_one_line_status_2_and_change_nothing(flags, said, results
         (
             "train",
             "-r 0 1e-4",
-            "1e-4 (-r takes one value; to train with each: --sweep regularizer-strength 0 1e-4) (see",
+            "1e-4 (-r takes one value; to train with each: --sweep regularizer-strength 0 "
+            "1e-4) (see",
         ),
         ("evaluate", "--threads 1 2", "arguments: 2 (--threads takes one value) (see"),
         ("train", "-m my run", "arguments: run (a name has no spaces: -m my_run) (see"),
@@ -545,7 +553,10 @@ def test_the_same_command_again_says_that_it_is_done_and_another_what_differs(re
         done.stdout.split()
     )
     other = ["-m", "first", "-r", "1e-2", *SMALL, "--epochs", "4", *places]
-    said = "holds a run with other settings: regularizer-strength 0.001, not 0.01, epochs 3, not 4: choose another name"
+    said = (
+        "holds a run with other settings: regularizer-strength 0.001, not 0.01, epochs 3, not "
+        "4: choose another name"
+    )
     assert_refused(call("train", *other), said)
     assert snapshot(results) == before
 
@@ -556,7 +567,10 @@ def test_an_unfinished_run_is_refused_before_tensorflow_starts(results, data_dir
     (tmp_path / "first" / "history.json").write_text(json.dumps(history))
     flags = ["-m", "first", *SMALL, "--data-dir", str(data_dir), "--results-dir", str(tmp_path)]
     done, imported = imported_by("train", *flags)
-    said = "To resume it: python train.py -m first --hidden 20 --regularizer-strength 0.001 --batch-size 64 --epochs 3 --dataset"
+    said = (
+        "To resume it: python train.py -m first --hidden 20 --regularizer-strength 0.001 "
+        "--batch-size 64 --epochs 3 --dataset"
+    )
     assert (
         done.returncode == 2
         and "other settings: regularizer-strength 0.001, not 0: choose" in done.stderr
@@ -648,7 +662,7 @@ def test_weight_decay_without_a_strength_and_another_backend_are_noted_once(
     config["settings"]["regularizer"] = "l1"
     (decayed / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr(
-        importlib.import_module("lab.experiments.train"),
+        importlib.import_module("lab.cli.training"),
         "train_here",
         lambda *given: devices.choose_backend(),
     )
@@ -691,7 +705,10 @@ def test_a_run_that_has_not_learned_is_told_from_one_that_has():
         doubt([0.5, 0.6], 0.9)
         == "the training loss grew from 0.5000 to 0.6000: try a smaller --learning-rate"
     )
-    chance = "the validation accuracy ended at chance (0.1100; always the most frequent class: 0.1000): try"
+    chance = (
+        "the validation accuracy ended at chance (0.1100; always the most frequent class: "
+        "0.1000): try"
+    )
     assert (
         doubt([2.4, 2.3], 0.11, learning_rate=0.5)
         == f"{chance} a smaller --learning-rate, or more --epochs"
@@ -796,7 +813,8 @@ devices.start(devices.Setup("cpu"))
 from lab.training import callbacks, recorder
 callbacks.PATIENCE, draw, write = 0.5, recorder.learning_curve, recorder.write_json
 recorder.learning_curve = lambda *args: (time.sleep(2), draw(*args))[1]
-write_json = lambda *args, **more: (write(*args, **more), more and os.kill(os.getpid(), signal.SIGINT))
+stop = lambda: os.kill(os.getpid(), signal.SIGINT)
+write_json = lambda *args, **more: (write(*args, **more), more and stop())
 recorder.write_json = write_json  # a signal behind the line of an epoch, not of the end
 cli.run(train.main)
 """

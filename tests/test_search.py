@@ -16,12 +16,12 @@ import pytest
 
 import train as train_script
 from lab import cli, data, runs
-from lab.experiments import cluster, search, trainer
+from lab.experiments import cluster, search, study, trainer
 from lab.experiments.space import FIRST, suggest
 from lab.settings import Settings
 from tests.conftest import ROOT, assert_refused, call, write_npz
 
-BUDGET, TARGET = search.Goal(unit_budget=12), search.Goal(target_accuracy=0.5)
+BUDGET, TARGET = study.Goal(unit_budget=12), study.Goal(target_accuracy=0.5)
 FLAGS = (
     "-m",
     "s",
@@ -41,14 +41,14 @@ FLAGS += ("--workers", "1")  # each takes seconds to start
 
 def train(data_dir, results_dir, *flags):
     with mock.patch.multiple(
-        search, FINALISTS=3, TESTED=2
+        study, FINALISTS=3, TESTED=2
     ):  # each is compiled anew, which takes seconds
         return call("train", "--data-dir", data_dir, "--results-dir", results_dir, *FLAGS, *flags)
 
 
 def study_of(folder):
     return optuna.load_study(
-        study_name="search", storage=f"sqlite:///{folder / 's' / search.DATABASE}"
+        study_name="search", storage=f"sqlite:///{folder / 's' / study.DATABASE}"
     )
 
 
@@ -63,14 +63,14 @@ def finished(tmp_path_factory, data_dir):
 
 @pytest.mark.parametrize(("goal", "net"), [(BUDGET, "dense"), (TARGET, "dense"), (TARGET, "conv")])
 def test_what_is_tried(goal, net):
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trials = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     given = Settings(net=net, epochs=3, activation="sigmoid", dataset="mnist")
-    tried = [suggest(study.ask(), given, goal) for _ in range(40)]
+    tried = [suggest(trials.ask(), given, goal) for _ in range(40)]
     assert {(one.epochs, one.activation, one.dataset) for one in tried} == {(3, "sigmoid", "mnist")}
     assert {one.schedule for one in tried} == {"constant", "cosine"} and len(
         {one.optimizer for one in tried}
     ) == 4
-    assert len({frozenset(trial.params) for trial in study.trials}) == 1
+    assert len({frozenset(trial.params) for trial in trials.trials}) == 1
     assert {one.head for one in tried} == ({"flatten", "average"} if net == "conv" else {None})
     layers = [one.hidden or one.filters for one in tried]
     if goal.unit_budget:
@@ -82,9 +82,9 @@ def test_what_is_tried(goal, net):
         }
     else:
         assert {len(units) for units in layers} == ({1, 2, 3} if net == "dense" else {2, 3, 4})
-    assert {suggest(study.ask(), given.replace(epochs=1), goal).warmup for _ in range(9)} == {0}
-    study.enqueue_trial(FIRST[net][-1])
-    assert suggest(study.ask(), given, goal).learning_rate == 0.01
+    assert {suggest(trials.ask(), given.replace(epochs=1), goal).warmup for _ in range(9)} == {0}
+    trials.enqueue_trial(FIRST[net][-1])
+    assert suggest(trials.ask(), given, goal).learning_rate == 0.01
 
 
 def test_a_budget_of_four_units_and_unequal_shares():
@@ -93,7 +93,7 @@ def test_a_budget_of_four_units_and_unequal_shares():
         one = suggest(
             optuna.trial.FixedTrial(FIRST["dense"][0] | params | {"regularizer": "l2"}),
             Settings(),
-            search.Goal(4),
+            study.Goal(4),
         )
         assert one.hidden == (1, 1, 1, 1)
 
@@ -166,7 +166,10 @@ def test_how_much_it_will_train_is_said_before_and_how_to_go_on_after(
 ):
     folder, printed = finished
     lines, words = printed.splitlines(), " ".join(printed.split())
-    much = "up to 14 trainings (4 trials; the best 3 again, and 2 of these on all images, 2 seeds each), 1 at a time"
+    much = (
+        "up to 14 trainings (4 trials; the best 3 again, and 2 of these on all images, 2 seeds "
+        "each), 1 at a time"
+    )
     assert (
         lines[0]
         == f"{folder / 's'}: {much}: an estimate of the time follows after the first trial."
@@ -295,7 +298,8 @@ def test_a_trial_that_fails_has_ended(data_dir, tmp_path):
     done = call("train", *flags, *places)
     assert_refused(
         done,
-        "is of another search: the source of its network own.py:net was another; choose another name",
+        "is of another search: the source of its network own.py:net was another; choose "
+        "another name",
     )
     assert len(done.stderr) < 400
 
@@ -343,20 +347,18 @@ def end(trial, accuracy, parameters, state=optuna.trial.TrialState.COMPLETE):
 def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     path, arrays = tmp_path / "search.db", {"mnist5k": mnist5k}
     settings = Settings(dataset="mnist5k", epochs=8)
-    study = search._study(path, settings, BUDGET, arrays)
+    plan = study.Plan(settings, BUDGET, 13, 2)
+    trials = study.open_study(path, plan, arrays)
     for number in range(6):
-        trial = study.ask()
-        assert all(
-            search._goes_on(trial, settings, BUDGET, 9, epoch, 0.8 + number / 100)
-            for epoch in range(8)
-        )
+        trial = trials.ask()
+        assert all(study.may_win(trial, plan, 9, epoch, 0.8 + number / 100) for epoch in range(8))
         end(trial, 0.8 + number / 100, 9)
-    trial = study.ask()
-    went_on = [search._goes_on(trial, settings, BUDGET, 9, epoch, 0.5) for epoch in range(8)]
+    trial = trials.ask()
+    went_on = [study.may_win(trial, plan, 9, epoch, 0.5) for epoch in range(8)]
     assert went_on == [True, True, *[False] * 6]  # not before a quarter of the epochs
-    assert study.trials[6].intermediate_values[7] == 0.5
+    assert trials.trials[6].intermediate_values[7] == 0.5
     end(trial, 0.99, 9, optuna.trial.TrialState.PRUNED)
-    ended = search.ended_trials(study, BUDGET)
+    ended = study.ended_trials(trials, BUDGET)
     assert len(ended) == 7 and [one.number for one in runs.best_first(ended, BUDGET)] == [
         5,
         4,
@@ -376,27 +378,23 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path, mnist5k):
     spoilt.mkdir()
     (spoilt / "config.json").write_text("{")
     for folder in (tmp_path / "nothing", broken, spoilt):
-        assert not search._tell(study.ask(), BUDGET, folder)
+        assert not study.tell(trials.ask(), BUDGET, folder)
     older = ROOT / "tests" / "earlier" / "dense"  # of which nothing has taken the place
-    assert not search._tell(study.ask(), BUDGET, older, runs.stamp(older))
-    assert len(search.ended_trials(study, BUDGET)) == 7
-    plan = search.Plan(settings, BUDGET, 13, 2)
-    assert [name for name, *_ in search._asked(study, plan, tmp_path, {})] == [
-        "trial=11",
-        "trial=12",
-    ]
-    few = search.Plan(
-        settings, BUDGET, 15, 2, examples=20
-    )  # which are less than any batch that a trial chooses
-    assert [one.batch_size for _, one, _ in search._asked(study, few, tmp_path, {})] == [20] * 4
+    assert not study.tell(trials.ask(), BUDGET, older, runs.stamp(older))
+    assert len(study.ended_trials(trials, BUDGET)) == 7
+    assert [trial.number for trial, *_ in study.ask(trials, plan, tmp_path)] == [11, 12]
+    # Examples that are less than any batch that a trial chooses.
+    few = plan._replace(trials=15, examples=20)
+    assert [one.batch_size for _, one, _ in study.ask(trials, few, tmp_path)] == [20] * 4
 
 
 def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(tmp_path, mnist5k):
-    settings, goal = Settings(dataset="mnist5k", epochs=8), search.Goal(target_accuracy=0.9)
-    study = search._study(tmp_path / "search.db", settings, goal, {"mnist5k": mnist5k})
+    settings, goal = Settings(dataset="mnist5k", epochs=8), study.Goal(target_accuracy=0.9)
+    plan = study.Plan(settings, goal, 20, 2)
+    trials = study.open_study(tmp_path / "search.db", plan, {"mnist5k": mnist5k})
 
     def goes_on(parameters, epoch, accuracy):
-        return search._goes_on(study.ask(), settings, goal, parameters, epoch, accuracy)
+        return study.may_win(trials.ask(), plan, parameters, epoch, accuracy)
 
     # An error of three times that of the target, after a quarter of the epochs.
     assert [goes_on(900, *one) for one in ((1, 0.1), (2, 0.71), (2, 0.69), (7, 0.69))] == [
@@ -407,27 +405,28 @@ def test_a_trial_that_cannot_reach_the_target_with_fewer_parameters_is_stopped(t
     ]
     for parameters in (100, 200, 300, 400, 500):
         assert goes_on(900, 0, 0.9)
-        end(study.ask(), 0.95, parameters)
+        end(trials.ask(), 0.95, parameters)
     # Five reach it, and are enough to be trained again: more parameters than theirs cannot win.
     assert [goes_on(parameters, 0, 0.9) for parameters in (501, 500)] == [False, True]
 
 
 def test_a_trial_that_was_completed_by_its_own_command_is_not_trained_again(tmp_path, mnist5k):
     settings = Settings(dataset="mnist5k", epochs=2)
-    study = search._study(tmp_path / "search.db", settings, BUDGET, {"mnist5k": mnist5k})
+    plan = study.Plan(settings, BUDGET, 2, 2)
+    trials = study.open_study(tmp_path / "search.db", plan, {"mnist5k": mnist5k})
     for number in range(2):
         shutil.copytree(ROOT / "tests" / "earlier" / "dense", tmp_path / f"trial={number}")
         config = json.loads((tmp_path / f"trial={number}/config.json").read_text())
-        trained = suggest(study.ask(), settings, BUDGET).replace(
+        trained = suggest(trials.ask(), settings, BUDGET).replace(
             seed=number
         )  # the second is another run
         (tmp_path / f"trial={number}/config.json").write_text(
             json.dumps(config | {"settings": trained.to_json()})
         )
-    search._tell_of_the_complete(study, search.Plan(settings, BUDGET, 2, 2), tmp_path)
-    assert [one.number for one in search.ended_trials(study, BUDGET)] == [0]
+    study.tell_of_the_complete(trials, plan, tmp_path)
+    assert [one.number for one in study.ended_trials(trials, BUDGET)] == [0]
     assert (
-        study.trials[0].user_attrs["accuracy"]
+        trials.trials[0].user_attrs["accuracy"]
         == runs.load(tmp_path / "trial=0").history.final["val_accuracy"]
     )
 
@@ -599,20 +598,21 @@ def test_how_long_a_search_takes_is_told_by_earlier_runs(tmp_path, capsys):
     told = json.loads((folder / "history.json").read_text())
     epochs = len(told["epoch_seconds"])
     settings = runs.load(folder).settings.replace(epochs=100)
-    plan, output = search.Plan(settings, BUDGET, 4, 2), runs.Output(tmp_path / "s", "s")
+    plan, output = study.Plan(settings, BUDGET, 4, 2), runs.Output(tmp_path / "s", "s")
     for total, said in (
         (10 + 2 * epochs, "0:29:45"),
         (1e90, "11574 days"),
     ):  # 17 trainings of 10 + 100 x 2 seconds
         told |= {"epoch_seconds": [12.0] + [2.0] * (epochs - 1), "total_seconds": total}
         (folder / "history.json").write_text(json.dumps(told))
-        search._announce(plan, 1, output, 2)
+        search.announce(plan, 1, output, 2)
         assert f"2 at a time: about {said}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_a_killed_process_had_begun_to_write_is_taken_back(tmp_path, mnist5k):
     path = tmp_path / "search.db"
-    search._study(path, Settings(dataset="mnist5k"), BUDGET, {"mnist5k": mnist5k})
+    plan = study.Plan(Settings(dataset="mnist5k"), BUDGET, 1, 1)
+    study.open_study(path, plan, {"mnist5k": mnist5k})
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in (
         "pragma cache_size = 1",
@@ -628,10 +628,8 @@ def test_what_a_killed_process_had_begun_to_write_is_taken_back(tmp_path, mnist5
     for file in (path, path.with_name("search.db-journal")):
         shutil.copy(file, tmp_path / "killed")
     connection.close()
-    study = search._study(
-        tmp_path / "killed" / "search.db", Settings(dataset="mnist5k"), BUDGET, {"mnist5k": mnist5k}
-    )
-    assert [trial.number for trial in study.trials] == [0]
+    again = study.open_study(tmp_path / "killed" / "search.db", plan, {"mnist5k": mnist5k})
+    assert [trial.number for trial in again.trials] == [0]
 
 
 @pytest.mark.cluster
@@ -683,7 +681,7 @@ def test_a_worker_stops_a_run_that_is_not_to_go_on(data_dir, tmp_path):
         "after": settings.replace(epochs=2),
     }
     planned = [(name, one, None) for name, one in several.items()]
-    work = cluster.Work(tmp_path, "s", threads=1, ahead=1, watch=watch)
+    work = cluster.Work(runs.Output(tmp_path, "s"), threads=1, ahead=1, watch=watch)
     with cluster.connect() as client:
         ended = cluster.train_on_workers(
             client, planned, {"mnist": arrays}, work, lambda *state: None
@@ -706,7 +704,7 @@ def test_a_run_that_has_trained_its_last_epoch_is_whole(monkeypatch):
     job, told = mock.Mock(settings=Settings(epochs=3)), []
     job.name = "late"
     goes_on = [
-        trainer._goes_on(job, lambda *epoch: told.append(epoch), 9, epoch, {"val_accuracy": 0.5})
+        trainer.goes_on(job, lambda *epoch: told.append(epoch), 9, epoch, {"val_accuracy": 0.5})
         for epoch in (1, 2)
     ]
     assert goes_on == [False, True] and told == [(9, 1, 0.5), (9, 2, 0.5)]

@@ -1,4 +1,6 @@
-"""docs/cluster.md on a real SLURM: its lines as pasted, and a job that is cancelled in the middle."""
+"""docs/cluster.md on a real SLURM: its lines as pasted, and a job that is cancelled in the
+middle.
+"""
 
 import importlib.util
 import re

@@ -1,4 +1,1 @@
-"""Trainings, one or many: the door of train.py."""
-# ruff: noqa: F401
-
-from lab.experiments.train import Request, train
+"""Many trainings: sweeps and searches, on the workers of a cluster."""

@@ -16,7 +16,6 @@ import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import NamedTuple
 
 from lab import runs
@@ -33,14 +32,14 @@ try:
 except ImportError:
     raise
 except Exception as error:  # while they are imported, they read the user's configuration
-    advice = "mend what is in ~/.config/dask or in variables that begin with DASK_"
     raise UserError(
-        f"Dask's configuration cannot be read ({first_line(error)}): {advice}"
+        f"Dask's configuration cannot be read ({first_line(error)}): mend what is in "
+        "~/.config/dask or in variables that begin with DASK_"
     ) from error
 
 from lab.experiments import worker
 from lab.experiments.pace import Progress
-from lab.experiments.worker import Task
+from lab.experiments.trainer import Task
 
 _MARK = re.compile(r"\.Client-(worker-)?[0-9a-f-]{36}")  # the name of a client's mark
 RETRIES = 2  # of a run whose worker died
@@ -65,9 +64,8 @@ def connect(scheduler=None, workers=1):
         If the scheduler does not answer.
     """
     for logger in ("distributed", "distributed.client"):
-        logging.getLogger(logger).setLevel(
-            logging.CRITICAL
-        )  # what matters to the user, we say ourselves
+        # What matters to the user, we say ourselves.
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     settings = {
         "distributed.scheduler.allowed-failures": RETRIES,
         "distributed.comm.timeouts.connect": ANSWER_WITHIN,
@@ -75,14 +73,13 @@ def connect(scheduler=None, workers=1):
     with dask.config.set(settings), contextlib.ExitStack() as stack:
         if scheduler is None:
             # In threads of this process: what trains are processes of their own.
-            local = {
-                "processes": False,
-                "threads_per_worker": 1,
-                "memory_limit": None,
-                "silence_logs": logging.CRITICAL,
-            }
             scheduler = distributed.LocalCluster(
-                n_workers=workers, dashboard_address="127.0.0.1:0", **local
+                n_workers=workers,
+                dashboard_address="127.0.0.1:0",
+                processes=False,
+                threads_per_worker=1,
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
             )
             stack.callback(_close, scheduler)
         try:
@@ -90,26 +87,28 @@ def connect(scheduler=None, workers=1):
                 asyncio.run(_ask(scheduler))
             client = distributed.Client(scheduler, timeout=ANSWER_WITHIN)
             stack.callback(_close, client)
-        except (
-            Exception
-        ) as error:  # what answers there may be anything, and then so may be what Dask makes of it
+        except Exception as error:  # what answers there may be anything
             ask = "is it running, and its address right?"
             if re.search("tls|encryption", f"{scheduler} {error}", re.IGNORECASE):
-                ask += " Are the certificates in Dask's configuration those of the cluster (docs/cluster.md, Security)?"
+                ask += (
+                    " Are the certificates in Dask's configuration those of the cluster "
+                    "(docs/cluster.md, Security)?"
+                )
             raise UserError(f"no Dask scheduler answers at {scheduler}: {ask}") from error
         try:
             yield client
         except BaseException:
             _end(client)
             raise
-        if (
-            client.cluster is None
-        ):  # on this machine, their processes end with this one, which may need them again
+        # On this machine, their processes end with this one, which may need them again.
+        if client.cluster is None:
             _end(client)
 
 
 async def _ask(address):
-    """Let a scheduler say that it is there: a client would wait for ever for one that takes connections and says nothing."""
+    """Let a scheduler say that it is there: a client would wait for ever for one that takes
+    connections and says nothing.
+    """
     certificates = distributed.Security().get_connection_args("client")
     connection = distributed.comm.connect(address, timeout=ANSWER_WITHIN, **certificates)
     (await asyncio.wait_for(connection, ANSWER_WITHIN)).abort()
@@ -129,9 +128,8 @@ def _end(client):
                 client.run(worker.end, client.id, seconds, on_error="ignore")
 
     with signals.ignored():
-        ending = threading.Thread(
-            target=end, daemon=True
-        )  # for a scheduler that says nothing, it would wait for ever
+        # For a scheduler that says nothing, it would wait for ever.
+        ending = threading.Thread(target=end, daemon=True)
         ending.start()
         ending.join(worker.WAIT + 1)
 
@@ -139,11 +137,8 @@ def _end(client):
 class Work(NamedTuple):
     """What all runs of a sweep have in common beside their settings."""
 
-    folder: Path  # of the sweep
-    name: str  # the same within the results folder
+    output: runs.Output  # of the sweep
     threads: int  # CPU threads of a run that has no setting of its own
-    tensorboard: bool = False
-    data_dir: str | None = None  # that the command named
     ahead: int = 2  # runs a worker that are submitted before others have ended
     # Of the runs' epochs: takes a run's name, its parameters, the epoch from 0 and the validation
     # accuracy, and says whether the run is to go on.
@@ -179,29 +174,24 @@ def train_on_workers(client, planned, data, work, report):
     UserError
         If the cluster is not fit for it, or is lost.
     """
-    mark = (
-        work.folder.absolute() / f".{client.id}"
-    )  # by which workers that can reach the folder know it
-    for left in mark.parent.glob(".Client-*"):  # by a client that was killed
+    folder = work.output.folder.absolute()
+    mark = folder / f".{client.id}"  # by which workers that can reach the folder know it
+    for left in folder.glob(".Client-*"):  # by a client that was killed
         if left.is_file() and _MARK.fullmatch(left.name):
             left.unlink()
     try:
         mark.touch()
         news = _News(client, work.watch)
-        submitted = _Submitted(
-            client, {dataset: _sent(client, arrays) for dataset, arrays in data.items()}
-        )
+        sent = {dataset: _sent(client, arrays) for dataset, arrays in data.items()}
+        submitted = _Submitted(client, sent)
 
         def told(count):
             report(count, news.of(submitted.names, submitted.known))
 
         for name, settings, older in planned:
-            given = {"tensorboard": work.tensorboard, "data_dir": work.data_dir}
-            output = runs.Output(mark.parent / name, f"{work.name}/{name}", **given)
-            setup = devices.setup_of(settings, work.threads)
-            submitted.add(
-                Task(name, settings, setup, output, older, mark, work.watch is not None, client.id)
-            )
+            output = work.output._replace(folder=folder / name, name=f"{work.output.name}/{name}")
+            setup, watched = devices.setup_of(settings, work.threads), work.watch is not None
+            submitted.add(Task(name, settings, setup, output, older, mark, watched, client.id))
             yield from submitted.results(told, work.ahead)
         yield from submitted.results(told)
     finally:
@@ -217,9 +207,8 @@ def _sent(client, arrays):
     """
     with warnings.catch_warnings(action="ignore"):  # of their size
         sent = client.submit(tuple, list(arrays), pure=False)
-    if (
-        client.cluster is not None
-    ):  # workers in threads of this process; to wait for others might take long
+    # To workers in threads of this process; to wait for others might take long.
+    if client.cluster is not None:
         client.replicate(sent)  # or the first runs would all go to the worker that has it
     return sent
 
@@ -256,7 +245,7 @@ class _Submitted:
         self.pending = {}  # future -> (task, the addresses that may train it, or None for any)
         self.ended = queue.SimpleQueue()  # of futures
         self.left_out = {}  # address of a worker -> why
-        self.known = []  # the addresses of the workers that there were when the scheduler was asked last
+        self.known = []  # the addresses of the workers that there were at the last time
 
     def add(self, task):
         """Ask for a run."""
@@ -280,7 +269,8 @@ class _Submitted:
             return self.known
         except (OSError, CancelledError) as error:  # also of time
             raise UserError(
-                "the cluster's scheduler is gone; what is done is saved, the same command does the rest"
+                "the cluster's scheduler is gone; what is done is saved, the same command does the "
+                "rest"
             ) from error
 
     def results(self, report, ahead=0):
@@ -303,24 +293,17 @@ class _Submitted:
         worker perhaps.
         """
         task, _ = self.pending.pop(future)
+        address, outcome = None, {"files": {}}
         try:
             address, outcome = future.result()
         except CancelledError:
             self.workers()  # says so, if the scheduler is gone
-            address, outcome = None, {"again": True}
+            outcome = {"again": True}
         except KilledWorker as error:
             deaths = error.allowed_failures + 1
-            outcome = {
-                "files": {},
-                "fault": f"{deaths} workers died over it, for lack of memory or time perhaps",
-            }
-        except (
-            Exception
-        ) as error:  # whatever went wrong on a worker is a fault of this run, not of the others
-            outcome = {
-                "files": {},
-                "fault": f"{type(error).__name__}: {' '.join(str(error).split())}",
-            }
+            outcome["fault"] = f"{deaths} workers died over it, for lack of memory or time perhaps"
+        except Exception as error:  # is a fault of this run, not of the others
+            outcome["fault"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         future.release()
         if "unfit" in outcome:
             self._leave_out(address, outcome["unfit"])
@@ -330,23 +313,22 @@ class _Submitted:
             self.add(task)
 
     def _leave_out(self, address, why):
-        advice = "start workers with the packages of requirements.txt and with this repository on PYTHONPATH"
         if address not in self.left_out:
             self.left_out[address] = why
             say(f"The worker {address} is left out: {why}.")
         if not set(self.workers()) - set(self.left_out):
-            raise UserError(f"no worker is fit, the last since {why}: {advice}")
+            raise UserError(
+                f"no worker is fit, the last since {why}: start workers with the packages of "
+                "requirements.txt and with this repository on PYTHONPATH"
+            )
 
     def _rescue(self, workers):
         """Ask again for runs that none of the workers that are left may train."""
-        for future in [
-            one
-            for one, (_, fit) in self.pending.items()
-            if fit is not None and not set(fit) & set(workers)
-        ]:
-            task, _ = self.pending.pop(future)
-            future.release()
-            self.add(task)
+        for future, (task, fit) in [*self.pending.items()]:
+            if fit is not None and not set(fit) & set(workers):
+                del self.pending[future]
+                future.release()
+                self.add(task)
 
 
 class _News:

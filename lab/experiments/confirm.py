@@ -10,7 +10,8 @@ import optuna
 
 from lab import figures, runs
 from lab.console import say, table
-from lab.experiments import search, sweep
+from lab.experiments import study, sweep
+from lab.experiments.search import seeds
 from lab.io.words import first_line
 from lab.metrics.cells import cell
 from lab.settings import as_flags
@@ -18,15 +19,15 @@ from lab.settings import as_flags
 PARTS = HELD_OUT, TEST = "held-out", "test"  # folders within that of the search
 
 
-def confirm(study, plan, output, work_on):
+def confirm_best(trials, plan, output, work_on):
     """Train the best trials of a search again, say which of them wins, test it, and draw what the
     search went through.
 
     Parameters
     ----------
-    study : optuna.Study
-        As `search.search` gives it.
-    plan : search.Plan
+    trials : optuna.Study
+        As `search.train_trials` gives it.
+    plan : study.Plan
     output : runs.Output
         Of the search.
     work_on : (dict of str to Arrays, sweep.Machines)
@@ -39,126 +40,112 @@ def confirm(study, plan, output, work_on):
         The figures.
     winner : Settings or None
     """
-    goal, repeats = plan.goal, plan.repeats
-    trials = search.ended_trials(study, goal)
-    paths = _draw(study, trials, plan, output)
-    finalists = runs.best_first(trials, goal)[: plan.finalists]
+    goal, repeats, seed = plan.goal, plan.repeats, plan.settings.seed
+    ended, paths = _draw(trials, plan, output)
+    finalists = {one.number: one for one in runs.best_first(ended, goal)[: plan.finalists]}
     if not finalists:
-        _say_unreached(trials, goal)
+        _say_unreached(ended, goal)
         return 0, paths, None
     settings = {
-        one.number: search.settings_of(study.trials[one.number], plan, output.folder)
-        for one in finalists
+        number: study.settings_of(trials.trials[number], plan, output.folder)
+        for number in finalists
     }
-    seed = plan.settings.seed
-    other = range(seed + 1, seed + 1 + repeats)  # by its own seed, a trial became one of the best
     say(
-        f"\nThe best {len(finalists)} again, with {search.seeds(repeats, 'other ')} each, on the same images:"
+        f"\nThe best {len(finalists)} again, with {seeds(repeats, 'other ')} each, on the same "
+        "images:"
     )
-    if not (held_out := _trained_again(settings, output, HELD_OUT, other, work_on)):
+    other = range(seed + 1, seed + 1 + repeats)  # by its own seed, a trial became one of the best
+    held_out = _trained_again(settings, output, HELD_OUT, other, work_on)
+    if not held_out:
         return 1, paths, None
-    order = _by_mean(finalists, held_out, goal)
+
+    def rank(number):
+        mean = held_out[number].mean()
+        if not goal.target_accuracy:
+            return -mean
+        return mean < goal.target_accuracy, finalists[number].parameters, -mean
+
+    order = sorted(held_out, key=rank)
     say(
-        f"\nThe best of these, trained on all training images, {search.seeds(repeats)} each; now they are tested, once:"
+        f"\nThe best of these, trained on all training images, {seeds(repeats)} each; now they are "
+        "tested, once:"
     )
     tested = {number: settings[number].replace(holdout=0) for number in order[: plan.tested]}
-    if not (tests := _trained_again(tested, output, TEST, range(repeats), work_on)):
+    tests = _trained_again(tested, output, TEST, range(repeats), work_on)
+    if not tests:
         return 1, paths, None
-    chances = [
-        number
-        for number in tests
-        if not goal.target_accuracy or held_out[number].mean() >= goal.target_accuracy
-    ]
-    _report(finalists, settings, (held_out, tests), chances, goal)
+    order = dict.fromkeys([*tests, *held_out, *finalists])
+    _print_table([finalists[number] for number in order], settings, held_out, tests)
+    say(f"All rows: {_shared(plan.settings)}.")
+    say(
+        f"Chosen on {plan.settings.holdout:,} held-out training images; nothing was on the test "
+        "images, on which the published solution was."
+    )
+    least = goal.target_accuracy or 0
+    able = [number for number in tests if held_out[number].mean() >= least]
     status = int(len(held_out) < len(finalists) or len(tests) < len(tested))
-    return status, paths, tested[chances[0]] if chances else None
+    if not able:
+        say(
+            f"None of these reaches {goal.target_accuracy} on average: with more trials, the same "
+            "command searches on."
+        )
+        return status, paths, None
+    _say_winner(finalists[able[0]], tests[able[0]])
+    return status, paths, tested[able[0]]
 
 
-def _trained_again(settings, output, place, seeds, work_on):
-    """The validation accuracies with these seeds, by trial; without trials of which a run failed."""
+def _trained_again(settings, output, part, seeds, work_on):
+    """The validation accuracies with these seeds, by trial; none of those of which a run failed."""
     data, machines = work_on
-    name = f"{output.name}/{place}"
-    planned = {
-        f"trial={number}/seed={seed}": one.replace(seed=seed)
-        for number, one in settings.items()
-        for seed in seeds
-    }
-    folder = output.folder / place
+    folder = output.folder / part
     runs.check_inside(output.folder, folder)
+    names = {number: [f"trial={number}/seed={seed}" for seed in seeds] for number in settings}
+    planned = {
+        name: settings[number].replace(seed=seed)
+        for number in settings
+        for name, seed in zip(names[number], seeds)
+    }
     # What a command with another number of trials left there is of other trials perhaps: it stays,
     # and is not looked at.
     advice = f"remove {folder}, or choose another name"
-    failed = sweep.train_missing(planned, data, runs.Output(folder, name), machines, advice)
-    finals = {
-        one: runs.load(folder / one).history.final["val_accuracy"]
-        for one in planned
-        if one not in failed
-    }
-    several = {
-        number: [finals.get(f"trial={number}/seed={seed}") for seed in seeds] for number in settings
-    }
-    return {
-        number: np.array(values, float) for number, values in several.items() if None not in values
-    }
+    output = runs.Output(folder, f"{output.name}/{part}")
+    failed = sweep.train_missing(planned, data, output, machines, advice)
+    accuracies = {}
+    for number, several in names.items():
+        if not failed.keys() & several:
+            finals = [runs.load(folder / name).history.final for name in several]
+            accuracies[number] = np.array([final["val_accuracy"] for final in finals], float)
+    return accuracies
 
 
-def _by_mean(finalists, accuracies, goal):
-    """The numbers of the trials, the winner first: by the means of their repeats, and the
-    parameters where a target is set.
-    """
-    parameters = {one.number: one.parameters for one in finalists}
-    means = {number: values.mean() for number, values in accuracies.items()}
-    if not goal.target_accuracy:
-        return sorted(means, key=lambda number: -means[number])
-    return sorted(
-        means,
-        key=lambda number: (
-            means[number] < goal.target_accuracy,
-            parameters[number],
-            -means[number],
-        ),
-    )
-
-
-def _report(finalists, settings, accuracies, chances, goal):
-    """Print a table of the finalists, and what it says."""
-    held_out, tests = accuracies
+def _print_table(finalists, settings, held_out, tests):
     rows = []
-    for one in sorted(finalists, key=lambda one: [*tests, *held_out, *settings].index(one.number)):
+    for trial in finalists:
         row = {
-            "trial": str(one.number),
-            "parameters": f"{one.parameters:,}",
-            "held-out, alone": f"{one.accuracy:.4f}",
+            "trial": str(trial.number),
+            "parameters": f"{trial.parameters:,}",
+            "held-out, alone": f"{trial.accuracy:.4f}",
+            "held-out, mean": _mean(held_out.get(trial.number)),
+            "test, mean": _mean(tests.get(trial.number)),
+            "settings": as_flags(settings[trial.number].replace(holdout=0).unusual()),
         }
-        row |= {
-            "held-out, mean": _mean(held_out.get(one.number)),
-            "test, mean": _mean(tests.get(one.number)),
-        }
-        rows.append(row | {"settings": as_flags(settings[one.number].replace(holdout=0).unusual())})
+        rows.append(row)
     table(
         rows,
         "The best trials, in the order of their means on the held-out images",
         left=("settings",),
     )
-    first = next(iter(settings.values()))
-    say(f"All rows: {_shared(first)}.")
-    chosen = f"Chosen on {first.holdout:,} held-out training images"
-    say(f"{chosen}; nothing was on the test images, on which the published solution was.")
-    if not chances:
-        say(
-            f"None of these reaches {goal.target_accuracy} on average: with more trials, the same command searches on."
-        )
-        return
-    winner = next(one for one in finalists if one.number == chances[0])
-    drop = winner.accuracy - tests[winner.number].mean()
-    count = len(tests[winner.number])
-    seeds = (
-        f"mean of {count} seeds with its 95% confidence interval" if count > 1 else "with one seed"
-    )
+
+
+def _say_winner(trial, tests):
+    drop = trial.accuracy - tests.mean()
+    means = "with one seed"
+    if len(tests) > 1:
+        means = f"mean of {len(tests)} seeds with its 95% confidence interval"
     say(
-        f"Trial {winner.number} wins: {winner.parameters:,} parameters, test accuracy {_mean(tests[winner.number])}, "
-        f"{seeds}. This {'drops' if drop > 0 else 'rises'} "
-        f"by {abs(drop):.4f} from what the trial alone had on the held-out images."
+        f"Trial {trial.number} wins: {trial.parameters:,} parameters, test accuracy "
+        f"{_mean(tests)}, {means}. This {'drops' if drop > 0 else 'rises'} by {abs(drop):.4f} "
+        "from what the trial alone had on the held-out images."
     )
 
 
@@ -168,43 +155,56 @@ def _mean(values):
 
 def _shared(settings):
     """What all trials of a search share, in words."""
-    return f"{settings.dataset}, {settings.holdout:,} training images held out, at most {settings.epochs} epochs"
+    return (
+        f"{settings.dataset}, {settings.holdout:,} training images held out, at most "
+        f"{settings.epochs} epochs"
+    )
 
 
 def _say_unreached(trials, goal):
-    best = max(trials, key=lambda one: one.accuracy, default=None)
-    found = (
-        f": the best has {best.accuracy:.4f}, with {best.parameters:,} parameters (trial {best.number})"
-        if best
-        else ""
-    )
+    best = max(trials, key=lambda trial: trial.accuracy, default=None)
     wanted = f"reaches {goal.target_accuracy}" if goal.target_accuracy else "was finished"
-    say(f"No trial {wanted}{found}. With more trials, the same command searches on.")
+    about = ""
+    if best:
+        about = (
+            f": the best has {best.accuracy:.4f}, with {best.parameters:,} parameters "
+            f"(trial {best.number})"
+        )
+    say(f"No trial {wanted}{about}. With more trials, the same command searches on.")
 
 
-def _draw(study, trials, plan, output):
-    """The figures of a search so far."""
-    goal, shared = plan.goal, _shared(plan.settings)
-    whole = [trial for trial in trials if trial.whole]
-    drawn, found = {}, {}
+def _draw(trials, plan, output):
+    """The trials of a search so far, and the figures of them."""
+    goal, shared, importances = plan.goal, _shared(plan.settings), {}
+    ended = study.ended_trials(trials, goal)
+    whole = [trial for trial in ended if trial.whole]
+    drawn = {}
     if whole:
-        title = f"{output.title}: {len(trials)} trials\n{shared}"
-        drawn["search.png"] = figures.search(trials, goal.target_accuracy, title)
+        title = f"{output.title}: {len(ended)} trials\n{shared}"
+        drawn["search.png"] = figures.search(ended, goal.target_accuracy, title)
     if len(whole) > 3:
-        warnings.filterwarnings("ignore", module="optuna")  # of few trials
-        try:
-            found = optuna.importance.get_param_importances(
-                study, target=lambda trial: 1 - trial.user_attrs["accuracy"]
-            )
-        except Exception as error:  # as of trials that are all equally accurate
-            say(
-                f"The importance of the settings cannot be computed from these trials: {first_line(error)}"
-            )
-        found = {
-            name: found[name] for name in sorted(found) if math.isfinite(found[name])
-        }  # not in the order of hashes
-    if found:
-        title = f"{output.title}: what the accuracy of a trial depends on\n{len(trials)} trials, {shared}"
-        drawn["importances.png"] = figures.importances(found, title)
-    search.record(trials, study, goal, output.folder, found)
-    return runs.save_figures(drawn, output.folder)
+        importances = _importances(trials)
+    if importances:
+        title = (
+            f"{output.title}: what the accuracy of a trial depends on\n{len(ended)} trials, "
+            f"{shared}"
+        )
+        drawn["importances.png"] = figures.importances(importances, title)
+    study.write_search(trials, goal, output.folder, importances)
+    return ended, runs.save_figures(drawn, output.folder)
+
+
+def _importances(trials):
+    warnings.filterwarnings("ignore", module="optuna")  # of few trials
+    try:
+        shares = optuna.importance.get_param_importances(
+            trials, target=lambda trial: 1 - trial.user_attrs["accuracy"]
+        )
+    except Exception as error:  # as of trials that are all equally accurate
+        say(
+            "The importance of the settings cannot be computed from these trials: "
+            f"{first_line(error)}"
+        )
+        return {}
+    # Not in the order of hashes.
+    return {name: share for name, share in sorted(shares.items()) if math.isfinite(share)}

@@ -33,10 +33,8 @@ class Display(Bar):
         self.epochs, self.pace = epochs, Pace(epochs, now)
         self.total, self.done, self.failed = done + len(epochs), done, 0
         self.faults, self.notes = set(), set()  # that were told
-        self.note, self.brief = (
-            "",
-            "",
-        )  # what else is to be said of the state, in lines and beside the bar
+        # What else is to be said of the state, in lines and beside the bar.
+        self.note = self.brief = ""
         self.seen = self.said = now  # the last time that there was a worker; that there was a line
         self.since = {}  # name of a run in training, what it does -> when that began
 
@@ -50,31 +48,32 @@ class Display(Bar):
         elif now - self.seen > PATIENCE:
             self.seen = math.inf  # said once
             self.say(
-                "The cluster has no worker: waiting for one. Do they find the packages, and this code on PYTHONPATH?"
+                "The cluster has no worker: waiting for one. Do they find the packages, and this "
+                "code on PYTHONPATH?"
             )
         self.pace.hear(count, told, now)
         state = (
             f"{self.done} of {self.total} done, {count} running, {self.failed} failed{self.brief}"
         )
-        state += "" if count else "; waiting for a worker"
+        if not count:
+            state += "; waiting for a worker"
         done, left = self.pace.done, self.pace.seconds_left
         self.show(done, state, left, self._lines(told, now))
         if not self.drawn and now - self.said >= SILENCE:
-            self.say(
-                f"{state}; {done:.1f} of {self.pace.total} epochs"
-                + ("" if left is None else f", {duration(left)} left")
-            )
+            needed = "" if left is None else f", {duration(left)} left"
+            self.say(f"{state}; {done:.1f} of {self.pace.total} epochs{needed}")
 
     def _lines(self, told, now):
         """A line for each run in training, or for some of them."""
-        doing = {name: _doing(progress) for name, progress in told.items()}
-        self.since = {one: self.since.get(one, now) for one in doing.items()}
+        doing = [(name, _doing(progress)) for name, progress in told.items()]
+        self.since = {one: self.since.get(one, now) for one in doing}
         lines = []
-        for (name, what), since in list(self.since.items())[:MOST_LINES]:
+        for name, what in doing[:MOST_LINES]:
             words = _epoch(told[name], self.epochs[name]) if what == "epoch" else what
-            lines.append(f"  {duration(now - since)}  {_short(name)}  {words}")
-        more = len(told) - len(lines)
-        return [*lines, f"  and {more} more"] if more else lines
+            lines.append(f"  {duration(now - self.since[name, what])}  {_short(name)}  {words}")
+        if len(told) > MOST_LINES:
+            lines.append(f"  and {len(told) - MOST_LINES} more")
+        return lines
 
     def finished(self, name, files, fault):
         """Show that a run ended."""
@@ -82,15 +81,13 @@ class Display(Bar):
         self.pace.end(name, history)
         self.done += 1
         self.failed += bool(fault)
-        outcome = (
-            f"FAILED: {'as before' if fault in self.faults else fault}"
-            if fault
-            else _last_line(history)
-        )
-        self.faults.add(fault)
-        self.say(
-            f"[{self.done:{len(str(self.total))}}/{self.total}] {_short(name)}  {outcome}{self.note}"
-        )
+        if fault:
+            outcome = f"FAILED: {'as before' if fault in self.faults else fault}"
+            self.faults.add(fault)
+        else:
+            outcome = _last_line(history)
+        number = str(self.done).rjust(len(str(self.total)))
+        self.say(f"[{number}/{self.total}] {_short(name)}  {outcome}{self.note}")
         for note in history.notes.splitlines() if history else ():
             if note not in self.notes:
                 self.say(f"{note}.")
@@ -124,14 +121,11 @@ def _short(name):
 
 def _last_line(history):
     """What matters of a run in a line: metrics of the validation images, where there are any."""
-    epochs = (
-        f"  stopped after {history.epochs} epochs" if history.status == runs.INTERRUPTED else ""
-    )
-    epochs += f"  went on after epoch {history.resumed[-1]}" if history.resumed else ""
-    final = {
-        name: value for name, value in history.final.items() if name.startswith("val_")
-    } or history.final
-    return (
-        "  ".join(f"{name} {value:.4f}" for name, value in final.items())
-        + f"{epochs}  {history.total_seconds:.1f} s"
-    )
+    final = history.final
+    validation = {name: value for name, value in final.items() if name.startswith("val_")}
+    parts = [f"{name} {value:.4f}" for name, value in (validation or final).items()]
+    if history.status == runs.INTERRUPTED:
+        parts.append(f"stopped after {history.epochs} epochs")
+    if history.resumed:
+        parts.append(f"went on after epoch {history.resumed[-1]}")
+    return "  ".join([*parts, f"{history.total_seconds:.1f} s"])

@@ -12,12 +12,10 @@ class Progress(NamedTuple):
     """How far a run is, as its worker tells it."""
 
     begun: int | None = None  # epochs that it goes on after; None: TensorFlow is being started
-    done: float = (
-        0.0  # epochs, the last of them in part perhaps; as many as begun: it is being compiled
-    )
-    accuracy: float | None = (
-        None  # of the validation images after the last epoch; None: of a GAN, or not yet known
-    )
+    # Epochs, the last of them in part perhaps; as many as begun: it is being compiled.
+    done: float = 0.0
+    # Of the validation images after the last epoch; None: of a GAN, or not yet known.
+    accuracy: float | None = None
 
     @property
     def trained(self):
@@ -40,11 +38,8 @@ class Pace:
         self.total = sum(epochs.values())
         self.left = dict(epochs)  # of runs that have not ended
         self.running = {}  # name -> (Progress, since when)
-        self.count, self.spent, self.now = (
-            0,
-            0.0,
-            now,
-        )  # runs in training, the seconds that all of them took, until when
+        # Runs in training, the seconds that all of them took, until when.
+        self.count, self.spent, self.now = 0, 0.0, now
         self.most = 1  # runs that were in training at a time
         self.timed, self.seconds = 0.0, 0.0  # epochs, and what they took
         self.ended, self.planned, self.trained = 0, 0, 0  # runs; of those that did not fail, epochs
@@ -53,9 +48,8 @@ class Pace:
         """Take note that so many runs are in training, and of the Progress, by name, of those that
         have told of it.
         """
-        starting = sum(
-            progress.begun is None for progress, _ in self.running.values()
-        )  # once a process, not once a run
+        # Once a process, not once a run.
+        starting = sum(progress.begun is None for progress, _ in self.running.values())
         self.spent += max(0, self.count - starting) * (now - self.now)
         self.count, self.now, self.most = count, now, max(self.most, count)
         before, self.running = self.running, {}
@@ -81,11 +75,8 @@ class Pace:
     @property
     def done(self):
         """Epochs that are done, or not needed any more."""
-        return (
-            self.total
-            - sum(self.left.values())
-            + sum(progress.done for progress, _ in self.running.values())
-        )
+        running = sum(progress.done for progress, _ in self.running.values())
+        return self.total - sum(self.left.values()) + running
 
     @property
     def seconds_left(self):
@@ -101,9 +92,8 @@ class Pace:
             for name, (progress, _) in self.running.items()
         ]
         waiting = [epochs for name, epochs in self.left.items() if name not in self.running]
-        needed = (
-            self.trained / self.planned if self.planned else 1.0
-        )  # of a run's epochs: some stop early
+        # Of a run's epochs: some stop early.
+        needed = self.trained / self.planned if self.planned else 1.0
         starts = start * len(waiting) + sum(max(0.0, start - seconds) for seconds in new)
         work = epoch * (sum(running) + needed * sum(waiting)) + starts
         return max(work / max(1, self.count), epoch * max(running, default=0.0))
@@ -131,7 +121,6 @@ class Pace:
             for one, since in self.running.values()
             if not one.trained
         ]
-        start = max(0.0, self.spent - sum(new) - epoch * trained) / max(
-            1, self.ended + len(self.running) - len(new)
-        )
+        compiled = max(1, self.ended + len(self.running) - len(new))
+        start = max(0.0, self.spent - sum(new) - epoch * trained) / compiled
         return epoch, start, new

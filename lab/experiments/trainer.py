@@ -29,15 +29,26 @@ from lab.io import signals
 from lab.settings import Settings
 
 
-class Job(NamedTuple):
-    """A run to be trained."""
+class Task(NamedTuple):
+    """A run that is to be trained."""
 
     name: str  # within the sweep
     settings: Settings
-    data: tuple  # names arrays that were sent before
     setup: devices.Setup
     output: runs.Output
-    here: bool  # whether the output's folder is to be written to; if not, the files are sent back
+    # As of `runs.stamp`, a run that it takes the place of; not what an earlier try has left.
+    older: tuple | None
+    mark: Path  # a file that is there where the output's folder can be reached
+    # Whether the client is to hear of each epoch; if not, of how far the run is, once a second at
+    # most.
+    watched: bool
+    client: str  # its id
+    here: bool = False  # whether the output's folder is written to; if not, files are sent back
+
+    @property
+    def data(self):
+        """The name of its arrays."""
+        return self.settings.data, self.client
 
 
 TOLD = 128 + signal.SIGTERM  # the status with which this process ends if it is told to
@@ -53,8 +64,7 @@ def main(descriptor):
     try:
         threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
         while True:
-            job = jobs.get()
-            files, fault = _train(job, functools.partial(_tell, connection))
+            files, fault = _train(jobs.get(), functools.partial(_tell, connection))
             connection.send(("ended", files, fault, psutil.Process().memory_info().rss))
     except (signals.Terminated, OSError):  # OSError: nobody listens any more
         pass
@@ -75,9 +85,8 @@ def _receive(connection, jobs):
         try:
             kind, *content = connection.recv()
         except (EOFError, OSError):
-            if (
-                signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-            ):  # a second signal would end a run that is being checkpointed
+            # A second signal would end a run that is being checkpointed.
+            if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
                 os.kill(os.getpid(), signal.SIGTERM)
             return
         except Exception:  # nobody would ever come back to it
@@ -92,46 +101,56 @@ def _receive(connection, jobs):
             jobs.put(*content)
 
 
-def _train(job, send):
+def _train(task, send):
     """The files of a run that are to be sent back, and why it failed, or None."""
-    with contextlib.nullcontext() if job.here else tempfile.TemporaryDirectory() as parent:
-        output = job.output if job.here else job.output._replace(folder=Path(parent, "run"))
+    with contextlib.nullcontext() if task.here else tempfile.TemporaryDirectory() as parent:
+        output = task.output if task.here else task.output._replace(folder=Path(parent, "run"))
         fault = None
         try:
-            devices.start(job.setup)
+            devices.start(task.setup)
             from lab.training.callbacks import News
             from lab.training.run import train_run
 
-            _stopped.discard(job.name)  # of an earlier search
-            goes_on = functools.partial(_goes_on, job, functools.partial(send, "epoch"))
-            news = News(functools.partial(send, "progress"), goes_on)
-            arrays = _arrays(job.data, job.settings.holdout)
-            train_run(job.settings, arrays, output, quiet=True, news=news)
+            _stopped.discard(task.name)  # of an earlier search
+            watch = functools.partial(goes_on, task, functools.partial(send, "epoch"))
+            news = News(functools.partial(send, "progress"), watch)
+            arrays = _arrays(task.data, task.settings.holdout)
+            train_run(task.settings, arrays, output, quiet=True, news=news)
         except signals.Terminated:
             raise
-        except BaseException as error:  # a fault of this run, not of the others: a network of the user's own may raise any
+        except BaseException as error:  # of this run, not of the others: own networks raise any
             fault = runs.fault_of(error, output.folder)
-        if not job.here:
+        if not task.here:
             return runs.read_files(output.folder), fault
         history = output.folder / runs.File.HISTORY
-        return {runs.File.HISTORY.value: history.read_bytes()} if history.exists() else {}, fault
+        files = {history.name: history.read_bytes()} if history.exists() else {}
+        return files, fault
 
 
-@functools.lru_cache(
-    maxsize=1
-)  # the same arrays again, not only equal ones, let training use what it has compiled
+# The same arrays again, not only equal ones, let training use what it has compiled.
+@functools.lru_cache(maxsize=1)
 def _arrays(name, holdout):
     return hold_out(Arrays(*_data[name]), holdout)
 
 
-def _goes_on(job, tell, parameters, epoch, logs):
-    """Tell of an epoch; whether there is to be another."""
+def goes_on(task, tell, parameters, epoch, logs):
+    """Tell of an epoch; whether there is to be another.
+
+    Parameters
+    ----------
+    task : Task
+    tell : function
+        Called with the parameters, the epoch and the validation accuracy.
+    parameters : int
+    epoch : int
+        From 0.
+    logs : dict of str to float
+    """
     tell(parameters, epoch, logs.get("val_accuracy"))
-    return job.name not in _stopped or epoch + 1 == job.settings.epochs
+    return task.name not in _stopped or epoch + 1 == task.settings.epochs
 
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
-    os._exit(
-        TOLD
-    )  # at once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone anyway
+    # At once: another SIGTERM may come, and TensorFlow takes a second to tidy up what is gone.
+    os._exit(TOLD)

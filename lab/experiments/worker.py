@@ -13,37 +13,21 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import NamedTuple
 
 import distributed
 from distributed.worker import thread_state
 
 from lab import runs
-from lab.backend import devices
 from lab.experiments.pace import Progress
-from lab.experiments.trainer import TOLD, Job
-from lab.settings import Settings
+from lab.experiments.trainer import TOLD
 
 WAIT = 8  # seconds for a run to be checkpointed
 TRIES = 3  # of a run that ends its process
-EVENTS = "epochs"  # the topic of Dask's events by which clients are told: one for all, since a scheduler keeps some of each
-MOST_GROWTH = 3e8  # bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled
-
-
-class Task(NamedTuple):
-    """A run that is to be trained."""
-
-    name: str  # within the sweep
-    settings: Settings
-    setup: devices.Setup
-    output: runs.Output
-    older: (
-        tuple | None
-    )  # as of `runs.stamp`, a run that it takes the place of; not what an earlier try has left
-    mark: Path  # a file that is there where the output's folder can be reached
-    watched: bool  # whether the client is to hear of each epoch; if not, of how far the run is, once a second at most
-    client: str  # its id
+# The topic of Dask's events by which clients are told: one for all, since a scheduler keeps some of
+# each.
+EVENTS = "epochs"
+# Bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled.
+MOST_GROWTH = 3e8
 
 
 class Trainer:
@@ -54,16 +38,17 @@ class Trainer:
         # -P: whatever lies in the folder that the command was called from.
         command = [sys.executable, "-P", "-m", "lab.experiments.trainer", str(other.fileno())]
         paths = os.pathsep.join(filter(None, [str(runs.ROOT), os.environ.get("PYTHONPATH")]))
-        # A session of its own: Ctrl-C reaches every process of a terminal, but it is for the
-        # client to end this one.
-        options = {
-            "pass_fds": [other.fileno()],
-            "stdin": subprocess.DEVNULL,
-            "start_new_session": True,
-        }
-        self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, **options)
+        self.process = subprocess.Popen(
+            command,
+            env=os.environ | {"PYTHONPATH": paths},
+            pass_fds=[other.fileno()],
+            stdin=subprocess.DEVNULL,
+            # Ctrl-C reaches every process of a terminal, but it is for the client to end this one.
+            start_new_session=True,
+        )
         other.close()
         self.connection = mine
+        self.setup = None  # what TensorFlow was started with in it
         self.data = None  # the name of the arrays that it has
         self.least = None  # its bytes after its first run
         self.told = None  # to end: when
@@ -73,7 +58,7 @@ class Trainer:
         with self.sending:
             self.connection.send(message)
 
-    def train(self, job, arrays, hear, wanted):
+    def train(self, task, arrays, hear, wanted):
         """Train a run: its files, why it failed, and whether the process has grown too large.
 
         Raises
@@ -81,14 +66,14 @@ class Trainer:
         EOFError
             If the process ends before the run has.
         """
-        if self.data != job.data:
-            self.send("data", job.data, arrays)
-            self.data = job.data
-        self.send("train", job)
+        self.setup = task.setup
+        if self.data != task.data:
+            self.send("data", task.data, arrays)
+            self.data = task.data
+        self.send("train", task)
         asked, told = time.monotonic(), None
-        progress = Progress(
-            begun=None if self.least is None else 0
-        )  # in a process that has trained, TensorFlow runs
+        # In a process that has trained, TensorFlow runs.
+        progress = Progress(begun=None if self.least is None else 0)
         while True:
             heard = self.connection.poll(1)
             if time.monotonic() > asked + 1:
@@ -129,21 +114,20 @@ class Trainer:
                 self.process.kill()
 
 
-class _Place:
+class Place:
     """What a worker has: this process may be several workers."""
 
     def __init__(self):
         self.training = None  # the Trainer of the run that is trained
         self.client = None  # whose run it is, or was last
-        self.lock = (
-            threading.Lock()
-        )  # a worker may have several threads, but a run's seconds are to be its own
+        # A worker may have several threads, but a run's seconds are to be its own.
+        self.lock = threading.Lock()
 
 
-_places = collections.defaultdict(_Place)  # by a worker's address
+_places = collections.defaultdict(Place)  # by a worker's address
 _gone = set()  # clients that want nothing any more
-# Trainers that wait for a run, and what TensorFlow was started with in each, the latest last: also
-# for the next cluster that this process starts, as a search does.
+# Trainers that wait for a run, the latest last: also for the next cluster that this process
+# starts, as a search does.
 _idle = []
 _lending = threading.Lock()
 
@@ -151,22 +135,22 @@ _lending = threading.Lock()
 def _take(setup):
     """A trainer that suits, be it a new one."""
     with _lending:
-        for one in reversed(_idle):
-            if one[0] == setup:
-                _idle.remove(one)
-                return one[1]
+        for trainer in reversed(_idle):
+            if trainer.setup == setup:
+                _idle.remove(trainer)
+                return trainer
     return Trainer()
 
 
-def _give_back(setup, trainer):
+def _give_back(trainer):
     """Keep a trainer for another run: two at a worker, as of two devices that take turns, none is
     to be started anew.
     """
     with _lending:
-        _idle.append((setup, trainer))
+        _idle.append(trainer)
         working = sum(place.training is not None for place in [*_places.values()])
         while len(_idle) > 2 * (working + 1):
-            _idle.pop(0)[1].end()
+            _idle.pop(0).end()
 
 
 def run(code, task, arrays):
@@ -206,31 +190,36 @@ def run(code, task, arrays):
     place = _places[worker.address]
     with place.lock:
         place.client = task.client
-        return _trained(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
+        return train(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
 
 
 def _unfit(code):
     """Why this worker cannot train a run of this code, or None."""
-    missing = [name for name in ("tensorflow", "keras") if importlib.util.find_spec(name) is None]
-    if missing:
-        return f"it lacks the package {missing[0]}"
+    for name in ("tensorflow", "keras"):
+        if importlib.util.find_spec(name) is None:
+            return f"it lacks the package {name}"
     return None if runs.code_hash() == code else "it has another version of this code"
 
 
-def _trained(place, task, arrays, heard):
+def train(place, task, arrays, heard):
     """What `run` returns, by a process that is started if there is none that suits, and again if
     the run ends it.
+
+    Parameters
+    ----------
+    place : Place
+    task : Task
+    arrays : tuple of arrays
+    heard : (function, function)
+        As of `Trainer.train`.
     """
-    data = task.settings.data, task.client
     here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
     for _ in range(TRIES):
-        output = task.output._replace(
-            overwrite=here and runs.stamp(task.output.folder) == task.older
-        )
-        job = Job(task.name, task.settings, data, task.setup, output, here)
+        overwrite = here and runs.stamp(task.output.folder) == task.older
+        task = task._replace(output=task.output._replace(overwrite=overwrite), here=here)
         place.training = trainer = _take(task.setup)
         try:
-            files, fault, grown = trainer.train(job, arrays, *heard)
+            files, fault, grown = trainer.train(task, arrays, *heard)
         except (EOFError, OSError):
             status = trainer.process.wait()
             if status == TOLD or not heard[1]():
@@ -241,7 +230,7 @@ def _trained(place, task, arrays, heard):
         if grown:
             trainer.end()
         else:
-            _give_back(task.setup, trainer)
+            _give_back(trainer)
         return {"files": files, "fault": fault}
     why = ": for lack of memory, perhaps" if status else ""
     return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}{why}"}
@@ -261,7 +250,7 @@ def end(client, seconds, dask_worker):
     place = _places[dask_worker.address]
     if place.client == client:
         with _lending:
-            ending = [place.training, *(trainer for _, trainer in _idle)]
+            ending = [place.training, *_idle]
             if seconds is not None:
                 _idle.clear()
         for trainer in filter(None, ending):

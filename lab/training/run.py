@@ -3,7 +3,7 @@
 The way from the command to the loop on the device, and what passes on it::
 
     train.py                      flags -> Settings
-      experiments.train           one run, or many on the workers of a cluster
+      cli.training.train          one run, or many on the workers of a cluster
         training.run.train_here   resolves the Settings, finds the Arrays (images uint8, shape
                                   (n, height, width, channels), labels (n,)), starts TensorFlow
           training.run.train_run  two models: the run's own, and the copy of an engine to train
