@@ -103,10 +103,7 @@ def parse_args(args=None):
     given = parser.parse_args(args)
     if given.like is None:
         return given
-    from lab import runs  # for which -h does not wait
-
-    run = runs.load_ended(runs.existing(given.results_dir, given.like))
-    return cli.parse_like(parser, given, run)
+    return cli.parse_like(parser, given)
 
 
 def main():

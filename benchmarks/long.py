@@ -113,11 +113,10 @@ def checkpoints(data_dir, seconds=45):
     """
     from lab import data, runs
     from lab.backend import devices
-    from lab.settings import NETS, Settings
+    from lab.settings import GAN, NETS, Settings
     from lab.training.callbacks import News
     from lab.training.recorder import Recorder
     from lab.training.run import train_run
-    from models import GAN
 
     devices.start(devices.Setup("cpu"))
     spent = {}

@@ -18,7 +18,7 @@ from PIL import Image
 from lab import cli, comparison, runs
 from lab.report import contents, pictures, rows
 from lab.runs import write_json
-from lab.settings import Settings
+from lab.settings import GAN, Settings
 from tests.conftest import ROOT, assert_refused, call
 from tests.helpers import change_history, fake_run
 
@@ -226,12 +226,12 @@ def test_every_run_is_in_the_table_with_its_status_and_the_reason(results):
         by_name["rates/learning-rate=0.01"].is_repeats
         and by_name["rates/learning-rate=0.01/seed=1"].part
     )
-    columns = rows.columns_of([row for row in found if not row.group.settings.is_gan])
+    columns = rows.columns_of([row for row in found if row.group.settings.kind is not GAN])
     assert {"val. accuracy", "learning-rate", "activation", "s / epoch", "device"} <= set(columns)
     assert {"confidence", "generator loss"} <= set(
-        rows.columns_of([row for row in found if row.group.settings.is_gan])
+        rows.columns_of([row for row in found if row.group.settings.kind is GAN])
     )
-    place = [row.group.path for row in found if not row.group.settings.is_gan].index(
+    place = [row.group.path for row in found if row.group.settings.kind is not GAN].index(
         "rates/learning-rate=0.01"
     )
     assert columns["val. accuracy"][place].text == "0.9510 ± 0.0025"

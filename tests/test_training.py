@@ -250,7 +250,7 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(
     monkeypatch.setattr(recorder, "INTERVAL", 0)
     settings = Settings(**settings)
     settings = data.resolve(settings, "mnist5k", arrays)
-    whole = Output(tmp_path / "whole", "run", tensorboard=settings.is_gan)
+    whole = Output(tmp_path / "whole", "run", tensorboard=settings.kind is GAN)
     undisturbed = train_run(settings, arrays, whole, quiet=True)
     broken, resumed = whole._replace(folder=tmp_path / "broken"), []
     for cut in cuts:
@@ -278,7 +278,7 @@ def test_a_run_that_was_broken_off_goes_on_to_the_same_end(
     assert one == other and files_of(tmp_path / "whole") == files_of(tmp_path / "broken")
     for path in (tmp_path / "whole" / "samples").glob("*"):
         assert path.read_bytes() == (tmp_path / "broken" / "samples" / path.name).read_bytes()
-    if settings.is_gan:
+    if settings.kind is GAN:
         logs = [log_of(tmp_path / name / "tensorboard") for name in ("whole", "broken")]
         assert logs[0] == logs[1] and logs[0]["hparams"]["learning_rate"] == settings.learning_rate
         assert logs[0]["hparams"]["betas"] == "0.5,0.999" and logs[0]["hparams"]["unroll"] == 0

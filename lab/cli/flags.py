@@ -7,6 +7,8 @@ import itertools
 from lab.console import say
 from lab.settings import (
     FLAGS,
+    GAN,
+    NETWORKS,
     Real,
     Settings,
     UserError,
@@ -19,7 +21,6 @@ from lab.settings import (
     parse_as,
     with_source,
 )
-from models import GAN, NETWORKS
 
 
 def run_name(text):
@@ -108,7 +109,7 @@ def settings_of(args):
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
-def parse_like(parser, args, run):
+def parse_like(parser, args):
     """The flags parsed anew, with the settings that the run of ``--like`` was given for their
     defaults.
 
@@ -117,14 +118,16 @@ def parse_like(parser, args, run):
     parser : Parser
     args : argparse.Namespace
         The flags, parsed without these defaults.
-    run : runs.Run
 
     Raises
     ------
     UserError
-        If these do not go together with the flags, or the run's network is one of the user's own,
-        and they do not name it: what a run says is never run.
+        If there is no such run, its settings do not go together with the flags, or its network is
+        one of the user's own, and they do not name it: what a run says is never run.
     """
+    from lab import runs  # for which -h does not wait
+
+    run = runs.load_ended(runs.existing(args.results_dir, args.like))
     given, net = run.again, run.settings.net
     if run.settings.is_own_net:
         if args.net is None:

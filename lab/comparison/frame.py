@@ -18,8 +18,7 @@ from lab.io.words import visible
 from lab.metrics import intervals
 from lab.metrics.collapse import meaningless
 from lab.metrics.table import CLOCK, CURVE, EVALUATION, HISTORY, LEVELS, chosen
-from lab.settings import UserError
-from models import KINDS
+from lab.settings import KINDS, UserError
 
 CLASSIFIERS, GANS = (kind.plural.lower() for kind in KINDS)
 

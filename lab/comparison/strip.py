@@ -4,7 +4,7 @@ import numpy as np
 
 from lab import console, runs
 from lab.comparison.frame import GANS, collect, kind_of
-from lab.data import MOST_OF_SAMPLES, picture_in
+from lab.io.pictures import MOST_OF_SAMPLES, picture_in
 from lab.settings import UserError
 
 

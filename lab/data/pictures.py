@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +10,12 @@ from PIL import Image, ImageOps
 
 from lab.console import Bar
 from lab.data.handwriting import NOTHING, Box, border_of, find_digits
-from lab.io.files import opened
 from lab.io.parallel import in_parallel
+from lab.io.pictures import picture_in
 from lab.io.words import in_natural_order, reason
 from lab.settings import UserError
 
 MOST_PICTURES = 10_000
-
-MOST_PIXELS = 50_000_000  # each takes up to 12 bytes on its way
-MOST_OF_SAMPLES = 4_000_000  # pixels of a sheet of a GAN's samples; ours have 1.7 million at most
 _SIDES = 400, 1000  # pixels of the longer side between which digits are looked for
 # The formats that are read, in Pillow's words, and the endings of files that are taken for
 # pictures. Which of the formats a file has, its content decides; of several pages or frames, the
@@ -38,20 +34,6 @@ _ENDINGS = {ending for endings in FORMATS.values() for ending in endings}
 _CLUTTER = {"__macosx", "__pycache__", "thumbs.db", "desktop.ini"}
 _DEPTHS = 255, 4_095, 65_535  # the largest values of 8, 12 and 16 bits
 _SEVERAL = 100  # pictures are read by several processes
-
-
-@contextlib.contextmanager
-def picture_in(path, formats=("PNG",), most=MOST_PIXELS):
-    """A picture in a file, not decoded yet: a PIL.Image.Image.
-
-    What is none, or has more than so many pixels, raises any exception at all, in here or when it
-    is decoded.
-    """
-    quiet = warnings.catch_warnings(action="ignore")
-    with opened(path, "picture") as file, quiet, Image.open(file, formats=formats) as picture:
-        if picture.width * picture.height > most:
-            raise ValueError(f"a picture of more than {most // 10**6} million pixels")
-        yield picture
 
 
 @contextlib.contextmanager

@@ -6,8 +6,7 @@ from lab import console
 from lab.data import fingerprint, hold_out, load_dataset
 from lab.evaluation import classifiers, gans, measures
 from lab.evaluation.archive import load_model
-from lab.settings import UserError
-from models import CLASSIFIER, GAN
+from lab.settings import CLASSIFIER, GAN, UserError
 
 
 def check(run, labeller=None, samples=None, images=None):

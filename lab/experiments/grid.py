@@ -5,8 +5,7 @@ import math
 
 from lab.io.words import suggestion
 from lab.runs import plain_name
-from lab.settings import FLAGS, UserError, flag_of, is_value, parse, text
-from models import LAYERS
+from lab.settings import FLAGS, LAYERS, UserError, flag_of, is_value, parse, text
 
 MOST_RUNS = 10_000
 

@@ -12,8 +12,7 @@ from lab.comparison.speed import speeds_of
 from lab.io.words import visible
 from lab.report.pictures import as_svg
 from lab.report.rows import columns_of
-from lab.settings import FLAGS, UserError
-from models import KINDS
+from lab.settings import FLAGS, KINDS, UserError
 
 MOST_CHOICES = 50  # of values to choose from
 

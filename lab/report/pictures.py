@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from lab import runs
-from lab.data import picture_in
 from lab.io.files import read
+from lab.io.pictures import picture_in
 from lab.runs import File
 
 MOST_BYTES = 21_000_000  # of all pictures of a page; a third more as text

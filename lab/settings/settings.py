@@ -317,10 +317,6 @@ class Settings(BaseModel):
         return self.network.kind
 
     @property
-    def is_gan(self):
-        return self.kind is GAN
-
-    @property
     def is_own_net(self):
         return kinds.is_own_net(self.net)
 

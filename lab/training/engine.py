@@ -21,14 +21,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import models
 from lab import runs
-from lab.backend import devices, introspection, networks, own_networks, private, resident
-from lab.backend.gan import GAN
+from lab.backend import devices, gan, introspection, networks, own_networks, private, resident
 from lab.backend.quick import decay, dropouts_of, quicken
 from lab.data import Arrays
 from lab.metrics import classification
-from lab.settings import arguments_of
+from lab.settings import CLASSIFIER, GAN, arguments_of
 from lab.training.notes import notes_on
 from lab.training.pictures import SamplePictures
 
@@ -118,7 +116,7 @@ def doubt(settings, history, labels):
 
 
 def _compiled_gan(settings, network):
-    gan = GAN(
+    model = gan.GAN(
         network,
         settings.latent,
         settings.unroll,
@@ -127,11 +125,11 @@ def _compiled_gan(settings, network):
         settings.seed,
     )
     adam = keras.optimizers.Adam
-    gan.compile(
+    model.compile(
         adam(settings.learning_rate, *settings.betas),
         adam(settings.discriminator_learning_rate, *settings.discriminator_betas),
     )
-    return gan
+    return model
 
 
 def _prepared_gan(settings, model, arrays):
@@ -143,10 +141,10 @@ def _prepared_gan(settings, model, arrays):
 
 _OF_GAN = "learning_rate", "discriminator_learning_rate"
 _TRAININGS = {
-    models.CLASSIFIER.name: Training(
+    CLASSIFIER.name: Training(
         ("learning_rate",), _compiled_classifier, _prepared_classifier, doubt=doubt
     ),
-    models.GAN.name: Training(_OF_GAN, _compiled_gan, _prepared_gan, SamplePictures),
+    GAN.name: Training(_OF_GAN, _compiled_gan, _prepared_gan, SamplePictures),
 }
 
 

@@ -11,8 +11,9 @@ import tensorflow as tf
 from lab import runs
 from lab.backend import gan, inference, private
 from lab.console import say
-from lab.data import GAUSSIANS, MOST_OF_SAMPLES, picture_in
+from lab.data import GAUSSIANS
 from lab.figures import captioned, samples
+from lab.io.pictures import MOST_OF_SAMPLES, picture_in
 from lab.io.words import first_line
 from lab.settings import FLAGS, text
 
