@@ -203,7 +203,7 @@ def test_the_charts_show_the_numbers_of_sweeps_and_searches(results, written):
         )
     )
     assert {"best so far", "Pareto front", "target 0.94", "trial", "parameters"} <= {*search}
-    assert {"0.75", "0.25", "dropout", HOSTILE} <= {*importances}
+    assert {"0.75", "0.25", "dropout"} <= {*importances}
     samples = texts_of(images["gan: samples by class"])
     assert {"a", "b", "class", "samples", "gan"} <= {*samples}
 
@@ -450,7 +450,9 @@ def test_text_for_charts_is_escaped(written):
     names = {curve["name"] for curve in data_of(written)["curves"].values()}
     assert escaped in names and name not in names
     importances = images_of(written)["few: what the accuracy of a trial depends on"]
-    assert "<script" not in importances and HOSTILE in texts_of(importances)
+    assert "<script" not in importances
+    # In lines, which break at spaces.
+    assert HOSTILE.replace(" ", "") in "".join(texts_of(importances)).replace(" ", "")
 
 
 @pytest.fixture(scope="module")
@@ -632,7 +634,7 @@ def test_hostile_text_shows_as_text(tab, written):
     assert text.count(HOSTILE) >= 4  # command, commit, device, classifier
     assert HOSTILE.replace("/", "∕") in text
     classes = texts_of(images_of(written)["hostile-gan: samples by class"])
-    assert any("{{ 7 * 7 }}" in name for name in classes)
+    assert "{{7*7}}" in "".join(classes).replace(" ", "")
     # Even a script that found its way in would not run.
     tab.evaluate(
         "document.body.append("
