@@ -451,7 +451,9 @@ def test_text_for_charts_is_escaped(written):
     names = {curve["name"] for curve in data_of(written)["curves"].values()}
     assert escaped in names and name not in names
     importances = images_of(written)["few: what the accuracy of a trial depends on"]
-    assert "<script" not in importances and HOSTILE in texts_of(importances)
+    assert "<script" not in importances
+    # In lines, which break at spaces.
+    assert HOSTILE.replace(" ", "") in "".join(texts_of(importances)).replace(" ", "")
 
 
 @pytest.fixture(scope="module")
@@ -633,7 +635,7 @@ def test_hostile_text_shows_as_text(tab, written):
     assert text.count(HOSTILE) >= 4  # command, commit, device, classifier
     assert HOSTILE.replace("/", "∕") in text
     classes = texts_of(images_of(written)["hostile-gan: samples by class"])
-    assert any("{{ 7 * 7 }}" in name for name in classes)
+    assert "{{7*7}}" in "".join(classes).replace(" ", "")
     # Even a script that found its way in would not run.
     tab.evaluate(
         "document.body.append("

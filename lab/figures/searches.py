@@ -44,7 +44,8 @@ def search(trials, target, title):
     _number_logarithmic(right.xaxis)
     right.tick_params(axis="x", labelsize=8)
     # Trials that hardly learn would squeeze all others if an axis reached down to them.
-    middle, most = np.median(accuracies[whole]), accuracies.max()
+    some = accuracies[whole] if whole.any() else accuracies
+    middle, most = np.median(some), accuracies.max()
     shown = np.clip(accuracies, middle - 2 * (most - middle) - 0.005, 1)
     frame(right, shown)
     if target:
