@@ -16,6 +16,7 @@ from lab.io.files import read
 from lab.settings import UserError
 
 _MOST_FILES = 20  # @FILEs of a command, which may name others, or each other
+_LEAST = 11  # columns of a help text
 _BESIDE = 26  # characters of a line of the help that are not a flag's own words
 
 
@@ -51,7 +52,8 @@ class Parser(argparse.ArgumentParser):
         return functools.partial(self._add, group.add_argument)
 
     def _add(self, add_argument, *names, help, **options):
-        lines = textwrap.wrap(help, self._columns - _BESIDE, break_on_hyphens=False)
+        width = max(_LEAST, self._columns - _BESIDE)  # as argparse has it
+        lines = textwrap.wrap(help, width, break_on_hyphens=False)
         action = add_argument(*names, help="\n".join(lines), **options)
         self.flags.update(dict.fromkeys(action.option_strings, action))
         return action
