@@ -1,11 +1,7 @@
 """What evaluate.py may be asked: one run is evaluated, several are compared."""
 
 from lab import comparison, console, runs
-from lab.backend import devices
 from lab.cli.flags import note_changed_source
-from lab.data import read_pictures
-from lab.evaluation import measures, trained
-from lab.evaluation.archive import load_model
 from lab.settings import Settings, UserError, flag_of, parse, with_source
 
 # Flags that ask for something of its own, and which others they go with.
@@ -112,6 +108,10 @@ def _gans_of(folders):
 
 def _evaluate(several, args):
     """Evaluate runs, or have one predict pictures; what was written for the last."""
+    # With matplotlib, for which a table of saved runs does not wait.
+    from lab.backend import devices
+    from lab.evaluation import archive, measures, trained
+
     labeller = None
     if args.classifier is not None:
         labeller = runs.load_trained(runs.existing(args.results_dir, args.classifier))
@@ -123,7 +123,7 @@ def _evaluate(several, args):
         return _predict(several[0], own, setup, args.images)
     arrays = trained.load_arrays(several, args.data_dir)
     devices.start(setup)
-    classifier = labeller and measures.Classifier(args.classifier, load_model(labeller))
+    classifier = labeller and measures.Classifier(args.classifier, archive.load_model(labeller))
     return trained.evaluate_runs(several, arrays, classifier, args.samples, own)
 
 
@@ -143,6 +143,10 @@ def _predict(run, own, setup, images):
     """Predict pictures; those that cannot be read are raised in the end, as an ExceptionGroup of
     UserError.
     """
+    from lab.backend import devices
+    from lab.data import read_pictures
+    from lab.evaluation import trained
+
     about = run.record.dataset
     readings, faults = read_pictures(images, about.shape, about.pictures, about.divisor)
     paths = []
