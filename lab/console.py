@@ -80,32 +80,53 @@ def table(rows, title=None, left=()):
     columns = list(next(filter(None, rows)))
     words = {columns[0], *left}
     keys = list(itertools.takewhile(words.__contains__, columns))
+    # With the border and the spaces beside each.
     widths = {
-        column: max(len(column), *(len(row[column]) for row in rows if row)) for column in columns
+        column: max(len(column), *(len(row[column]) for row in rows if row)) + 3
+        for column in columns
     }
     room = console.width - 1
-    if sum(widths.values()) + 3 * len(columns) > room:  # borders and spaces beside each
-        most = max(_LEAST, room // (2 * len(keys)))
-        widths |= {name: min(widths[name], most) for name in columns if name in words}
+    natural = dict(widths)
+    others = [column for column in columns[len(keys) :] if column in words]
+    widths |= _shrunk(
+        {column: widths[column] for column in keys}, room // 2 if columns[len(keys) :] else room
+    )
+    widths |= _shrunk({column: widths[column] for column in others}, room // 3)
     parts = [[*keys]]
     for column in columns[len(keys) :]:
-        wide = sum(widths[name] + 3 for name in [*parts[-1], column]) > room
+        wide = sum(widths[name] for name in [*parts[-1], column]) > room
         if wide and len(parts[-1]) > len(keys):
             parts.append([*keys])
         parts[-1].append(column)
     for number, part in enumerate(parts):
+        spare = room - sum(widths[column] for column in part)
+        for column in (column for column in part if column in words):
+            more = max(0, min(spare, natural[column] - widths[column]))
+            widths[column] += more
+            spare -= more
         drawn = Table(
             title=None if number or not title else Text(visible(title)), title_justify="left"
         )
         for column in part:
             flush = "left" if column in words else "right"
-            drawn.add_column(Text(column), justify=flush, overflow="fold", max_width=widths[column])
+            drawn.add_column(
+                Text(column), justify=flush, overflow="fold", max_width=widths[column] - 3
+            )
         for row in rows:
             if row:
                 drawn.add_row(*(Text(row[column]) for column in part))
             else:
                 drawn.add_section()
         console.print(drawn)
+
+
+def _shrunk(widths, room):
+    """Widths of columns of words, the widest of them less until they have room; they are wrapped
+    then.
+    """
+    while sum(widths.values()) > room and max(widths.values()) > _LEAST:
+        widths[max(widths, key=widths.get)] -= 1
+    return widths
 
 
 def duration(seconds):

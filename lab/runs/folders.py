@@ -304,19 +304,22 @@ def locked(folder, seconds=0):
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock", timeout=seconds)
-    try:
-        for _ in range(_TRIES):
+    for tries_left in reversed(range(_TRIES + 1)):
+        try:
+            make_folder(folder)
+            lock.acquire()
+            break
+        except Timeout:
+            advice = "wait for it, or choose another name"
+            raise UserError(f"another process is writing to {folder}: {advice}") from None
+        except OSError as error:
             # Whoever had locked it may have removed it just now, since it was empty; between two
             # looks of `mkdir` perhaps.
-            with contextlib.suppress(FileNotFoundError, FileExistsError):
-                make_folder(folder)
-                lock.acquire()
-                break
-        else:
-            raise UserError(f"cannot make the folder {folder}: choose another name")
-    except Timeout:
-        advice = "wait for it, or choose another name"
-        raise UserError(f"another process is writing to {folder}: {advice}") from None
+            is_passing = isinstance(error, (FileNotFoundError, FileExistsError))
+            if not (is_passing and tries_left):
+                advice = "choose another name, or another --results-dir"
+                fault = f"cannot make the folder {folder}: {error.strerror}"
+                raise UserError(f"{fault}; {advice}") from error
     try:
         yield
     finally:

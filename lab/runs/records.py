@@ -317,6 +317,9 @@ def _read_json(model, folder, file, advice):
             fault = f"holds no finished run: it has no {file}. {advice}"
         raise UserError(f"{folder} {fault}") from None
     except ValidationError as error:
+        cause = error.errors()[0].get("ctx", {}).get("error")
+        if isinstance(cause, UserError):  # of settings: a later version may have written them
+            raise UserError(f"{path}: {cause}") from error
         writer = "evaluate.py" if file == File.EVALUATION else "train.py"
         fault = f"not what {writer} writes ({fault_in(error)})"
         raise UserError(f"{path}: {fault}. {advice}") from error

@@ -15,7 +15,7 @@ from pydantic import (
 
 from lab.io.words import in_a_line, visible
 from lab.metrics.table import EVALUATION, chosen
-from lab.settings import CLASSES, IMAGE_SHAPES, Settings, Threads, is_own_data
+from lab.settings import CLASSES, IMAGE_SHAPES, Settings, Threads, UserError, is_own_data
 from lab.settings.kinds import ImageSide
 
 # "training" while it lasts and when the process was killed; the others are final.
@@ -114,7 +114,7 @@ def _resolved(given):
     if not isinstance(given, dict):
         return given  # a fault, which Pydantic names
     if "net" not in given:
-        raise ValueError('expected "settings" with "net" among them')
+        raise UserError('expected "settings" with "net" among them')
     settings = Settings(**given)
     for name, value in given.items():
         if value is None and getattr(settings, name) is not None:
@@ -139,9 +139,12 @@ class Record(Origin):
         settings, trained_on = self.settings, self.dataset.name
         if settings.dataset != trained_on:
             fault = f"its settings name the data set {settings.dataset}"
-            raise ValueError(f"{fault}, but it was trained on {trained_on}")
+            raise UserError(f"{fault}, but it was trained on {trained_on}")
         if settings.is_own_net and "/" in settings.net:  # `--net` would run it
-            raise ValueError(f"its net {settings.net} names a folder")
+            raise UserError(f"its net {settings.net} names a folder")
+        after = [part.after for part in self.parts]
+        if after != sorted({*after}):
+            raise ValueError('expected "parts" by rising epochs')
         return self
 
     @property

@@ -50,8 +50,10 @@ class Interrupt(keras.callbacks.Callback):
                     again = True
                     with contextlib.suppress(Exception):
                         self.recorder.save()
-                        say(f"\n{self.recorder.folder}: ended.")
-                        say(runs.load(self.recorder.folder).to_resume)
+                        saved = "No epoch was finished."
+                        if self.recorder.finished[0]:
+                            saved = runs.load(self.recorder.folder).to_resume
+                        say(f"\n{self.recorder.folder}: ended. {saved}")
         if again:  # else the run has ended
             with contextlib.suppress(Exception):
                 runs.unlock(self.recorder.folder)
