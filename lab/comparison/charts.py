@@ -4,6 +4,7 @@ To add a chart, add a row and the two functions that it names: files, their remo
 nothing to show, and the page follow from it.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,30 +35,37 @@ def panels_of(groups, published=NOTHING, *_):
         What `figures.learning_curves` takes: the panels by their titles, which are empty if there
         is only one; then by the group's name, without what the title says.
     """
-    drawn, marks = {}, {}
-    for group in groups:
-        drawn[group.name] = group.curves(), published.by_epoch.get(group.name, {})
-        marks[group.name] = f" (interrupted: {group.interrupted})" if group.interrupted else ""
-    if len(groups) <= MOST_CURVES:
-        return {"panels": {"": {name + marks[name]: pair for name, pair in drawn.items()}}}
-    naming, panels = groups[0].naming, {}
+    names = [group.name for group in groups]
+    places = [("", name) for name in names]
+    if len(groups) > MOST_CURVES:
+        places = _places_by_first_difference(groups)
+        counts = Counter(title for title, _ in places).values()
+        if len(counts) > len(groups) / 2 or max(counts) > MOST_CURVES:
+            places = []
+            for start in range(0, len(names), MOST_CURVES // 2):
+                part = names[start : start + MOST_CURVES // 2]
+                places += [(f"{part[0]} to {part[-1]}", name) for name in part]
+    panels = {}
+    for group, (title, label) in zip(groups, places):
+        mark = f" (interrupted: {group.interrupted})" if group.interrupted else ""
+        pair = group.curves(), published.by_epoch.get(group.name, {})
+        panels.setdefault(title, {})[label + mark] = pair
+    return {"panels": panels}
+
+
+def _places_by_first_difference(groups):
+    """The title of its panel, and its label there, for each group: a list of pairs."""
+    naming, places = groups[0].naming, []
     first = "run" if groups[0].run else next(iter(naming.names), None)
     for group in groups:
-        pairs = group.setting.copy()
-        value = group.run or pairs.pop(first, naming.usual.get(first, ""))
+        setting = group.setting.copy()
+        value = group.run or setting.pop(first, naming.usual.get(first, ""))
         title = f"{first}={value}"
         if first == "hidden" and "," in value:
             units, _, rest = value.partition(",")
-            title, pairs = f"{first}={units},...", {first: f"...,{rest}"} | pairs
-        label = in_words(pairs) or group.name
-        panels.setdefault(title, {})[label + marks[group.name]] = drawn[group.name]
-    if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
-        names, panels = [*drawn], {}
-        for start in range(0, len(names), MOST_CURVES // 2):
-            part = names[start : start + MOST_CURVES // 2]
-            panel = {name + marks[name]: drawn[name] for name in part}
-            panels[f"{part[0]} to {part[-1]}"] = panel
-    return {"panels": panels}
+            title, setting = f"{first}={units},...", {first: f"...,{rest}"} | setting
+        places.append((title, in_words(setting) or group.name))
+    return places
 
 
 def trend_of(groups, published=NOTHING, *_):
@@ -93,7 +101,10 @@ def trend_of(groups, published=NOTHING, *_):
     name, axes, series = min(found, key=lambda one: (one[0] == LAYERS[0], len(one[2])))
     columns = [np.array(values, float) for *_, values in axes]
     return {
-        "axes": [(label, positive and _far_apart(values)) for label, positive, values in axes],
+        "axes": [
+            (label, is_positive and _far_apart(values))
+            for (label, is_positive, _), values in zip(axes, columns)
+        ],
         "series": {
             label: _points(columns, members, groups, published.final)
             for label, members in series.items()
@@ -155,8 +166,8 @@ def _points(columns, members, groups, published):
 
 def _far_apart(values):
     """Whether values are far enough apart for a logarithmic axis."""
-    positive = [value for value in values if value is not None and value > 0]
-    return len(positive) > 1 and max(positive) >= 4 * min(positive)
+    positive = values[values > 0]
+    return len(positive) > 1 and bool(positive.max() >= 4 * positive.min())
 
 
 def labels_of(groups, *_):
