@@ -65,8 +65,14 @@ def compare(groups, notes=(), view=ALL, published=None):
         tables.published_epochs_table(shown, published, verdicts),
         tables.speed_table(speeds),
     ]
-    captions = [shared_in_words(shown), *shown[0].naming.sentences, *_cut_short(shown), *warnings]
-    captions += [*losses.sentences(shown), *published.unjudged]
+    captions = [
+        shared_in_words(shown),
+        *shown[0].naming.sentences,
+        *_cut_short(shown),
+        *warnings,
+        *losses.sentences(shown),
+        *published.unjudged,
+    ]
     made = [table for table in made if table]
     drawn = charts.numbers_of(shown, published, view.sort)
     numbers = tables.numbers(groups, speeds, verdicts)

@@ -101,9 +101,15 @@ def export(results_dir, folders, view, form):
         groups, _ = ordered(groups, view)
         console.paste(_exported(groups, form, view.top))
         shown = groups[: view.top]
-        about = [shared_by_rows(shown), *groups[0].naming.sentences]
-        about += [*tables.about_cells(groups, METRICS), *notes, *warnings_of(groups)]
-        for note in [*about, *losses.sentences(groups)]:
+        about = [
+            shared_by_rows(shown),
+            *groups[0].naming.sentences,
+            *tables.about_cells(groups, METRICS),
+            *notes,
+            *warnings_of(groups),
+            *losses.sentences(groups),
+        ]
+        for note in about:
             console.say(note, file=sys.stderr)
 
 
