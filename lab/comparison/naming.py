@@ -64,7 +64,7 @@ def with_names(groups):
     """
     if len(groups) == 1:
         return groups
-    words = _differing(groups)
+    words = _values_that_differ(groups)
     usual = {}
     for name, values in words.items():
         value, count = Counter(values).most_common(1)[0]
@@ -83,7 +83,7 @@ def with_names(groups):
     return [group if count[group.name] == 1 else replace(group, name=group.path) for group in named]
 
 
-def _differing(groups):
+def _values_that_differ(groups):
     """What differs between groups: dict of a flag's name to a list of text, None of a net that has
     no such setting.
     """

@@ -152,7 +152,7 @@ def report_sweep(results_dir, folder):
         own, *others = [run.folder / path.name for run in group.runs]
         is_readable = os.access(own, os.R_OK) and runs.is_inside(results_dir, own)
         if others or own == path or not is_readable:
-            to_draw[path] = _curve(group, folder.name)
+            to_draw[path] = _mean_curve(group, folder.name)
             continue
         with runs.atomic(path) as temporary:
             shutil.copyfile(own, temporary)
@@ -163,7 +163,7 @@ def report_sweep(results_dir, folder):
     return [*curves]
 
 
-def _curve(group, name):
+def _mean_curve(group, name):
     """What `figures.learning_curve` takes for a setting's repeats."""
     repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
     data = group.record.dataset
