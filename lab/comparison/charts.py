@@ -4,6 +4,7 @@ To add a chart, add a row and the two functions that it names: files, their remo
 nothing to show, and the page follow from it.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,28 +35,37 @@ def panels_of(groups, published=NOTHING, *_):
         What `figures.learning_curves` takes: the panels by their titles, which are empty if there
         is only one; then by the group's name, without what the title says.
     """
-    drawn, marks = {}, {}
-    for group in groups:
-        drawn[group.name] = group.curves(), published.by_epoch.get(group.name, {})
-        marks[group.name] = f" (interrupted: {group.interrupted})" if group.interrupted else ""
-    if len(groups) <= MOST_CURVES:
-        return {"panels": {"": {name + marks[name]: pair for name, pair in drawn.items()}}}
-    naming, panels = groups[0].naming, {}
-    for group in groups:
-        pairs = ({"run": group.run} if group.run else {}) | group.setting
-        first = "run" if group.run else next(iter(naming.names), None)
-        value = pairs.pop(first, naming.usual.get(first, ""))
-        value, _, rest = value.partition("," if first == "hidden" else "\n")
-        label = in_words(({first: f"...,{rest}"} if rest else {}) | pairs) or group.name
-        panel = panels.setdefault(f"{first}={value}{',...' if rest else ''}", {})
-        panel[label + marks[group.name]] = drawn[group.name]
-    if len(panels) > len(groups) / 2 or max(map(len, panels.values())) > MOST_CURVES:
-        names, panels = [*drawn], {}
-        for start in range(0, len(names), MOST_CURVES // 2):
-            part = names[start : start + MOST_CURVES // 2]
-            panel = {name + marks[name]: drawn[name] for name in part}
-            panels[f"{part[0]} to {part[-1]}"] = panel
+    names = [group.name for group in groups]
+    places = [("", name) for name in names]
+    if len(groups) > MOST_CURVES:
+        places = _places_by_first_difference(groups)
+        counts = Counter(title for title, _ in places).values()
+        if len(counts) > len(groups) / 2 or max(counts) > MOST_CURVES:
+            places = []
+            for start in range(0, len(names), MOST_CURVES // 2):
+                part = names[start : start + MOST_CURVES // 2]
+                places += [(f"{part[0]} to {part[-1]}", name) for name in part]
+    panels = {}
+    for group, (title, label) in zip(groups, places):
+        mark = f" (interrupted: {group.interrupted})" if group.interrupted else ""
+        pair = group.curves(), published.by_epoch.get(group.name, {})
+        panels.setdefault(title, {})[label + mark] = pair
     return {"panels": panels}
+
+
+def _places_by_first_difference(groups):
+    """The title of its panel, and its label there, for each group: a list of pairs."""
+    naming, places = groups[0].naming, []
+    first = "run" if groups[0].run else next(iter(naming.names), None)
+    for group in groups:
+        setting = group.setting.copy()
+        value = group.run or setting.pop(first, naming.usual.get(first, ""))
+        title = f"{first}={value}"
+        if first == "hidden" and "," in value:
+            units, _, rest = value.partition(",")
+            title, setting = f"{first}={units},...", {first: f"...,{rest}"} | setting
+        places.append((title, in_words(setting) or group.name))
+    return places
 
 
 def trend_of(groups, published=NOTHING, *_):
@@ -80,20 +90,21 @@ def trend_of(groups, published=NOTHING, *_):
             for group in groups
         ]
     for name in levels:
-        axes, series = _axes(name, levels, groups), _series(name, levels, groups)
-        connected = sum(
-            len(members)
-            for members in series.values()
-            if axes and len({axes[0][-1][index] for index in members}) > 1
-        )
+        axes, series, connected = _axes(name, levels, groups), _series(name, levels, groups), 0
+        for members in series.values():
+            if axes and len({axes[0][-1][index] for index in members}) > 1:
+                connected += len(members)
         if 2 * connected >= len(groups):
             found.append((name, axes, series))
     if not found:
         return None
     name, axes, series = min(found, key=lambda one: (one[0] == LAYERS[0], len(one[2])))
-    columns = [values for *_, values in axes]
+    columns = [np.array(values, float) for *_, values in axes]
     return {
-        "axes": [(label, positive and _far_apart(values)) for label, positive, values in axes],
+        "axes": [
+            (label, is_positive and _far_apart(values))
+            for (label, is_positive, _), values in zip(axes, columns)
+        ],
         "series": {
             label: _points(columns, members, groups, published.final)
             for label, members in series.items()
@@ -125,13 +136,15 @@ def _series(name, levels, groups):
         shared["run"] = [group.run for group in groups]
     if name == "hidden":
         shared["hidden layers"] = [len(units or ()) for units in levels[name]]
-    shared = {other: values for other, values in shared.items() if len(set(values)) > 1}
     series = {}
     for index, value in enumerate(levels[name]):
-        if value is not None:
-            common = {other: values[index] for other, values in shared.items()}
-            words = {other: text(value) for other, value in common.items() if value is not None}
-            series.setdefault(in_words(words) or USUAL, []).append(index)
+        if value is None:
+            continue
+        words = {}
+        for other, values in shared.items():
+            if len(set(values)) > 1 and values[index] is not None:
+                words[other] = text(values[index])
+        series.setdefault(in_words(words) or USUAL, []).append(index)
     return series
 
 
@@ -139,12 +152,12 @@ def _points(columns, members, groups, published):
     """A series, as `figures.trend` takes it."""
     several = [groups[index] for index in members]
     points = {
-        "x": [np.array([values[index] for index in members], float) for values in columns],
+        "x": [values[members] for values in columns],
         "interrupted": np.array([group.is_interrupted for group in several]),
     }
     for metric in ("val_accuracy", "val_loss"):
         estimates = [intervals.mean_and_half_width(group.measures[metric]) for group in several]
-        points[metric] = tuple(np.array(values, float) for values in zip(*estimates))
+        points[metric] = tuple(np.transpose(estimates))
         if published:
             figures = [published.get(group.name, {}).get(metric, np.nan) for group in several]
             points.setdefault("published", {})[metric] = np.array(figures, float)
@@ -153,8 +166,8 @@ def _points(columns, members, groups, published):
 
 def _far_apart(values):
     """Whether values are far enough apart for a logarithmic axis."""
-    positive = [value for value in values if value is not None and value > 0]
-    return len(positive) > 1 and max(positive) >= 4 * min(positive)
+    positive = values[values > 0]
+    return len(positive) > 1 and bool(positive.max() >= 4 * positive.min())
 
 
 def labels_of(groups, *_):
@@ -164,10 +177,10 @@ def labels_of(groups, *_):
     if len(kinds) > 1 or not all("counts" in one for one in evaluations):
         return None
     ((count, classes),) = kinds
-    known = [[one["counts"] for one in group.evaluations] for group in groups]
-    counts = {
-        group.name: intervals.mean_and_half_width(several) for group, several in zip(groups, known)
-    }
+    counts = {}
+    for group in groups:
+        several = [one["counts"] for one in group.evaluations]
+        counts[group.name] = intervals.mean_and_half_width(several)
     # Evaluated by an earlier version, all classes count as equally frequent.
     fractions = evaluations[0].get("shares") or np.full(len(classes), 1 / len(classes))
     return {
@@ -182,11 +195,11 @@ def followed_of(groups, *_):
     """What `figures.over_time` takes, of up to `MOST_CURVES` GANs whose samples were all followed;
     else None.
     """
-    followed = {
-        group.name: [one.get("by_epoch", {}) for one in group.evaluations] for group in groups
-    }
-    common = set.intersection(*({*one} for several in followed.values() for one in several))
-    if len(groups) > MOST_CURVES or not common & {*chosen(source=EVALUATION)}:
+    followed, common = {}, {*chosen(source=EVALUATION)}
+    for group in groups:
+        followed[group.name] = [one.get("by_epoch", {}) for one in group.evaluations]
+        common.intersection_update(*followed[group.name])
+    if len(groups) > MOST_CURVES or not common:
         return None
     return {"groups": followed, "of_data": of_real_data(groups, "by_epoch_of_data")}
 
@@ -205,14 +218,12 @@ def heatmap_of(groups, _, metric):
     measures, levels = groups[0].measures, levels_of(groups)
     metric = metric or ("kernel" if "kernel" in measures else "val_accuracy")
     metric = metric.replace("-", "_")
-    scales = {name: axis(name.replace("-", "_")) for name in levels if name not in LAYERS}
-    several = {name: len({*values}) for name, values in levels.items()}
-    fit = [
-        name
-        for name, scale in scales.items()
-        if scale and several[name] > 2 and None not in levels[name]
-    ]
-    numbers = sorted(fit, key=several.get)[-2:]
+    labels = {}
+    for name, values in levels.items():
+        scale = None if name in LAYERS else axis(name.replace("-", "_"))
+        if scale and len(set(values)) > 2 and None not in values:
+            labels[name] = scale[0]
+    numbers = sorted(labels, key=lambda name: len(set(levels[name])))[-2:]
     others = [name for name in levels if name not in numbers]
     if len(numbers) < 2 or len(others) > 1 or metric not in measures:
         return None
@@ -221,14 +232,14 @@ def heatmap_of(groups, _, metric):
         name = in_words({other: text(levels[other][index]) for other in others})
         point = tuple(levels[number][index] for number in numbers)
         panels.setdefault(name, {})[point] = float(group.measures[metric].mean())
-    known = all(
-        np.isfinite([*points.values()]).any() and len(points) >= 4 for points in panels.values()
-    )
-    if not known or sum(map(len, panels.values())) < len(groups):
+    for points in panels.values():
+        if len(points) < 4 or not np.isfinite([*points.values()]).any():
+            return None
+    if sum(map(len, panels.values())) < len(groups):
         return None
     return {
         "panels": panels,
-        "axes": [scales[number][0] for number in numbers],
+        "axes": [labels[number] for number in numbers],
         "metric": heading(metric),
         "more_is_better": METRICS[metric].more_is_better,
     }

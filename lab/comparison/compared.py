@@ -26,13 +26,7 @@ class Comparison(NamedTuple):
     captions: list  # of str: what a reader of a figure has to know, the data sets first
     charts: dict  # as `charts.numbers_of` gives it
     published: Published
-    speeds: list  # as `speeds_of` gives them
-    verdicts: dict  # as `verdicts_of` gives it
-
-    @property
-    def numbers(self):
-        """All numbers of the groups, unrounded, as `tables.numbers`."""
-        return tables.numbers(self.groups, self.speeds, self.verdicts)
+    numbers: list  # of all groups, unrounded, as `tables.numbers` gives them
 
 
 ALL = View()
@@ -65,20 +59,24 @@ def compare(groups, notes=(), view=ALL, published=None):
     about = [*cut, *effects.sentences(groups), *notes, *warnings, *losses.sentences(groups)]
     shown = groups[: view.top]
     made = [
-        tables.runs_table(groups, "Runs", about, view.top),
-        tables.samples_table(groups, view.top),
+        tables.with_real_data(tables.runs_table(groups, "Runs", about, view.top), shown),
+        tables.with_real_data(tables.samples_table(groups, view.top), shown),
+        tables.published_table(shown, published, verdicts),
+        tables.published_epochs_table(shown, published, verdicts),
+        tables.speed_table(speeds),
     ]
-    made = [tables.with_real_data(table, shown) for table in made if table]
-    if published.final:
-        made.append(tables.published_table(groups, published, verdicts, view.top))
-    if published.by_epoch:
-        made.append(tables.published_epochs_table(groups, published, verdicts, view.top))
-    made.append(tables.speed_table(speeds))
-    captions = [shared_in_words(shown), *shown[0].naming.sentences, *_cut_short(shown), *warnings]
-    captions += [*losses.sentences(shown), *published.unjudged]
-    drawn = charts.numbers_of(shown, published, view.sort)
+    captions = [
+        shared_in_words(shown),
+        *shown[0].naming.sentences,
+        *_cut_short(shown),
+        *warnings,
+        *losses.sentences(shown),
+        *published.unjudged,
+    ]
     made = [table for table in made if table]
-    return Comparison(groups, made, captions, drawn, published, speeds, verdicts)
+    drawn = charts.numbers_of(shown, published, view.sort)
+    numbers = tables.numbers(groups, speeds, verdicts)
+    return Comparison(groups, made, captions, drawn, published, numbers)
 
 
 def ordered(groups, view):
@@ -118,7 +116,10 @@ def warnings_of(groups, counted=False):
         for members in by_data.values():
             names = [*dict.fromkeys(group.run or group.name for group in members)]
             who = f"{len(members)} rows" if counted else effects.joined(names)
-            parts.append(f"{who} ({_data(members[0])})")
+            data, holdout = members[0].record.dataset, members[0].settings.holdout
+            held_out = f" --holdout {holdout}" if holdout else ""
+            images = f"{data.train:,} training images, hash {data.sha256[:6]}"
+            parts.append(f"{who} ({data.name}{held_out}, {images})")
         warnings.append(
             "Warning: trained or validated on different images, so metrics do not compare: "
             f"{', '.join(parts)}."
@@ -133,9 +134,3 @@ def warnings_of(groups, counted=False):
     if 0 < missing < len(evaluations):
         warnings.append(f"Warning: {missing} of {len(evaluations)} runs were not evaluated.")
     return warnings
-
-
-def _data(group):
-    dataset, holdout = group.record.dataset, group.settings.holdout
-    held_out = f" --holdout {holdout}" if holdout else ""
-    return f"{dataset.name}{held_out}, {dataset.train:,} training images, hash {dataset.sha256[:6]}"

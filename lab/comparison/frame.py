@@ -17,7 +17,7 @@ from lab.comparison.naming import UNNAMED, Naming, with_names
 from lab.io.words import visible
 from lab.metrics import intervals
 from lab.metrics.collapse import meaningless
-from lab.metrics.table import CLOCK, CURVE, EVALUATION, HISTORY, LEVELS, chosen
+from lab.metrics.table import EVALUATION, LEVELS, chosen, measured
 from lab.settings import KINDS, UserError
 
 CLASSIFIERS, GANS = (kind.plural.lower() for kind in KINDS)
@@ -43,16 +43,20 @@ def frame_of(several):
 
 
 def _row(run, evaluation):
-    history, metrics = run.history, _metrics(run, evaluation)
-    settings = {
-        f"{name}_setting" if name in metrics else name: value
-        for name, value in run.settings
-        if name not in ("seed", "source")
-    }
-    return {
-        **settings,
-        "parameters": run.record.parameters,
-        **metrics,
+    history, names = run.history, measured(run.settings.kind.name)
+    row = {}
+    for name, value in run.settings:
+        if name not in ("seed", "source"):
+            row[f"{name}_setting" if name in names else name] = value
+    row["parameters"] = run.record.parameters
+    # What it reached in the epoch whose weights were saved, and took.
+    known = evaluation | dict.fromkeys(meaningless(evaluation)) | history.final
+    known["epoch_seconds"] = statistics.median(history.steady_seconds or history.epoch_seconds)
+    known["first_epoch_seconds"] = history.epoch_seconds[0]
+    for name, level in LEVELS.items():
+        known[name] = intervals.epochs_until(history.curves.get("val_accuracy", ()), level)
+    row |= {name: known.get(name) for name in names}
+    return row | {
         "status": history.status,
         "epochs_trained": history.epochs,
         "device_name": history.device,
@@ -60,19 +64,6 @@ def _row(run, evaluation):
         "run": run,
         "evaluation": evaluation,
     }
-
-
-def _metrics(run, evaluation):
-    """What a run reached in the epoch whose weights were saved, and took."""
-    kind, history = run.settings.kind.name, run.history
-    metrics = {name: history.final[name] for name in chosen(kind, source=HISTORY)}
-    metrics["epoch_seconds"] = statistics.median(history.steady_seconds or history.epoch_seconds)
-    metrics["first_epoch_seconds"] = history.epoch_seconds[0]
-    for name in chosen(kind, source=CURVE):
-        curve = np.array(history.curves["val_accuracy"], float)
-        metrics[name] = intervals.epochs_until(curve, LEVELS[name])
-    known = evaluation | dict.fromkeys(meaningless(evaluation))
-    return metrics | {name: known.get(name) for name in chosen(kind, source=EVALUATION)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +94,7 @@ class Group:
         The first epoch's seconds are only of the runs that did not use what an earlier one of their
         process had compiled.
         """
-        kind = self.settings.kind.name
-        names = [*chosen(kind, source=HISTORY), *chosen(source=CLOCK)]
-        names += [*chosen(kind, source=CURVE), *chosen(kind, source=EVALUATION)]
+        names = measured(self.settings.kind.name)
         measures = {name: self.rows[name].to_numpy(float) for name in names}
         compiled = [run.history.compiled for run in self.runs]
         if any(compiled):
@@ -180,25 +169,32 @@ def collect(results_dir, folders):
 
 def gather(results_dir, loaded):
     """As `collect`, of runs that are read already: iterable of Run."""
-    by_top, notes = {}, []
+    kinds, by_top, notes = set(), {}, []
     for run in loaded:
-        status = run.history.status
-        if status in (runs.TRAINING, runs.DIVERGED):
-            state = "is not finished" if status == runs.TRAINING else "diverged"
-            notes.append(f"{run.folder} {state}: left out. {run.to_resume}".rstrip())
-        else:
+        if that_count([run]):
+            kinds.add(kind_of(run))
             notes += run.breaks
             by_top.setdefault(top_of(run.folder, results_dir), []).append(run)
+        else:
+            state = "diverged" if run.history.status == runs.DIVERGED else "is not finished"
+            notes.append(f"{run.folder} {state}: left out. {run.to_resume}".rstrip())
     if not by_top:
         raise UserError(
             f"none of these runs is finished: there is nothing to compare ({' '.join(notes)})"
         )
-    if len({kind_of(run) for members in by_top.values() for run in members}) > 1:
+    if len(kinds) > 1:
         raise UserError("GANs and classifiers have no measure in common: name runs of one kind")
-    whole = {top: _whole(members, notes) for top, members in by_top.items()}
-    for top, members in whole.items():
-        check_alike(top, members)
-    frame = frame_of((run, evaluation_of(run)) for members in whole.values() for run in members)
+    kept = []
+    for top, members in by_top.items():
+        whole = that_count(members)
+        for run in members:
+            if run.history.status == runs.INTERRUPTED:
+                left_out = "" if run in whole else ": left out"
+                interrupted = f"was interrupted after {run.history.epochs} epochs{left_out}"
+                notes.append(f"{run.folder} {interrupted}. {run.to_resume}".rstrip())
+        check_alike(top, whole)
+        kept += whole
+    frame = frame_of((run, evaluation_of(run)) for run in kept)
     tops = frame["run"].map(lambda run: top_of(run.folder, results_dir))
     groups = [group_of(rows, top, results_dir) for top, rows in frame.groupby(tops, sort=False)]
     return with_names(by_settings(groups)), notes
@@ -218,10 +214,12 @@ def by_kind(folders):
         own.
     """
     loaded = [runs.load(folder) for folder in folders]
-    finished = {kind_of(run) for run in loaded if that_count([run])}
-    if len(finished) < 2:
-        return {min(finished, default=CLASSIFIERS): loaded}
-    return {kind: [run for run in loaded if kind_of(run) == kind] for kind in (CLASSIFIERS, GANS)}
+    kinds = {}
+    for kind in (CLASSIFIERS, GANS):
+        members = [run for run in loaded if kind_of(run) == kind]
+        if that_count(members):
+            kinds[kind] = members
+    return kinds if len(kinds) > 1 else {next(iter(kinds), CLASSIFIERS): loaded}
 
 
 def kind_of(run):
@@ -233,7 +231,7 @@ def by_settings(several, of=lambda group: group):
     """Groups, or what is ``of`` a group each, by their experiments as they come; the trials of a
     search by their numbers, others by their settings.
     """
-    experiments = [*dict.fromkeys(experiment_of(of(one).path) for one in several)]
+    experiments = [experiment_of(of(one).path) for one in several]
 
     def key(one):
         group = of(one)
@@ -258,26 +256,14 @@ def top_of(folder, results_dir):
     return folder.parent if is_repeat else folder
 
 
-def _whole(members, notes):
-    """Repeats without those that were interrupted, if there are others; a note is added of each."""
-    kept = that_count(members)
-    for run in members:
-        if run.history.status == runs.INTERRUPTED:
-            left_out = "" if run in kept else ": left out"
-            interrupted = f"was interrupted after {run.history.epochs} epochs{left_out}"
-            notes.append(f"{run.folder} {interrupted}. {run.to_resume}".rstrip())
-    return kept
-
-
 def that_count(members):
     """Those of some repeats that a mean is of: the complete ones or, where there are none, those
     that were interrupted.
     """
-    complete, interrupted = (
-        [run for run in members if run.history.status == status]
-        for status in (runs.COMPLETE, runs.INTERRUPTED)
-    )
-    return complete or interrupted
+    for status in (runs.COMPLETE, runs.INTERRUPTED):
+        if several := [run for run in members if run.history.status == status]:
+            return several
+    return []
 
 
 def check_alike(top, members):
@@ -303,14 +289,16 @@ def of_real_data(groups, name="of_data"):
     """What evaluations say of real data under this name, if all GANs were held against the same:
     dict of str to float, NaN for what is unknown; else empty.
     """
-    known = [one.get(name, {}) for group in groups for one in group.evaluations]
-    several = [{key: np.array(value, float) for key, value in one.items()} for one in known]
-    alike = [
-        [*one] == [*several[0]]
-        and np.allclose([*one.values()], [*several[0].values()], equal_nan=True)
-        for one in several
+    several = [
+        pandas.Series(evaluation.get(name, {}), dtype=float)
+        for group in groups
+        for evaluation in group.evaluations
     ]
-    return several[0] if all(alike) else {}
+    first, *others = several
+    for one in others:
+        if not one.index.equals(first.index) or not np.allclose(one, first, equal_nan=True):
+            return {}
+    return first.to_dict()
 
 
 def have_one_accuracy(groups):

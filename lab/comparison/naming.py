@@ -1,6 +1,7 @@
 """What runs are called beside each other: by what differs between them."""
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,16 +64,18 @@ def with_names(groups):
     """
     if len(groups) == 1:
         return groups
-    words = _differing(groups)
+    words = _values_that_differ(groups)
     usual = {}
     for name, values in words.items():
         value, count = Counter(values).most_common(1)[0]
-        if value and len(groups) > 2 and count > len(groups) / 2:
+        if value and count > len(groups) / 2:
             usual[name] = value
     naming, named = Naming(tuple(words), usual), []
-    for group, run, *values in zip(groups, _runs(groups), *words.values()):
-        pairs = zip(words, values)
-        setting = {name: value for name, value in pairs if value not in (None, usual.get(name))}
+    for index, (group, run) in enumerate(zip(groups, _runs(groups))):
+        setting = {}
+        for name, values in words.items():
+            if values[index] not in (None, usual.get(name)):
+                setting[name] = values[index]
         called = in_words(setting) or (USUAL if words else "")
         name = ": ".join(filter(None, [run, called]))
         named.append(replace(group, name=name, run=run, setting=setting, naming=naming))
@@ -80,7 +83,7 @@ def with_names(groups):
     return [group if count[group.name] == 1 else replace(group, name=group.path) for group in named]
 
 
-def _differing(groups):
+def _values_that_differ(groups):
     """What differs between groups: dict of a flag's name to a list of text, None of a net that has
     no such setting.
     """
@@ -102,11 +105,11 @@ def varying(groups):
     another: a list of names.
     """
     several = [group.settings for group in groups]
-    return [
-        name
-        for name in runs.differences([group.runs[0] for group in groups])
-        if name in FLAGS and any(getattr(one, name) != one.default(name) for one in several)
-    ]
+    names = []
+    for name in runs.differences([group.runs[0] for group in groups]):
+        if name in FLAGS and any(getattr(one, name) != one.default(name) for one in several):
+            names.append(name)
+    return names
 
 
 def levels_of(groups):
@@ -135,27 +138,27 @@ def shared_in_words(groups):
     """What all groups share of data, epochs, batch size, runs and device, in a line for tables and
     figures; what they do not share is left out, but for the number of runs and of threads.
     """
-    shared, datasets = [], {group.record.dataset.sha256: group.record.dataset for group in groups}
-    if len(datasets) == 1:
-        (data,) = datasets.values()
+    data, shared = groups[-1].record.dataset, []
+    if {group.record.dataset.sha256 for group in groups} == {data.sha256}:
         examples = f"{data.train:,} training, {data.validation:,} validation examples"
         shared.append(f"{data.name} ({examples})")
     given = {group.settings.epochs for group in groups}
     if len(given) == 1:  # fewer, if they were interrupted or stopped early
         trained = {run.history.epochs for group in groups for run in group.runs}
         shared.append(f"{'up to ' if trained != given else ''}{counted(*given, 'epoch')}")
-    sizes = {group.settings.batch_size for group in groups}
-    shared += [f"batch size {size}" for size in sizes if len(sizes) == 1]
+    size, *others = {group.settings.batch_size for group in groups}
+    if not others:
+        shared.append(f"batch size {size}")
     counts = [len(group.runs) for group in groups]
     least = "" if min(counts) == max(counts) else f"{min(counts)} to "
     shared.append(f"{least}{counted(max(counts), 'run')} each")
     devices = sorted({group.device for group in groups})
     common, rests = short_devices(devices)
-    classes = {device.partition(":")[0] for device in devices}
+    first, *others = {device.partition(":")[0] for device in devices}
     if common is not None:
-        shared.append(", ".join(filter(None, [common, " or ".join(rests)])))
-    elif len(classes) == 1:
-        shared += classes
+        shared += filter(None, [common, " or ".join(rests)])
+    elif not others:
+        shared.append(first)
     return ", ".join(shared)
 
 
@@ -202,11 +205,8 @@ def seeds_in_words(group):
 
 def _runs(groups):
     """The run, or the sweep, of each group; empty where it is the same for all."""
-    parts = []
-    for group in groups:
-        first, *rest = group.path.split("/")
-        # What a sweep appends to its name says the setting once more.
-        parts.append([first, *(part for part in rest if "=" not in part)])
-    common = len(list(itertools.takewhile(lambda several: len(set(several)) == 1, zip(*parts))))
+    # What a sweep appends to its name, behind "/", says the setting once more.
+    parts = [re.sub("/[^/]*=[^/]*", "", group.path).split("/") for group in groups]
+    common = len([*itertools.takewhile(lambda several: len(set(several)) == 1, zip(*parts))])
     names = ["/".join(several[common:] or several[-1:]) for several in parts]
     return names if len(set(names)) > 1 else [""] * len(groups)

@@ -1,6 +1,7 @@
 """Comparisons on the terminal, as Markdown, CSV and LaTeX, and as figures."""
 
 import os
+import re
 import shutil
 import sys
 
@@ -37,16 +38,16 @@ def compare_runs(results_dir, folders, folder, view):
     list of Path
         What was written.
     """
-    compared, kinds = {}, by_kind(folders)
+    compared, kinds, written = {}, by_kind(folders), []
+    are_several = len(kinds) > 1
     for kind, members in kinds.items():
-        path = folder.with_name(f"{folder.name},{kind}") if len(kinds) > 1 else folder
-        seen = view._replace(published=None) if len(kinds) > 1 and kind == GANS else view
+        path = folder.with_name(f"{folder.name},{kind}") if are_several else folder
+        seen = view._replace(published=None) if are_several and kind == GANS else view
         compared[path] = compare(*gather(results_dir, members), seen)
-    written = []
     for path, comparison in compared.items():
         runs.make_free(path)
         written += _write(comparison, path)
-        if len(kinds) > 1:
+        if are_several:
             console.say(f"\n{path.name}")
         for table in comparison.tables:
             _show(table)
@@ -100,9 +101,15 @@ def export(results_dir, folders, view, form):
         groups, _ = ordered(groups, view)
         console.paste(_exported(groups, form, view.top))
         shown = groups[: view.top]
-        about = [shared_by_rows(shown), *groups[0].naming.sentences]
-        about += [*tables.about_cells(groups, METRICS), *notes, *warnings_of(groups)]
-        for note in [*about, *losses.sentences(groups)]:
+        about = [
+            shared_by_rows(shown),
+            *groups[0].naming.sentences,
+            *tables.about_cells(groups, METRICS),
+            *notes,
+            *warnings_of(groups),
+            *losses.sentences(groups),
+        ]
+        for note in about:
             console.say(note, file=sys.stderr)
 
 
@@ -112,9 +119,9 @@ def _exported(groups, form, top):
     rows, names = tables.runs_table(groups, "", []).rows, groups[0].naming.names
     if samples := tables.samples_table(groups):
         rows = [one | other for one, other in zip(rows, samples.rows)]
-    called = {"setting": names[0]} if len(names) == 1 else {}
-    rows = [{called.get(name, name): cell for name, cell in row.items()} for row in rows]
-    write = {"latex": text.as_latex, "markdown": text.as_markdown}[form]
+    if len(names) == 1:
+        rows = [{names[0] if key == "setting" else key: row[key] for key in row} for row in rows]
+    write = text.as_latex if form == "latex" else text.as_markdown
     return write(rows[:top])
 
 
@@ -138,24 +145,25 @@ def report_sweep(results_dir, folder):
     curves = {group.folder / runs.File.LEARNING_CURVE: group for group in groups}
     to_draw = {}
     for path, group in curves.items():
-        if _is_old(path, group):
-            # Of a setting with one run, that run's own is its curve; to draw it again would take
-            # as long as an epoch.
-            own = group.runs[0].folder / path.name
-            is_readable = os.access(own, os.R_OK) and runs.is_inside(results_dir, own)
-            if len(group.runs) == 1 and own != path and is_readable:
-                with runs.atomic(path) as temporary:
-                    shutil.copyfile(own, temporary)
-                os.utime(path)  # as below
-            else:
-                to_draw[path] = _curve(group, folder.name)
+        if not _is_old(path, group):
+            continue
+        # Of a setting with one run, that run's own is its curve; to draw it again would take as
+        # long as an epoch.
+        own, *others = [run.folder / path.name for run in group.runs]
+        is_readable = os.access(own, os.R_OK) and runs.is_inside(results_dir, own)
+        if others or own == path or not is_readable:
+            to_draw[path] = _mean_curve(group, folder.name)
+            continue
+        with runs.atomic(path) as temporary:
+            shutil.copyfile(own, temporary)
+        os.utime(path)  # as below
     with console.Bar("drawing learning curves", len(to_draw)) as bar:
         in_parallel(_draw_curve, [*to_draw.items()], SEVERAL, bar.advance)
     _show(tables.runs_table(groups, folder.name, notes))
     return [*curves]
 
 
-def _curve(group, name):
+def _mean_curve(group, name):
     """What `figures.learning_curve` takes for a setting's repeats."""
     repeats = f", mean of {len(group.runs)} runs" if len(group.runs) > 1 else ""
     data = group.record.dataset
@@ -183,9 +191,6 @@ def _is_old(path, group):
 
 def label_of(names):
     """A folder's name for the comparison of some names."""
-    plain = [
-        "".join(sign if sign.isalnum() or sign in "._=-" else "-" for sign in name).strip(".-")
-        for name in names
-    ]
+    plain = [re.sub(r"[^\w.=-]", "-", name).strip(".-") for name in names]
     label = ",".join(filter(None, plain)) or "all"
     return label if len(label) <= 80 else f"{plain[0][:60]},and-{len(names) - 1}-more"

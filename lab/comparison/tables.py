@@ -6,6 +6,7 @@ import contextlib
 from typing import NamedTuple
 
 import numpy as np
+import pandas
 
 from lab.comparison.frame import of_real_data
 from lab.comparison.naming import shared_by_rows, short_devices
@@ -17,8 +18,16 @@ from lab.metrics.table import FIRST, LATER, METRICS, SAMPLES, chosen, heading
 from lab.settings import UserError, text
 
 DEVICES, REAL = "Seconds by device", "(real data)"
+# The columns of table.csv, where something was trained on several devices.
+_SPEED = (
+    "start_seconds",
+    "compiling_seconds",
+    "epoch_seconds_spread",
+    "speed_up",
+    "speed_up_low",
+    "speed_up_high",
+)
 WIDE = 0.1  # a spread of epochs, above which the reader is warned
-_SPEED = ("start", "first", "compiling", "later")
 
 
 class Table(NamedTuple):
@@ -53,20 +62,21 @@ def runs_table(groups, title, notes, top=None):
     same = [name for name in ("runs", "device") if len({row[name] for row in rows}) == 1]
     if not any(group.is_interrupted for group in groups):
         same.append("epochs trained")
-    mean = "Values of the epoch whose weights were saved."
+    rows = _without(without_blank(rows), same)[:top]
+    about = [shared_by_rows(groups[:top]), *naming.sentences]
     if any(len(group.runs) > 1 for group in groups):
-        mean = (
+        about.append(
             "Mean ± half-width of its 95% confidence interval (Student's t), of the epoch that was "
             "saved."
         )
-    about = [shared_by_rows(groups[:top]), *naming.sentences, mean]
+    else:
+        about.append("Values of the epoch whose weights were saved.")
     if "modes" in groups[0].measures and not any(any(group.evaluations) for group in groups):
         about.append(
             "With --classifier RUN, or --samples 2500 for points, the measures of mode collapse "
             "come in."
         )
     about += about_cells(groups, [*chosen(place=FIRST), *chosen(place=LATER)])
-    rows = _without(without_blank(rows), same)[:top]
     return Table(naming.title(title), rows, [*about, *notes])
 
 
@@ -74,11 +84,10 @@ def samples_table(groups, top=None):
     """How near the samples of GANs come to the data, as `runs_table`; None where that was not
     measured.
     """
-    names = [
-        name
-        for name in chosen(place=SAMPLES)
-        if any(np.isfinite(group.measures.get(name, np.nan)).any() for group in groups)
-    ]
+    names = []
+    for name in chosen(groups[0].settings.kind.name, place=SAMPLES):
+        if any(np.isfinite(group.measures[name]).any() for group in groups):
+            names.append(name)
     if not names:
         return None
     naming, shown = groups[0].naming, groups[:top]
@@ -93,15 +102,19 @@ def samples_table(groups, top=None):
 
 
 def with_real_data(table, groups):
-    """The table with a last row for real data in place of samples, if all runs were held against
-    the same.
+    """The table, if there is one, with a last row for real data in place of samples, if all runs
+    were held against the same.
     """
-    real = of_real_data(groups)
-    known = {heading(name): cell(name, real[name][np.newaxis]) for name in real if name in METRICS}
-    first, *others = table.rows[0]
-    row = {first: REAL} | {column: known.get(column, "-") for column in others}
-    has_any = {*row.values()} - {REAL, "-"}
-    return table._replace(rows=[*table.rows, row]) if has_any else table
+    if not table:
+        return None
+    row = dict.fromkeys(table.rows[0], "-")
+    for name, value in of_real_data(groups).items():
+        if name in METRICS and heading(name) in row:
+            row[heading(name)] = cell(name, np.array([value]))
+    if {*row.values()} == {"-"}:
+        return table
+    row[next(iter(row))] = REAL
+    return table._replace(rows=[*table.rows, row])
 
 
 def _cells(group, names):
@@ -111,20 +124,18 @@ def _cells(group, names):
 
 def about_cells(groups, names):
     """Where an interval or a value of these measures would say nothing, in sentences."""
-    shown = [
-        (name, values)
-        for group in groups
-        for name, values in group.measures.items()
-        if name in names
-    ]
-    has_range = any(interval_of(name, values).leaves for name, values in shown)
-    evaluations = [evaluation for group in groups for evaluation in group.evaluations]
-    return [RANGE] * bool(has_range) + blanks(evaluations, names)
+    sentences, evaluations = set(), []
+    for group in groups:
+        evaluations += group.evaluations
+        for name, values in group.measures.items():
+            if name in names and interval_of(name, values).leaves:
+                sentences.add(RANGE)
+    return [*sentences, *blanks(evaluations, names)]
 
 
-def published_table(groups, published, verdicts, top=None):
+def published_table(groups, published, verdicts):
     """Published figures against ours, each with the 95% prediction interval for one run, if there
-    are repeats.
+    are repeats; None if there are none of these groups.
 
     Parameters
     ----------
@@ -132,26 +143,27 @@ def published_table(groups, published, verdicts, top=None):
     published : Published
     verdicts : dict
         As `published.verdicts_of` gives it.
-    top : int, optional
-        Only of so many groups.
     """
-    naming = groups[0].naming
-    shown, rows = [group for group in groups[:top] if group.name in published.final], []
+    naming, rows, equal = groups[0].naming, [], set()
+    shown = [group for group in groups if group.name in published.final]
+    if not shown:
+        return None
     for group in shown:
+        count = published.final[group.name].get("parameters")
+        is_equal = "equal" if count == group.record.parameters else "NOT equal"
+        equal.add(is_equal if count is not None else "-")
         row = naming.cells(group)
-        count, ours = published.final[group.name].get("parameters"), group.record.parameters
-        is_equal = "equal" if count == ours else "NOT equal"
         row["parameters"] = "-" if count is None else f"{count:,.0f} {is_equal}"
         for name, verdict in verdicts[group.name, None].items():
-            held = f" {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}"
-            row[heading(name)] = _as_published(verdict.figure) + (held if verdict.place else "")
+            row[heading(name)] = _as_published(verdict.figure)
+            if verdict.place:
+                row[heading(name)] += f" {verdict.place} {verdict.low:.4f} to {verdict.high:.4f}"
         rows.append(row)
-    equal = {row["parameters"].partition(" ")[2] for row in rows}
-    notes = [shared_by_rows(shown)] if shown else []
-    notes += published.notes
+    notes = [shared_by_rows(shown), *published.notes]
     if equal == {"equal"}:
         notes.append("All numbers of parameters are equal to the published ones.")
-    rows = _without(rows, [] if "NOT equal" in equal else ["parameters"])
+    if "NOT equal" not in equal:
+        rows = _without(rows, ["parameters"])
     title = naming.title("Published figures, and our 95% prediction interval for one run")
     return Table(title, rows, [*notes, *judgements(verdicts)])
 
@@ -163,24 +175,28 @@ def _as_published(figure):
     return f"{figure:.4f}" if figure.as_tuple().exponent < -4 else str(figure)
 
 
-def published_epochs_table(groups, published, verdicts, top=None):
+def published_epochs_table(groups, published, verdicts):
     """Published learning curves against ours, epoch by epoch: as `published_table`."""
-    shown = {group.name: group for group in groups[:top] if group.name in published.by_epoch}
+    shown = {group.name: group for group in groups if group.name in published.by_epoch}
+    if not shown:
+        return None
     rows, has_range = [], False
     alone = len({name for name, _ in verdicts}) == 1
     for (name, epoch), of_metrics in verdicts.items():
-        if name in shown:
-            row = {} if alone else shown[name].naming.cells(shown[name])
-            row["epoch"] = str(epoch)
-            for metric, verdict in of_metrics.items():
-                figure = _as_published(verdict.figure)
-                row[heading(metric)] = cell(metric, verdict.ours)
-                row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
-                has_range |= interval_of(metric, verdict.ours).leaves
-            rows.append(row)
-    notes = [shared_by_rows([*shown.values()])] if shown else []
-    notes += [*published.notes, *[RANGE] * bool(has_range), *judgements(verdicts)]
-    return Table("Published figures by epoch", rows, notes)
+        if name not in shown:
+            continue
+        row = {} if alone else groups[0].naming.cells(shown[name])
+        row["epoch"] = str(epoch)
+        for metric, verdict in of_metrics.items():
+            figure = _as_published(verdict.figure)
+            row[heading(metric)] = cell(metric, verdict.ours)
+            row[f"published {heading(metric)}"] = f"{figure} {verdict.place or ''}".strip()
+            has_range |= interval_of(metric, verdict.ours).leaves
+        rows.append(row)
+    notes = [shared_by_rows([*shown.values()]), *published.notes]
+    if has_range:
+        notes.append(RANGE)
+    return Table("Published figures by epoch", rows, notes + judgements(verdicts))
 
 
 def speed_table(speeds):
@@ -188,19 +204,31 @@ def speed_table(speeds):
     if not speeds:
         return None
     common, short = short_devices([speed.device for speed in speeds])
-    rows = []
+    rows, wide, groups = [], [], []
+    is_alone = len({speed.setting for speed in speeds}) == 1
     for speed, device in zip(speeds, short):
-        row = {"setting": speed.setting, "device": device}
-        row |= {name: seconds_in_words(getattr(speed, name)) for name in _SPEED}
+        row = {} if is_alone else {"setting": speed.setting}
+        row["device"] = device
+        if speed.spread > WIDE:
+            wide.append(f"{' on '.join(row.values())}: {speed.spread:.0%}")
+        for name in ("start", "first", "compiling", "later"):
+            row[name] = seconds_in_words(getattr(speed, name))
         row["spread"] = "-" if np.isnan(speed.spread) else f"{speed.spread:.1%}"
-        rows.append(row | {"speed-up": _speed_up(speed.speed_up)})
-    notes = [shared_by_rows([group for speed in speeds for group in speed.groups])]
-    if len({speed.setting for speed in speeds}) == 1:
+        row["speed-up"] = _speed_up(speed.speed_up)
+        rows.append(row)
+        groups += speed.groups
+    notes = [shared_by_rows(groups)]
+    if is_alone:
         notes.append(f"Setting: {speeds[0].setting}.")
-        rows = _without(rows, ["setting"])
-    notes += [f"Device: {common}."] if common else []
-    rows = without_blank(rows)
-    return Table(DEVICES, rows, [*notes, *_about_speeds(speeds), *_wide(speeds, rows)])
+    if common:
+        notes.append(f"Device: {common}.")
+    notes += _about_speeds(speeds)
+    if wide:
+        notes.append(
+            f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): something else may have "
+            "been running, so measure again on an idle machine."
+        )
+    return Table(DEVICES, without_blank(rows), notes)
 
 
 def seconds_in_words(value):
@@ -228,8 +256,8 @@ def _about_speeds(speeds):
     ]
     if not all(np.isnan(speed.start) for speed in speeds):
         sentences.insert(0, "Start: from the start of TensorFlow to the first epoch.")
-    found = [speed.speed_up for speed in speeds if speed.speed_up]
-    alone = [np.isnan(one.low) for one in found if not np.isnan(one.ratio)]
+    known = [one.speed_up for one in speeds if one.speed_up and not np.isnan(one.speed_up.ratio)]
+    alone = [np.isnan(one.low) for one in known]
     if alone:
         mean = "; the mean over seeds, in brackets its 95% interval (Student's t of the logarithms)"
         sentences.append(
@@ -240,18 +268,6 @@ def _about_speeds(speeds):
         who = "Single runs" if all(alone) else "Some are single runs"
         sentences.append(f"{who}: --repeats 5 gives an interval.")
     return sentences
-
-
-def _wide(speeds, rows):
-    """A warning of times that scatter, in a list."""
-    wide = []
-    for speed, row in zip(speeds, rows):
-        if speed.spread > WIDE:
-            what = " on ".join(row[name] for name in ("setting", "device") if name in row)
-            wide.append(f"{what}: {speed.spread:.0%}")
-    advice = "something else may have been running, so measure again on an idle machine"
-    warning = f"Warning: the spread is over {WIDE:.0%} ({'; '.join(wide)}): {advice}."
-    return [warning] if wide else []
 
 
 def numbers(groups, speeds, verdicts):
@@ -271,8 +287,11 @@ def numbers(groups, speeds, verdicts):
         A row of table.csv for each group, by column; empty texts for what is unknown.
     """
     compared = next((row for (_, epoch), row in verdicts.items() if epoch is None), ())
-    speed_of = {group.path: speed for speed in speeds for group in speed.groups}
-    rows = []
+    rows, seconds = [], {}
+    for speed in speeds:
+        for group in speed.groups:
+            speed_up = speed.speed_up or (1.0, None, None)
+            seconds[group.path] = speed.start, speed.compiling, speed.spread, *speed_up
     for group in groups:
         row = {"setting": group.name, "folder": group.path, "runs": len(group.runs)}
         row["seeds"] = " ".join(map(str, group.seeds))
@@ -289,30 +308,18 @@ def numbers(groups, speeds, verdicts):
                 for part in ("place", "low", "high"):
                     row[f"{name}_{part}"] = verdict and getattr(verdict, part)
         if speeds:
-            row |= _of_speed(speed_of.get(group.path))
+            row |= dict.fromkeys(_SPEED) | dict(zip(_SPEED, seconds.get(group.path, ())))
         # Not "device" and "dataset", which are settings: the device may be "auto".
         row |= group.rows.loc[:, "status":"data_sha256"].iloc[0]
         row["epochs_trained"] = " ".join(map(str, group.rows["epochs_trained"]))
-        # Of NaN, too.
-        known = {key: value for key, value in row.items() if value is not None and value == value}
-        rows.append(dict.fromkeys(row, "") | known)
-    return rows
-
-
-def _of_speed(speed):
-    """What `numbers` says of a group's speed beside its measures; None of a group that was trained
-    on one device only.
-    """
-    known = [None] * 6
-    if speed:
-        known = speed.start, speed.compiling, speed.spread, *(speed.speed_up or (1.0, None, None))
-    names = ("start_seconds", "compiling_seconds", "epoch_seconds_spread")
-    return dict(zip((*names, "speed_up", "speed_up_low", "speed_up_high"), known))
+        rows.append(row)
+    frame = pandas.DataFrame(rows, dtype=object)
+    return frame.where(frame.notna(), "").to_dict("records")
 
 
 def without_blank(rows):
     """The rows without the columns that say nothing in any of them."""
-    return _without(rows, [name for name in rows[0] if all(row[name] == "-" for row in rows)])
+    return _without(rows, [name for name in rows[0] if {row[name] for row in rows} == {"-"}])
 
 
 def _without(rows, columns):
@@ -345,10 +352,10 @@ def in_order(groups, column):
         raise UserError(f"--sort: there is no column {column!r}{choice}")
     sign = -1 if column in METRICS and METRICS[column].more_is_better else 1
 
-    def key(position):
-        value = rows[position][column]
+    def key(pair):
+        value = pair[1][column]
         with contextlib.suppress(ValueError):
             value = sign * float(value)
         return value == "", isinstance(value, str), value
 
-    return [groups[position] for position in sorted(range(len(groups)), key=key)]
+    return [group for group, _ in sorted(zip(groups, rows), key=key)]

@@ -51,14 +51,11 @@ def cell(name, values):
     """
     if METRICS[name].listed:
         return _listed(name, values)
-    digits = METRICS[name].digits
     mean, half_width, leaves = interval_of(name, values)
-    if np.isnan(mean):
-        return "-"
-    text = f"{mean:.{digits}f}"
+    text = _number(name, mean)
     if leaves:
-        return f"{text} ({np.min(values):.{digits}f} to {np.max(values):.{digits}f})"
-    return text if np.isnan(half_width) else f"{text} ± {half_width:.{digits}f}"
+        return f"{text} ({_number(name, np.min(values))} to {_number(name, np.max(values))})"
+    return text if np.isnan(half_width) else f"{text} ± {_number(name, half_width)}"
 
 
 def _listed(name, values):
@@ -69,10 +66,9 @@ def _listed(name, values):
         return ordered[0]
     if len(values) <= _MOST_LISTED:
         return ", ".join(_number(name, value) for value in values)
-    if METRICS[name].source == CURVE:  # NaN says that it was never reached
-        return f"{ordered[0]} to {ordered[-1]}"
-    unknown = np.isnan(values).sum()
-    ends = dict.fromkeys([ordered[0], _number(name, np.nanmax(values))])
+    # Of a curve, NaN says that it was never reached.
+    unknown = 0 if METRICS[name].source == CURVE else np.isnan(values).sum()
+    ends = dict.fromkeys([ordered[0], ordered[-1 - unknown]])
     return " to ".join(ends) + (f" ({unknown} unknown)" if unknown else "")
 
 

@@ -136,7 +136,8 @@ METRICS = {
 
 
 def chosen(kind=None, **fields):
-    """The names of the metrics of a kind that have these values of their fields: a tuple.
+    """The names of the metrics of a kind that have these values of their fields: a tuple. What has
+    no kind is of all kinds.
 
     Parameters
     ----------
@@ -148,9 +149,15 @@ def chosen(kind=None, **fields):
     return tuple(
         name
         for name, metric in METRICS.items()
-        if kind in (None, metric.kind)
-        and all(getattr(metric, field) == value for field, value in fields.items())
+        if (kind is None or metric.kind in (None, kind))
+        and fields.items() <= metric._asdict().items()
     )
+
+
+def measured(kind):
+    """The names of all metrics that a run of this kind has, in the order of table.csv: a list."""
+    sources = (HISTORY, CLOCK, CURVE, EVALUATION)
+    return [name for source in sources for name in chosen(kind, source=source)]
 
 
 def heading(name):
