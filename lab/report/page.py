@@ -90,13 +90,12 @@ def write_report(results_dir, names, published, path):
 
 def _empty(results_dir, folders):
     """Folders without any run: by name, what is wrong with them."""
-    there = {
-        folder.name
-        for folder in results_dir.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
-    used = {folder.relative_to(results_dir).parts[0] for folder in folders} | set(runs.Beside)
-    return dict.fromkeys(sorted(there - used), "There is no run in this folder.")
+    names = set()
+    for folder in results_dir.iterdir():
+        if folder.is_dir() and not folder.name.startswith("."):
+            names.add(folder.name)
+    names -= {folder.relative_to(results_dir).parts[0] for folder in folders}
+    return dict.fromkeys(sorted(names - {*runs.Beside}), "There is no run in this folder.")
 
 
 def _folders(results_dir, names):
@@ -114,36 +113,34 @@ def _folders(results_dir, names):
 
 def _curves(kinds, experiments):
     """The learning curves of each row, as the page's script draws them, by the row's number."""
-    published = {
-        group.path: one.comparison.published.by_epoch.get(group.name, {})
-        for one in experiments
-        for group in one.groups
-    }
-    return {
-        row.number: _curve(row, published.get(row.group.path, {}))
-        for kind in kinds
-        for row in kind.rows
-    }
+    published, curves = {}, {}
+    for one in experiments:
+        for group in one.comparison.groups:
+            published[group.path] = one.comparison.published.by_epoch.get(group.name, {})
+    for kind in kinds:
+        for row in kind.rows:
+            curves[row.number] = _curve(row, published.get(row.group.path, {}))
+    return curves
 
 
 def _curve(row, published):
-    group, estimates = row.group, row.group.curves()
+    group, means, bands, crosses = row.group, {}, {}, {}
+    for name, (mean, half_width) in group.curves().items():
+        means[name] = _rounded(mean)
+        bands[name] = [*map(_rounded, ends(mean, half_width, name))]
+    for epoch, figures in published.items():
+        for name, figure in figures.items():
+            crosses.setdefault(name, []).append([epoch, float(figure)])
     curve = {
         # Plotly takes names for markup.
         "name": html.escape(group.path, quote=False),
         "kind": group.settings.kind.plural,
         "data": group.record.dataset.sha256[:8],
-        "mean": {name: _rounded(mean) for name, (mean, _) in estimates.items()},
+        "mean": means,
+        "band": bands if row.is_repeats else {},
+        "published": crosses,
     }
-    if row.is_repeats:
-        curve["band"] = {
-            name: [*map(_rounded, ends(*estimate, name))] for name, estimate in estimates.items()
-        }
-    crosses = {}
-    for epoch, figures in published.items():
-        for name, figure in figures.items():
-            crosses.setdefault(name, []).append([epoch, float(figure)])
-    return curve | ({"published": crosses} if crosses else {})
+    return {key: value for key, value in curve.items() if value}
 
 
 def _rounded(values):
