@@ -124,23 +124,23 @@ def _curves(kinds, experiments):
 
 
 def _curve(row, published):
-    group, means, bands, crosses = row.group, {}, {}, {}
-    for name, (mean, half_width) in group.curves().items():
-        means[name] = _rounded(mean)
-        bands[name] = [*map(_rounded, ends(mean, half_width, name))]
-    for epoch, figures in published.items():
-        for name, figure in figures.items():
-            crosses.setdefault(name, []).append([epoch, float(figure)])
+    group, estimates = row.group, row.group.curves()
     curve = {
         # Plotly takes names for markup.
         "name": html.escape(group.path, quote=False),
         "kind": group.settings.kind.plural,
         "data": group.record.dataset.sha256[:8],
-        "mean": means,
-        "band": bands if row.is_repeats else {},
-        "published": crosses,
+        "mean": {name: _rounded(mean) for name, (mean, _) in estimates.items()},
     }
-    return {key: value for key, value in curve.items() if value}
+    if row.is_repeats:
+        curve["band"] = {
+            name: [*map(_rounded, ends(*estimate, name))] for name, estimate in estimates.items()
+        }
+    crosses = {}
+    for epoch, figures in published.items():
+        for name, figure in figures.items():
+            crosses.setdefault(name, []).append([epoch, float(figure)])
+    return curve | ({"published": crosses} if crosses else {})
 
 
 def _rounded(values):
