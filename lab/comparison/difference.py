@@ -53,16 +53,15 @@ def show_difference(results_dir, names):
         console.table(differing, "What differs", left=("A", "B"))
     else:
         console.say("Nothing differs in what trained them.")
-    # Each metric that has a value in one of their runs.
-    rows = [
-        _compared(name, both)
-        for name in one.measures
-        if name != "chi_square_p"
-        and not np.isnan([*one.measures[name], *other.measures[name]]).all()
-    ]
-    title = "Metrics of the epoch whose weights were saved"
-    console.table(without_blank(rows), title)
-    console.say(_note(both))
+    # Those of GANs are far from normally distributed, and compared by their ranks.
+    by_ranks = kind_of(one) == GANS
+    rows = []
+    for name in one.measures:
+        is_unknown = np.isnan([*one.measures[name], *other.measures[name]]).all()
+        if not is_unknown and name != "chi_square_p":
+            rows.append(_compared(name, both, by_ranks))
+    console.table(without_blank(rows), "Metrics of the epoch whose weights were saved")
+    console.say(" ".join(_notes(both, by_ranks)))
     if of_runs := _counted(both):
         console.table(of_runs, "How many of the runs", left=("runs",))
         console.say("p: Fisher's exact test.")
@@ -83,11 +82,12 @@ def _differing(both):
     """What differs: a row for each setting, and for each fact about how they were trained."""
     names = [name for name in runs.differences([group.runs[0] for group in both]) if name in FLAGS]
     mine, its = (settings_of(group, names) | facts_of(group) for group in both)
-    rows = [
-        {"what": what, "A": mine.get(what, "unknown"), "B": its.get(what, "unknown")}
-        for what in mine | its
-    ]
-    return [row for row in rows if row["A"] != row["B"]]
+    rows = []
+    for what in mine | its:
+        row = {"what": what, "A": mine.get(what, "unknown"), "B": its.get(what, "unknown")}
+        if row["A"] != row["B"]:
+            rows.append(row)
+    return rows
 
 
 def settings_of(group, names):
@@ -117,34 +117,28 @@ def facts_of(group):
     return facts | {f"version of {package}": version for package, version in versions}
 
 
-def _compared(name, both):
-    """The row of a metric. Those of GANs are far from normally distributed, and compared by their
-    ranks; but for seconds.
-    """
+def _compared(name, both, by_ranks):
+    """The row of a metric."""
     first, second = (group.measures[name] for group in both)
-    row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)}
+    row = {"metric": heading(name), "A": cell(name, first), "B": cell(name, second)} | _NOT_TESTED
     mine, its = (losses.terms_of(group.settings, name) for group in both)
     if mine != its:
-        return row | _NOT_TESTED | {"verdict": "not the same"}
+        return row | {"verdict": "not the same"}
     metric, fewest = METRICS[name], min(len(first), len(second))
-    by_ranks = _by_ranks(both) and metric.source != CLOCK and fewest > 1
+    by_ranks = by_ranks and metric.source != CLOCK and fewest > 1
     found = (significance.ranks if by_ranks else significance.welch)(second, first)
-    row |= _NOT_TESTED
     if not np.isnan(found.difference):
         row["B - A"] = f"{found.difference:+.2g}"
     if np.isnan(found.p) or (metric.listed and not by_ranks):
         return row
+    row["p"] = f"{found.p:.2g}"
     if not by_ranks or _least_p(first, second) <= significance.ERROR:
         row["verdict"] = "differs" if found.p < significance.ERROR else "noise"
     if not np.isnan(found.low):
         least, most = metric.bounds
         low, high = np.clip([found.low, found.high], least - most, most - least)
         row["95% interval"] = f"{low:+.2g} to {high:+.2g}"
-    return row | {"p": f"{found.p:.2g}"}
-
-
-def _by_ranks(both):
-    return kind_of(both[0]) == GANS
+    return row
 
 
 def _least_p(one, other):
@@ -163,47 +157,45 @@ def _counted(both):
     rows = []
     for words, (name, bound) in claims.items():
         found = [group.measures.get(name, np.array([np.nan])) for group in both]
-        if np.isfinite(np.concatenate(found)).all():
-            counts = [(int((values > bound).sum()), len(values)) for values in found]
-            cells = [f"{count} of {total}" for count, total in counts]
-            p = f"{significance.fisher(*counts):.2g}"
-            rows.append({"runs": words, "A": cells[0], "B": cells[1], "p": p})
+        if not np.isfinite(np.concatenate(found)).all():
+            continue
+        counts = [(int((values > bound).sum()), len(values)) for values in found]
+        mine, its = (f"{count} of {total}" for count, total in counts)
+        p = significance.fisher(*counts)
+        rows.append({"runs": words, "A": mine, "B": its, "p": f"{p:.2g}"})
     return rows
 
 
-def _note(both):
-    """What the words in the table of metrics mean."""
+def _notes(both, by_ranks):
+    """What the words in the table of metrics mean: sentences."""
     one, other = both
     fewest, most = sorted(len(group.runs) for group in both)
     if most == 1:
-        notes = [
+        note = (
             "One run each: whether a difference is noise cannot be told; train both with --repeats "
             "3 or more."
-        ]
+        )
     elif fewest == 1:
-        notes = [
+        note = (
             "Noise: the single run lies within the 95% prediction interval of the other's repeats."
-        ]
-    elif _by_ranks(both):
-        notes = [
+        )
+    elif by_ranks:
+        note = (
             "B - A: the median over all pairs of runs, with its 95% interval (Hodges and Lehmann); "
             "p: the exact test of ranks (Mann and Whitney), which with so many runs cannot be "
             f"below {_least_p(one.runs, other.runs):.2g}; of seconds, Welch's t-test."
-        ]
+        )
     else:
-        notes = [
+        note = (
             "Noise: 0 lies within the 95% interval of the difference (Welch's t-test); it may be "
             "what repeats alone give."
-        ]
-    pairs = {}
+        )
+    notes = [note]
     for metric in one.measures:
-        terms = [losses.in_words(losses.terms_of(group.settings, metric)) for group in both]
-        pairs[tuple(terms)] = terms[0] != terms[1]
-    for (mine, its), differ in pairs.items():
-        if differ:
-            notes.append(
-                f"Not the same: losses of other terms (A: {mine}; B: {its}) do not compare."
-            )
+        mine, its = (losses.in_words(losses.terms_of(group.settings, metric)) for group in both)
+        note = f"Not the same: losses of other terms (A: {mine}; B: {its}) do not compare."
+        if mine != its and note not in notes:
+            notes.append(note)
     if one.record.dataset.sha256 != other.record.dataset.sha256:
         notes.append("Their data differ, so the metrics are not of the same images.")
-    return " ".join([*notes, *about_cells(both, METRICS)])
+    return [*notes, *about_cells(both, METRICS)]

@@ -23,22 +23,20 @@ def sentences(groups):
         return []
     # Those that a test can say something about: of more runs than one, all of them with an
     # accuracy in the end.
-    repeated = [
-        group
-        for group in groups
-        if len(group.runs) > 1 and np.isfinite(group.measures[_METRIC]).all()
-    ]
-    whole = [group for group in repeated if not group.is_interrupted]
-    repeated = whole or repeated
+    repeated = []
+    for group in groups:
+        if len(group.runs) > 1 and np.isfinite(group.measures[_METRIC]).all():
+            repeated.append(group)
+    repeated = [group for group in repeated if not group.is_interrupted] or repeated
     accuracies = [group.measures[_METRIC] for group in repeated]
     noise, tested = significance.noise_of(accuracies), []
     if 1 < len(repeated) < len(groups):
-        which = f"the {len(repeated)} of {len(groups)} rows that were repeated and not interrupted"
-        tested.append(f"Tested are {which}.")
+        count = f"{len(repeated)} of {len(groups)}"
+        tested.append(f"Tested are the {count} rows that were repeated and not interrupted.")
     if len(repeated) > 1:
         tested += [_best_of(repeated, accuracies, noise), *_spread_of(repeated, accuracies)]
-    lows = noise.lows() if noise else ()
-    return [*tested, *_fewest_parameters(groups, dict(zip((one.name for one in repeated), lows)))]
+    lows = dict(zip((group.name for group in repeated), noise.lows())) if noise else {}
+    return [*tested, *_fewest_parameters(groups, lows)]
 
 
 def _best_of(groups, accuracies, noise):
@@ -61,24 +59,22 @@ def _fewest_parameters(groups, lows):
     """With how few parameters the accuracy came over each of `LEVELS`, and came so beyond noise:
     over a bound, by the names of those that have one.
     """
-    if len({group.record.parameters for group in groups}) < 2:
+    ordered = sorted(groups, key=lambda group: group.record.parameters)
+    if ordered[0].record.parameters == ordered[-1].record.parameters:
         return []
     found, mean = [], "mean " if lows else ""
     for level in LEVELS.values():
-        enough = [group for group in groups if group.measures[_METRIC].mean() > level]
-        sure = [group for group in groups if lows.get(group.name, 0) > level]
-        beyond = f"; beyond noise (95%, for all settings together): {_least(sure)}" * bool(lows)
+        enough = [group for group in ordered if group.measures[_METRIC].mean() > level]
+        sure = [group for group in ordered if lows.get(group.name, 0) > level]
+        beyond = f"; beyond noise (95%, for all settings together): {_first(sure)}" if lows else ""
         if enough:
             what = f"Fewest parameters for a {mean}{_WORDS} over {level}"
-            found.append(f"{what}: {_least(enough)}{beyond}.")
+            found.append(f"{what}: {_first(enough)}{beyond}.")
     return found
 
 
-def _least(groups):
-    if not groups:
-        return "none"
-    least = min(groups, key=lambda group: group.record.parameters)
-    return f"{least.record.parameters:,} ({least.name})"
+def _first(groups):
+    return f"{groups[0].record.parameters:,} ({groups[0].name})" if groups else "none"
 
 
 def joined(names):
@@ -99,13 +95,14 @@ def _spread_of(groups, accuracies):
     explained = significance.explained(accuracies, levels)
     if not explained:
         return []
-    # z: what rounds to zero from below is 0.0%, too.
-    parts = [
-        f"{name} {fraction:z.1%}" + ("" if np.isnan(p) else f" ({console.p_value(p)})")
-        for name, (fraction, p) in explained.items()
-    ]
-    doubt = "; each given the others, which do not add up where combinations are missing"
-    if abs(sum(fraction for fraction, _ in explained.values()) - 1) < 0.005:
-        doubt = ""
+    parts, total = [], 0
+    for name, (fraction, p) in explained.items():
+        # z: what rounds to zero from below is 0.0%, too.
+        in_brackets = "" if np.isnan(p) else f" ({console.p_value(p)})"
+        parts.append(f"{name} {fraction:z.1%}{in_brackets}")
+        total += fraction
+    doubt = ""
+    if abs(total - 1) >= 0.005:
+        doubt = "; each given the others, which do not add up where combinations are missing"
     what = f"Of the spread of {_WORDS} between runs (analysis of variance)"
     return [f"{what}: {', '.join(parts)}{doubt}."]

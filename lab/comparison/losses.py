@@ -1,5 +1,6 @@
 """What a loss is made of: losses of other terms are other quantities, which do not compare."""
 
+import itertools
 import re
 
 from lab.settings import text
@@ -24,17 +25,18 @@ def terms_of(settings, metric):
         Terms by name: losses are the same quantity where these are equal. Empty of any other
         metric.
     """
-    terms, saturating = {}, settings.generator_loss == "saturating"
+    terms, of_classifiers = {}, metric in ("loss", "val_loss")
+    saturating = settings.generator_loss == "saturating"
+    of_generator = metric == "generator_loss"
     # A saturating generator's loss is minus the discriminator's, whose labels are smoothed.
-    smoothed = metric in ("loss", "val_loss", "discriminator_loss")
-    if smoothed or (metric == "generator_loss" and saturating):
+    if of_classifiers or metric == "discriminator_loss" or (of_generator and saturating):
         terms["label smoothing"] = settings.label_smoothing
-    if metric in ("loss", "val_loss"):
+    if of_classifiers:
         strength = settings.regularizer_strength
         terms["weight decay"] = strength and f"{settings.regularizer} {text(strength)}"
         has_more = settings.source and _OF_OWN.search(settings.source)
         terms["terms of the network's own"] = has_more and settings.source_hash
-    if metric == "generator_loss":
+    if of_generator:
         terms["generator loss"] = saturating and "saturating"
         terms["unroll"] = settings.unroll  # the loss against a discriminator so many updates ahead
     return {name: text(value) for name, value in terms.items() if value}
@@ -47,11 +49,12 @@ def in_words(terms):
 
 def sentences(groups):
     """A warning, in a list, where losses of some groups are of other terms than those of others."""
-    names = {}
+    differing = {}
     for metric in ("val_loss", "discriminator_loss", "generator_loss"):
         several = [terms_of(group.settings, metric) for group in groups]
-        for name in (name for terms in several for name in terms):
+        for name in itertools.chain(*several):
             if len({terms.get(name) for terms in several}) > 1:
-                names[name] = None
-    where = "where these differ, losses do not compare"
-    return [f"Losses depend on {', '.join(names)}: {where}."] if names else []
+                differing[name] = None
+    names = ", ".join(differing)
+    warning = f"Losses depend on {names}: where these differ, losses do not compare."
+    return [warning] if differing else []

@@ -20,10 +20,13 @@ from lab.metrics import significance
 from lab.metrics.table import HISTORY, METRICS, chosen, heading
 from lab.settings import FLAGS, UserError, flag_of, parse, text
 
+FIGURES = chosen("classifier", source=HISTORY)  # that are read, beside parameters
 # Settings that say what was trained on and for how long. Figures that differ from ours in these
 # alone are shown, but not judged.
-FIGURES = chosen("classifier", source=HISTORY)  # that are read, beside parameters
 CONDITIONS = ("dataset", "holdout", "epochs")
+# A figure outside an interval, but not beyond what chance gives among all.
+_BY_CHANCE = {"below": "low", "above": "high"}
+_NONE = MappingProxyType({})
 
 
 class Published(NamedTuple):
@@ -33,10 +36,9 @@ class Published(NamedTuple):
 
     final: dict  # group's name -> column -> Decimal
     by_epoch: dict  # group's name -> epoch, from 1 -> column -> Decimal
-    conditions: Mapping = MappingProxyType({})  # group's name -> what differs: "epochs 10, ours 2"
-    losses: Mapping = MappingProxyType({})  # likewise, of their losses alone
-    unsaid: tuple = ()  # those of `CONDITIONS` that the file does not name
-    unread: tuple = ()  # columns of the file that are neither settings nor figures
+    conditions: Mapping = _NONE  # group's name -> what differs: "epochs 10, ours 2"
+    losses: Mapping = _NONE  # likewise, of their losses alone
+    unchecked: tuple = ()  # sentences: what of the file could not be checked or read
 
     @property
     def unjudged(self):
@@ -44,25 +46,14 @@ class Published(NamedTuple):
         found = []
         for what, by_group in (("figures", self.conditions), ("losses", self.losses)):
             for words, count in Counter(by_group.values()).items():
-                found.append(
-                    f"No verdict on {what} published with {words} ({counted(count, 'row')})."
-                )
+                rows = counted(count, "row")
+                found.append(f"No verdict on {what} published with {words} ({rows}).")
         return found
 
     @property
     def notes(self):
         """As `unjudged`, and what could not be checked."""
-        found = self.unjudged
-        if self.final and self.unsaid:
-            found.append(
-                f"Not checked, as the published file has no such column: {', '.join(self.unsaid)}."
-            )
-        if self.unread:
-            columns = ", ".join(self.unread)
-            found.append(
-                f"Not read, as they are neither settings nor figures: the columns {columns}."
-            )
-        return found
+        return [*self.unjudged, *self.unchecked]
 
 
 NOTHING = Published({}, {})
@@ -98,7 +89,7 @@ class File(NamedTuple):
 
     path: str
     rows: list  # of _Row
-    unread: tuple  # as `Published.unread`
+    unread: list  # columns that are neither settings nor figures
 
 
 def read_published(path, groups):
@@ -123,43 +114,48 @@ def match(file, groups):
     UserError
         If no row belongs to any group, or two say of the same.
     """
-    rows, given = file.rows, file.rows[0].settings if file.rows else {}
-    unsaid = tuple(name for name in CONDITIONS if rows and name not in given)
-    published = Published({}, {}, {}, {}, unsaid, file.unread)
+    keys = [*file.rows[0].settings] if file.rows else []
+    published, is_reached = Published({}, {}, {}, {}), False
     for group in groups:
         lines = {}
-        for row in _rows_of(group, rows):
-            if row.epoch in lines:
+        for row in _rows_of(group, file.rows):
+            first = lines.setdefault(row.epoch, row.line)
+            if first != row.line:
                 what = group.name if row.epoch is None else f"epoch {row.epoch} of {group.name}"
-                first = lines[row.epoch]
                 raise UserError(f"{file.path}: lines {first} and {row.line} are both of {what}")
-            lines[row.epoch] = row.line
             if row.epoch is None:
                 published.final[group.name] = row.figures
             else:
                 published.by_epoch.setdefault(group.name, {})[row.epoch] = row.figures
+            is_reached |= (row.epoch or 0) <= group.rows["epochs_trained"].max()
             if words := _other_conditions(row, group):
                 published.conditions[group.name] = words
             if words := _other_loss(row, group.settings):
                 published.losses[group.name] = words
     lines = {}
-    for row in rows:  # whether or not a run is of it
+    for row in file.rows:  # whether or not a run is of it
         first = lines.setdefault((*row.settings.values(), row.epoch), row.line)
         if first != row.line:
-            columns = ", ".join([*given, *(["epoch"] if row.epoch else [])])
+            columns = ", ".join(keys + ["epoch"] * bool(row.epoch))
             raise UserError(
                 f"{file.path}: lines {first} and {row.line} have the same {columns}: "
                 "remove one of them"
             )
     if not (published.final or published.by_epoch):
-        what = f"the settings ({', '.join(given)})" if given else "figures"
+        what = f"the settings ({', '.join(keys)})" if keys else "figures"
         raise NothingPublished(f"{file.path}: none of its rows has {what} of one of these runs")
-    trained = {group.name: max(group.rows["epochs_trained"]) for group in groups}
-    if published.by_epoch and all(
-        min(curve) > trained[name] for name, curve in published.by_epoch.items()
-    ):
+    if not is_reached:
         raise NothingPublished(f"{file.path}: none of its epochs was trained")
-    return published
+    unchecked = []
+    unsaid = ", ".join(name for name in CONDITIONS if name not in keys)
+    if published.final and unsaid:
+        unchecked.append(f"Not checked, as the published file has no such column: {unsaid}.")
+    if file.unread:
+        columns = ", ".join(file.unread)
+        unchecked.append(
+            f"Not read, as they are neither settings nor figures: the columns {columns}."
+        )
+    return published._replace(unchecked=tuple(unchecked))
 
 
 def verdicts_of(groups, published):
@@ -182,23 +178,26 @@ def verdicts_of(groups, published):
         if group.name in published.final:
             rows[group.name, None] = published.final[group.name], group.measures
         for epoch, figures in sorted(published.by_epoch.get(group.name, {}).items()):
-            reached = [run.history.curves for run in group.runs if epoch <= run.history.epochs]
-            if reached:
-                ours = {
-                    name: np.array([one[name][epoch - 1] for one in reached], float)
-                    for name in FIGURES
-                }
-                rows[group.name, epoch] = figures, ours
-    verdicts = {place: {} for place in rows}
+            curves = [run.history.curves for run in group.runs if epoch <= run.history.epochs]
+            if not curves:
+                continue
+            ours = {}
+            for name in FIGURES:
+                ours[name] = np.array([curve[name][epoch - 1] for curve in curves], float)
+            rows[group.name, epoch] = figures, ours
+    verdicts = {key: {} for key in rows}
     for name in FIGURES:
         figures = [figures.get(name) for figures, _ in rows.values()]
-        if any(figure is not None for figure in figures):
-            apart = {*published.conditions, *(published.losses if name.endswith("loss") else ())}
-            alike = [None if group in apart else one for (group, _), one in zip(rows, figures)]
-            several = [ours[name] for _, ours in rows.values()]
-            found = judged(alike, several, not published.by_epoch, METRICS[name].bounds)
-            for place, figure, verdict in zip(rows, figures, found):
-                verdicts[place][name] = verdict._replace(figure=figure)
+        if figures == [None] * len(rows):
+            continue
+        comparable = []
+        for (group, _), figure in zip(rows, figures):
+            is_other = name.endswith("loss") and group in published.losses
+            comparable.append(None if is_other or group in published.conditions else figure)
+        several = [ours[name] for _, ours in rows.values()]
+        found = judged(comparable, several, not published.by_epoch, METRICS[name].bounds)
+        for key, figure, verdict in zip(rows, figures, found):
+            verdicts[key][name] = verdict._replace(figure=figure)
     return verdicts
 
 
@@ -210,19 +209,16 @@ def judged(figures, several, pool=True, bounds=(-np.inf, np.inf)):
     """
     noise = significance.noise_of(several, pool)
     if not noise:
-        return [
-            Verdict(figure, ours, np.nan, np.nan, None, False)
-            for figure, ours in zip(figures, several)
-        ]
-    low, high = np.clip(noise.interval(), *bounds)
-    places = [place_of(*row) for row in zip(figures, low, high)]
-    distances = [abs(_outside(figure, mean, mean)) for figure, mean in zip(figures, noise.means)]
-    beyond = significance.holm(noise.p_of(np.array(distances))) < significance.ERROR
-    chance = {"below": "low", "above": "high"}
-    places = [
-        place if is_beyond else chance.get(place, place) for place, is_beyond in zip(places, beyond)
-    ]
-    return [Verdict(*row, noise.pooled) for row in zip(figures, several, low, high, places)]
+        return [Verdict(*row, np.nan, np.nan, None, False) for row in zip(figures, several)]
+    distances = [_outside(figure, mean, mean) for figure, mean in zip(figures, noise.means)]
+    beyond = significance.holm(noise.p_of(np.abs(distances))) < significance.ERROR
+    verdicts, intervals = [], np.clip(noise.interval(), *bounds)
+    for figure, ours, low, high, is_beyond in zip(figures, several, *intervals, beyond):
+        place = place_of(figure, low, high)
+        if not is_beyond:
+            place = _BY_CHANCE.get(place, place)
+        verdicts.append(Verdict(figure, ours, low, high, place, noise.pooled))
+    return verdicts
 
 
 def _outside(figure, low, high):
@@ -234,55 +230,6 @@ def _outside(figure, low, high):
     rounding = 0.5 * 10.0 ** figure.as_tuple().exponent
     below = np.minimum(float(figure) + rounding - low, 0)
     return below + np.maximum(float(figure) - rounding - high, 0)
-
-
-def judgements(verdicts):
-    """Sentences: how many published figures of each metric lie where, and whether all of them lie
-    lower or higher.
-
-    Parameters
-    ----------
-    verdicts : dict
-        As `verdicts_of` gives it.
-    """
-    by_epoch = any(epoch for _, epoch in verdicts)
-    every = {name: [row[name] for row in verdicts.values() if name in row] for name in FIGURES}
-    placed = {name: [verdict for verdict in some if verdict.place] for name, some in every.items()}
-    sentences = [_judgement(heading(name), some, by_epoch) for name, some in placed.items() if some]
-    if not sentences:
-        if any(np.isfinite(verdict.low) for some in every.values() for verdict in some):
-            return []
-        return ["Without --repeats there is no interval to hold the published figures against."]
-    return [*sentences, _legend({one.pooled for some in placed.values() for one in some})]
-
-
-def _judgement(name, placed, by_epoch):
-    places = [verdict.place for verdict in placed]
-    text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
-    if len(places) > 1:
-        beyond = places.count("below") + places.count("above") or "none"
-        by_chance = (1 - significance.ERROR) * len(places)
-        text += f", where by chance {by_chance:.3g} would; {beyond} outside beyond chance"
-    shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
-    # The epochs of a run are not independent of each other; and there is no p if figures were
-    # published of these very runs.
-    if len(places) > 2 and not by_epoch and np.isfinite(shift.p):
-        where = "higher" if shift.difference > 0 else "lower"
-        text += (
-            f". They are {where} by {abs(shift.difference):.2g} on average (95% interval "
-            f"{shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
-        )
-    return f"{text}."
-
-
-def _legend(pooled):
-    whose = "of all rows where they are equal"
-    if len(pooled) == 1:
-        whose = "of all rows" if True in pooled else "of each row's own runs"
-    return (
-        f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is "
-        "by chance; below, above: outside beyond chance among all rows (Holm's correction)."
-    )
 
 
 def place_of(figure, low, high):
@@ -302,7 +249,57 @@ def place_of(figure, low, high):
     outside = _outside(figure, low, high)
     if np.isnan(outside):
         return None
-    return "below" if outside < 0 else "above" if outside > 0 else "inside"
+    return ("below", "inside", "above")[int(np.sign(outside)) + 1]
+
+
+def judgements(verdicts):
+    """Sentences: how many published figures of each metric lie where, and whether all of them lie
+    lower or higher.
+
+    Parameters
+    ----------
+    verdicts : dict
+        As `verdicts_of` gives it.
+    """
+    by_epoch = any(epoch for _, epoch in verdicts)
+    sentences, pooled, has_interval = [], set(), False
+    for name in FIGURES:
+        found = [row[name] for row in verdicts.values() if name in row]
+        has_interval |= any(np.isfinite(verdict.low) for verdict in found)
+        placed = [verdict for verdict in found if verdict.place]
+        if placed:
+            sentences.append(_judgement(heading(name), placed, by_epoch))
+            pooled.update(verdict.pooled for verdict in placed)
+    if not sentences:
+        advice = "Without --repeats there is no interval to hold the published figures against."
+        return [] if has_interval else [advice]
+    whose = "of each row's own runs"
+    if True in pooled:
+        whose = "of all rows" + " where they are equal" * (False in pooled)
+    return [
+        *sentences,
+        f"Intervals by the deviation {whose} (Bartlett's test). low, high: outside, as 1 of 20 is "
+        "by chance; below, above: outside beyond chance among all rows (Holm's correction).",
+    ]
+
+
+def _judgement(name, placed, by_epoch):
+    places = [verdict.place for verdict in placed]
+    text = f"Published {name}: {places.count('inside')} of {len(places)} lie inside"
+    if len(places) > 1:
+        beyond = places.count("below") + places.count("above") or "none"
+        by_chance = (1 - significance.ERROR) * len(places)
+        text += f", where by chance {by_chance:.3g} would; {beyond} outside beyond chance"
+    shift = significance.shift([float(verdict.figure) - verdict.ours.mean() for verdict in placed])
+    # The epochs of a run are not independent of each other; and there is no p if figures were
+    # published of these very runs.
+    if len(places) > 2 and not by_epoch and np.isfinite(shift.p):
+        where = "higher" if shift.difference > 0 else "lower"
+        text += (
+            f". They are {where} by {abs(shift.difference):.2g} on average (95% interval "
+            f"{shift.low:.2g} to {shift.high:.2g}, paired t-test {console.p_value(shift.p)})"
+        )
+    return f"{text}."
 
 
 def read_figures(path):
@@ -329,7 +326,8 @@ def read_figures(path):
     columns = [name for name in lines[0][1] if name] if lines else []
     keys = [name for name in columns if name in FLAGS]
     values = [name for name in columns if name in ("parameters", *FIGURES)]
-    if not (keys or "epoch" in columns) or not values:
+    epoch = ["epoch"] if "epoch" in columns else []
+    if not values or not keys + epoch:
         raise UserError(
             f"{path}: expected a row of column names, some of them settings (as hidden, "
             f"regularizer_strength) or epoch, others of parameters, {', '.join(FIGURES)}; "
@@ -341,22 +339,22 @@ def read_figures(path):
         if None in row:
             raise UserError(f"{path}, line {line}: it has more cells than there are columns")
         cells = {}
-        for name in (*keys, *values, *({"epoch"} & {*columns})):
+        for name in keys + values + epoch:
             try:
                 cells[name] = _parse(name, as_written((row[name] or "").strip()))
             except UserError as error:
                 raise UserError(f"{path}, line {line}, column {name}: {error}") from error
-        settings = {name: cells[name] for name in keys}
         figures = {name: cells[name] for name in values if cells[name] is not None}
         if is_ours:
             figures = {name: _unrounded(figure) for name, figure in figures.items()}
         if figures:
+            settings = {name: cells[name] for name in keys}
             interrupted = row.get("status") == runs.INTERRUPTED
             rows.append(_Row(line, settings, cells.get("epoch"), figures, interrupted))
     # Of a table of ours, nobody would miss any column.
-    known = columns if is_ours else (*FLAGS, *FIGURES, "parameters", "epoch")
+    known = columns if is_ours else (*FLAGS, *values, "epoch")
     unread = [" ".join(visible(name).split())[:50] for name in columns if name not in known]
-    return File(path, rows, tuple(unread))
+    return File(path, rows, unread)
 
 
 def _lines_of(path):
@@ -384,63 +382,15 @@ def _unrounded(figure):
 
 
 def _parse(name, cell):
-    """What a cell of a column says; None if it is empty."""
+    """What a cell of a column says; None if it is empty; UserError if its column can have no such
+    thing.
+    """
     if name == "epoch":
         return parse("epochs", cell)
     if not cell:
         return None
-    return parse(name, cell) if name in FLAGS else _figure(name, cell)
-
-
-def _rows_of(group, rows):
-    """The rows of a group; where there is none, those of other conditions, if they are all of the
-    same.
-    """
-    exact = [row for row in rows if _is_of(row, group.settings)]
-    if exact:
-        return exact
-    near = [row for row in rows if _is_of(row, group.settings, but_for=CONDITIONS)]
-    conditions = {tuple(row.settings.get(name) for name in CONDITIONS) for row in near}
-    return near if len(conditions) == 1 else []
-
-
-def _is_of(row, settings, but_for=()):
-    # Whatever device trained them, the same is the same.
-    names = row.settings.keys() - {"device", "threads", *but_for}
-    return all(getattr(settings, name) == _meant(row, settings, name) for name in names)
-
-
-def _meant(row, settings, name):
-    value = row.settings[name]
-    return settings.default(name) if value is None else value
-
-
-def _other_conditions(row, group):
-    """In what a row's figures were made otherwise than a group: "epochs 10, ours 2"; or nothing."""
-    settings = group.settings
-    ours = {name: getattr(settings, name) for name in CONDITIONS}
-    theirs = {name: _meant(row, settings, name) for name in CONDITIONS if name in row.settings}
-    if row.epoch is None and group.is_interrupted:
-        ours["epochs"] = f"{group.epochs_trained}, interrupted"
-        theirs.setdefault("epochs", "unknown")
-    if row.interrupted:
-        theirs["epochs"] = "interrupted"
-    elif row.epoch is not None and settings.schedule == "constant":
-        theirs.pop("epochs", None)  # an epoch is the same, however many follow
-    apart = [name for name, value in theirs.items() if value not in (None, ours[name])]
-    words = [f"{flag_of(name)} {text(theirs[name])}, ours {text(ours[name])}" for name in apart]
-    return "; ".join(words)
-
-
-def _other_loss(row, settings):
-    """The terms of a group's loss that a row's file does not name, if there are any."""
-    unsaid = {name: settings.default(name) for name in losses.SETTINGS if name not in row.settings}
-    theirs, ours = (losses.terms_of(one, "loss") for one in (settings.replace(**unsaid), settings))
-    return "" if theirs == ours else f"{losses.in_words(theirs)}, ours {losses.in_words(ours)}"
-
-
-def _figure(name, cell):
-    """A published number; UserError if it is none that its column can have."""
+    if name in FLAGS:
+        return parse(name, cell)
     try:
         number = Decimal(cell)
     except InvalidOperation:
@@ -455,3 +405,55 @@ def _figure(name, cell):
     if name == "parameters" and number != number.to_integral_value():
         raise UserError(f"expected a whole number of parameters, got {cell!r}")
     return number
+
+
+def _rows_of(group, rows):
+    """The rows of a group; where there is none, those of other conditions, if they are all of the
+    same.
+    """
+    near, exact = [], []
+    for row in rows:
+        meant = _meant(row, group.settings)
+        # Whatever device trained them, the same is the same.
+        apart = {name for name in meant if getattr(group.settings, name) != meant[name]}
+        apart -= {"device", "threads"}
+        if apart <= {*CONDITIONS}:
+            near.append(row)
+        if not apart:
+            exact.append(row)
+    conditions = {tuple(map(row.settings.get, CONDITIONS)) for row in near}
+    return exact or (near if len(conditions) == 1 else [])
+
+
+def _meant(row, settings):
+    """The settings that a row names, of which those without a value are the defaults."""
+    meant = {}
+    for name, value in row.settings.items():
+        meant[name] = settings.default(name) if value is None else value
+    return meant
+
+
+def _other_conditions(row, group):
+    """In what a row's figures were made otherwise than a group: "epochs 10, ours 2"; or nothing."""
+    settings, meant = group.settings, _meant(row, group.settings)
+    ours = {name: getattr(settings, name) for name in CONDITIONS}
+    if row.epoch is None and group.is_interrupted:
+        ours["epochs"] = f"{group.epochs_trained}, interrupted"
+        meant.setdefault("epochs", "unknown")
+    if row.interrupted:
+        meant["epochs"] = "interrupted"
+    elif row.epoch is not None and settings.schedule == "constant":
+        meant.pop("epochs", None)  # an epoch is the same, however many follow
+    words = []
+    for name in CONDITIONS:
+        theirs = meant.get(name)
+        if theirs not in (None, ours[name]):
+            words.append(f"{flag_of(name)} {text(theirs)}, ours {text(ours[name])}")
+    return "; ".join(words)
+
+
+def _other_loss(row, settings):
+    """The terms of a group's loss that a row's file does not name, if there are any."""
+    unsaid = {name: settings.default(name) for name in losses.SETTINGS if name not in row.settings}
+    theirs, ours = (losses.terms_of(one, "loss") for one in (settings.replace(**unsaid), settings))
+    return "" if theirs == ours else f"{losses.in_words(theirs)}, ours {losses.in_words(ours)}"

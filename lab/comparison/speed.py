@@ -1,10 +1,9 @@
 """What devices take for the same training."""
 
 import re
-import statistics
 from typing import NamedTuple
 
-import numpy as np
+import pandas
 
 from lab.metrics import speed
 
@@ -44,12 +43,13 @@ def speeds_of(groups):
         alike.setdefault(same, {}).setdefault(group.device, []).append(group)
     speeds = []
     for (settings, _), by_device in alike.items():
-        first, *others = sorted(by_device, key=_in_order)
-        reference = _later_medians(by_device[first])
-        for device in [first, *others] if others else []:
+        if len(by_device) < 2:
+            continue
+        first, *_ = devices = sorted(by_device, key=_in_order)
+        setting = settings.describe(by_device[first][0].record.dataset.train)
+        for device in devices:
             several = by_device[device]
-            ratio = None if device == first else _speed_up(_later_medians(several), reference)
-            setting = settings.describe(several[0].record.dataset.train)
+            ratio = None if device == first else _speed_up(several, by_device[first])
             speeds.append(Speed(setting, device, several, *_seconds(several), ratio))
     return speeds
 
@@ -61,34 +61,29 @@ def _in_order(name):
 def _seconds(groups):
     histories = [run.history for group in groups for run in group.runs]
     fresh = [history for history in histories if history.compiled]
-    later = [seconds for history in histories for seconds in history.steady_seconds]
-    compiling = [
-        history.epoch_seconds[0] - statistics.median(history.steady_seconds)
-        for history in fresh
-        if history.steady_seconds
-    ]
-    starts = [one.start_seconds for one in histories if one.start_seconds is not None]
+    starts = [history.start_seconds for history in histories]
     firsts = [history.epoch_seconds[0] for history in fresh or histories]
+    later = [seconds for history in histories for seconds in history.steady_seconds]
+    compiling = [one.epoch_seconds[0] - _median(one.steady_seconds) for one in fresh]
     return *map(_median, (starts, firsts, compiling, later)), speed.spread(later)
 
 
 def _median(values):
-    return float(statistics.median(values)) if values else np.nan
+    """The median of what is known; NaN if nothing is."""
+    return float(pandas.Series(values, dtype=float).median())
 
 
 def _later_medians(groups):
-    """The median later epoch by seed, of runs that have one."""
-    medians = {}
-    for run in (run for group in groups for run in group.runs):
-        if run.history.steady_seconds:
-            median = statistics.median(run.history.steady_seconds)
-            medians.setdefault(run.settings.seed, []).append(median)
-    return {seed: _median(values) for seed, values in medians.items()}
+    """The median later epoch by seed, of runs that have one: pandas.Series."""
+    members = [run for group in groups for run in group.runs]
+    medians = [_median(run.history.steady_seconds) for run in members]
+    seeds = [run.settings.seed for run in members]
+    return pandas.Series(medians, seeds).groupby(level=0).median().dropna()
 
 
-def _speed_up(medians, reference):
-    seeds = sorted(set(medians) & set(reference))
-    pairs = [(medians[seed], reference[seed]) for seed in seeds]
-    if not pairs and medians and reference:  # of other seeds: nothing to pair
-        pairs = [(_median(medians.values()), _median(reference.values()))]
-    return speed.speed_up(*zip(*pairs)) if pairs else speed.SpeedUp(np.nan)
+def _speed_up(groups, reference):
+    ours, theirs = _later_medians(groups), _later_medians(reference)
+    pairs = pandas.concat([ours, theirs], axis=1, join="inner").to_numpy()
+    if not len(pairs):  # of other seeds: nothing to pair
+        pairs = [(_median(ours), _median(theirs))]
+    return speed.speed_up(*zip(*pairs))

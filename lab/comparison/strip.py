@@ -40,8 +40,8 @@ def draw_strip(results_dir, folders, epochs, folder):
     rows = {}
     for group in groups:
         for run in group.runs:
-            name = group.name if len(group.runs) == 1 else f"{group.name}, seed={run.settings.seed}"
-            rows[name] = _pictures(run.folder, epochs)
+            seed = f", seed={run.settings.seed}" if len(group.runs) > 1 else ""
+            rows[group.name + seed] = _pictures(run.folder, epochs)
     runs.make_free(folder)
     datasets = dict.fromkeys(group.record.dataset.name for group in groups)
     title = [f"{folder.name}: samples of the same latent vectors by epoch, {', '.join(datasets)}"]
@@ -52,20 +52,18 @@ def draw_strip(results_dir, folders, epochs, folder):
 
 
 def _pictures(folder, epochs):
-    paths = runs.sample_paths(folder)
+    paths, pictures = runs.sample_paths(folder), []
     for epoch in epochs:
         if epoch not in paths:
             known = ", ".join(map(str, paths)) or "none"
             raise UserError(
                 f"--strip: {folder} has no picture of epoch {epoch}; it has those of {known}"
             )
-    pictures = []
     try:
         for epoch in epochs:
             with picture_in(paths[epoch], most=MOST_OF_SAMPLES) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
     except Exception as error:
-        raise UserError(
-            f"--strip: a picture in {folder / runs.SAMPLES} cannot be read ({error})"
-        ) from error
+        samples = folder / runs.SAMPLES
+        raise UserError(f"--strip: a picture in {samples} cannot be read ({error})") from error
     return pictures

@@ -39,7 +39,7 @@ def as_markdown(rows):
     -------
     str
     """
-    columns, *lines = [[in_markdown(_in_a_line(cell)) for cell in line] for line in _lines(rows)]
+    columns, *lines = _cells(rows, in_markdown)
     widths = [max(map(len, cells)) for cells in zip(columns, *lines)]
     lines = [columns, ["-" * width for width in widths], *lines]
     return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
@@ -47,7 +47,7 @@ def as_markdown(rows):
 
 def as_latex(rows):
     """A table of LaTeX, as `as_markdown`; it needs no package."""
-    columns, *lines = [" & ".join(map(_in_latex, line)) + r" \\" for line in _lines(rows)]
+    columns, *lines = [" & ".join(line) + r" \\" for line in _cells(rows, _in_latex)]
     of_words = {"run", "setting", next(iter(rows[0]))}
     kinds = "".join("l" if name in of_words else "r" for name in rows[0])
     head = [rf"\begin{{tabular}}{{{kinds}}}", r"\hline", columns, r"\hline"]
@@ -56,16 +56,13 @@ def as_latex(rows):
 
 def _in_latex(cell):
     # Two hyphens would be a dash.
-    return re.sub("-(?=-)", "-{}", _in_a_line(cell).translate(str.maketrans(_IN_LATEX)))
+    return re.sub("-(?=-)", "-{}", cell.translate(str.maketrans(_IN_LATEX)))
 
 
-def _lines(rows):
-    """The names of the columns, and the cells of each row."""
-    return [[*rows[0]], *([*row.values()] for row in rows)]
-
-
-def _in_a_line(cell):
-    return " ".join(cell.splitlines())
+def _cells(rows, escape):
+    """The names of the columns, and the cells of each row, each in a line and escaped."""
+    lines = [[*rows[0]], *([*row.values()] for row in rows)]
+    return [[escape(" ".join(cell.splitlines())) for cell in line] for line in lines]
 
 
 def as_csv(rows):

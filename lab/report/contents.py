@@ -1,5 +1,6 @@
 """What a page says of runs together: kinds of them, sweeps, searches."""
 
+import contextlib
 from typing import NamedTuple
 
 from lab import figures, runs
@@ -38,7 +39,6 @@ class Experiment(NamedTuple):
     """What a sweep, or any runs in one folder, say together."""
 
     name: str
-    groups: list  # of comparison.Group, called by what differs between them
     comparison: Comparison
 
     @property
@@ -46,25 +46,24 @@ class Experiment(NamedTuple):
         """The tables that the page does not show elsewhere: a single group is but a row of that of
         all runs.
         """
-        main, *others = self.comparison.tables
-        shown = [main] if len(self.groups) > 1 else []
-        return shown + [table for table in others if table.title != tables.DEVICES]
+        first = 0 if len(self.comparison.groups) > 1 else 1
+        shown = self.comparison.tables[first:]
+        return [table for table in shown if table.title != tables.DEVICES]
 
     @property
     def charts(self):
         """The figures that evaluate.py would write, as SVG by their captions; but for the learning
         curves, which the page draws itself.
         """
-        shown = {
-            file: numbers
-            for file, numbers in self.comparison.charts.items()
-            if numbers and charts.CHARTS[file].caption
-        }
+        shown = {}
+        for file, numbers in self.comparison.charts.items():
+            if numbers and charts.CHARTS[file].caption:
+                shown[file] = numbers
         drawn = charts.drawn(shown, f"{self.name}: " + "\n".join(self.comparison.captions))
-        return {
-            f"{self.name}: {charts.CHARTS[file].caption(numbers)}": as_svg(drawn[file])
-            for file, numbers in shown.items()
-        }
+        images = {}
+        for file, numbers in shown.items():
+            images[f"{self.name}: {charts.CHARTS[file].caption(numbers)}"] = as_svg(drawn[file])
+        return images
 
 
 def kinds_of(rows):
@@ -83,12 +82,11 @@ def kinds_of(rows):
 
 
 def _choices(rows, columns):
-    choices = {"status": [row.status for row in rows]}
+    shown = {"status": {row.status for row in rows}}
     for name, cells in columns.items():
         if name.replace("-", "_") in FLAGS:
-            choices[name] = [cell.text for cell in cells]
-    choices = {name: sorted(set(values)) for name, values in choices.items()}
-    return {name: values for name, values in choices.items() if 1 < len(values) <= MOST_CHOICES}
+            shown[name] = {cell.text for cell in cells}
+    return {name: sorted(words) for name, words in shown.items() if 1 < len(words) <= MOST_CHOICES}
 
 
 def experiments_of(kind, searches, path):
@@ -113,27 +111,22 @@ def experiments_of(kind, searches, path):
         name = experiment_of(row.group.path)
         if row.counts and not row.part and name not in searches:
             several.setdefault(name, []).append(row.group)
-    several = {name: with_names(groups) for name, groups in several.items()}
-    file = read_figures(path) if path else None
-    published = {name: _published(file, groups) for name, groups in several.items()}
-    matches = {name: _matches(one) for name, one in published.items()}
+    file, published, matches = read_figures(path) if path else None, {}, {}
+    for name, groups in several.items():
+        several[name] = groups = with_names(groups)
+        published[name] = NOTHING
+        if file and "val_accuracy" in groups[0].measures:
+            with contextlib.suppress(NothingPublished):
+                published[name] = match(file, groups)
+        matches[name] = _matches(published[name])
     most, found = max(matches.values(), default=None), []
     for name, groups in several.items():
         is_matching = any(matches[name]) and matches[name] == most
         comparison = compare(groups, published=published[name] if is_matching else NOTHING)
         has_labels = comparison.charts["labels.png"] and len(groups[0].runs) > 1
         if len(groups) > 1 or is_matching or has_labels:
-            found.append(Experiment(name, groups, comparison))
+            found.append(Experiment(name, comparison))
     return found
-
-
-def _published(file, groups):
-    if file is None or "val_accuracy" not in groups[0].measures:
-        return NOTHING
-    try:
-        return match(file, groups)
-    except NothingPublished:
-        return NOTHING
 
 
 def _matches(published):
@@ -144,7 +137,7 @@ def _matches(published):
     curves = published.by_epoch | {name: {0: row} for name, row in published.final.items()}
     for name, curve in curves.items():
         found[name in published.conditions].update(map(id, curve.values()))
-    return len(found[False]), len(found[True])
+    return tuple(map(len, found))
 
 
 def searches_of(results_dir, folders):

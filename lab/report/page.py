@@ -90,13 +90,12 @@ def write_report(results_dir, names, published, path):
 
 def _empty(results_dir, folders):
     """Folders without any run: by name, what is wrong with them."""
-    there = {
-        folder.name
-        for folder in results_dir.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
-    used = {folder.relative_to(results_dir).parts[0] for folder in folders} | set(runs.Beside)
-    return dict.fromkeys(sorted(there - used), "There is no run in this folder.")
+    names = set()
+    for folder in results_dir.iterdir():
+        if folder.is_dir() and not folder.name.startswith("."):
+            names.add(folder.name)
+    names -= {folder.relative_to(results_dir).parts[0] for folder in folders}
+    return dict.fromkeys(sorted(names - {*runs.Beside}), "There is no run in this folder.")
 
 
 def _folders(results_dir, names):
@@ -114,16 +113,14 @@ def _folders(results_dir, names):
 
 def _curves(kinds, experiments):
     """The learning curves of each row, as the page's script draws them, by the row's number."""
-    published = {
-        group.path: one.comparison.published.by_epoch.get(group.name, {})
-        for one in experiments
-        for group in one.groups
-    }
-    return {
-        row.number: _curve(row, published.get(row.group.path, {}))
-        for kind in kinds
-        for row in kind.rows
-    }
+    published, curves = {}, {}
+    for one in experiments:
+        for group in one.comparison.groups:
+            published[group.path] = one.comparison.published.by_epoch.get(group.name, {})
+    for kind in kinds:
+        for row in kind.rows:
+            curves[row.number] = _curve(row, published.get(row.group.path, {}))
+    return curves
 
 
 def _curve(row, published):

@@ -25,6 +25,7 @@ _KINDS = {
     File.NEAREST: "Samples and their nearest training images",
     File.PICTURES: "Own pictures, and what it predicts of them",
     File.WEIGHTS: "Weights of the first layer",
+    runs.SAMPLES: "Samples after epoch {}",
 }
 
 
@@ -55,36 +56,21 @@ def pictures_of(several, results_dir):
     left_out : int
         How many did not.
     """
-    wanted = [_wanted(run) for run in several]
     room, left_out, found = MOST_BYTES, 0, [[] for _ in several]
-    for kind in [*_KINDS, None]:
-        for paths, pictures in zip(wanted, found):
-            for path, epoch in paths.get(kind, ()):
+    for kind, words in _KINDS.items():
+        for run, pictures in zip(several, found):
+            paths = {None: run.folder / kind} if (run.folder / kind).is_file() else {}
+            if kind == runs.SAMPLES:
+                paths = runs.sample_paths(run.folder, MOST_EPOCHS)
+            for epoch, path in paths.items():
                 content, size = _content(path, room)
                 room -= len(content or "") * 3 // 4
                 left_out += content is None
-                words, within = (
-                    _KINDS.get(kind, f"Samples after epoch {epoch}"),
-                    path.relative_to(results_dir),
-                )
-                pictures.append(
-                    Picture(
-                        words, within.as_posix(), quote(os.fsencode(within)), content, size, epoch
-                    )
-                )
+                within = path.relative_to(results_dir)
+                link = quote(os.fsencode(within))
+                shown = words.format(epoch)
+                pictures.append(Picture(shown, within.as_posix(), link, content, size, epoch))
     return found, left_out
-
-
-def _wanted(run):
-    """Paths of a run's pictures and their epochs, by their kind: None is that of samples by
-    epoch.
-    """
-    several = {
-        kind: [(run.folder / kind, None)] for kind in _KINDS if (run.folder / kind).is_file()
-    }
-    return several | {
-        None: [(path, epoch) for epoch, path in runs.sample_paths(run.folder, MOST_EPOCHS).items()]
-    }
 
 
 def as_svg(figure):

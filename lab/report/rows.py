@@ -64,8 +64,12 @@ def read(results_dir, folders):
     with console.Bar("reading runs", len(folders)) as bar:
         for folder in folders:
             try:
-                run = runs.load(folder)
-                several.append((run, _evaluation(run, faults)))
+                run, evaluation = runs.load(folder), {}
+                try:
+                    evaluation = frame.evaluation_of(run)
+                except (UserError, OSError) as error:
+                    faults[run.folder] = f"{error}."
+                several.append((run, evaluation))
             except (UserError, OSError) as error:
                 name = folder.relative_to(results_dir).as_posix()
                 broken[name] = str(error).replace(f"{results_dir}/", "")
@@ -74,19 +78,11 @@ def read(results_dir, folders):
         return [], broken
     every = frame.frame_of(several)
     tops = every["run"].map(lambda run: frame.top_of(run.folder, results_dir))
-    found = [
-        _rows(top, members, results_dir, faults) for top, members in every.groupby(tops, sort=False)
-    ]
+    found = []
+    for top, members in every.groupby(tops, sort=False):
+        found.append(_rows(top, members, results_dir, faults))
     ordered = itertools.chain(*frame.by_settings(found, of=lambda rows: rows[0].group))
     return [row._replace(number=number) for number, row in enumerate(ordered)], broken
-
-
-def _evaluation(run, faults):
-    try:
-        return frame.evaluation_of(run)
-    except (UserError, OSError) as error:
-        faults[run.folder] = f"{error}."
-        return {}
 
 
 def _rows(top, members, results_dir, faults):
@@ -96,7 +92,8 @@ def _rows(top, members, results_dir, faults):
     alone = []
     for index, run in enumerate(members["run"]):
         group = frame.group_of(members.iloc[[index]], run.folder, results_dir)
-        alone.append(_row(run, group, faults))
+        reasons = [_reason(run), *run.breaks, faults.get(run.folder), run.to_resume]
+        alone.append(Row(group, run.history.status, " ".join(filter(None, reasons))))
     counted = frame.that_count([*members["run"]])
     try:
         frame.check_alike(top, counted)
@@ -107,7 +104,7 @@ def _rows(top, members, results_dir, faults):
     status = counted[0].history.status  # which all of them have
     group = frame.group_of(members[members["status"] == status], top, results_dir)
     reasons = [f"seed {row.group.seeds[0]}: {row.reason}" for row in alone if row.reason]
-    if len({run.history.epochs for run in counted}) > 1:
+    if group.rows["epochs_trained"].nunique() > 1:
         reasons.append("The mean curve goes as far as all of them got.")
     if len(counted) < len(members):
         status = f"{len(counted)} of {len(members)} {status}"
@@ -117,19 +114,15 @@ def _rows(top, members, results_dir, faults):
     return [Row(group, status, " ".join(reasons)), *parts]
 
 
-def _row(run, group, faults):
-    history, epochs = run.history, run.settings.epochs
-    reason = {
-        runs.COMPLETE: "",
-        runs.INTERRUPTED: f"Stopped after {history.epochs} of {epochs} epochs.",
-        runs.DIVERGED: (
-            f"The loss became infinite or no number in epoch {history.epochs} of {epochs}: "
-            "train more slowly."
-        ),
-        runs.TRAINING: f"Still in training or killed, after {history.epochs} of {epochs} epochs.",
-    }[history.status]
-    reasons = [reason, *run.breaks, faults.get(run.folder), run.to_resume]
-    return Row(group, history.status, " ".join(filter(None, reasons)))
+def _reason(run):
+    status, epochs = run.history.status, f"{run.history.epochs} of {run.settings.epochs}"
+    if status == runs.INTERRUPTED:
+        return f"Stopped after {epochs} epochs."
+    if status == runs.DIVERGED:
+        return f"The loss became infinite or no number in epoch {epochs}: train more slowly."
+    if status == runs.TRAINING:
+        return f"Still in training or killed, after {epochs} epochs."
+    return ""
 
 
 def columns_of(rows):
@@ -142,37 +135,32 @@ def columns_of(rows):
     columns = {}
     for name in chosen(several[0].settings.kind.name):
         if METRICS[name].source in (EVALUATION, HISTORY):
-            columns[heading(name)] = [_measure(name, group.measures[name]) for group in several]
+            values = [group.measures[name] for group in several]
+            columns[heading(name)] = [_mean(cell(name, one), one.mean(), 8) for one in values]
     parameters = [group.record.parameters for group in several]
     columns["parameters"] = [Cell(f"{count:,}", count) for count in parameters]
-    settings = {
-        flag_of(name): [Cell(value_in_words(group.settings, name) or "-") for group in several]
-        for name in varying(several)
-    }
-    columns |= {name: settings.pop(name) for name in _DATA if name in settings}
-    columns["s / epoch"] = [_seconds(group.measures["epoch_seconds"]) for group in several]
-    totals = [[run.history.total_seconds or np.nan for run in group.runs] for group in several]
-    columns["s / run"] = [*map(_seconds, totals)]
+    settings = {}
+    for name in varying(several):
+        words = [value_in_words(group.settings, name) for group in several]
+        settings[flag_of(name)] = [Cell(value or "-") for value in words]
     settings["device"] = [Cell(group.device) for group in several]
-    columns |= {"device": settings["device"]} | settings
+    columns |= {name: settings.pop(name) for name in _DATA if name in settings}
+    columns |= dict.fromkeys(["s / epoch", "s / run", "device"]) | settings
+    epochs = [group.measures["epoch_seconds"].mean() for group in several]
+    totals = [[run.history.total_seconds or np.nan for run in group.runs] for group in several]
+    for name, seconds in (("s / epoch", epochs), ("s / run", map(np.mean, totals))):
+        columns[name] = [_mean(seconds_in_words(mean), mean, 6) for mean in seconds]
     columns["seed"] = [Cell(seeds_in_words(group), min(group.seeds)) for group in several]
-    columns["epochs trained"] = [Cell(str(max(group.rows["epochs_trained"]))) for group in several]
-    columns["ended"] = [
-        Cell(max(runs.ended(run.folder) for run in group.runs)) for group in several
-    ]
+    columns["epochs trained"] = [Cell(str(group.rows["epochs_trained"].max())) for group in several]
+    ended = [max(runs.ended(run.folder) for run in group.runs) for group in several]
+    columns["ended"] = [*map(Cell, ended)]
     return {
         name: cells for name, cells in columns.items() if any(cell.text != "-" for cell in cells)
     }
 
 
-def _measure(name, values):
-    mean = values.mean()
-    return Cell(cell(name, values), "" if np.isnan(mean) else f"{mean:.8g}")
-
-
-def _seconds(values):
-    mean = np.mean(values)
-    return Cell(seconds_in_words(mean), "" if np.isnan(mean) else f"{mean:.6g}")
+def _mean(words, mean, digits):
+    return Cell(words, "" if np.isnan(mean) else f"{mean:.{digits}g}")
 
 
 def about(row):
@@ -186,11 +174,9 @@ def about(row):
     """
     group, (run,) = row.group, row.group.runs
     metrics = {heading(name): cell(name, values) for name, values in group.measures.items()}
-    unusual = {
-        flag_of(name): text(value)
-        for name, value in run.unusual.items()
-        if (name, value) != ("dataset", DATASETS[0])
-    }
+    unusual = {flag_of(name): text(value) for name, value in run.unusual.items()}
+    if unusual.get("dataset") == DATASETS[0]:
+        del unusual["dataset"]
     taken = [name for name, flag in FLAGS.items() if flag.is_for(run.settings.net)]
     return {
         "command": run.command,
