@@ -180,6 +180,16 @@ def test_a_table_too_wide_continues_below(monkeypatch, capsys):
     assert all(f"number {place}" in printed for place in range(6)) and printed.count("0.1234") == 6
 
 
+def test_a_column_of_words_takes_the_room_that_its_neighbour_leaves(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    row = {"run": "decay", "setting": "regularizer-strength=0.0001"}
+    row |= {f"number {place}": "0.9876 ± 0.0012" for place in range(8)}
+    console.table([row], left=("run", "setting"))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("│ decay │ regularizer-strength=0.0001 │" in line for line in lines) == 3
+    assert max(map(len, lines)) <= 100
+
+
 @pytest.fixture
 def pair(tmp_path):
     for strength, lasts in ((0, (0.96, 0.97, 0.98)), (1e-3, (0.93, 0.94, 0.96))):
