@@ -15,7 +15,8 @@ from lab.settings.kinds import UserError
 _NAMED = re.compile(r"(?P<path>.*\.py)(?::.*)?", re.DOTALL)
 # Layers of Keras's, and networks of its applications, that convolve: by these names alone.
 _CONVOLUTION = re.compile(
-    "(Separable|Depthwise)?Conv(olution)?[123]D(Transpose)?|ConvLSTM[123]D|ConvNeXt(Tiny|Small|Base|Large|XLarge)"
+    "(Separable|Depthwise)?Conv(olution)?[123]D(Transpose)?|ConvLSTM[123]D|"
+    "ConvNeXt(Tiny|Small|Base|Large|XLarge)"
 )
 _OTHERS = {
     ast.ClassDef: "a class",
