@@ -363,13 +363,13 @@ def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp
     task = trainer.Task(
         "a", Settings(dataset="mnist"), None, output, None, tmp_path / "mark", None, "me"
     )
-    outcome = worker.train(worker.Place(), task, (), (None, lambda: True))
+    outcome = worker.train_task(worker.Place(), task, (), (None, lambda: True))
     assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
     process.wait.return_value = 0  # as of a network that calls os._exit
-    outcome = worker.train(worker.Place(), task, (), (None, lambda: True))
+    outcome = worker.train_task(worker.Place(), task, (), (None, lambda: True))
     assert outcome["fault"] == "its process died 3 times, with status 0"
     process.wait.return_value = trainer.TOLD
-    assert worker.train(worker.Place(), task, (), (None, lambda: True)) == {"again": True}
+    assert worker.train_task(worker.Place(), task, (), (None, lambda: True)) == {"again": True}
 
 
 @pytest.mark.processes

@@ -39,7 +39,7 @@ def evaluate(args):
     ExceptionGroup of UserError
         If pictures could not be read; the others are predicted.
     """
-    _check_flags(args)
+    _check_company(args)
     if args.diff is not None:
         comparison.show_difference(args.results_dir, args.diff)
         return []
@@ -53,7 +53,7 @@ def evaluate(args):
     return _evaluate([runs.load_trained(folders[0])], args)
 
 
-def _check_flags(args):
+def _check_company(args):
     """Raise UserError for a flag that another one would leave without effect."""
     given = {name for name, value in vars(args).items() if value not in (None, "auto")}
     for name, company in _COMPANY.items():
@@ -116,7 +116,7 @@ def _evaluate(several, args):
     if args.classifier is not None:
         labeller = runs.load_trained(runs.existing(args.results_dir, args.classifier))
     for run in several:
-        trained.check(run, labeller, args.samples, args.images)
+        trained.check_run(run, labeller, args.samples, args.images)
     own = _own(several[0], args.net) if args.net is not None else None
     setup = devices.Setup(args.device, args.threads)
     if args.images:

@@ -9,7 +9,7 @@ from lab.evaluation.archive import load_model
 from lab.settings import CLASSIFIER, GAN, UserError
 
 
-def check(run, labeller=None, samples=None, images=None):
+def check_run(run, labeller=None, samples=None, images=None):
     """Raise UserError if a run cannot do what is asked of it.
 
     Parameters

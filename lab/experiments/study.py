@@ -169,7 +169,7 @@ def _make(path, first, about):
         storage.engine.dispose()
 
 
-def settings_of(trial, plan, folder):
+def settings_of_trial(trial, plan, folder):
     """The settings of a trial.
 
     Parameters
@@ -228,7 +228,7 @@ def tell_of_the_complete(study, plan, folder):
         runs.check_inside(folder, path)
         run = run_in(path)
         complete = run and run.state == runs.COMPLETE
-        if complete and run.settings == settings_of(trial, plan, folder):
+        if complete and run.settings == settings_of_trial(trial, plan, folder):
             tell(trial, plan.goal, path)
 
 
@@ -258,7 +258,7 @@ def ask(study, plan, folder):
         run = run_in(path)
         resumed = run and run.state == runs.TRAINING
         older = runs.stamp(path) if runs.has_files(path) and not resumed else None
-        yield trial, settings_of(trial, plan, folder), older
+        yield trial, settings_of_trial(trial, plan, folder), older
 
 
 def may_win(trial, plan, parameters, epoch, accuracy):

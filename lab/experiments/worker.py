@@ -190,7 +190,7 @@ def run(code, task, arrays):
     place = _places[worker.address]
     with place.lock:
         place.client = task.client
-        return train(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
+        return train_task(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
 
 
 def _unfit(code):
@@ -201,7 +201,7 @@ def _unfit(code):
     return None if runs.code_hash() == code else "it has another version of this code"
 
 
-def train(place, task, arrays, heard):
+def train_task(place, task, arrays, heard):
     """What `run` returns, by a process that is started if there is none that suits, and again if
     the run ends it.
 
