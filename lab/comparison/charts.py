@@ -5,6 +5,7 @@ nothing to show, and the page follow from it.
 """
 
 from collections import Counter
+import pkgutil
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -249,25 +250,25 @@ class Chart(NamedTuple):
     """A figure of a comparison."""
 
     numbers: Callable  # of groups, `Published`, a metric or None: the arguments of `draw`
-    draw: str  # the function of `lab.figures`, which is not imported before something is drawn
+    draw: str  # "MODULE:FUNCTION" of `lab.figures`, not imported before something is drawn
     caption: Callable | None = None  # on the page, of the numbers; None: it is not there
 
 
 CHARTS = {
-    "learning_curves.png": Chart(panels_of, "learning_curves"),
+    "learning_curves.png": Chart(panels_of, "curves:learning_curves"),
     "trend.png": Chart(
         trend_of,
-        "trend",
+        "trends:trend",
         lambda numbers: (
             "validation accuracy and loss by "
             + " and by ".join(label for label, _ in numbers["axes"])
         ),
     ),
     "labels.png": Chart(
-        labels_of, "label_counts", lambda numbers: f"samples by {numbers['label']}"
+        labels_of, "numbers:label_counts", lambda numbers: f"samples by {numbers['label']}"
     ),
-    "over_time.png": Chart(followed_of, "over_time"),
-    "heatmap.png": Chart(heatmap_of, "heatmap"),
+    "over_time.png": Chart(followed_of, "gans:over_time"),
+    "heatmap.png": Chart(heatmap_of, "trends:heatmap"),
 }
 
 
@@ -280,9 +281,8 @@ def numbers_of(groups, published=NOTHING, metric=None):
 
 def drawn(numbers, title):
     """The figures of `numbers_of`: dict of file to matplotlib.figure.Figure, or None."""
-    from lab import figures  # with matplotlib
-
-    return {
-        file: getattr(figures, CHARTS[file].draw)(**arguments, title=title) if arguments else None
-        for file, arguments in numbers.items()
-    }
+    figures = {}
+    for file, arguments in numbers.items():
+        draw = pkgutil.resolve_name(f"lab.figures.{CHARTS[file].draw}")  # with matplotlib
+        figures[file] = draw(**arguments, title=title) if arguments else None
+    return figures
