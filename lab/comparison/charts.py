@@ -4,8 +4,8 @@ To add a chart, add a row and the two functions that it names: files, their remo
 nothing to show, and the page follow from it.
 """
 
-from collections import Counter
 import pkgutil
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
