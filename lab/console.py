@@ -88,10 +88,9 @@ def table(rows, title=None, left=()):
     room = console.width - 1
     natural = dict(widths)
     others = [column for column in columns[len(keys) :] if column in words]
-    widths |= _shrunk(
-        {column: widths[column] for column in keys}, room // 2 if columns[len(keys) :] else room
-    )
-    widths |= _shrunk({column: widths[column] for column in others}, room // 3)
+    for_keys = console.width // 2 if columns[len(keys) :] else room
+    widths |= _shrunk({column: widths[column] for column in keys}, for_keys)
+    widths |= _shrunk({column: widths[column] for column in others}, console.width // 3)
     parts = [[*keys]]
     for column in columns[len(keys) :]:
         wide = sum(widths[name] for name in [*parts[-1], column]) > room
