@@ -99,7 +99,7 @@ def table(rows, title=None, left=()):
         parts[-1].append(column)
     for number, part in enumerate(parts):
         spare = room - sum(widths[column] for column in part)
-        for column in (column for column in part if column in words):
+        for column in (column for column in part if column in others):
             more = max(0, min(spare, natural[column] - widths[column]))
             widths[column] += more
             spare -= more
