@@ -13,5 +13,6 @@ from models.networks import (
     Kind,
     Rule,
     network_of,
+    networks_of,
     takers_of,
 )

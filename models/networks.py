@@ -94,9 +94,8 @@ class Network(NamedTuple):
 
     builder: str | None  # "MODULE:FUNCTION"; None: a function of the user's own
     kind: Kind
-    layers: Mapping = (
-        _NONE  # settings of its layers that not all of its kind have, with their defaults
-    )
+    # Settings of its layers that not all of its kind have, with their defaults.
+    layers: Mapping = _NONE
     defaults: Mapping = _NONE  # of other settings, where they differ from those of its kind
     least_side: Callable = lambda settings: 1  # pixels a side that its images need
     side_multiple: int = 1  # of which the sides of its images have to be multiples
@@ -104,19 +103,12 @@ class Network(NamedTuple):
     most_steps: int | None = None  # of an epoch, where that is less than a pass over the data
     takes_points: bool = False  # beside images
 
-    def default(self, name, above, general):
-        """The default of a setting: this network's, its kind's or the general one.
-
-        Parameters
-        ----------
-        name : str
-        above : dict
-            The settings before it.
-        general : value or Rule
+    def default(self, name, general):
+        """The default of a setting, a value or a `Rule`: this network's, its kind's or the general
+        one.
         """
         of_kind = self.kind.defaults.get(name, general)
-        default = self.layers.get(name, self.defaults.get(name, of_kind))
-        return default.of(above) if isinstance(default, Rule) else default
+        return self.layers.get(name, self.defaults.get(name, of_kind))
 
 
 _GAN_HIDDEN = (256, 256, 256)
@@ -192,6 +184,11 @@ LAYERS = tuple(
 def network_of(net):
     """The row of a network's name."""
     return NETWORKS.get(net, OWN)
+
+
+def networks_of(kind):
+    """The names of the networks of a `Kind`, in the order of the table."""
+    return [net for net, network in NETWORKS.items() if network.kind is kind]
 
 
 def takers_of(setting):

@@ -106,6 +106,14 @@ def start(*flags, **options):
     )
 
 
+def imported_by(name, *flags):
+    """What a script printed, and the packages that it imported."""
+    script = str(ROOT / f"{name}.py")
+    command = [sys.executable, "-X", "importtime", script, *map(str, flags)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done, {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+
+
 def wait_for_runs(process, count):
     """Read the sweep's output until so many runs are done."""
     while count:

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 
@@ -24,8 +22,8 @@ from lab.metrics.cells import RANGE
 from lab.metrics.table import EVALUATION, chosen
 from lab.runs import write_json
 from lab.settings import UserError
-from tests.conftest import ROOT, assert_refused, call, script
-from tests.helpers import change_history, collect, fake_run, rows_of, trend
+from tests.conftest import assert_refused, call, script
+from tests.helpers import change_history, collect, fake_run, imported_by, rows_of, trend
 
 
 @pytest.fixture
@@ -790,19 +788,8 @@ def test_63_runs_are_compared_without_tensorflow(tmp_path):
                 seed=seed,
             )
     for what in (("-m", "many"), ("--report",)):
-        command = [
-            sys.executable,
-            "-X",
-            "importtime",
-            str(ROOT / "evaluate.py"),
-            *what,
-            "--results-dir",
-            str(tmp_path),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0 and not re.search(
-            r"\| +(tensorflow|keras|distributed)\b", done.stderr
-        )
+        done, imported = imported_by("evaluate", *what, "--results-dir", tmp_path)
+        assert done.returncode == 0 and not imported & {"tensorflow", "keras", "distributed"}
     assert (
         len(rows_of(tmp_path / "comparisons/many/table.csv")) == 21
         and (tmp_path / "report.html").exists()

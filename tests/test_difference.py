@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -22,8 +20,8 @@ from lab.comparison import charts, tables, text
 from lab.metrics.cells import cell
 from lab.runs import write_json
 from lab.settings import UserError
-from tests.conftest import ROOT, assert_refused, call
-from tests.helpers import change_history, collect, fake_run, rows_of, trend
+from tests.conftest import assert_refused, call
+from tests.helpers import change_history, collect, fake_run, imported_by, rows_of, trend
 
 
 @pytest.fixture
@@ -463,19 +461,13 @@ def test_a_difference_and_a_table_alone_need_neither_tensorflow_nor_matplotlib(p
         ["--diff", "decay/regularizer-strength=0", "alone"],
         ["-m", "decay", "--export", "csv"],
     ):
-        command = [
-            sys.executable,
-            "-X",
-            "importtime",
-            str(ROOT / "evaluate.py"),
-            *flags,
-            "--results-dir",
-            str(pair),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0 and not re.search(
-            r"\| +(tensorflow|keras|matplotlib|statsmodels)\b", done.stderr
-        )
+        done, imported = imported_by("evaluate", *flags, "--results-dir", pair)
+        assert done.returncode == 0 and not imported & {
+            "tensorflow",
+            "keras",
+            "matplotlib",
+            "statsmodels",
+        }
 
 
 def test_a_strip_shows_the_runs_below_each_other(pair):

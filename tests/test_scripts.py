@@ -20,6 +20,7 @@ from lab.backend import devices
 from lab.settings import Settings
 from lab.training import engine
 from tests.conftest import ROOT, assert_refused, call, files_of, script, write_npz
+from tests.helpers import imported_by, read
 
 pytestmark = pytest.mark.processes
 
@@ -52,17 +53,6 @@ def results(tmp_path_factory, data_dir):
 
 def snapshot(folder):
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def read(folder, file):
-    return json.loads((folder / file).read_text())
-
-
-def imported_by(name, *flags):
-    """What a script printed, and the packages that it imported."""
-    command = [sys.executable, "-X", "importtime", str(ROOT / f"{name}.py"), *flags]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done, {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
 
 
 SLOW = {"tensorflow", "keras", "numpy", "matplotlib"}
@@ -229,10 +219,9 @@ def test_evaluate_predicts_a_users_own_pictures(results, tmp_path):
 
 def test_visualize_writes_its_figures_without_tensorflow(data_dir, tmp_path):
     flags = ["--data-dir", data_dir, "--results-dir", tmp_path]
-    command = [sys.executable, "-X", "importtime", str(ROOT / "visualize.py"), *map(str, flags)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done, imported = imported_by("visualize", *flags)
     assert done.returncode == 0
-    assert not re.search(r"\| +(tensorflow|keras)\b", done.stderr)
+    assert not imported & {"tensorflow", "keras"}
     assert "(640, 28, 28, 1)" in done.stdout and "uint8" in done.stdout
     folder = tmp_path / "datasets" / "mnist"
     names = ["classes", "embedding", "means", "training_examples", "validation_examples"]

@@ -8,7 +8,6 @@ from lab.console import say
 from lab.settings import (
     FLAGS,
     GAN,
-    NETWORKS,
     Real,
     Settings,
     UserError,
@@ -17,6 +16,7 @@ from lab.settings import (
     default_in_words,
     flag_of,
     metavar,
+    networks_of,
     parse,
     parse_as,
     with_source,
@@ -72,8 +72,9 @@ def add_place_flags(parser):
 
 def add_setting_flags(parser, names=tuple(FLAGS)):
     """A flag for each of these settings, in the groups that their fields name."""
-    gans = [net for net, network in NETWORKS.items() if network.kind is GAN]
-    about = {"GANs": f"for --net {', '.join(gans)}; both networks are trained with Adam"}
+    about = {
+        "GANs": f"for --net {', '.join(networks_of(GAN))}; both networks are trained with Adam"
+    }
     for title, several in itertools.groupby(names, key=lambda name: FLAGS[name].group):
         group = parser.add_argument_group(title, about.get(title))
         for name in several:

@@ -26,7 +26,13 @@ class Comparison(NamedTuple):
     captions: list  # of str: what a reader of a figure has to know, the data sets first
     charts: dict  # as `charts.numbers_of` gives it
     published: Published
-    numbers: list  # of all groups, unrounded, as `tables.numbers` gives them
+    speeds: list  # as `speeds_of` gives them
+    verdicts: dict  # as `verdicts_of` gives them
+
+    @property
+    def numbers(self):
+        """All numbers, unrounded: as `tables.numbers` gives them. The page does without."""
+        return tables.numbers(self.groups, self.speeds, self.verdicts)
 
 
 ALL = View()
@@ -75,8 +81,7 @@ def compare(groups, notes=(), view=ALL, published=None):
     ]
     made = [table for table in made if table]
     drawn = charts.numbers_of(shown, published, view.sort)
-    numbers = tables.numbers(groups, speeds, verdicts)
-    return Comparison(groups, made, captions, drawn, published, numbers)
+    return Comparison(groups, made, captions, drawn, published, speeds, verdicts)
 
 
 def ordered(groups, view):

@@ -18,7 +18,6 @@ from lab.figures.base import (
 )
 from models import CLASSIFIER, GAN
 
-OF_CLASSIFIERS, OF_GANS = CLASSIFIER.panels, GAN.panels
 # How the two lines of an axis differ: a ring stays visible around a point.
 _LINES = (
     {"linestyle": "--", "linewidth": 1, "markersize": 7, "markerfacecolor": "none"},
@@ -111,7 +110,7 @@ def learning_curves(panels, title):
 
 
 def _quantities(curves):
-    return OF_GANS if "generator_loss" in curves else OF_CLASSIFIERS
+    return (GAN if "generator_loss" in curves else CLASSIFIER).panels
 
 
 def _curve(axis, estimate, quantity, style, shift=0.0):

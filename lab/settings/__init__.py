@@ -37,4 +37,4 @@ from lab.settings.settings import (
     words,
 )
 from lab.settings.source import convolves
-from models import CLASSIFIER, GAN, KINDS, LAYERS, NETWORKS
+from models import CLASSIFIER, GAN, KINDS, LAYERS, networks_of

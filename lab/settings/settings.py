@@ -28,7 +28,7 @@ from lab.settings.kinds import (
     UserError,
 )
 from lab.settings.source import check_named
-from models import CLASSIFIER, GAN, KINDS, NETWORKS, Rule, network_of, takers_of
+from models import CLASSIFIER, GAN, KINDS, NETWORKS, Rule, network_of, networks_of, takers_of
 
 
 class Flag(NamedTuple):
@@ -48,9 +48,8 @@ class Flag(NamedTuple):
     def is_for(self, net):
         """Whether a network may have it; one of the user's own, what any classifier may."""
         takers = takers_of(self.name)
-        return net in takers or (
-            kinds.is_own_net(net) and any(NETWORKS[one].kind is CLASSIFIER for one in takers)
-        )
+        of_classifiers = not {*takers}.isdisjoint(networks_of(CLASSIFIER))
+        return net in takers or (kinds.is_own_net(net) and of_classifiers)
 
 
 def _field(default, **flag):
@@ -64,7 +63,8 @@ def _of_network(name, general=None, **flag):
     """
 
     def default(above):
-        return network_of(above["net"]).default(name, above, general)
+        found = network_of(above["net"]).default(name, general)
+        return found.of(above) if isinstance(found, Rule) else found
 
     flag |= {"general": general}
     return Field(default_factory=default, json_schema_extra={"flag": flag})
@@ -418,8 +418,7 @@ def default_in_words(name):
     general = flag.general if field.default_factory else field.default
     by_default = {} if general is None else {_in_help(general): []}
     for net, network in NETWORKS.items():
-        of_kind = network.kind.defaults.get(name, general)
-        default = network.layers.get(name, network.defaults.get(name, of_kind))
+        default = network.default(name, general)
         if default is not None and default is not general:
             by_default.setdefault(_in_help(default), []).append(net)
     if not by_default:
@@ -438,7 +437,7 @@ def _takers_in_words(name):
     """The networks that a setting is for: "classifiers", "GANs (gan-conv, gan-dense)" or names."""
     takers = takers_of(name)
     for kind in KINDS:
-        if takers == [net for net, network in NETWORKS.items() if network.kind is kind]:
+        if takers == networks_of(kind):
             return f"{kind.plural} ({', '.join(takers)})" if kind is GAN else kind.plural
     return ", ".join(takers)
 
