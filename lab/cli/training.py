@@ -127,15 +127,15 @@ def _command(args, script, name, flags="", data_dir=None):
 
 def _train_many(settings, args, output):
     from lab.comparison import report_sweep
-    from lab.experiments import grid, sweep  # with Dask, for which a single run does not wait
+    from lab.experiments import cluster, grid, sweep  # with Dask, for which a single run does not wait
 
     repeats = 1 if args.repeats is None else args.repeats
     planned = grid.plan_runs(settings, args.sweep or [], repeats)
     _note_idle(list(planned.values()), args)
     planned, data = sweep.load_data(planned, args.data_dir)
     devices.choose_backend()
-    machines = sweep.Machines(args.scheduler, args.workers)
-    failed = sweep.train_missing(planned, data, output, machines)
+    with cluster.machines(args.scheduler, args.workers) as machines:
+        failed = sweep.train_missing(planned, data, output, machines)
     if len(failed) == len(planned):
         return 1, []
     paths = report_sweep(args.results_dir, output.folder)
@@ -149,7 +149,7 @@ def _train_many(settings, args, output):
 def _search(settings, args, output):
     repeats = REPEATS if args.repeats is None else args.repeats
     _check_search(settings, args, repeats)
-    from lab.experiments import confirm, search, study, sweep
+    from lab.experiments import cluster, confirm, search, study, sweep
 
     goal = study.Goal(args.unit_budget, args.target_accuracy)
     planned, data = sweep.load_data({"": settings}, args.data_dir)
@@ -157,9 +157,9 @@ def _search(settings, args, output):
     for part in confirm.PARTS:  # not only once the trials are trained
         runs.check_inside(output.folder, output.folder / part)
     devices.choose_backend()
-    work_on = data, sweep.Machines(args.scheduler, args.workers)
-    trials, failed = search.train_trials(plan, output, work_on)
-    status, paths, winner = confirm.confirm_best(trials, plan, output, work_on)
+    with cluster.machines(args.scheduler, args.workers) as machines:
+        trials, failed = search.train_trials(plan, output, (data, machines))
+        status, paths, winner = confirm.confirm_best(trials, plan, output, (data, machines))
     parts = [f"{name}/" for name in confirm.PARTS if (output.folder / name).exists()]
     written = [*(path.name for path in paths), runs.SEARCH, *parts]
     console.say(f"{output.folder}: {', '.join(written)}")

@@ -30,7 +30,7 @@ def confirm_best(trials, plan, output, work_on):
     plan : study.Plan
     output : runs.Output
         Of the search.
-    work_on : (dict of str to Arrays, sweep.Machines)
+    work_on : (dict of str to Arrays, cluster.Machines)
 
     Returns
     -------
@@ -47,7 +47,7 @@ def confirm_best(trials, plan, output, work_on):
         _say_unreached(ended, goal)
         return 0, paths, None
     settings = {
-        number: study.settings_of_trial(trials.trials[number], plan, output.folder)
+        number: study.settings_of_trial(trials.trials[number], plan)
         for number in finalists
     }
     say(

@@ -3,8 +3,6 @@
 import math
 import time
 
-import simplejson
-
 from lab import runs
 from lab.console import Bar, duration
 from lab.experiments.pace import Pace
@@ -75,9 +73,9 @@ class Display(Bar):
             lines.append(f"  and {len(told) - MOST_LINES} more")
         return lines
 
-    def finished(self, name, files, fault):
-        """Show that a run ended."""
-        history = None if fault else runs.History(**simplejson.loads(files[runs.File.HISTORY]))
+    def finished(self, name, folder, fault):
+        """Show that a run ended, which lies in a folder if it is not at fault."""
+        history = None if fault else runs.load(folder).history
         self.pace.end(name, history)
         self.done += 1
         self.failed += bool(fault)

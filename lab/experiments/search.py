@@ -7,14 +7,12 @@ decided by these means. Only then are they trained on all training images, and e
 test images.
 """
 
+import contextlib
 import statistics
-
-import optuna
 
 from lab import runs
 from lab.console import duration, say
-from lab.experiments import cluster, study, sweep
-from lab.io.words import first_line
+from lab.experiments import cluster, study, sweep, worker
 from lab.settings import UserError
 
 LOOKED_AT = 100  # earlier runs, for the time that one takes
@@ -72,7 +70,7 @@ def train_trials(plan, output, work_on):
     plan : study.Plan
     output : runs.Output
         Of the search.
-    work_on : (dict of str to Arrays, sweep.Machines)
+    work_on : (dict of str to Arrays, cluster.Machines)
 
     Returns
     -------
@@ -87,21 +85,24 @@ def train_trials(plan, output, work_on):
         If the folder holds something else, or the cluster cannot be reached.
     """
     folder, failed = output.folder, {}
-    workers = sweep.worker_count(work_on[1])
-    database = folder / study.DATABASE
+    journal, (data, machines) = folder / study.JOURNAL, work_on
     runs.check_free(folder / "trial=0", overwrite=True)
-    runs.check_inside(folder, database)
-    if not database.exists():
+    runs.check_inside(folder, journal)
+    if not journal.exists():
+        advice = "choose another name, or remove the folder"
+        if (folder / study.EARLIER).exists():
+            raise UserError(
+                f"{folder} holds a search of an earlier version, whose {study.EARLIER} is not read "
+                f"any more: {advice}"
+            )
         if (folder / runs.SEARCH).exists():
             raise UserError(
-                f"{folder} holds a search whose {database.name} is gone: put it back, or choose "
-                "another name"
+                f"{folder} holds a search whose {journal.name} is gone: put it back, or {advice}"
             )
         runs.check_free(folder, overwrite=True)
     with runs.locked(folder):
-        trials = study.open_study(database, plan, work_on[0])
+        trials = study.open_study(folder, plan, data)
         try:
-            study.tell_of_the_complete(trials, plan, folder)
             done = sum(trial.state.is_finished() for trial in trials.trials)
             if done:
                 lost = study.count_failed(trials)
@@ -109,7 +110,7 @@ def train_trials(plan, output, work_on):
                 total = max(done, plan.trials)
                 say(f"{folder}: {done} of {total} trials are done already{failures}.")
             if done < plan.trials:
-                announce(plan, done, output, workers)
+                announce(plan, done, output, machines.workers)
                 failed = _train(trials, plan, output, work_on)
         except KeyboardInterrupt:
             say(
@@ -117,57 +118,55 @@ def train_trials(plan, output, work_on):
                 "the search."
             )
             raise
-        except optuna.exceptions.StorageInternalError as error:
-            raise UserError(
-                f"{database}: {first_line(error)[:100]}; the same command resumes the search"
-            ) from error
+        finally:
+            study.unlock(journal)
     sweep.report_failed(failed, f"{plan.trials} trials")
     return trials, failed
 
 
 def _train(trials, plan, output, work_on):
     """Train trials until there are so many in all; give back those that failed, and why."""
-    (data, machines), folder, epochs = work_on, output.folder, plan.settings.epochs
-    asked, failed = {}, {}  # by the run's name: Optuna's trial, and what its run takes the place of
+    (data, machines), folder, epochs = work_on, output.folder.absolute(), plan.settings.epochs
+    failed = {}
 
-    def planned():
-        for trial, settings, older in study.ask(trials, plan, folder):
-            name = f"trial={trial.number}"
-            asked[name] = trial, older
-            yield name, settings, older
+    def tasks():
+        for number in study.ask(trials, plan):
+            name = f"trial={number}"
+            runs.check_inside(folder, folder / name)
+            one = output._replace(folder=folder / name, name=f"{output.name}/{name}")
+            asked = folder, plan, number
+            yield worker.Task(name, plan.settings, machines.threads, one, asked=asked)
 
-    def watch(name, *epoch):
-        return study.may_win(asked[name][0], plan, *epoch)
-
-    left = [trial.number for trial in study.unfinished(trials)]  # by a command of more, perhaps
-    begun = [study.run_in(folder / f"trial={number}") for number in left]
+    left = study.unfinished(trials)  # by a command of more, perhaps
+    begun = [_run_in(folder / f"trial={number}") for number in left]
     sweep.say_resumed([run.record for run in begun if run and run.state == runs.TRAINING])
     finished = {trial.number for trial in trials.trials if trial.state.is_finished()}
     expected = {f"trial={number}": epochs for number in {*left, *range(plan.trials)} - finished}
-    work = sweep.work_for(output, machines)._replace(ahead=1, watch=watch)
-    workers = min(sweep.worker_count(machines), plan.trials - len(finished))
     told = False
-    with (
-        cluster.connect(machines.scheduler, workers) as client,
-        sweep.Display(expected, len(finished)) as display,
-    ):
-        ended = cluster.train_on_workers(client, planned(), data, work, display.running)
-        for name, files, fault in ended:
-            fault = sweep.save(folder / name, files, runs.stamp(folder / name)) or fault
-            trial, older = asked[name]
-            if not study.tell(trial, plan.goal, folder / name, older):
+    with sweep.Display(expected, len(finished)) as display:
+        client = machines.client_for(plan.trials - len(finished))
+        ended = cluster.train_on_workers(client, folder, tasks(), data, display.running, ahead=1)
+        for name, fault in ended:
+            if fault:
                 failed[name] = fault
+                study.fail(trials, int(name.partition("=")[2]))
             known = study.write_search(trials, plan.goal, folder)
             display.brief = _best(known, plan.goal)
             stopped = sum(not trial.whole for trial in known)
             display.note = f", {stopped} stopped early{display.brief}"
-            display.finished(name, files, fault)
+            display.finished(name, folder / name, fault)
             later = display.pace.seconds_of(plan.trainings - plan.trials, epochs)
             if later is not None and not told:
                 told = True
                 needed = duration(display.pace.seconds_left + later)
                 display.say(f"About {needed} to the end of the search, by its first trial.")
     return failed
+
+
+def _run_in(folder):
+    """As `runs.load_any`; of a run with broken files, nothing is known."""
+    with contextlib.suppress(UserError):
+        return runs.load_any(folder)
 
 
 def _best(trials, goal):

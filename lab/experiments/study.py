@@ -1,16 +1,21 @@
 """What a search knows: what it is for, and Optuna's study of its trials.
 
-Optuna's state lies in ``search.db``: a search that was killed goes on, and one that is done can be
-extended.
+Optuna's journal lies in the folder of the search: a search that was killed goes on, and one that is
+done can be extended. Each worker reads and writes it: a trial's settings are suggested where it is
+trained, with all that is known by then, its epochs are reported there, and it is pruned there. The
+client only numbers the trials, so that one whose worker was lost is the same trial elsewhere.
 """
 
 import contextlib
+import functools
 import itertools
 import warnings
 from typing import NamedTuple
 
 import optuna
-from optuna.exceptions import StorageInternalError
+from filelock import FileLock
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from lab import runs
@@ -19,7 +24,8 @@ from lab.experiments.space import FIRST, USUAL, searched, suggest
 from lab.io.words import first_line
 from lab.settings import Settings, UserError, flag_of, text
 
-DATABASE = "search.db"
+JOURNAL = "search.journal"
+EARLIER = "search.db"  # of earlier versions
 MOST = 10_000  # trainings
 _ADVICE = "choose another name, or remove the folder"
 HOLDOUT, LEAST_SHARE = 10_000, 4  # images held out by default, but at most a quarter
@@ -92,13 +98,13 @@ def plan_search(settings, data, goal, trials, repeats):
     return plan
 
 
-def open_study(path, plan, data):
+def open_study(folder, plan, data):
     """Optuna's study, opened or made.
 
     Parameters
     ----------
-    path : Path
-        Of its database.
+    folder : Path
+        Of the search.
     plan : Plan
     data : dict of str to Arrays
 
@@ -111,25 +117,17 @@ def open_study(path, plan, data):
     UserError
         If there is another one, or something else.
     """
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    settings, goal = plan.settings, plan.goal
+    path, settings = folder / JOURNAL, plan.settings
     free = {"device", "threads", *searched(settings)}  # where it is trained may change
-    fixed = goal._asdict() | {name: value for name, value in settings if name not in free}
+    fixed = plan.goal._asdict() | {name: value for name, value in settings if name not in free}
     about = {flag_of(name): text(value) for name, value in fixed.items() if value is not None}
     about["data"] = fingerprint(data[settings.data])
     with _reading(path):
         if not path.exists():
             _make(path, FIRST.get(settings.net, [USUAL]), about)
-        # Without tables of its own: the database of something else stays as it is.
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}", skip_table_creation=True)
-        study = optuna.load_study(storage=storage, study_name="search")
+        study = _study(_storage(path))
         known = dict(study.user_attrs["search"])
-        ended_trials(study, goal)
-        # Not of the study, which keeps one trial of each number.
-        trials = storage.get_all_trials(storage.get_study_id_from_name("search"), deepcopy=False)
-        if [trial.number for trial in trials] != [*range(len(trials))]:
-            raise ValueError("its trials are not numbered")
+        ended_trials(study, plan.goal)
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other:
         was, now = (values.get(other[0], "to be found") for values in (known, about))
@@ -137,193 +135,172 @@ def open_study(path, plan, data):
         if other == ["source"]:
             difference = f"the source of its network {settings.net} was another"
         raise UserError(f"{path} is of another search: {difference}; {_ADVICE}")
-    # A sampler that began with the same numbers again would repeat the first trials.
-    study.sampler = optuna.samplers.TPESampler(
-        seed=settings.seed + len(study.trials), multivariate=True, constant_liar=True
-    )
-    study.pruner = optuna.pruners.PercentilePruner(KEPT, n_warmup_steps=settings.epochs // 4)
     return study
 
 
 @contextlib.contextmanager
-def _reading(path, *passed):
-    """Raise UserError where what is read of a database is none of a search; some errors pass."""
+def _reading(path):
+    """Raise UserError where what is read of a journal is none of a search."""
     try:
         yield
-    except (UserError, OSError, *passed):
+    except (UserError, OSError):
         raise
-    except Exception as error:  # whatever SQLite, Optuna and Pydantic make of a broken file
-        fault = f"not the database of a search ({first_line(error)[:100]})"
+    except Exception as error:  # whatever Optuna and Pydantic make of a broken file
+        fault = f"not the journal of a search ({first_line(error)[:100]})"
         raise UserError(f"{path}: {fault}; {_ADVICE}") from error
 
 
+def _storage(path):
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # Optuna's own locks outlive a process that is killed, and others wait for them.
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=FileLock(_lock_of(path))))
+
+
+def _lock_of(path):
+    return path.with_name(f".{JOURNAL}.lock")
+
+
+def unlock(path):
+    """Remove what else than the journal is left when nobody writes to it."""
+    _lock_of(path).unlink(missing_ok=True)
+
+
 def _make(path, first, about):
-    """Make the database of a search, that is there only once it is whole."""
+    """Make the journal of a search, that is there only once it is whole."""
     with runs.atomic(path) as temporary:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{temporary}")
-        study = optuna.create_study(storage=storage, study_name="search")
+        study = optuna.create_study(storage=_storage(temporary), study_name="search")
         for params in first:
             study.enqueue_trial(params)
         study.set_user_attr("search", about)
-        storage.remove_session()
-        storage.engine.dispose()
 
 
-def settings_of_trial(trial, plan, folder):
-    """The settings of a trial.
+def _study(storage, **parts):
+    return optuna.load_study(storage=storage, study_name="search", **parts)
+
+
+# Kept for a client's trials: to read a long journal from its beginning takes seconds.
+@functools.lru_cache(maxsize=1)
+def _storage_of(path, client):
+    return _storage(path)
+
+
+class Asked:
+    """A trial that is to be trained, opened where this is done.
 
     Parameters
     ----------
-    trial : optuna.Trial or optuna.trial.FrozenTrial
-    plan : Plan
     folder : Path
         Of the search.
+    plan : Plan
+    number : int
+        Of the trial.
+    client : str
+        Who has asked for it.
 
-    Returns
-    -------
-    Settings
+    Attributes
+    ----------
+    settings : Settings
+        Suggested with all that is known of other trials now; the same again once it was begun.
 
     Raises
     ------
     UserError
-        If they cannot be those of this search.
-    StorageInternalError
-        If they cannot be written down.
+        If the journal is broken.
     """
-    with _reading(folder / DATABASE, StorageInternalError):
-        settings = suggest(trial, plan.settings, plan.goal)
+
+    def __init__(self, folder, plan, number, client):
+        self.folder, self.plan, epochs = folder / f"trial={number}", plan, plan.settings.epochs
+        # Each its own numbers: the same ones would suggest the same settings.
+        seed = plan.settings.seed + number
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        pruner = optuna.pruners.PercentilePruner(KEPT, n_warmup_steps=epochs // 4)
+        with _reading(folder / JOURNAL):
+            storage = _storage_of(folder / JOURNAL, client)
+            study = _study(storage, sampler=sampler, pruner=pruner)
+            searches = storage.get_study_id_from_name(study.study_name)
+            trial_id = storage.get_trial_id_from_study_id_trial_number(searches, number)
+            self.trial = Trial(study, trial_id)
+            self.settings = settings_of_trial(self.trial, plan)
+
+    @property
+    def older(self):
+        """As of `runs.stamp`, the run in the trial's folder, if it cannot be that of the trial."""
+        with contextlib.suppress(UserError):  # it is broken
+            run = runs.load_any(self.folder)
+            ours = run is None or run.settings == self.settings
+            if ours and (run is None or run.state in (runs.TRAINING, runs.COMPLETE)):
+                return None
+        return runs.stamp(self.folder)
+
+    def may_win(self, parameters, epoch, accuracy):
+        """Take note of an epoch of the trial; whether the trial may still win.
+
+        Parameters
+        ----------
+        parameters : int
+        epoch : int
+            From 0.
+        accuracy : float
+            Of the validation images.
+        """
+        trial, goal, epochs = self.trial, self.plan.goal, self.plan.settings.epochs
+        known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        if epoch in known:  # trained again, after a kill
+            return True
+        trial.report(1 - accuracy, epoch)
+        if epoch + 1 == epochs:
+            return True
+        if not goal.target_accuracy:
+            return not trial.should_prune()
+        finalists = runs.best_first(ended_trials(trial.study, goal), goal)[:FINALISTS]
+        if len(finalists) == FINALISTS and parameters > finalists[-1].parameters:
+            return False
+        # Not against the other trials: with few parameters, one that just reaches the target is
+        # worse than most.
+        least = min([1 - accuracy, *known.values()])
+        return epoch < epochs // 4 or least <= HOPELESS * (1 - goal.target_accuracy)
+
+    def tell(self):
+        """Tell Optuna what came of the trial."""
+        run, goal, study = runs.load(self.folder), self.plan.goal, self.trial.study
+        # A mean in float32 may miss 0 and 1.
+        accuracy = min(max(run.history.final["val_accuracy"] or 0.0, 0.0), 1.0)
+        parameters = run.record.parameters
+        self.trial.set_user_attr("accuracy", accuracy)
+        self.trial.set_user_attr("parameters", parameters)
+        if goal.target_accuracy:
+            self.trial.set_constraint("accuracy", goal.target_accuracy - accuracy)
+        if run.history.status == runs.COMPLETE:
+            study.tell(self.trial, parameters if goal.target_accuracy else 1 - accuracy)
+        else:
+            study.tell(self.trial, state=TrialState.PRUNED)
+
+
+def settings_of_trial(trial, plan):
+    """The settings of an `optuna.Trial`, or of an optuna.trial.FrozenTrial."""
+    settings = suggest(trial, plan.settings, plan.goal)
     return fit_batch(settings, plan.examples) if plan.examples else settings
 
 
-def run_in(folder):
-    """As `runs.load_any`; of a run with broken files, nothing is known."""
-    with contextlib.suppress(UserError):
-        return runs.load_any(folder)
-
-
 def unfinished(study):
-    """The trials that were asked for and not told of: a killed client left them."""
-    left = study.get_trials(states=[TrialState.RUNNING])
-    return [Trial(study, trial._trial_id) for trial in left]
+    """The numbers of the trials that were asked for and not told of: a killed client left them."""
+    return [trial.number for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING])]
 
 
-def tell_of_the_complete(study, plan, folder):
-    """Tell Optuna of trials whose runs were completed without it: by their own commands, or just
-    before a client was killed.
-
-    Parameters
-    ----------
-    study : optuna.Study
-    plan : Plan
-    folder : Path
-        Of the search.
-
-    Raises
-    ------
-    UserError
-        If there is a link in the place of a trial.
-    """
-    for trial in unfinished(study):
-        path = folder / f"trial={trial.number}"
-        runs.check_inside(folder, path)
-        run = run_in(path)
-        complete = run and run.state == runs.COMPLETE
-        if complete and run.settings == settings_of_trial(trial, plan, folder):
-            tell(trial, plan.goal, path)
-
-
-def ask(study, plan, folder):
-    """Ask for trials: those that a killed client left, then new ones.
-
-    Parameters
-    ----------
-    study : optuna.Study
-    plan : Plan
-    folder : Path
-        Of the search.
-
-    Yields
-    ------
-    trial : optuna.Trial
-    settings : Settings
-    older : tuple or None
-        What its run takes the place of, as of `runs.stamp`; None: nothing, or a run that is
-        resumed.
+def ask(study, plan):
+    """Ask for trials, when they are needed: those that a killed client left, then new ones; yields
+    their numbers.
     """
     asked_for = [trial for trial in study.trials if trial.state != TrialState.WAITING]
-    new = (study.ask() for _ in range(plan.trials - len(asked_for)))
-    for trial in itertools.chain(unfinished(study), new):
-        path = folder / f"trial={trial.number}"
-        runs.check_inside(folder, path)
-        run = run_in(path)
-        resumed = run and run.state == runs.TRAINING
-        older = runs.stamp(path) if runs.has_files(path) and not resumed else None
-        yield trial, settings_of_trial(trial, plan, folder), older
+    yield from unfinished(study)
+    for _ in range(plan.trials - len(asked_for)):
+        yield study.ask().number
 
 
-def may_win(trial, plan, parameters, epoch, accuracy):
-    """Take note of an epoch of a trial; whether the trial may still win.
-
-    Parameters
-    ----------
-    trial : optuna.Trial
-    plan : Plan
-    parameters : int
-    epoch : int
-        From 0.
-    accuracy : float
-        Of the validation images.
-    """
-    goal, known = plan.goal, trial.study.get_trials(deepcopy=False)[trial.number]
-    told_before = epoch in known.intermediate_values  # a client was killed
-    if known.state.is_finished() or told_before:
-        return True
-    trial.report(1 - accuracy, epoch)
-    if not goal.target_accuracy:
-        return not trial.should_prune()
-    finalists = runs.best_first(ended_trials(trial.study, goal), goal)[:FINALISTS]
-    if len(finalists) == FINALISTS and parameters > finalists[-1].parameters:
-        return False
-    # Not against the other trials: with few parameters, one that just reaches the target is worse
-    # than most.
-    least = min([1 - accuracy, *known.intermediate_values.values()])
-    return epoch < plan.settings.epochs // 4 or least <= HOPELESS * (1 - goal.target_accuracy)
-
-
-def tell(trial, goal, folder, older=None):
-    """Tell Optuna what came of a trial.
-
-    Parameters
-    ----------
-    trial : optuna.Trial
-    goal : Goal
-    folder : Path
-        Of its run.
-    older : tuple, optional
-        Of what was there before, as of `runs.stamp`.
-
-    Returns
-    -------
-    bool
-        False if it left no run in place of an older one: it has failed, as it would again.
-    """
-    run = run_in(folder)
-    if not run or run.state == runs.TRAINING or runs.stamp(folder) == older:
-        trial.study.tell(trial, state=TrialState.FAIL)
-        return False
-    # A mean in float32 may miss 0 and 1.
-    accuracy = min(max(run.history.final["val_accuracy"] or 0.0, 0.0), 1.0)
-    parameters = run.record.parameters
-    trial.set_user_attr("accuracy", accuracy)
-    trial.set_user_attr("parameters", parameters)
-    value = parameters if goal.target_accuracy else 1 - accuracy
-    if goal.target_accuracy:
-        trial.set_constraint("accuracy", goal.target_accuracy - accuracy)
-    if run.history.status == runs.COMPLETE:
-        trial.study.tell(trial, value)
-    else:
-        trial.study.tell(trial, state=TrialState.PRUNED)
-    return True
+def fail(study, number):
+    """Tell Optuna that a trial has failed, as it would again, unless it has ended."""
+    study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def ended_trials(study, goal):

@@ -2,12 +2,10 @@
 it is done.
 """
 
-import contextlib
 import functools
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 from lab import runs
 from lab.backend import devices
@@ -18,14 +16,6 @@ from lab.experiments.display import Display
 from lab.settings import UserError
 
 _AGAIN = "choose another name, or add --overwrite to train all of it again"
-
-
-class Machines(NamedTuple):
-    """What trains."""
-
-    scheduler: str | None = None  # address of a running Dask cluster's scheduler
-    # Processes on this machine, where there is no scheduler; None: one a core.
-    workers: int | None = None
 
 
 def load_data(planned, data_dir=None):
@@ -80,7 +70,7 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
         As `load_data` gives them.
     output : runs.Output
         Of the sweep; its ``overwrite``: train all of it again.
-    machines : Machines
+    machines : cluster.Machines
     advice : str
         What to do where another run is in the place of one of these.
 
@@ -94,46 +84,34 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
     UserError
         If another run is in the place of one of these, or the cluster cannot be reached.
     """
-    workers, folder = worker_count(machines), output.folder
+    folder = output.folder
     with runs.locked(folder):
         todo = missing(folder, planned, data, output.overwrite, advice)
         if len(todo) < len(planned):
             say(f"{folder}: {len(planned) - len(todo)} of {len(planned)} runs are done already.")
         if not todo:
             return {}
-        work, failed = work_for(output, machines), {}
-        order = _in_order(todo, work.threads, workers)
-        # What lies there now is to go; what comes later is somebody else's.
-        seen = {name: runs.stamp(folder / name) for name in order}
-        resumed = [] if output.overwrite else _resumed(folder, order, work.threads)
-        older = {
-            name: stamp
-            for name, stamp in seen.items()
-            if name not in resumed and runs.has_files(folder / name)
-        }
+        failed, order = {}, _in_order(todo, machines)
+        resumed = [] if output.overwrite else _resumed(folder, order, machines.threads)
+        tasks = []
+        for name, settings in order.items():
+            path = folder.absolute() / name
+            one = output._replace(folder=path, name=f"{output.name}/{name}")
+            # What lies there now is to go; what comes later is what an earlier try has left.
+            older = None if name in resumed or not runs.has_files(path) else runs.stamp(path)
+            tasks.append(cluster.Task(name, settings, machines.threads, one, older))
         unbroken = {name for name in order if not _has_broken(folder / name)}
-        ready = [(name, settings, older.get(name)) for name, settings in order.items()]
-        epochs = {name: settings.epochs for name, settings in todo.items()}
-        with (
-            Display(epochs) as display,
-            cluster.connect(machines.scheduler, min(workers, len(todo))) as client,
-        ):
+        with Display({name: settings.epochs for name, settings in todo.items()}) as display:
+            client = machines.client_for(len(todo))
+            # Where devices alternate, a run that waits would go to the worker as it is.
+            ahead = 1 if machines.workers == 1 else 2
+            ended = cluster.train_on_workers(client, folder, tasks, data, display.running, ahead)
             try:
-                for name, files, fault in cluster.train_on_workers(
-                    client, ready, data, work, display.running
-                ):
-                    path = folder / name
-                    fault = save(path, files, seen[name]) or fault
-                    if fault and runs.stamp(path) != older.get(name):
-                        # A worker that had lost an earlier client may have completed it.
-                        with contextlib.suppress(UserError):
-                            if not missing(folder, {name: planned[name]}, data):
-                                fault = None
-                                files[runs.File.HISTORY] = (path / runs.File.HISTORY).read_bytes()
+                for name, fault in ended:
                     if fault:
                         failed[name] = fault
-                    display.finished(name, files, fault)
-                    if name in unbroken and _has_broken(path):
+                    display.finished(name, folder / name, fault)
+                    if name in unbroken and _has_broken(folder / name):
                         display.say(
                             f"{name}: its checkpoint could not be used; it is set aside, and the "
                             "run was trained anew."
@@ -149,7 +127,7 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
     return failed
 
 
-def _in_order(planned, threads, workers):
+def _in_order(planned, machines):
     """The settings of runs, by name, in the order in which they are trained.
 
     Those that TensorFlow is started alike for follow each other: it takes seconds. But where one
@@ -159,8 +137,9 @@ def _in_order(planned, threads, workers):
     several = len({(settings.device, settings.threads) for settings in planned.values()}) > 1
 
     def rank(run):
-        setup = devices.setup_of(run[1], threads)
-        return run[1].seed if workers == 1 and several else 0, [str(part) for part in setup]
+        setup = devices.setup_of(run[1], machines.threads)
+        alternate = machines.workers == 1 and several
+        return run[1].seed if alternate else 0, [str(part) for part in setup]
 
     return dict(sorted(planned.items(), key=rank))
 
@@ -204,48 +183,6 @@ def say_resumed(records):
     begun = [record.parts[-1] if record.parts else record for record in records]
     for words, count in Counter(word for one in begun for word in runs.changes(one, now)).items():
         say(f"Note: {count} of the unfinished runs resumed with {words}: {runs.NOT_THE_SAME}.")
-
-
-def work_for(output, machines):
-    """What all runs have in common that are written to an output: a `cluster.Work`."""
-    # Threads of a run that has no setting of its own: together, as many as there are cores.
-    threads = 1 if machines.scheduler else max(1, devices.cores() // worker_count(machines))
-    return cluster.Work(output, threads)
-
-
-def worker_count(machines):
-    """Processes to start on this machine; UserError if there can be none."""
-    workers, most = machines.workers, max(8, 4 * devices.cores())
-    if workers is None:
-        return devices.cores()
-    if machines.scheduler is not None:
-        raise UserError(
-            "--workers is for this machine, --scheduler for a cluster, which has workers of its "
-            "own: use one of them"
-        )
-    if not 1 <= workers <= most:
-        raise UserError(
-            "workers must be a whole number of at least 1 and, on this machine, at most "
-            f"{most}, got {workers}"
-        )
-    return workers
-
-
-def save(folder, files, seen):
-    """Write a run's files, if a worker has not; why that failed, or None. The other runs are not
-    to suffer from it.
-
-    They take the place of the run that was seen there in the beginning, as of `runs.stamp`, or of
-    one that is unfinished still.
-    """
-    try:
-        if runs.File.CONFIG in files:
-            run = runs.load_any(folder)
-            overwrite = runs.stamp(folder) == seen or (run and run.state == runs.TRAINING)
-            runs.write_files(folder, files, overwrite)
-    except (UserError, OSError) as error:
-        return runs.fault_of(error, folder)
-    return None
 
 
 def report_failed(failed, total, advice=""):

@@ -1,160 +1,58 @@
-"""What runs on a Dask worker: it has runs trained, one at a time, by a process of its own
-(`trainer`).
+"""What a Dask worker does: in its own process it trains one run at a time, straight into the folder
+where the run belongs.
+
+This folder, with its lock, its checkpoint and a history that comes last, makes the task safe to
+repeat: Dask retries it after the loss of a worker, and the run is resumed. TensorFlow is started
+once in a process. So where a run needs it otherwise, or the process has grown too large, the task
+asks for the worker to be restarted.
 """
 
-import collections
-import contextlib
 import importlib.util
-import multiprocessing
 import os
 import pickle
-import signal
-import subprocess
-import sys
 import threading
-import time
+from pathlib import Path
+from typing import NamedTuple
 
 import distributed
-from distributed.worker import thread_state
+import psutil
 
 from lab import runs
+from lab.backend import devices
+from lab.data import Arrays, fingerprint, hold_out
 from lab.experiments.pace import Progress
-from lab.experiments.trainer import TOLD
+from lab.io import environment, signals
+from lab.settings import Settings
 
-WAIT = 8  # seconds for a run to be checkpointed
-TRIES = 3  # of a run that ends its process
-# The topic of Dask's events by which clients are told: one for all, since a scheduler keeps some of
-# each.
-EVENTS = "epochs"
+# The topic of Dask's events by which clients follow their runs: one for all, since a scheduler
+# keeps some of each.
+EVENTS = "runs"
+PATIENCE = 4  # seconds for a chunk, if the run is to stop
 # Bytes, of a process that trains different nets: of each, 10 to 20 MB stay, as what XLA compiled.
 MOST_GROWTH = 3e8
 
-
-class Trainer:
-    """A process that trains, and what this one knows of it."""
-
-    def __init__(self):
-        mine, other = multiprocessing.Pipe()
-        # -P: whatever lies in the folder that the command was called from.
-        command = [sys.executable, "-P", "-m", "lab.experiments.trainer", str(other.fileno())]
-        paths = os.pathsep.join(filter(None, [str(runs.ROOT), os.environ.get("PYTHONPATH")]))
-        self.process = subprocess.Popen(
-            command,
-            env=os.environ | {"PYTHONPATH": paths},
-            pass_fds=[other.fileno()],
-            stdin=subprocess.DEVNULL,
-            # Ctrl-C reaches every process of a terminal, but it is for the client to end this one.
-            start_new_session=True,
-        )
-        other.close()
-        self.connection = mine
-        self.setup = None  # what TensorFlow was started with in it
-        self.data = None  # the name of the arrays that it has
-        self.least = None  # its bytes after its first run
-        self.told = None  # to end: when
-        self.sending = threading.Lock()
-
-    def send(self, *message):
-        with self.sending:
-            self.connection.send(message)
-
-    def train(self, task, arrays, hear, wanted):
-        """Train a run: its files, why it failed, and whether the process has grown too large.
-
-        Raises
-        ------
-        EOFError
-            If the process ends before the run has.
-        """
-        self.setup = task.setup
-        if self.data != task.data:
-            self.send("data", task.data, arrays)
-            self.data = task.data
-        self.send("train", task)
-        asked, told = time.monotonic(), None
-        # In a process that has trained, TensorFlow runs.
-        progress = Progress(begun=None if self.least is None else 0)
-        while True:
-            heard = self.connection.poll(1)
-            if time.monotonic() > asked + 1:
-                asked = time.monotonic()
-                if not wanted():
-                    self.end()
-                if progress != told:
-                    hear("progress", *progress)
-                    told = progress
-            if not heard:
-                continue
-            kind, *content = self.connection.recv()
-            if kind == "ended":
-                files, fault, size = content
-                self.least = self.least or size
-                return files, fault, size > self.least + MOST_GROWTH
-            if kind == "epoch":
-                _, epoch, accuracy = content
-                progress = progress._replace(done=epoch + 1, accuracy=accuracy)
-                hear("epoch", *content)
-            else:
-                begun, done = content
-                progress = progress._replace(begun=begun, done=done)
-
-    def end(self, seconds=None):
-        """Have the run checkpointed, if there is one, and the process ended; wait for it if so
-        many seconds are given.
-        """
-        if self.told is None:  # a second time, it would end at once
-            self.told = time.monotonic()
-            self.process.send_signal(signal.SIGTERM)
-        elif time.monotonic() > self.told + WAIT:
-            self.process.kill()
-        if seconds is not None:
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+_alone = threading.Lock()  # of a worker with several threads: a run's seconds are to be its own
+_first_size = 0  # bytes of this process after its first run
+_held_out = None, 0, None  # arrays as they were sent, the holdout, and what both gave
 
 
-class Place:
-    """What a worker has: this process may be several workers."""
+class Task(NamedTuple):
+    """A run that is to be trained."""
 
-    def __init__(self):
-        self.training = None  # the Trainer of the run that is trained
-        self.client = None  # whose run it is, or was last
-        # A worker may have several threads, but a run's seconds are to be its own.
-        self.lock = threading.Lock()
-
-
-_places = collections.defaultdict(Place)  # by a worker's address
-_gone = set()  # clients that want nothing any more
-# Trainers that wait for a run, the latest last: also for the next cluster that this process
-# starts, as a search does.
-_idle = []
-_lending = threading.Lock()
+    name: str  # within the sweep
+    settings: Settings  # of a trial: what all trials have in common
+    threads: int  # of a run that has no setting of its own
+    output: runs.Output
+    # As of `runs.stamp`, a run that it takes the place of; not what an earlier try has left.
+    older: tuple | None = None
+    asked: tuple | None = None  # of a search: the arguments of `study.Asked`
+    # A file in the folder of the sweep that is there as long as the client wants the run; its name
+    # is the client's.
+    mark: Path | None = None
 
 
-def _take(setup):
-    """A trainer that suits, be it a new one."""
-    with _lending:
-        for trainer in reversed(_idle):
-            if trainer.setup == setup:
-                _idle.remove(trainer)
-                return trainer
-    return Trainer()
-
-
-def _give_back(trainer):
-    """Keep a trainer for another run: two at a worker, as of two devices that take turns, none is
-    to be started anew.
-    """
-    with _lending:
-        _idle.append(trainer)
-        working = sum(place.training is not None for place in [*_places.values()])
-        while len(_idle) > 2 * (working + 1):
-            _idle.pop(0).end()
-
-
-def run(code, task, arrays):
-    """Have a run trained.
+def train(code, task, arrays):
+    """Train a run.
 
     Parameters
     ----------
@@ -168,29 +66,25 @@ def run(code, task, arrays):
     Returns
     -------
     dict
-        "files", as `runs.read_files` gives them, or of a run that was written where it belongs,
-        its history alone; and "fault", why it failed, or None. In their place "unfit", why this
-        worker cannot train it, or "again", if it was broken off.
+        "fault": why it failed, or None. In its place "unfit", why this worker cannot train it;
+        "restart", if it can once its process was restarted; or "again", if it was broken off.
     """
+    global _first_size
     if why := _unfit(code):
         return {"unfit": why}
     task = pickle.loads(task)
-    worker, key = distributed.get_worker(), thread_state.key
-
-    def wanted():
-        return (
-            task.client not in _gone
-            and getattr(worker.state.tasks.get(key), "state", None) == "executing"
-        )
-
-    def hear(kind, *content):
-        if task.watched or kind != "epoch":
-            worker.log_event(EVENTS, (task.client, worker.address, task.name, kind, *content))
-
-    place = _places[worker.address]
-    with place.lock:
-        place.client = task.client
-        return train_task(place, task, arrays, (hear, wanted)) if wanted() else {"again": True}
+    if not (task.mark.exists() and os.access(task.mark.parent, os.W_OK)):
+        return {"unfit": f"it cannot write to the folder {task.mark.parent}"}
+    environment.settle()
+    with _alone, _Reporter(task) as reporter:
+        try:
+            return _train(task, arrays, reporter)
+        except signals.Terminated:
+            return {"again": True}
+        except BaseException as error:  # of this run, not of the others: own networks raise any
+            return {"fault": runs.fault_of(error, task.output.folder)}
+        finally:
+            _first_size = _first_size or _size()
 
 
 def _unfit(code):
@@ -201,57 +95,97 @@ def _unfit(code):
     return None if runs.code_hash() == code else "it has another version of this code"
 
 
-def train_task(place, task, arrays, heard):
-    """What `run` returns, by a process that is started if there is none that suits, and again if
-    the run ends it.
+def _train(task, arrays, reporter):
+    settings, older, goes_on, asked = task.settings, task.older, None, None
+    if task.asked:
+        from lab.experiments import study  # with Optuna, which takes a second
 
-    Parameters
-    ----------
-    place : Place
-    task : Task
-    arrays : tuple of arrays
-    heard : (function, function)
-        As of `Trainer.train`.
+        asked = study.Asked(*task.asked, task.mark.name)
+        settings, older, goes_on = asked.settings, asked.older, asked.may_win
+    setup = devices.setup_of(settings, task.threads)
+    if outcome := _restart_for(setup):
+        return outcome
+    devices.start(setup)
+    from lab.training.callbacks import News
+    from lab.training.run import train_run
+
+    arrays, folder = _without(arrays, settings.holdout), task.output.folder
+    overwrite = older is not None and runs.stamp(folder) == older
+    run = None
+    if runs.has_record(folder) and not overwrite:
+        run = runs.load_same(folder, settings, fingerprint(arrays))
+    if not run or run.state != runs.COMPLETE:  # by an earlier try
+        output = task.output._replace(overwrite=overwrite)
+        train_run(settings, arrays, output, quiet=True, news=News(reporter.progress, goes_on))
+    if asked:
+        asked.tell()
+    return {"fault": None}
+
+
+def _size():
+    return psutil.Process().memory_info().rss
+
+
+def _restart_for(setup):
+    """What `train` returns if the process is no good for a run of this setup; None if it is."""
+    running = devices.running()
+    other = running is not None and running.setup != setup
+    if distributed.get_worker().nanny is None:
+        return {"unfit": "it has no nanny, to restart it for other devices or threads"} if other else None
+    grown = _first_size and _size() > _first_size + MOST_GROWTH
+    return {"restart": True} if other or grown else None
+
+
+def _without(arrays, holdout):
+    """As `hold_out`. The same arrays give the same ones, not only equal ones: training can use what
+    it has compiled.
     """
-    here = task.mark.exists() and os.access(task.mark.parent, os.W_OK)
-    for _ in range(TRIES):
-        overwrite = here and runs.stamp(task.output.folder) == task.older
-        task = task._replace(output=task.output._replace(overwrite=overwrite), here=here)
-        place.training = trainer = _take(task.setup)
-        try:
-            files, fault, grown = trainer.train(task, arrays, *heard)
-        except (EOFError, OSError):
-            status = trainer.process.wait()
-            if status == TOLD or not heard[1]():
-                return {"again": True}
-            continue
-        finally:
-            place.training = None
-        if grown:
-            trainer.end()
-        else:
-            _give_back(trainer)
-        return {"files": files, "fault": fault}
-    why = ": for lack of memory, perhaps" if status else ""
-    return {"files": {}, "fault": f"its process died {TRIES} times, with status {status}{why}"}
+    global _held_out
+    if _held_out[0] is not arrays or _held_out[1] != holdout:
+        _held_out = arrays, holdout, hold_out(Arrays(*arrays), holdout)
+    return _held_out[2]
 
 
-def stop(name, dask_worker):
-    """Let a run end with the epoch that it is in."""
-    with contextlib.suppress(AttributeError, OSError):  # it has ended
-        _places[dask_worker.address].training.send("stop", name)
-
-
-def end(client, seconds, dask_worker):
-    """Have what a client's run needs to go on written, and its process ended, as those that are
-    idle; wait so many seconds.
+class _Reporter(threading.Thread):
+    """Reports once a second how far a run is, and looks whether the run is still wanted: by its
+    client, and by Dask.
     """
-    _gone.add(client)
-    place = _places[dask_worker.address]
-    if place.client == client:
-        with _lending:
-            ending = [place.training, *_idle]
-            if seconds is not None:
-                _idle.clear()
-        for trainer in filter(None, ending):
-            trainer.end(seconds)
+
+    def __init__(self, task):
+        super().__init__(daemon=True)
+        self.task, self.worker = task, distributed.get_worker()
+        self.key = self.worker.get_current_task()
+        # In a process that has trained, TensorFlow runs.
+        self.latest = Progress(begun=0 if devices.running() else None)
+        self.ended, self.unwanted = threading.Event(), threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self.ended.set()
+
+    def progress(self, *latest):
+        """Take note of how far the run is: the values of a `Progress`."""
+        self.latest = Progress(*latest)
+        if self.unwanted.is_set():
+            raise signals.Terminated
+
+    def run(self):
+        reported = None
+        while not self.ended.wait(1):
+            if self.latest != reported:
+                reported = self.latest
+                news = self.task.mark.name, self.worker.address, self.task.name, *reported
+                self.worker.log_event(EVENTS, news)
+            if not self._is_wanted():
+                self.unwanted.set()
+                if not self.ended.wait(PATIENCE):
+                    # A chunk takes too long; the folder is not to stay locked by it.
+                    os._exit(1)
+
+    def _is_wanted(self):
+        state = self.worker.state.tasks.get(self.key)
+        executing = state is not None and state.state == "executing"
+        return executing and self.worker.status.name in ("running", "paused") and self.task.mark.exists()

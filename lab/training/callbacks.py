@@ -101,30 +101,35 @@ class News(keras.callbacks.Callback):
     Parameters
     ----------
     progress : function
-        Of the epochs that the run goes on after, and of those that are done, the last of them in
-        part: called before the first epoch and, in each, after every chunk but the last, behind
-        which the epoch ends.
-    goes_on : function
-        Of the number of parameters, the epoch, from 0, and its logs: says whether to go on.
+        Of the epochs that the run goes on after, of those that are done, the last of them in part,
+        and of the validation accuracy after the last whole one, or None: called before each epoch
+        and, in it, after every chunk but the last, behind which the epoch ends. What it raises
+        breaks the run off between two chunks.
+    goes_on : function, optional
+        Of the number of parameters, the epoch, from 0, and the validation accuracy: says whether
+        to go on.
     """
 
-    def __init__(self, progress, goes_on):
+    def __init__(self, progress, goes_on=None):
         super().__init__()
-        self.progress, self.goes_on, self.begun = progress, goes_on, None
+        self.progress, self.goes_on = progress, goes_on
+        self.begun = self.accuracy = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
         if self.begun is None:
             self.begun = epoch
-            self.progress(epoch, float(epoch))
+        self.progress(self.begun, float(epoch), self.accuracy)
 
     def on_train_batch_end(self, batch, logs=None):
         done, steps = batch + 1, self.params["steps"]
         if done < steps:
-            self.progress(self.begun, self.epoch + done / steps)
+            self.progress(self.begun, self.epoch + done / steps, self.accuracy)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not self.goes_on(self.model.count_params(), epoch, logs):
+        self.accuracy = logs.get("val_accuracy")
+        parameters = self.model.count_params()
+        if self.goes_on and not self.goes_on(parameters, epoch, self.accuracy):
             self.model.stop_training = True
 
 
