@@ -77,13 +77,8 @@ def one_round(folder, flags, seconds, name, kind, number):
     begin = time.monotonic()
     of_worker = kind == "sweep" and name == "KILL" and number % 2
     if of_worker:  # the client goes on by itself
-        trainers = [
-            one
-            for one in psutil.Process(process.pid).children()
-            if "trainer" in " ".join(one.cmdline())
-        ]
-        for trainer in trainers[:1]:
-            trainer.kill()
+        for worker in workers_of(process)[:1]:
+            worker.kill()
         status, fine = process.wait(), True
     else:
         process.send_signal(getattr(signal, f"SIG{name}"))
@@ -107,6 +102,12 @@ def one_round(folder, flags, seconds, name, kind, number):
         f"{told}, at epochs {before}, went on after {resumed}, status {after}",
         fine and after == 0,
     )
+
+
+def workers_of(process):
+    """The processes that train for a sweep."""
+    children = psutil.Process(process.pid).children()
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
 
 
 def read(path):

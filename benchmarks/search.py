@@ -17,7 +17,7 @@ from pathlib import Path
 from common import parser, seconds_of
 
 from lab import runs
-from lab.experiments import search, study, sweep
+from lab.experiments import cluster, search, study, sweep
 from lab.settings import Settings
 
 TRIALS, EPOCHS = 12, 10
@@ -41,16 +41,24 @@ def main():
 def time_both(seed, data_dir):
     """Seconds of a search, and of a sweep of the same runs."""
     planned, data = sweep.load_data({"": Settings(epochs=EPOCHS, seed=seed)}, data_dir)
-    goal, machines = study.Goal(unit_budget=200), sweep.Machines()
-    plan = study.plan_search(planned[""], data, goal, TRIALS, repeats=1)
+    plan = study.plan_search(planned[""], data, study.Goal(unit_budget=200), TRIALS, repeats=1)
     with tempfile.TemporaryDirectory() as folder:
         outputs = [runs.Output(Path(folder, name), name) for name in ("search", "sweep")]
-        searched = seconds_of(search.train_trials, plan, outputs[0], (data, machines))
+        searched = seconds_of(on_new_machines, search.train_trials, plan, outputs[0], data)
         same = {
             f"trial={number}": runs.load(outputs[0].folder / f"trial={number}").settings
             for number in range(TRIALS)
         }
-        return searched, seconds_of(sweep.train_missing, same, data, outputs[1], machines)
+        return searched, seconds_of(on_new_machines, sweep.train_missing, same, outputs[1], data)
+
+
+def on_new_machines(train, planned, output, data):
+    """Train a search or a sweep by workers that are started for it."""
+    with cluster.machines() as machines:
+        if train is search.train_trials:
+            train(planned, output, (data, machines))
+        else:
+            train(planned, data, output, machines)
 
 
 if __name__ == "__main__":

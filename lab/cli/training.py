@@ -127,7 +127,11 @@ def _command(args, script, name, flags="", data_dir=None):
 
 def _train_many(settings, args, output):
     from lab.comparison import report_sweep
-    from lab.experiments import cluster, grid, sweep  # with Dask, for which a single run does not wait
+    from lab.experiments import (
+        cluster,
+        grid,
+        sweep,
+    )  # with Dask, for which a single run does not wait
 
     repeats = 1 if args.repeats is None else args.repeats
     planned = grid.plan_runs(settings, args.sweep or [], repeats)

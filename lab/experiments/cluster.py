@@ -242,6 +242,10 @@ class _Submitted:
         self.client = client
         with warnings.catch_warnings(action="ignore"):  # of their size
             self.data = {name: client.submit(tuple, list(data[name]), pure=False) for name in data}
+        # To workers of this machine; to wait for others might take long.
+        if client.cluster is not None:
+            # Or the first runs would all go to the worker that has it.
+            client.replicate(list(self.data.values()))
         self.pending = {}  # future -> its task
         self.ended = queue.SimpleQueue()  # of futures
         self.events = queue.SimpleQueue()  # of what workers report

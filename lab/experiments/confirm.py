@@ -47,7 +47,7 @@ def confirm_best(trials, plan, output, work_on):
         _say_unreached(ended, goal)
         return 0, paths, None
     settings = {
-        number: study.settings_of_trial(trials.trials[number], plan)
+        number: study.settings_of_trial(trials.trials[number], plan, output.folder)
         for number in finalists
     }
     say(

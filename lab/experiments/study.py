@@ -8,7 +8,7 @@ client only numbers the trials, so that one whose worker was lost is the same tr
 
 import contextlib
 import functools
-import itertools
+import math
 import warnings
 from typing import NamedTuple
 
@@ -128,6 +128,7 @@ def open_study(folder, plan, data):
         study = _study(_storage(path))
         known = dict(study.user_attrs["search"])
         ended_trials(study, plan.goal)
+        _take_back(path)
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other:
         was, now = (values.get(other[0], "to be found") for values in (known, about))
@@ -135,6 +136,13 @@ def open_study(folder, plan, data):
         if other == ["source"]:
             difference = f"the source of its network {settings.net} was another"
         raise UserError(f"{path} is of another search: {difference}; {_ADVICE}")
+    with _reading(path):
+        # What is left of others could be no trials of this search: seen in a copy, to which what
+        # is not known yet is suggested.
+        copy = optuna.create_study()
+        for number, trial in enumerate(study.get_trials(states=[TrialState.RUNNING])):
+            copy.add_trial(trial)
+            suggest(Trial(copy, number), settings, plan.goal)
     return study
 
 
@@ -173,6 +181,14 @@ def _make(path, first, about):
         for params in first:
             study.enqueue_trial(params)
         study.set_user_attr("search", about)
+
+
+def _take_back(path):
+    """Take back the part of a line that a process had written when the disk was full, or the power
+    was cut.
+    """
+    with FileLock(_lock_of(path)), open(path, "r+b") as journal:
+        journal.truncate(journal.read().rfind(b"\n") + 1)
 
 
 def _study(storage, **parts):
@@ -221,15 +237,18 @@ class Asked:
             searches = storage.get_study_id_from_name(study.study_name)
             trial_id = storage.get_trial_id_from_study_id_trial_number(searches, number)
             self.trial = Trial(study, trial_id)
-            self.settings = settings_of_trial(self.trial, plan)
+        self.settings = settings_of_trial(self.trial, plan, folder)
 
-    @property
-    def older(self):
-        """As of `runs.stamp`, the run in the trial's folder, if it cannot be that of the trial."""
+    def older(self, threads):
+        """As of `runs.stamp`, the run in the trial's folder, if it is none of this trial, with so
+        many threads, that was finished or can be.
+        """
         with contextlib.suppress(UserError):  # it is broken
             run = runs.load_any(self.folder)
-            ours = run is None or run.settings == self.settings
-            if ours and (run is None or run.state in (runs.TRAINING, runs.COMPLETE)):
+            if run is None:
+                return None
+            same = (run.settings, run.record.threads) == (self.settings, threads)
+            if same and run.state in (runs.TRAINING, runs.COMPLETE):
                 return None
         return runs.stamp(self.folder)
 
@@ -277,9 +296,23 @@ class Asked:
             study.tell(self.trial, state=TrialState.PRUNED)
 
 
-def settings_of_trial(trial, plan):
-    """The settings of an `optuna.Trial`, or of an optuna.trial.FrozenTrial."""
-    settings = suggest(trial, plan.settings, plan.goal)
+def settings_of_trial(trial, plan, folder):
+    """The settings of a trial.
+
+    Parameters
+    ----------
+    trial : optuna.Trial or optuna.trial.FrozenTrial
+    plan : Plan
+    folder : Path
+        Of the search.
+
+    Raises
+    ------
+    UserError
+        If they cannot be those of this search.
+    """
+    with _reading(folder / JOURNAL):
+        settings = suggest(trial, plan.settings, plan.goal)
     return fit_batch(settings, plan.examples) if plan.examples else settings
 
 
@@ -308,6 +341,9 @@ def ended_trials(study, goal):
     trials = []
     for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]):
         whole, known = trial.state == TrialState.COMPLETE, trial.user_attrs
+        numbers = [*trial.intermediate_values.values(), *(trial.values or [0.0] * (not whole))]
+        if not numbers or not math.isfinite(math.fsum(numbers)):
+            raise ValueError(f"its trial {trial.number} has values that are no numbers")
         told = {name: known[name] for name in ("accuracy", "parameters")}
         reached = whole and told["accuracy"] >= (goal.target_accuracy or 0)
         trials.append(runs.Trial(number=trial.number, whole=whole, reached=reached, **told))

@@ -96,12 +96,12 @@ def _unfit(code):
 
 
 def _train(task, arrays, reporter):
-    settings, older, goes_on, asked = task.settings, task.older, None, None
+    settings, goes_on, asked = task.settings, None, None
     if task.asked:
         from lab.experiments import study  # with Optuna, which takes a second
 
         asked = study.Asked(*task.asked, task.mark.name)
-        settings, older, goes_on = asked.settings, asked.older, asked.may_win
+        settings, goes_on = asked.settings, asked.may_win
     setup = devices.setup_of(settings, task.threads)
     if outcome := _restart_for(setup):
         return outcome
@@ -110,10 +110,11 @@ def _train(task, arrays, reporter):
     from lab.training.run import train_run
 
     arrays, folder = _without(arrays, settings.holdout), task.output.folder
+    older = asked.older(setup.threads) if asked else task.older
     overwrite = older is not None and runs.stamp(folder) == older
     run = None
     if runs.has_record(folder) and not overwrite:
-        run = runs.load_same(folder, settings, fingerprint(arrays))
+        run = runs.load_same(folder, settings.replace(threads=setup.threads), fingerprint(arrays))
     if not run or run.state != runs.COMPLETE:  # by an earlier try
         output = task.output._replace(overwrite=overwrite)
         train_run(settings, arrays, output, quiet=True, news=News(reporter.progress, goes_on))
@@ -131,7 +132,11 @@ def _restart_for(setup):
     running = devices.running()
     other = running is not None and running.setup != setup
     if distributed.get_worker().nanny is None:
-        return {"unfit": "it has no nanny, to restart it for other devices or threads"} if other else None
+        return (
+            {"unfit": "it has no nanny, to restart it for other devices or threads"}
+            if other
+            else None
+        )
     grown = _first_size and _size() > _first_size + MOST_GROWTH
     return {"restart": True} if other or grown else None
 
@@ -188,4 +193,8 @@ class _Reporter(threading.Thread):
     def _is_wanted(self):
         state = self.worker.state.tasks.get(self.key)
         executing = state is not None and state.state == "executing"
-        return executing and self.worker.status.name in ("running", "paused") and self.task.mark.exists()
+        return (
+            executing
+            and self.worker.status.name in ("running", "paused")
+            and self.task.mark.exists()
+        )
