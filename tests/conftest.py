@@ -157,7 +157,7 @@ def dask_parts(folder, *flags, **environment):
 
         try:
             scheduler = start("scheduler", "--port", "0", *flags)
-            while not address_file.exists():
+            while not (address_file.exists() and address_file.read_text()):
                 assert scheduler.poll() is None, (folder / "log").read_text()
                 time.sleep(0.05)
             yield json.loads(address_file.read_text())["address"], start, scheduler

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import pickle
 import pty
 import re
 import shlex
@@ -15,13 +16,11 @@ import time
 from unittest import mock
 
 import distributed
-import numpy as np
 import pytest
 
 import train
 from lab import cli, data, runs
-from lab.backend import devices
-from lab.experiments import cluster, sweep, trainer, worker
+from lab.experiments import cluster, sweep, worker
 from lab.experiments.grid import plan_runs
 from lab.settings import Settings, UserError
 from lab.training.run import train_run
@@ -239,9 +238,10 @@ def by_hand(tmp_path):
         os.killpg(scheduler.pid, signal.SIGSTOP)  # one that takes connections and says nothing
         with (
             mock.patch.object(cluster, "ANSWER_WITHIN", 0.5),
+            cluster.machines(address) as machines,
             pytest.raises(UserError, match="no Dask scheduler answers"),
         ):
-            cluster.connect(address).__enter__()
+            machines.client_for(1)
     assert sorted(path.name for path in elsewhere.iterdir() if path.suffix != ".json") == ["log"]
 
 
@@ -330,7 +330,7 @@ def test_a_fault_that_several_runs_share_is_told_once(capsys):
     }
     with sweep.Display(dict.fromkeys(failed, 1)) as display:
         for name, fault in failed.items():
-            display.finished(name, {}, fault)
+            display.finished(name, None, fault)
     sweep.report_failed(failed, "9 runs", "; the same command tries them again")
     told = capsys.readouterr()
     assert [line.partition("FAILED: ")[2] for line in told.out.splitlines()] == [
@@ -346,62 +346,52 @@ def test_a_fault_that_several_runs_share_is_told_once(capsys):
     ]
 
 
-def test_a_run_that_ends_its_process_again_and_again_has_failed(monkeypatch, tmp_path):
-    """As one does that takes more memory than there is; one whose process was told to end is tried
-    elsewhere.
-    """
-    process = mock.Mock(wait=mock.Mock(return_value=-9))
-    started = []
-
-    def start():
-        started.append(mock.Mock(process=process, train=mock.Mock(side_effect=EOFError)))
-        return started[-1]
-
-    monkeypatch.setattr(worker, "Trainer", start)
-    monkeypatch.setattr(worker, "_idle", [])
-    output = runs.Output(tmp_path / "a", "a")
-    task = trainer.Task(
-        "a", Settings(dataset="mnist"), None, output, None, tmp_path / "mark", None, "me"
+@pytest.mark.cluster
+def test_a_run_that_ends_its_process_again_and_again_has_failed(data_dir, tmp_path):
+    """As one does that takes more memory than there is; the others are trained."""
+    (tmp_path / "own.py").write_text(
+        "import os\nfrom keras import Sequential, layers\n\n"
+        "def net(input_shape, classes, hidden=(4,)):\n"
+        "    if hidden == (9,):\n"
+        "        os._exit(0)\n"
+        "    return Sequential([layers.Input(input_shape), layers.Flatten(),"
+        " layers.Dense(classes, 'softmax')])\n"
     )
-    outcome = worker.train_task(worker.Place(), task, (), (None, lambda: True))
-    assert len(started) == 3 and "its process died 3 times, with status -9" in outcome["fault"]
-    process.wait.return_value = 0  # as of a network that calls os._exit
-    outcome = worker.train_task(worker.Place(), task, (), (None, lambda: True))
-    assert outcome["fault"] == "its process died 3 times, with status 0"
-    process.wait.return_value = trainer.TOLD
-    assert worker.train_task(worker.Place(), task, (), (None, lambda: True)) == {"again": True}
+    flags = ("-m", "own", "--net", f"{tmp_path}/own.py:net", *SMALL)
+    grid = ("--sweep", "hidden", "9", "8", "7", "--workers", "1")
+    done = call("train", *flags, *grid, *places(data_dir, tmp_path))
+    assert done.returncode == 1
+    assert set(complete(tmp_path / "own")) == {"hidden=8/seed=0", "hidden=7/seed=0"}
+    assert "hidden=9/seed=0: its worker's process died 4 times" in done.stderr
+    assert "1 of 3 runs failed" in done.stderr and "Traceback" not in done.stderr + done.stdout
 
 
-@pytest.mark.processes
-def test_a_run_whose_worker_is_gone_is_checkpointed(mnist5k, tmp_path):
-    """Whenever it is: while the run tells of an epoch, for one, which nobody hears any more."""
-    settings = Settings(hidden=(4,), epochs=100_000, dataset="mnist5k")
-    process = worker.Trainer()
-    task = trainer.Task(
-        "a",
-        settings,
-        devices.Setup("cpu", 1),
-        runs.Output(tmp_path / "a", "a"),
-        older=None,
-        mark=tmp_path,
-        watched=True,
-        client="me",
-        here=True,
-    )
+@pytest.mark.cluster
+def test_a_run_whose_client_was_killed_is_checkpointed_and_its_folder_free(
+    by_hand, data_dir, tmp_path
+):
+    address, start_worker = by_hand
+    start_worker(ROOT)
+    flags = ("-m", "s", "--hidden", "4", "--epochs", "100000", "--repeats", "1")
+    process = start(*flags, "--scheduler", address, *places(data_dir, tmp_path))
+    folder = tmp_path / "s" / "seed=0"
+    while not (folder / "history.json").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    with runs.locked(folder, 60):
+        assert runs.load(folder).history.status == "interrupted"
+        assert (folder / "checkpoint.npz").exists()
 
-    def hear(kind, *content):
-        if kind == "epoch" and content[1] == 9:
-            process.connection.close()
 
-    arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
-    with pytest.raises(OSError):
-        process.train(task, tuple(arrays), hear, lambda: True)
-    assert process.process.wait(60) == trainer.TOLD
-    history = runs.load(tmp_path / "a").history
-    assert (history.status, (tmp_path / "a" / "checkpoint.npz").exists()) == (
-        "interrupted",
-        True,
-    ) and history.epochs >= 10
+def test_a_worker_that_cannot_see_the_folder_of_the_runs_says_so(tmp_path):
+    output = runs.Output(tmp_path / "s" / "seed=0", "s/seed=0")
+    mark = tmp_path / "s" / ".Client-elsewhere"
+    task = cluster.Task("seed=0", Settings(dataset="mnist"), 1, output, mark=mark)
+    outcome = worker.train(runs.code_hash(), pickle.dumps(task), ())
+    assert outcome == {"unfit": f"it cannot write to the folder {tmp_path / 's'}"}
+    assert "version" in worker.train("another", b"", ())["unfit"]
 
 
 @pytest.mark.cluster
@@ -410,60 +400,41 @@ def test_what_another_hand_has_completed_meanwhile_is_not_replaced(mnist5k, tmp_
     is to be replaced.
     """
     arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
-    settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
-    work, folder = cluster.Work(runs.Output(tmp_path, "s"), threads=1), tmp_path / "seed=0"
-    train_run(settings, arrays, runs.Output(folder, "s/seed=0"), quiet=True)
+    settings, folder = Settings(hidden=(4,), epochs=1, dataset="mnist5k"), tmp_path / "seed=0"
+    output = runs.Output(folder, "s/seed=0")
+    train_run(settings, arrays, output, quiet=True)
     older, before = runs.stamp(folder), complete(tmp_path)
-    with cluster.connect() as client:
+    threads = runs.load(folder).record.threads
+    with cluster.machines(workers=1) as machines:
+        client = machines.client_for(1)
 
         def again(older):
-            planned = [("seed=0", settings, older)]
-            ((_, _, fault),) = cluster.train_on_workers(
-                client, planned, {"mnist5k": arrays}, work, lambda *state: None
+            tasks = [cluster.Task("seed=0", settings, threads, output, older)]
+            ((_, fault),) = cluster.train_on_workers(
+                client, tmp_path, tasks, {"mnist5k": arrays}, lambda *state: None
             )
             return fault
 
-        assert "holds a run" in again(None) and complete(tmp_path) == before
+        assert again(None) is None and complete(tmp_path) == before
         assert again(older) is None and runs.stamp(folder) != older
         after = complete(tmp_path)
-        assert (
-            "already holds a run" in again(older) and complete(tmp_path) == after
-        )  # a retry, after the run was complete
+        assert again(older) is None and complete(tmp_path) == after  # a retry of what was done
         failing = "def net(input_shape, classes):\n    raise ValueError('no')"
         settings = Settings(net="own.py:net", source=failing, epochs=1, dataset="mnist5k")
+        assert "holds a run with" in again(None) and complete(tmp_path) == after
         assert (
             "ValueError: no" in again(runs.stamp(folder)) and complete(tmp_path) == after
         )  # to be replaced, and not yet
-
-
-@pytest.mark.parametrize("status", ["training", "complete"])
-def test_a_run_from_a_worker_that_cannot_reach_the_folder_replaces_what_was_unfinished_there(
-    status, mnist5k, tmp_path
-):
-    arrays = data.Arrays(*(array[:100] for array in mnist5k.arrays))
-    settings = Settings(hidden=(4,), epochs=1, dataset="mnist5k")
-    for name in ("here", "sent"):
-        train_run(settings, arrays, runs.Output(tmp_path / name, name), quiet=True)
-    (tmp_path / "here/history.json").write_text(
-        (tmp_path / "here/history.json").read_text().replace("complete", status)
-    )
-    seen, before = runs.stamp(tmp_path / "here"), complete(tmp_path)
-    os.utime(tmp_path / "here/config.json")  # by a worker that can, and has died since
-    fault = sweep.save(tmp_path / "here", runs.read_files(tmp_path / "sent"), seen)
-    assert (fault is None) == (status == "training") and complete(tmp_path).keys() == {
-        "here",
-        "sent",
-    }
-    assert status == "training" or complete(tmp_path) == before
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch, capfd):
     monkeypatch.setattr(cluster, "ANSWER_WITHIN", 1)
     with (
+        cluster.machines("tcp://127.0.0.1:9") as machines,
         pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
-        cluster.connect("tcp://127.0.0.1:9"),
     ):
-        pass
+        machines.client_for(1)
     assert not capfd.readouterr().err  # nothing of Dask's own
 
 
@@ -498,20 +469,12 @@ def test_a_linked_folder_is_not_followed_out_of_the_sweep(mnist5k, tmp_path):
         )
 
 
-def test_workers_that_join_later_get_runs_at_once():
-    client = mock.Mock()
-    client.sync.side_effect = [{}, {"one": 1}, {"one": 1, "two": 1}]
-    submitted, training = cluster._Submitted(client, {}), []
-    submitted.pending[mock.Mock()] = "run", None
-    assert list(submitted.results(training.append, ahead=1)) == []  # the caller submits another
-    assert training == [0, 1]
-
-
 @pytest.mark.cluster
-def test_workers_of_this_machine_all_have_the_data_before_the_first_run():
+def test_workers_of_this_machine_all_have_the_data_before_the_first_run(mnist5k):
     """Dask gives a run to a worker that has its data, if it has to wait there or not."""
-    with cluster.connect(workers=2) as client:
-        sent = cluster._sent(client, (np.arange(3),))
+    with cluster.machines(workers=2) as machines:
+        client = machines.client_for(2)
+        (sent,) = cluster._Submitted(client, {"mnist5k": mnist5k}).data.values()
         assert len(client.who_has([sent])[sent.key]) == 2
 
 

@@ -196,12 +196,12 @@ def test_a_search_clears_no_trial_that_is_a_link(place):
     flags += ["--dataset", "mnist5k", "--results-dir", place / "r"]
     said = f"{folder}/trial=0 lies outside of the folder {folder}: it is, or passes through, a link"
     assert_refused(call("train", *flags), said)
-    (folder / "search.db").rename(place / "mine" / "search.db")
-    (folder / "search.db").symlink_to(place / "mine" / "search.db")
-    database = (place / "mine" / "search.db").read_bytes()
-    assert_refused(call("train", *flags), "search.db lies outside of the folder")
+    (folder / "search.journal").rename(place / "mine" / "search.journal")
+    (folder / "search.journal").symlink_to(place / "mine" / "search.journal")
+    database = (place / "mine" / "search.journal").read_bytes()
+    assert_refused(call("train", *flags), "search.journal lies outside of the folder")
     assert content(place / "r" / "dense") == before
-    assert (place / "mine" / "search.db").read_bytes() == database
+    assert (place / "mine" / "search.journal").read_bytes() == database
 
 
 def test_a_comparison_and_a_data_set_are_not_written_into_a_run(place, data_dir):

@@ -568,27 +568,6 @@ def test_a_run_that_is_interrupted_again_and_again_before_its_next_epoch_is_resu
     assert numbers(folder / "model.keras") == numbers(whole / "model.keras")
 
 
-def test_files_of_a_run_from_elsewhere_replace_an_older_one_whole_or_not_at_all(
-    stopped, whole, tmp_path
-):
-    """As a worker sends them who cannot reach the results folder."""
-    folder, files = shutil.copytree(stopped, tmp_path / "run"), runs.read_files(whole)
-    before = content(folder)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="full") as raised:
-        write = Path.write_bytes
-
-        def full(path, content):
-            if "model" in path.name:
-                raise OSError(28, "full")
-            write(path, content)
-
-        patch.setattr(Path, "write_bytes", full)
-        runs.write_files(folder, files, overwrite=True)
-    assert content(folder) == before and raised.value.filename == str(folder / "model.keras")
-    runs.write_files(folder, files, overwrite=True)
-    assert content(folder) == files
-
-
 def test_what_cannot_be_read_again_is_not_trained(arrays, tmp_path):
     path = f"/{'x' * 3000}/own.npz"
     own = arrays._replace(path=path)

@@ -6,7 +6,9 @@ writes where it belongs. So workers need no data, but the same packages, this re
 """
 
 import asyncio
+import collections
 import contextlib
+import itertools
 import logging
 import pickle
 import queue
@@ -45,8 +47,8 @@ SILENT = 30  # seconds, one that has answered before
 ENDING = 6  # seconds for the runs in training to be checkpointed
 # Of a scheduler and workers that are started here, whatever the user's configuration says.
 _LOCAL = {
-    "distributed.scheduler.allowed-failures": 2,  # of a run whose worker died
-    "distributed.scheduler.worker-saturation": 1.0,  # no run waits at a worker, to be lost with it
+    "distributed.scheduler.allowed-failures": 1,  # of a run whose worker died
+    "distributed.scheduler.active-memory-manager.start": False,  # each worker is to keep the data
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -61,8 +63,8 @@ class Machines(NamedTuple):
 
     workers: int  # processes on this machine
     threads: int  # of a run that has no setting of its own
-    # Of a number of runs: the client of a cluster, or of workers that are started here, no more
-    # than runs; all that is needed later is added to it.
+    scheduler: str | None  # address of a running cluster's
+    # Of a number of workers that are needed on this machine: a client of them, or of the cluster.
     client_for: Callable[[int], distributed.Client]
 
 
@@ -91,8 +93,7 @@ def machines(scheduler=None, workers=None):
     threads = 1 if scheduler else max(1, devices.cores() // count)
     with contextlib.ExitStack() as stack:
 
-        def client_for(planned):
-            needed = min(count, planned)
+        def client_for(needed):
             if not clients:
                 clients.append(_connected(scheduler, needed, stack))
             (client,) = clients
@@ -100,7 +101,7 @@ def machines(scheduler=None, workers=None):
                 client.cluster.scale(needed)
             return client
 
-        yield Machines(count, threads, client_for)
+        yield Machines(count, threads, scheduler, client_for)
 
 
 def _worker_count(scheduler, workers):
@@ -138,6 +139,7 @@ def _connected(scheduler, workers, stack):
             memory_limit=distributed.system.MEMORY_LIMIT // workers,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
+            preload=worker.__name__,
         )
         stack.callback(_close, scheduler)
     try:
@@ -170,7 +172,7 @@ def _close(part):
         part.close()
 
 
-def train_on_workers(client, folder, tasks, data, report, ahead=2):
+def train_on_workers(client, folder, tasks, data, report, most=None):
     """Train runs on a cluster, and give back each as it ends.
 
     Parameters
@@ -185,8 +187,8 @@ def train_on_workers(client, folder, tasks, data, report, ahead=2):
     report : function
         Called at least every second with the number of runs in training, and the Progress, by
         name, of those whose workers have told of it.
-    ahead : int
-        Runs a worker that are submitted before others have ended.
+    most : int, optional
+        Runs at a time (default: each worker trains one, and another waits there).
 
     Yields
     ------
@@ -203,17 +205,24 @@ def train_on_workers(client, folder, tasks, data, report, ahead=2):
     for left in folder.glob(".Client-*"):  # by a client that was killed
         if left.is_file() and _MARK.fullmatch(left.name):
             left.unlink()
-    submitted = _Submitted(client, data)
+    submitted, tasks = _Submitted(client, data), iter(tasks)
     try:
         mark.touch()
-        for task in tasks:
-            submitted.add(task._replace(mark=mark))
-            yield from submitted.results(report, ahead)
-        yield from submitted.results(report)
+        while True:
+            workers = submitted.workers()
+            room = (most or submitted.ahead * len(workers)) - len(submitted.pending)
+            for task in itertools.islice(submitted.with_retries(tasks), max(0, room)):
+                submitted.add(task._replace(mark=mark))
+            yield from submitted.outcomes  # when others have taken their place
+            submitted.outcomes.clear()
+            if workers and not (submitted.pending or submitted.retries):
+                return
+            report(min(len(workers), len(submitted.pending)), submitted.progress(workers))
+            submitted.wait(0.25)
     finally:
         with signals.ignored():
             mark.unlink(missing_ok=True)
-            submitted.wait()
+            submitted.let_end()
 
 
 def _task():
@@ -247,6 +256,9 @@ class _Submitted:
             # Or the first runs would all go to the worker that has it.
             client.replicate(list(self.data.values()))
         self.pending = {}  # future -> its task
+        self.retries = collections.deque()  # tasks to be asked for again
+        self.outcomes = []  # the names of runs that ended, and their faults
+        self.ahead, self.suspects = 2, set()  # runs a worker; names of runs that killed workers
         self.ended = queue.SimpleQueue()  # of futures
         self.events = queue.SimpleQueue()  # of what workers report
         client.subscribe_topic(worker.EVENTS, lambda event: self.events.put(event[1]))
@@ -255,11 +267,14 @@ class _Submitted:
 
     def add(self, task):
         """Ask for a run."""
-        # Where no other worker is left, one that was left out is to say so again.
-        fit = [one for one in self.workers() if one not in self.left_out] if self.left_out else None
+        fit = task.worker
+        if self.left_out:
+            fit = [address for address in self.workers() if address not in self.left_out]
         call = _task(), runs.code_hash(), pickle.dumps(task), self.data[task.settings.data]
+        # Where none of them is left, one that was left out says so again.
+        others = bool(self.left_out and fit)
         future = self.client.submit(
-            *call, pure=False, workers=fit, allow_other_workers=bool(fit), fifo_timeout=0
+            *call, pure=False, workers=fit, allow_other_workers=others, fifo_timeout=0
         )
         self.pending[future] = task
         future.add_done_callback(self.ended.put)
@@ -275,19 +290,18 @@ class _Submitted:
                 "rest"
             ) from error
 
-    def results(self, report, ahead=0):
-        """Yield the name and fault of each run as it ends, until fewer than so many a worker are
-        left.
-        """
-        while self.pending:
-            workers = self.workers()
-            if len(self.pending) < ahead * len(workers):
-                return
-            report(min(len(workers), len(self.pending)), self._progress(workers))
-            with contextlib.suppress(queue.Empty):
-                yield from self._outcome(self.ended.get(timeout=0.25))
+    def with_retries(self, tasks):
+        """What is to be asked for next."""
+        while self.retries:
+            yield self.retries.popleft()
+        yield from tasks
 
-    def _progress(self, workers):
+    def wait(self, seconds):
+        """Wait so long for a run to end."""
+        with contextlib.suppress(queue.Empty):
+            self._take(self.ended.get(timeout=seconds))
+
+    def progress(self, workers):
         """The Progress, by name, of those of these runs that one of these workers trains."""
         while not self.events.empty():
             client, address, name, *progress = self.events.get()
@@ -301,18 +315,21 @@ class _Submitted:
         }
         return {name: progress for name, (_, progress) in self.running.items()}
 
-    def _outcome(self, future):
-        """Yield the name and fault of a run that ended, or ask for it again, of another worker
-        perhaps.
-        """
+    def _take(self, future):
+        """Take note of how a run ended, or ask for it again, of another worker perhaps."""
         task, outcome, address = self.pending.pop(future), {}, None
         try:
             address, outcome = future.result()
         except CancelledError:
             self.workers()  # says so, if the scheduler is gone
         except distributed.KilledWorker as error:
-            deaths = error.allowed_failures + 1
-            outcome["fault"] = f"{deaths} workers died over it, for lack of memory or time perhaps"
+            # Or it was waiting behind the run that did: once more, where no other one waits.
+            self.ahead = 1
+            if task.name in self.suspects:
+                deaths = 2 * (error.allowed_failures + 1)
+                why = "for lack of memory or time, perhaps"
+                outcome["fault"] = f"its worker's process died {deaths} times: {why}"
+            self.suspects.add(task.name)
         except Exception as error:  # is a fault of this run, not of the others
             outcome["fault"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         future.release()
@@ -321,9 +338,9 @@ class _Submitted:
         if "restart" in outcome and address in self.workers():
             self.client.restart_workers([address], raise_for_error=False)
         if "fault" in outcome:
-            yield task.name, outcome["fault"]
+            self.outcomes.append((task.name, outcome["fault"]))
         else:
-            self.add(task)
+            self.retries.append(task)
 
     def _leave_out(self, address, why):
         if address not in self.left_out:
@@ -336,7 +353,7 @@ class _Submitted:
                 "results folder"
             )
 
-    def wait(self):
+    def let_end(self):
         """Wait until the runs that are left have been checkpointed."""
         if self.pending:
             with contextlib.suppress(Exception):  # the scheduler may be gone

@@ -145,7 +145,7 @@ def _train(trials, plan, output, work_on):
     told = False
     with sweep.Display(expected, len(finished)) as display:
         client = machines.client_for(plan.trials - len(finished))
-        ended = cluster.train_on_workers(client, folder, tasks(), data, display.running, ahead=1)
+        ended = cluster.train_on_workers(client, folder, tasks(), data, display.running)
         for name, fault in ended:
             if fault:
                 failed[name] = fault

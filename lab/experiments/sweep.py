@@ -15,6 +15,7 @@ from lab.experiments import cluster
 from lab.experiments.display import Display
 from lab.settings import UserError
 
+_MOST_WAITING = 4  # processes that take turns
 _AGAIN = "choose another name, or add --overwrite to train all of it again"
 
 
@@ -91,21 +92,27 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
             say(f"{folder}: {len(planned) - len(todo)} of {len(planned)} runs are done already.")
         if not todo:
             return {}
-        failed, order = {}, _in_order(todo, machines)
-        resumed = [] if output.overwrite else _resumed(folder, order, machines.threads)
+        failed, setups = {}, {name: devices.setup_of(todo[name], machines.threads) for name in todo}
+        order = _in_order(todo, setups, machines)
+        resumed = [] if output.overwrite else _resumed(folder, order, setups)
         tasks = []
-        for name, settings in order.items():
+        for name in order:
             path = folder.absolute() / name
             one = output._replace(folder=path, name=f"{output.name}/{name}")
             # What lies there now is to go; what comes later is what an earlier try has left.
             older = None if name in resumed or not runs.has_files(path) else runs.stamp(path)
-            tasks.append(cluster.Task(name, settings, machines.threads, one, older))
+            tasks.append(cluster.Task(name, todo[name], machines.threads, one, older))
+        needed, most = min(machines.workers, len(todo)), None
+        kinds = list(dict.fromkeys(setups.values()))
+        if _takes_turns(machines) and len(kinds) > 1:
+            # Each kind of start of TensorFlow has a worker of its own, that waits for its turn.
+            needed, most = min(len(kinds), _MOST_WAITING), 1
+            at = {name: kinds.index(setup) % needed for name, setup in setups.items()}
+            tasks = [task._replace(worker=at[task.name]) for task in tasks]
         unbroken = {name for name in order if not _has_broken(folder / name)}
         with Display({name: settings.epochs for name, settings in todo.items()}) as display:
-            client = machines.client_for(len(todo))
-            # Where devices alternate, a run that waits would go to the worker as it is.
-            ahead = 1 if machines.workers == 1 else 2
-            ended = cluster.train_on_workers(client, folder, tasks, data, display.running, ahead)
+            client = machines.client_for(needed)
+            ended = cluster.train_on_workers(client, folder, tasks, data, display.running, most)
             try:
                 for name, fault in ended:
                     if fault:
@@ -127,32 +134,36 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
     return failed
 
 
-def _in_order(planned, machines):
-    """The settings of runs, by name, in the order in which they are trained.
+def _takes_turns(machines):
+    """Whether one run at a time is trained, on this machine."""
+    return machines.workers == 1 and not machines.scheduler
+
+
+def _in_order(planned, setups, machines):
+    """The names of runs in the order in which they are trained.
 
     Those that TensorFlow is started alike for follow each other: it takes seconds. But where one
     run at a time tells which device is faster, devices alternate by seed, so that what slows the
     machine for a while slows all of them.
     """
     several = len({(settings.device, settings.threads) for settings in planned.values()}) > 1
+    alternate = several and _takes_turns(machines)
 
-    def rank(run):
-        setup = devices.setup_of(run[1], machines.threads)
-        alternate = machines.workers == 1 and several
-        return run[1].seed if alternate else 0, [str(part) for part in setup]
+    def rank(name):
+        return planned[name].seed if alternate else 0, [str(part) for part in setups[name]]
 
-    return dict(sorted(planned.items(), key=rank))
+    return sorted(planned, key=rank)
 
 
-def _resumed(folder, order, threads):
+def _resumed(folder, order, setups):
     """The names of the runs that are resumed. Says what is to be known of them, and of those that
     could be but for their threads.
     """
     records, of_other_threads = {}, 0
-    for name, settings in order.items():
+    for name in order:
         run = runs.load_any(folder / name)
         if run and run.state == runs.TRAINING:
-            if run.record.threads == devices.setup_of(settings, threads).threads:
+            if run.record.threads == setups[name].threads:
                 records[name] = run.record
             else:
                 of_other_threads += 1

@@ -10,6 +10,7 @@ asks for the worker to be restarted.
 import importlib.util
 import os
 import pickle
+import signal
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,14 @@ MOST_GROWTH = 3e8
 
 _alone = threading.Lock()  # of a worker with several threads: a run's seconds are to be its own
 _first_size = 0  # bytes of this process after its first run
-_held_out = None, 0, None  # arrays as they were sent, the holdout, and what both gave
+_latest = None, None  # what `_arrays` gave last, and of what
+
+
+def dask_setup(dask_worker):
+    """What Dask calls in a new worker of this machine: Ctrl-C, which reaches every process of a
+    terminal, is for the client.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Task(NamedTuple):
@@ -46,6 +54,7 @@ class Task(NamedTuple):
     # As of `runs.stamp`, a run that it takes the place of; not what an earlier try has left.
     older: tuple | None = None
     asked: tuple | None = None  # of a search: the arguments of `study.Asked`
+    worker: int | None = None  # the number of one on this machine, if no other is to train it
     # A file in the folder of the sweep that is there as long as the client wants the run; its name
     # is the client's.
     mark: Path | None = None
@@ -109,7 +118,7 @@ def _train(task, arrays, reporter):
     from lab.training.callbacks import News
     from lab.training.run import train_run
 
-    arrays, folder = _without(arrays, settings.holdout), task.output.folder
+    arrays, folder = _arrays(task, arrays, settings.holdout), task.output.folder
     older = asked.older(setup.threads) if asked else task.older
     overwrite = older is not None and runs.stamp(folder) == older
     run = None
@@ -141,14 +150,15 @@ def _restart_for(setup):
     return {"restart": True} if other or grown else None
 
 
-def _without(arrays, holdout):
-    """As `hold_out`. The same arrays give the same ones, not only equal ones: training can use what
-    it has compiled.
+def _arrays(task, sent, holdout):
+    """What a run is trained on: the same arrays for the same data of a client, not only equal ones,
+    so that training can use what it has compiled.
     """
-    global _held_out
-    if _held_out[0] is not arrays or _held_out[1] != holdout:
-        _held_out = arrays, holdout, hold_out(Arrays(*arrays), holdout)
-    return _held_out[2]
+    global _latest
+    what = task.mark, task.settings.data, holdout
+    if _latest[0] != what:
+        _latest = what, hold_out(Arrays(*sent), holdout)
+    return _latest[1]
 
 
 class _Reporter(threading.Thread):

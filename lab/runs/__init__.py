@@ -15,7 +15,7 @@ samples/  samples.gif  of a GAN: what it generated after each epoch
 
 from lab.io.files import atomic
 from lab.runs.checkpoint import About, Checkpoint, Fitting, Stopping, save_checkpoint
-from lab.runs.claim import fault_of, read_files, stamp, write_files, writing
+from lab.runs.claim import fault_of, stamp, writing
 from lab.runs.code import ROOT, checkout, code_hash, versions
 from lab.runs.files import as_json, remove_evaluation, save_figures, write_json
 from lab.runs.folders import (

@@ -203,18 +203,6 @@ def stamp(folder):
         return ()
 
 
-def read_files(folder):
-    """Every file of a run: path within the folder -> bytes."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def write_files(folder, files, overwrite=False):
-    """Write a run from what `read_files` gave, in place of an older one perhaps."""
-    with writing(folder, overwrite) as claim:
-        claim.begin(files)
-
-
 def fault_of(error, folder):
     """Why a run could not be trained or written into its folder, in a line."""
     if isinstance(error, UserError):
