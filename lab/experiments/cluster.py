@@ -13,6 +13,7 @@ import logging
 import pickle
 import queue
 import re
+import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -44,6 +45,7 @@ from lab.experiments.worker import Task  # noqa: F401
 _MARK = re.compile(r"\.Client-(worker-)?[0-9a-f-]{36}")  # the name of a client's mark
 ANSWER_WITHIN = 10  # seconds, a scheduler
 SILENT = 30  # seconds, one that has answered before
+GONE = 60  # seconds, a worker of this machine that is restarted
 ENDING = 6  # seconds for the runs in training to be checkpointed
 # Of a scheduler and workers that are started here, whatever the user's configuration says.
 _LOCAL = {
@@ -205,11 +207,17 @@ def train_on_workers(client, folder, tasks, data, report, most=None):
     for left in folder.glob(".Client-*"):  # by a client that was killed
         if left.is_file() and _MARK.fullmatch(left.name):
             left.unlink()
-    submitted, tasks = _Submitted(client, data), iter(tasks)
+    submitted, tasks, seen = _Submitted(client, data), iter(tasks), time.monotonic()
     try:
         mark.touch()
         while True:
             workers = submitted.workers()
+            seen = time.monotonic() if workers else seen
+            if client.cluster and time.monotonic() > seen + GONE:
+                raise UserError(
+                    "the workers on this machine have ended and do not come back; what is done is "
+                    "saved, the same command does the rest"
+                )
             room = (most or submitted.ahead * len(workers)) - len(submitted.pending)
             for task in itertools.islice(submitted.with_retries(tasks), max(0, room)):
                 submitted.add(task._replace(mark=mark))

@@ -101,8 +101,8 @@ def train_trials(plan, output, work_on):
             )
         runs.check_free(folder, overwrite=True)
     with runs.locked(folder):
-        trials = study.open_study(folder, plan, data)
         try:
+            trials = study.open_study(folder, plan, data)
             done = sum(trial.state.is_finished() for trial in trials.trials)
             if done:
                 lost = study.count_failed(trials)

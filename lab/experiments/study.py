@@ -126,8 +126,8 @@ def open_study(folder, plan, data):
         if not path.exists():
             _make(path, FIRST.get(settings.net, [USUAL]), about)
         study = _study(_storage(path))
-        known = dict(study.user_attrs["search"])
-        ended_trials(study, plan.goal)
+        known = {**study.user_attrs["search"]}
+        _check_ended(folder, {trial.number for trial in ended_trials(study, plan.goal)})
         _take_back(path)
     other = [name for name in about | known if about.get(name) != known.get(name)]
     if other:
@@ -181,6 +181,15 @@ def _make(path, first, about):
         for params in first:
             study.enqueue_trial(params)
         study.set_user_attr("search", about)
+
+
+def _check_ended(folder, numbers):
+    """Raise ValueError if there are not all trials among these that had ended before."""
+    with contextlib.suppress(UserError):  # search.json is written again
+        search = runs.load_search(folder)
+        known = {trial.number for trial in search.trials} if search else set()
+        if lost := known - numbers:
+            raise ValueError(f"it lacks trial {min(lost)} of {runs.SEARCH}")
 
 
 def _take_back(path):
@@ -341,8 +350,8 @@ def ended_trials(study, goal):
     trials = []
     for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]):
         whole, known = trial.state == TrialState.COMPLETE, trial.user_attrs
-        numbers = [*trial.intermediate_values.values(), *(trial.values or [0.0] * (not whole))]
-        if not numbers or not math.isfinite(math.fsum(numbers)):
+        values = [*trial.intermediate_values.values(), *(trial.values if whole else ())]
+        if not math.isfinite(math.fsum(values)):
             raise ValueError(f"its trial {trial.number} has values that are no numbers")
         told = {name: known[name] for name in ("accuracy", "parameters")}
         reached = whole and told["accuracy"] >= (goal.target_accuracy or 0)

@@ -13,6 +13,7 @@ from lab.console import say
 from lab.data import find, fingerprint, hold_out, resolve, say_batches
 from lab.experiments import cluster
 from lab.experiments.display import Display
+from lab.io.words import in_natural_order
 from lab.settings import UserError
 
 _MOST_WAITING = 4  # processes that take turns
@@ -201,6 +202,7 @@ def report_failed(failed, total, advice=""):
     if not failed:
         return
     say(f"train.py: error: {len(failed)} of {total} failed{advice}:", file=sys.stderr)
+    failed = {name: failed[name] for name in sorted(failed, key=in_natural_order)}
     for fault in dict.fromkeys(failed.values()):
         first, *others = (name for name in failed if failed[name] == fault)
         more = f" and {len(others)} more" if others else ""
