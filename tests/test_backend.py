@@ -77,9 +77,14 @@ def validation_data(mnist5k):
     [
         ("dense", {}, (None, 4)),
         ("dense", {"regularizer_strength": 1e-3, "batch_norm": True, "hidden": (30,)}, (None,)),
-        ("dense", {"activation": "tanh", "hidden": (50, 40, 30)}, (None,)),
+        pytest.param(
+            "dense",
+            {"activation": "tanh", "hidden": (50, 40, 30)},
+            (None,),
+            marks=pytest.mark.slow,
+        ),
         ("dense", {"dropout": 0.3}, (4,)),
-        ("conv", {}, (None,)),
+        pytest.param("conv", {}, (None,), marks=pytest.mark.slow),
         ("conv", {"regularizer_strength": 1e-3, "batch_norm": True, "dropout": 0.2}, (None, 4)),
     ],
 )

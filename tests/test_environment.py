@@ -80,6 +80,7 @@ def test_variables_of_libraries_change_nothing(undisturbed, data_dir, tmp_path):
     assert outcome(train(tmp_path, data_dir, **variables)) == undisturbed
 
 
+@pytest.mark.slow
 def test_files_of_libraries_change_nothing(undisturbed, data_dir, tmp_path):
     """Not what matplotlib finds in the current folder and in that of its configuration, nor what
     Keras finds in its own.
@@ -307,6 +308,7 @@ def test_git_is_asked_about_this_repository(monkeypatch, tmp_path):
     assert code.checkout.__wrapped__()[0] == before
 
 
+@pytest.mark.slow
 def test_what_a_notebook_has_set_of_keras_does_not_hold(undisturbed, data_dir, tmp_path):
     """Keras may have been imported before us, by a user who meant something else."""
     code = f"""

@@ -388,7 +388,7 @@ def test_a_run_whose_client_was_killed_is_checkpointed_and_its_folder_free(
 def test_a_worker_that_cannot_see_the_folder_of_the_runs_says_so(tmp_path):
     output = runs.Output(tmp_path / "s" / "seed=0", "s/seed=0")
     mark = tmp_path / "s" / ".Client-elsewhere"
-    task = cluster.Task("seed=0", Settings(dataset="mnist"), 1, output, mark=mark)
+    task = worker.Task("seed=0", Settings(dataset="mnist"), 1, output, mark=mark)
     outcome = worker.train(runs.code_hash(), pickle.dumps(task), ())
     assert outcome == {"unfit": f"it cannot write to the folder {tmp_path / 's'}"}
     assert "version" in worker.train("another", b"", ())["unfit"]
@@ -409,7 +409,7 @@ def test_what_another_hand_has_completed_meanwhile_is_not_replaced(mnist5k, tmp_
         client = machines.client_for(1)
 
         def again(older):
-            tasks = [cluster.Task("seed=0", settings, threads, output, older)]
+            tasks = [worker.Task("seed=0", settings, threads, output, older)]
             ((_, fault),) = cluster.train_on_workers(
                 client, tmp_path, tasks, {"mnist5k": arrays}, lambda *state: None
             )

@@ -618,7 +618,7 @@ def many(count):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("count", [2, 20, 400])
+@pytest.mark.parametrize("count", [2, 20, pytest.param(400, marks=pytest.mark.slow)])
 def test_figures_by_class_name_as_many_as_they_have_room_for(count, tmp_path):
     names, _, counts = many(count)
     number = np.arange(count) + 5

@@ -384,6 +384,7 @@ def test_images_that_are_all_equal_are_warned_of(tmp_path, capsys):
     assert "all 30 training images are equal" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pictures_of_several_sizes_become_squares(tmp_path):
     sizes = [(28, 28), (300, 200), (20, 31), (9, 700)]
     top = folder_of(tmp_path / "birds", [Image.effect_noise(size, 60 + size[0]) for size in sizes])
@@ -1452,6 +1453,7 @@ def test_a_word_is_a_folder_or_a_file_in_the_data_folder_or_here(tmp_path, monke
             Settings(dataset=name)
 
 
+@pytest.mark.slow
 def test_names_of_files_in_capitals_names_in_bytes_and_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with_classes(tmp_path, np.char.encode(["\xe4", "\u732b", "c"], "utf-8"))

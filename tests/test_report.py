@@ -674,7 +674,7 @@ def test_a_phone_shows_all_of_it(tab):
     )  # charts are drawn anew
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_accessible(tab, scheme):
     if not AXE.exists():
         pytest.skip("no axe-core: npm install --prefix . --no-save axe-core")

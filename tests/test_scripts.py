@@ -178,6 +178,7 @@ def test_evaluate_prints_what_training_recorded(results, data_dir):
         assert (results / "first" / file).stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_filter_net_on_colour_and_its_filters(tmp_path):
     random = np.random.default_rng(0)
     images, labels = random.integers(0, 256, (80, 32, 32, 3), np.uint8), np.arange(80) % 10
@@ -788,6 +789,7 @@ def test_a_signal_keeps_what_was_finished_and_a_second_ends_at_once(
     assert len(history["loss"]) >= epochs + 2 and history["status"] in ("training", "interrupted")
 
 
+@pytest.mark.slow
 def test_what_is_written_after_the_last_chunk_may_take_longer_than_a_signal_waits_for_a_chunk(
     data_dir, tmp_path
 ):
@@ -828,7 +830,7 @@ cli.run(train.main)
     ).exists()
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.8])
+@pytest.mark.parametrize("seconds", [0.1, pytest.param(0.8, marks=pytest.mark.slow)])
 def test_ctrl_c_while_the_first_epoch_is_compiled_leaves_nothing_or_a_whole_run(
     seconds, data_dir, tmp_path
 ):

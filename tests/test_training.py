@@ -61,7 +61,10 @@ def test_the_loss_with_smoothed_labels(arrays, tmp_path):
         ),
         pytest.param({"regularizer_strength": 0.02}, marks=pytest.mark.slow),
         {"schedule": "cosine", "warmup": 1, "shift": 2, "label_smoothing": 0.1, "epochs": 3},
-        {"regularizer_strength": 0.003, "regularizer": "l1", "dropout": 0.3},
+        pytest.param(
+            {"regularizer_strength": 0.003, "regularizer": "l1", "dropout": 0.3},
+            marks=pytest.mark.slow,
+        ),
         {"net": "conv", "hidden": None, "batch_norm": True, "precision": "bfloat16", "seed": 3},
     ],
     ids=str,

@@ -40,7 +40,6 @@ except Exception as error:  # while they are imported, they read the user's conf
 
 from lab.experiments import worker
 from lab.experiments.pace import Progress
-from lab.experiments.worker import Task  # noqa: F401
 
 _MARK = re.compile(r"\.Client-(worker-)?[0-9a-f-]{36}")  # the name of a client's mark
 ANSWER_WITHIN = 10  # seconds, a scheduler
@@ -135,14 +134,17 @@ def _connected(scheduler, workers, stack):
     if scheduler is None:
         # In them, whatever lies in the current folder is not to hide a package.
         stack.enter_context(variable("PYTHONSAFEPATH", "1"))
-        scheduler = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=distributed.system.MEMORY_LIMIT // workers,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            preload=worker.__name__,
-        )
+        try:
+            scheduler = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=distributed.system.MEMORY_LIMIT // workers,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                preload=worker.__name__,
+            )
+        except Exception as error:  # no port, no room for Dask's own files, another limit
+            raise UserError(f"no workers can be started here: {first_line(error)}") from error
         stack.callback(_close, scheduler)
     try:
         if isinstance(scheduler, str):
@@ -218,12 +220,13 @@ def train_on_workers(client, folder, tasks, data, report, most=None):
                     "the workers on this machine have ended and do not come back; what is done is "
                     "saved, the same command does the rest"
                 )
-            room = (most or submitted.ahead * len(workers)) - len(submitted.pending)
-            for task in itertools.islice(submitted.with_retries(tasks), max(0, room)):
+            at_once = most or max(1, submitted.ahead * len(workers))
+            room = max(0, at_once - len(submitted.pending))
+            for task in itertools.islice(submitted.with_retries(tasks), room):
                 submitted.add(task._replace(mark=mark))
             yield from submitted.outcomes  # when others have taken their place
             submitted.outcomes.clear()
-            if workers and not (submitted.pending or submitted.retries):
+            if not submitted.pending:
                 return
             report(min(len(workers), len(submitted.pending)), submitted.progress(workers))
             submitted.wait(0.25)

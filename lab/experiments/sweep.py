@@ -11,7 +11,7 @@ from lab import runs
 from lab.backend import devices
 from lab.console import say
 from lab.data import find, fingerprint, hold_out, resolve, say_batches
-from lab.experiments import cluster
+from lab.experiments import cluster, worker
 from lab.experiments.display import Display
 from lab.io.words import in_natural_order
 from lab.settings import UserError
@@ -102,7 +102,7 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
             one = output._replace(folder=path, name=f"{output.name}/{name}")
             # What lies there now is to go; what comes later is what an earlier try has left.
             older = None if name in resumed or not runs.has_files(path) else runs.stamp(path)
-            tasks.append(cluster.Task(name, todo[name], machines.threads, one, older))
+            tasks.append(worker.Task(name, todo[name], machines.threads, one, older))
         needed, most = min(machines.workers, len(todo)), None
         kinds = list(dict.fromkeys(setups.values()))
         if _takes_turns(machines) and len(kinds) > 1:
