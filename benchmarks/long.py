@@ -45,7 +45,7 @@ def main():
 
 def many_runs(count, flags, places):
     """Train a sweep of so many runs, and print what it takes."""
-    client, trainers, at, seconds = [], [], [], []
+    client, workers, at, seconds = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         train = command("train.py", "-m", "long", "--results-dir", folder, *flags, *places)
         process = subprocess.Popen(train, stdout=subprocess.PIPE, text=True)
@@ -57,16 +57,16 @@ def many_runs(count, flags, places):
             at.append(time.monotonic())
             client.append(size(process.pid))
             children = psutil.Process(process.pid).children()
-            trainers.append(max((size(one.pid) for one in children), default=0))
+            workers.append(max((size(one.pid) for one in children), default=0))
             if len(at) % (count // 20) == 0:
-                sizes = f"client {client[-1]:.0f} MB, the largest trainer {trainers[-1]:.0f} MB"
+                sizes = f"client {client[-1]:.0f} MB, the largest worker {workers[-1]:.0f} MB"
                 print(f"{len(at)} runs: {sizes}", flush=True)
         assert process.wait() == 0 and len(at) == count
     tenth, half = count // 10, count // 2
     report("client", client, tenth)
-    report("largest trainer", trainers, tenth)
-    late = f"over the last half {max(trainers[half:]):.0f} MB"
-    print(f"largest trainer: at most {max(trainers):.0f} MB, {late}")
+    report("largest worker", workers, tenth)
+    late = f"over the last half {max(workers[half:]):.0f} MB"
+    print(f"largest worker: at most {max(workers):.0f} MB, {late}")
     apart = statistics.median(later - one for one, later in zip(at[tenth:], at[tenth + 1 :]))
     training = f"of a run's training {statistics.median(seconds):.2f} s"
     print(f"median between two runs' ends {apart:.3f} s, {training}")

@@ -8,11 +8,12 @@ writes where it belongs. So workers need no data, but the same packages, this re
 import asyncio
 import collections
 import contextlib
-import itertools
 import logging
+import math
 import pickle
 import queue
 import re
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -50,10 +51,15 @@ ENDING = 6  # seconds for the runs in training to be checkpointed
 _LOCAL = {
     "distributed.scheduler.allowed-failures": 1,  # of a run whose worker died
     "distributed.scheduler.active-memory-manager.start": False,  # each worker is to keep the data
+    "distributed.scheduler.idle-timeout": None,
+    "distributed.scheduler.no-workers-timeout": None,
     "distributed.scheduler.work-stealing": False,
+    "distributed.worker.lifetime.duration": None,
+    "distributed.worker.memory.terminate": 0.95,  # the process is restarted, and the run resumed
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
+    "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.profile.enabled": False,
     "distributed.nanny.pre-spawn-environ": {},  # which would have malloc give memory back too soon
 }
@@ -96,7 +102,8 @@ def machines(scheduler=None, workers=None):
 
         def client_for(needed):
             if not clients:
-                clients.append(_connected(scheduler, needed, stack))
+                memory = distributed.system.MEMORY_LIMIT // max(count, needed)
+                clients.append(_connected(scheduler, (needed, memory), stack))
             (client,) = clients
             if client.cluster and needed > len(client.cluster.workers):
                 client.cluster.scale(needed)
@@ -122,9 +129,9 @@ def _worker_count(scheduler, workers):
     return workers
 
 
-def _connected(scheduler, workers, stack):
-    """A client of the cluster with this scheduler, or of one of so many workers that is started
-    here; both are closed with the stack.
+def _connected(scheduler, local, stack):
+    """A client of the cluster with this scheduler, or of one that is started here, of so many
+    workers with so many bytes each; both are closed with the stack.
     """
     for logger in ("distributed", "distributed.client"):
         # What matters to the user, we say ourselves.
@@ -136,9 +143,9 @@ def _connected(scheduler, workers, stack):
         stack.enter_context(variable("PYTHONSAFEPATH", "1"))
         try:
             scheduler = distributed.LocalCluster(
-                n_workers=workers,
+                n_workers=local[0],
+                memory_limit=local[1],
                 threads_per_worker=1,
-                memory_limit=distributed.system.MEMORY_LIMIT // workers,
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
                 preload=worker.__name__,
@@ -221,8 +228,10 @@ def train_on_workers(client, folder, tasks, data, report, most=None):
                     "saved, the same command does the rest"
                 )
             at_once = most or max(1, submitted.ahead * len(workers))
-            room = max(0, at_once - len(submitted.pending))
-            for task in itertools.islice(submitted.with_retries(tasks), room):
+            while len(submitted.pending) < at_once:
+                task = submitted.retries.popleft() if submitted.retries else next(tasks, None)
+                if task is None:
+                    break
                 submitted.add(task._replace(mark=mark))
             yield from submitted.outcomes  # when others have taken their place
             submitted.outcomes.clear()
@@ -275,6 +284,8 @@ class _Submitted:
         client.subscribe_topic(worker.EVENTS, lambda event: self.events.put(event[1]))
         self.running = {}  # name of a run -> (address of its worker, Progress)
         self.left_out = {}  # address of a worker -> why
+        self.fit_seen = -math.inf  # when a worker was last known to be fit
+        self.restarted = set()  # addresses of workers, and numbers of their processes
 
     def add(self, task):
         """Ask for a run."""
@@ -295,17 +306,11 @@ class _Submitted:
         client = self.client
         try:
             return list(client.sync(client.scheduler.ncores, callback_timeout=SILENT))
-        except (OSError, CancelledError) as error:  # also of time
+        except (OSError, CancelledError, AttributeError) as error:  # also of time
             raise UserError(
                 "the cluster's scheduler is gone; what is done is saved, the same command does the "
                 "rest"
             ) from error
-
-    def with_retries(self, tasks):
-        """What is to be asked for next."""
-        while self.retries:
-            yield self.retries.popleft()
-        yield from tasks
 
     def wait(self, seconds):
         """Wait so long for a run to end."""
@@ -330,9 +335,14 @@ class _Submitted:
         """Take note of how a run ended, or ask for it again, of another worker perhaps."""
         task, outcome, address = self.pending.pop(future), {}, None
         try:
-            address, outcome = future.result()
+            address, outcome = future.result(timeout=SILENT)
         except CancelledError:
             self.workers()  # says so, if the scheduler is gone
+            if any(sent.cancelled() for sent in self.data.values()):
+                raise UserError(
+                    "the cluster's scheduler has forgotten these runs; what is done is saved, the "
+                    "same command does the rest"
+                ) from None
         except distributed.KilledWorker as error:
             # Or it was waiting behind the run that did: once more, where no other one waits.
             self.ahead = 1
@@ -341,28 +351,47 @@ class _Submitted:
                 why = "for lack of memory or time, perhaps"
                 outcome["fault"] = f"its worker's process died {deaths} times: {why}"
             self.suspects.add(task.name)
-        except Exception as error:  # is a fault of this run, not of the others
-            outcome["fault"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        except Exception as error:
+            if future.status != "error":  # it has ended, and could not be asked for its result
+                self.workers()
+            else:  # it is a fault of this run, not of the others
+                outcome["fault"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         future.release()
-        if "unfit" in outcome:
-            self._leave_out(address, outcome["unfit"])
-        if "restart" in outcome and address in self.workers():
-            self.client.restart_workers([address], raise_for_error=False)
         if "fault" in outcome:
             self.outcomes.append((task.name, outcome["fault"]))
+            self.fit_seen = time.monotonic()
         else:
             self.retries.append(task)
+        if "unfit" in outcome:
+            self._leave_out(address, outcome["unfit"])
+        if "restart" in outcome:
+            self._restart(address, outcome["restart"])
 
     def _leave_out(self, address, why):
         if address not in self.left_out:
             self.left_out[address] = why
             say(f"The worker {address} is left out: {why}.")
-        if not set(self.workers()) - set(self.left_out):
+        if set(self.workers()) - set(self.left_out):
+            self.fit_seen = time.monotonic()
+        elif time.monotonic() < self.fit_seen + GONE:  # one that is restarted, perhaps
+            time.sleep(0.25)
+        else:
             raise UserError(
                 f"no worker is fit, the last since {why}: start workers with the packages of "
                 "requirements.txt, with this repository on PYTHONPATH, and where they see the "
                 "results folder"
             )
+
+    def _restart(self, *process):
+        """Have a worker's process restarted, by its address and number, once."""
+
+        def restart():
+            with contextlib.suppress(Exception):  # it has gone by itself
+                self.client.restart_workers([process[0]], timeout=GONE, raise_for_error=False)
+
+        if process not in self.restarted:
+            self.restarted.add(process)
+            threading.Thread(target=restart, daemon=True).start()  # others go on meanwhile
 
     def let_end(self):
         """Wait until the runs that are left have been checkpointed."""

@@ -143,9 +143,10 @@ def _train(trials, plan, output, work_on):
     finished = {trial.number for trial in trials.trials if trial.state.is_finished()}
     expected = {f"trial={number}": epochs for number in {*left, *range(plan.trials)} - finished}
     told = False
-    with sweep.Display(expected, len(finished)) as display:
-        client = machines.client_for(plan.trials - len(finished))
-        ended = cluster.train_on_workers(client, folder, tasks(), data, display.running)
+    with sweep.Display(expected, len(finished)) as display, contextlib.ExitStack() as stack:
+        client = machines.client_for(min(machines.workers, len(expected)))
+        training = cluster.train_on_workers(client, folder, tasks(), data, display.running)
+        ended = stack.enter_context(contextlib.closing(training))
         for name, fault in ended:
             if fault:
                 failed[name] = fault

@@ -225,6 +225,8 @@ class Asked:
 
     Attributes
     ----------
+    has_ended : bool
+        The trial was told of already; then there is nothing else.
     settings : Settings
         Suggested with all that is known of other trials now; the same again once it was begun.
 
@@ -245,6 +247,9 @@ class Asked:
             study = _study(storage, sampler=sampler, pruner=pruner)
             searches = storage.get_study_id_from_name(study.study_name)
             trial_id = storage.get_trial_id_from_study_id_trial_number(searches, number)
+            self.has_ended = storage.get_trial(trial_id).state.is_finished()
+            if self.has_ended:
+                return
             self.trial = Trial(study, trial_id)
         self.settings = settings_of_trial(self.trial, plan, folder)
 

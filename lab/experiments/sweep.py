@@ -2,6 +2,7 @@
 it is done.
 """
 
+import contextlib
 import functools
 import sys
 from collections import Counter
@@ -111,10 +112,12 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
             at = {name: kinds.index(setup) % needed for name, setup in setups.items()}
             tasks = [task._replace(worker=at[task.name]) for task in tasks]
         unbroken = {name for name in order if not _has_broken(folder / name)}
-        with Display({name: settings.epochs for name, settings in todo.items()}) as display:
+        epochs = {name: settings.epochs for name, settings in todo.items()}
+        with Display(epochs) as display, contextlib.ExitStack() as stack:
             client = machines.client_for(needed)
-            ended = cluster.train_on_workers(client, folder, tasks, data, display.running, most)
+            training = cluster.train_on_workers(client, folder, tasks, data, display.running, most)
             try:
+                ended = stack.enter_context(contextlib.closing(training))
                 for name, fault in ended:
                     if fault:
                         failed[name] = fault

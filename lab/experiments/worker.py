@@ -7,6 +7,7 @@ once in a process. So where a run needs it otherwise, or the process has grown t
 asks for the worker to be restarted.
 """
 
+import contextlib
 import importlib.util
 import os
 import pickle
@@ -76,7 +77,7 @@ def train(code, task, arrays):
     -------
     dict
         "fault": why it failed, or None. In its place "unfit", why this worker cannot train it;
-        "restart", if it can once its process was restarted; or "again", if it was broken off.
+        "restart", the number of this process, if it has to be restarted first; or "again", if it was broken off.
     """
     global _first_size
     if why := _unfit(code):
@@ -86,6 +87,8 @@ def train(code, task, arrays):
         return {"unfit": f"it cannot write to the folder {task.mark.parent}"}
     environment.settle()
     with _alone, _Reporter(task) as reporter:
+        if not reporter.is_wanted():  # after another run, which it has waited for
+            return {"again": True}
         try:
             return _train(task, arrays, reporter)
         except signals.Terminated:
@@ -110,6 +113,8 @@ def _train(task, arrays, reporter):
         from lab.experiments import study  # with Optuna, which takes a second
 
         asked = study.Asked(*task.asked, task.mark.name)
+        if asked.has_ended:  # by an earlier try, whose worker was lost
+            return {"fault": None}
         settings, goes_on = asked.settings, asked.may_win
     setup = devices.setup_of(settings, task.threads)
     if outcome := _restart_for(setup):
@@ -147,7 +152,7 @@ def _restart_for(setup):
             else None
         )
     grown = _first_size and _size() > _first_size + MOST_GROWTH
-    return {"restart": True} if other or grown else None
+    return {"restart": os.getpid()} if other or grown else None
 
 
 def _arrays(task, sent, holdout):
@@ -173,6 +178,7 @@ class _Reporter(threading.Thread):
         # In a process that has trained, TensorFlow runs.
         self.latest = Progress(begun=0 if devices.running() else None)
         self.ended, self.unwanted = threading.Event(), threading.Event()
+        self.trains = False  # whether it writes to its folder
 
     def __enter__(self):
         self.start()
@@ -183,7 +189,7 @@ class _Reporter(threading.Thread):
 
     def progress(self, *latest):
         """Take note of how far the run is: the values of a `Progress`."""
-        self.latest = Progress(*latest)
+        self.latest, self.trains = Progress(*latest), True
         if self.unwanted.is_set():
             raise signals.Terminated
 
@@ -193,18 +199,22 @@ class _Reporter(threading.Thread):
             if self.latest != reported:
                 reported = self.latest
                 news = self.task.mark.name, self.worker.address, self.task.name, *reported
-                self.worker.log_event(EVENTS, news)
-            if not self._is_wanted():
+                with contextlib.suppress(Exception):  # the worker is closing
+                    self.worker.log_event(EVENTS, news)
+            if not self.is_wanted():
                 self.unwanted.set()
                 if not self.ended.wait(PATIENCE):
                     # A chunk takes too long; the folder is not to stay locked by it.
+                    if self.trains:
+                        runs.unlock(self.task.output.folder)
                     os._exit(1)
 
-    def _is_wanted(self):
+    def is_wanted(self):
+        """Whether the client and Dask still want the run."""
         state = self.worker.state.tasks.get(self.key)
         executing = state is not None and state.state == "executing"
-        return (
-            executing
-            and self.worker.status.name in ("running", "paused")
-            and self.task.mark.exists()
-        )
+        up = self.worker.status.name in ("running", "paused")
+        try:
+            return executing and up and self.task.mark.exists()
+        except OSError:  # a shared disk that is not there for a while
+            return True

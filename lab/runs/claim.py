@@ -108,7 +108,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def writing(folder, overwrite=False, record=None):
+def writing(folder, overwrite=False, record=None, seconds=0):
     """Make the folder of a run, closed to any other process, and see what lies in it.
 
     Parameters
@@ -119,6 +119,8 @@ def writing(folder, overwrite=False, record=None):
     record : dict, optional
         The content of the run's config.json. An unfinished run of the same settings and data is
         not in the way: it is resumed, or trained anew where it left no checkpoint.
+    seconds : float
+        For another process that writes there.
 
     Yields
     ------
@@ -137,7 +139,9 @@ def writing(folder, overwrite=False, record=None):
         raise UserError(f"the run could not be read again: {fault}") from error
     may_resume, before = ours and not overwrite, None
     # What was broken off just now may still be at its last chunk.
-    with locked(folder, LAST_CHUNK if may_resume and has_files(folder) else 0):
+    if may_resume and has_files(folder):
+        seconds = LAST_CHUNK
+    with locked(folder, seconds):
         if may_resume:
             run = load_same(folder, ours.resolved, ours.dataset.sha256)
             before = run.record if run and run.state == TRAINING else None
