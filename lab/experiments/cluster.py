@@ -49,6 +49,9 @@ GONE = 60  # seconds, a worker of this machine that is restarted
 ENDING = 6  # seconds for the runs in training to be checkpointed
 # Of a scheduler and workers that are started here, whatever the user's configuration says.
 _LOCAL = {
+    # Dask looks 15 s after a worker's death whether it is back, and ends its nanny if it is being
+    # restarted just then, after another death.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.scheduler.allowed-failures": 1,  # of a run whose worker died
     "distributed.scheduler.active-memory-manager.start": False,  # each worker is to keep the data
     "distributed.scheduler.idle-timeout": None,

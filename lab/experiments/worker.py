@@ -77,7 +77,8 @@ def train(code, task, arrays):
     -------
     dict
         "fault": why it failed, or None. In its place "unfit", why this worker cannot train it;
-        "restart", the number of this process, if it has to be restarted first; or "again", if it was broken off.
+        "restart", the number of this process, if it has to be restarted first; or "again", if the
+        run was broken off.
     """
     global _first_size
     if why := _unfit(code):
