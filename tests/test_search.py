@@ -403,6 +403,10 @@ def test_settings_of_a_trial_are_the_same_wherever_it_is_opened(tmp_path, mnist5
     for number, asked in enumerate(several):
         again = study.Asked(tmp_path, plan, number, "a worker elsewhere")
         assert again.settings == asked.settings
+    # One that its worker had told of before it was lost is not trained again.
+    end(several[0], 0.5, 9)
+    ended = [study.Asked(tmp_path, plan, number, "another").has_ended for number in range(2)]
+    assert ended == [True, False]
 
 
 def test_a_run_that_cannot_be_a_trials_is_to_be_replaced(tmp_path, mnist5k):
