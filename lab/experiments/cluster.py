@@ -49,6 +49,8 @@ GONE = 60  # seconds, a worker of this machine that is restarted
 ENDING = 6  # seconds for the runs in training to be checkpointed
 # Of a scheduler and workers that are started here, whatever the user's configuration says.
 _LOCAL = {
+    "distributed.admin.system-monitor.interval": "5s",  # each wakes a process that trains
+    "distributed.admin.tick.interval": "1s",
     # Dask looks 15 s after a worker's death whether it is back, and ends its nanny if it is being
     # restarted just then, after another death.
     "distributed.deploy.lost-worker-timeout": "1000 days",
@@ -59,6 +61,7 @@ _LOCAL = {
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.lifetime.duration": None,
     "distributed.worker.memory.terminate": 0.95,  # the process is restarted, and the run resumed
+    "distributed.worker.memory.monitor-interval": "1s",
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
