@@ -168,17 +168,6 @@ def dask_parts(folder, *flags, **environment):
                 part.wait()
 
 
-@pytest.fixture(scope="session")
-def cluster_flags(tmp_path_factory):
-    """The flags of a cluster of one worker that all tests of a process share: TensorFlow is started
-    once in it.
-    """
-    folder = tmp_path_factory.mktemp("cluster")
-    with dask_parts(folder, PYTHONPATH=str(ROOT), KERAS_HOME=str(folder)) as (address, start, _):
-        start("worker", "--nthreads", "1")
-        yield "--scheduler", address
-
-
 def files_of(folder):
     """The names of a run's files, but for that of changes in the code, of which there may be some
     while it is tested.

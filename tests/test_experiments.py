@@ -474,7 +474,7 @@ def test_workers_of_this_machine_all_have_the_data_before_the_first_run(mnist5k)
     """Dask gives a run to a worker that has its data, if it has to wait there or not."""
     with cluster.machines(workers=2) as machines:
         client = machines.client_for(2)
-        (sent,) = cluster._Submitted(client, {"mnist5k": mnist5k}).data.values()
+        (sent,) = cluster._Submitted(client, {"mnist5k": mnist5k}, None).data.values()
         assert len(client.who_has([sent])[sent.key]) == 2
 
 

@@ -127,11 +127,9 @@ def _command(args, script, name, flags="", data_dir=None):
 
 def _train_many(settings, args, output):
     from lab.comparison import report_sweep
-    from lab.experiments import (
-        cluster,
-        grid,
-        sweep,
-    )  # with Dask, for which a single run does not wait
+
+    # With Dask, for which a single run does not wait.
+    from lab.experiments import cluster, grid, sweep
 
     repeats = 1 if args.repeats is None else args.repeats
     planned = grid.plan_runs(settings, args.sweep or [], repeats)

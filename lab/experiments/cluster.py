@@ -104,12 +104,17 @@ def machines(scheduler=None, workers=None):
     count, clients = _worker_count(scheduler, workers), []
     # Together, as many threads as there are cores.
     threads = 1 if scheduler else max(1, devices.cores() // count)
-    with contextlib.ExitStack() as stack:
+    for logger in ("distributed", "distributed.client"):
+        # What matters to the user, we say ourselves.
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    timeout = {"distributed.comm.timeouts.connect": ANSWER_WITHIN}
+    with contextlib.ExitStack() as stack, dask.config.set(timeout):
 
         def client_for(needed):
             if not clients:
                 memory = distributed.system.MEMORY_LIMIT // max(count, needed)
-                clients.append(_connected(scheduler, (needed, memory), stack))
+                found = scheduler or _local_cluster(needed, memory, stack)
+                clients.append(_connected(found, stack))
             (client,) = clients
             if client.cluster and needed > len(client.cluster.workers):
                 client.cluster.scale(needed)
@@ -135,30 +140,30 @@ def _worker_count(scheduler, workers):
     return workers
 
 
-def _connected(scheduler, local, stack):
-    """A client of the cluster with this scheduler, or of one that is started here, of so many
-    workers with so many bytes each; both are closed with the stack.
+def _local_cluster(workers, memory, stack):
+    """A cluster of so many workers with so many bytes each, that is closed with the stack."""
+    stack.enter_context(dask.config.set(_LOCAL))
+    # In them, whatever lies in the current folder is not to hide a package.
+    stack.enter_context(variable("PYTHONSAFEPATH", "1"))
+    try:
+        started = distributed.LocalCluster(
+            n_workers=workers,
+            memory_limit=memory,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            preload=worker.__name__,
+        )
+    except Exception as error:  # no port, no room for Dask's own files, another limit
+        raise UserError(f"no workers can be started here: {first_line(error)}") from error
+    stack.callback(_close, started)
+    return started
+
+
+def _connected(scheduler, stack):
+    """A client of a local cluster, or of the one with this address, that is closed with the
+    stack.
     """
-    for logger in ("distributed", "distributed.client"):
-        # What matters to the user, we say ourselves.
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
-    timeout = {"distributed.comm.timeouts.connect": ANSWER_WITHIN}
-    stack.enter_context(dask.config.set(timeout | ({} if scheduler else _LOCAL)))
-    if scheduler is None:
-        # In them, whatever lies in the current folder is not to hide a package.
-        stack.enter_context(variable("PYTHONSAFEPATH", "1"))
-        try:
-            scheduler = distributed.LocalCluster(
-                n_workers=local[0],
-                memory_limit=local[1],
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-                preload=worker.__name__,
-            )
-        except Exception as error:  # no port, no room for Dask's own files, another limit
-            raise UserError(f"no workers can be started here: {first_line(error)}") from error
-        stack.callback(_close, scheduler)
     try:
         if isinstance(scheduler, str):
             asyncio.run(_ask(scheduler))
@@ -222,7 +227,7 @@ def train_on_workers(client, folder, tasks, data, report, most=None):
     for left in folder.glob(".Client-*"):  # by a client that was killed
         if left.is_file() and _MARK.fullmatch(left.name):
             left.unlink()
-    submitted, tasks, seen = _Submitted(client, data), iter(tasks), time.monotonic()
+    submitted, tasks, seen = _Submitted(client, data, mark), iter(tasks), time.monotonic()
     try:
         mark.touch()
         while True:
@@ -238,7 +243,7 @@ def train_on_workers(client, folder, tasks, data, report, most=None):
                 task = submitted.retries.popleft() if submitted.retries else next(tasks, None)
                 if task is None:
                     break
-                submitted.add(task._replace(mark=mark))
+                submitted.add(task)
             yield from submitted.outcomes  # when others have taken their place
             submitted.outcomes.clear()
             if not submitted.pending:
@@ -273,8 +278,9 @@ def _task():
 class _Submitted:
     """The runs that the cluster has been asked for, and has not given back yet."""
 
-    def __init__(self, client, data):
-        self.client = client
+    def __init__(self, client, data, mark):
+        self.client, self.mark = client, mark
+        self.call = _task(), runs.code_hash()
         with warnings.catch_warnings(action="ignore"):  # of their size
             self.data = {name: client.submit(tuple, list(data[name]), pure=False) for name in data}
         # To workers of this machine; to wait for others might take long.
@@ -298,7 +304,8 @@ class _Submitted:
         fit = task.worker
         if self.left_out:
             fit = [address for address in self.workers() if address not in self.left_out]
-        call = _task(), runs.code_hash(), pickle.dumps(task), self.data[task.settings.data]
+        asked = pickle.dumps(task._replace(mark=self.mark))
+        call = *self.call, asked, self.data[task.settings.data]
         # Where none of them is left, one that was left out says so again.
         others = bool(self.left_out and fit)
         future = self.client.submit(
@@ -327,7 +334,7 @@ class _Submitted:
         """The Progress, by name, of those of these runs that one of these workers trains."""
         while not self.events.empty():
             client, address, name, *progress = self.events.get()
-            if client == f".{self.client.id}":
+            if client == self.mark.name:
                 self.running[name] = address, Progress(*progress)
         names = {task.name for task in self.pending.values()}
         self.running = {

@@ -133,9 +133,9 @@ def _train(trials, plan, output, work_on):
         for number in study.ask(trials, plan):
             name = f"trial={number}"
             runs.check_inside(folder, folder / name)
-            one = output._replace(folder=folder / name, name=f"{output.name}/{name}")
             asked = folder, plan, number
-            yield worker.Task(name, plan.settings, machines.threads, one, asked=asked)
+            inner = output.within(name)
+            yield worker.Task(name, plan.settings, machines.threads, inner, asked=asked)
 
     left = study.unfinished(trials)  # by a command of more, perhaps
     begun = [_run_in(folder / f"trial={number}") for number in left]
@@ -143,10 +143,15 @@ def _train(trials, plan, output, work_on):
     finished = {trial.number for trial in trials.trials if trial.state.is_finished()}
     expected = {f"trial={number}": epochs for number in {*left, *range(plan.trials)} - finished}
     told = False
-    with sweep.Display(expected, len(finished)) as display, contextlib.ExitStack() as stack:
-        client = machines.client_for(min(machines.workers, len(expected)))
-        training = cluster.train_on_workers(client, folder, tasks(), data, display.running)
-        ended = stack.enter_context(contextlib.closing(training))
+    needed = min(machines.workers, len(expected))
+    with (
+        sweep.Display(expected, len(finished)) as display,
+        contextlib.closing(
+            cluster.train_on_workers(
+                machines.client_for(needed), folder, tasks(), data, display.running
+            )
+        ) as ended,
+    ):
         for name, fault in ended:
             if fault:
                 failed[name] = fault

@@ -99,11 +99,12 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
         resumed = [] if output.overwrite else _resumed(folder, order, setups)
         tasks = []
         for name in order:
-            path = folder.absolute() / name
-            one = output._replace(folder=path, name=f"{output.name}/{name}")
-            # What lies there now is to go; what comes later is what an earlier try has left.
-            older = None if name in resumed or not runs.has_files(path) else runs.stamp(path)
-            tasks.append(worker.Task(name, todo[name], machines.threads, one, older))
+            path, older = folder / name, None
+            if name not in resumed and runs.has_files(path):
+                # What lies there now is to go; what comes later is what an earlier try has left.
+                older = runs.stamp(path)
+            task = worker.Task(name, todo[name], machines.threads, output.within(name), older)
+            tasks.append(task)
         needed, most = min(machines.workers, len(todo)), None
         kinds = list(dict.fromkeys(setups.values()))
         if _takes_turns(machines) and len(kinds) > 1:
@@ -113,11 +114,15 @@ def train_missing(planned, data, output, machines, advice=_AGAIN):
             tasks = [task._replace(worker=at[task.name]) for task in tasks]
         unbroken = {name for name in order if not _has_broken(folder / name)}
         epochs = {name: settings.epochs for name, settings in todo.items()}
-        with Display(epochs) as display, contextlib.ExitStack() as stack:
-            client = machines.client_for(needed)
-            training = cluster.train_on_workers(client, folder, tasks, data, display.running, most)
+        with (
+            Display(epochs) as display,
+            contextlib.closing(
+                cluster.train_on_workers(
+                    machines.client_for(needed), folder, tasks, data, display.running, most
+                )
+            ) as ended,
+        ):
             try:
-                ended = stack.enter_context(contextlib.closing(training))
                 for name, fault in ended:
                     if fault:
                         failed[name] = fault

@@ -97,7 +97,8 @@ def train(code, task, arrays):
         except BaseException as error:  # of this run, not of the others: own networks raise any
             return {"fault": runs.fault_of(error, task.output.folder)}
         finally:
-            _first_size = _first_size or _size()
+            if devices.running():
+                _first_size = _first_size or _size()
 
 
 def _unfit(code):
@@ -146,14 +147,11 @@ def _restart_for(setup):
     """What `train` returns if the process is no good for a run of this setup; None if it is."""
     running = devices.running()
     other = running is not None and running.setup != setup
-    if distributed.get_worker().nanny is None:
-        return (
-            {"unfit": "it has no nanny, to restart it for other devices or threads"}
-            if other
-            else None
-        )
+    has_nanny = distributed.get_worker().nanny is not None
+    if other and not has_nanny:
+        return {"unfit": "it has no nanny, to restart it for other devices or threads"}
     grown = _first_size and _size() > _first_size + MOST_GROWTH
-    return {"restart": os.getpid()} if other or grown else None
+    return {"restart": os.getpid()} if has_nanny and (other or grown) else None
 
 
 def _arrays(task, sent, holdout):

@@ -108,7 +108,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def writing(folder, overwrite=False, record=None, seconds=0):
+def writing(folder, overwrite=False, record=None, patient=False):
     """Make the folder of a run, closed to any other process, and see what lies in it.
 
     Parameters
@@ -119,8 +119,9 @@ def writing(folder, overwrite=False, record=None, seconds=0):
     record : dict, optional
         The content of the run's config.json. An unfinished run of the same settings and data is
         not in the way: it is resumed, or trained anew where it left no checkpoint.
-    seconds : float
-        For another process that writes there.
+    patient : bool
+        Wait for another process that writes there, as for one that was told to stop; a run that
+        may be resumed always does.
 
     Yields
     ------
@@ -139,9 +140,8 @@ def writing(folder, overwrite=False, record=None, seconds=0):
         raise UserError(f"the run could not be read again: {fault}") from error
     may_resume, before = ours and not overwrite, None
     # What was broken off just now may still be at its last chunk.
-    if may_resume and has_files(folder):
-        seconds = LAST_CHUNK
-    with locked(folder, seconds):
+    patient = patient or (may_resume and has_files(folder))
+    with locked(folder, LAST_CHUNK if patient else 0):
         if may_resume:
             run = load_same(folder, ours.resolved, ours.dataset.sha256)
             before = run.record if run and run.state == TRAINING else None

@@ -63,6 +63,10 @@ class Output(NamedTuple):
     tensorboard: bool = False  # also TensorBoard's log, to ``folder / TENSORBOARD``
     data_dir: str | None = None  # that the command named, to be named again
 
+    def within(self, name):
+        """The output of a run of this sweep."""
+        return self._replace(folder=self.folder.absolute() / name, name=f"{self.name}/{name}")
+
     @property
     def results_dir(self):
         return self.folder.parents[self.name.count("/")]

@@ -128,8 +128,7 @@ class News(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.accuracy = logs.get("val_accuracy")
-        parameters = self.model.count_params()
-        if self.goes_on and not self.goes_on(parameters, epoch, self.accuracy):
+        if self.goes_on and not self.goes_on(self.model.count_params(), epoch, self.accuracy):
             self.model.stop_training = True
 
 

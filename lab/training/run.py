@@ -33,8 +33,6 @@ from lab.backend import devices
 from lab.data import fingerprint, for_run
 from lab.settings import UserError, as_flags, flag_of
 
-WAIT = 10  # seconds for another process, where a run is one of many
-
 
 def train_here(settings, output, data_dir=None):
     """Train a run on this machine and print what it took; of one that is done already, say so.
@@ -121,8 +119,8 @@ def train_run(settings, arrays, output, quiet=False, news=None):
             networks.summary(expand_nested=True)
         record = _record(settings, arrays, output, networks.count_params())
         with (
-            # What was broken off elsewhere may still be at its last chunk.
-            runs.writing(output.folder, output.overwrite, record, WAIT if news else 0) as claim,
+            # One that is followed may have been begun elsewhere.
+            runs.writing(output.folder, output.overwrite, record, patient=bool(news)) as claim,
             callbacks.signals_taken() as interrupt,
         ):
             trainer = engine.engine_for(settings, arrays, model)
